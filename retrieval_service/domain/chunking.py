@@ -1,0 +1,122 @@
+"""Cuts a document into passages at its headings, paragraphs and sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal
+
+from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+from retrieval_service.domain.chunk_sizes import local_units
+from retrieval_service.domain.headings import Outline
+
+MARKDOWN = "text/markdown"
+
+# The window of the local model has 256 word pieces; title, heading and two special tokens need room in it.
+LOCAL_CAPACITY = 200
+LOCAL_OVERLAP = 40
+
+_TOKENIZER_MODEL = "text-embedding-3-small"
+
+# Tokenizers and the Markdown parser take quadratic time over an endless row of letters or of nested signs.
+# So such a row is cut, and a very long document too: where a section, a paragraph, a line or a word ends.
+_ENDLESS_RUN = re.compile(r"\S{4000}|\s{4000}")
+_LONGEST_STRETCH = 100_000
+_BOUNDARIES = ("\n#", "\n\n", "\n", " ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """A passage: `text` is `content[start:end]`, `heading` a path like "Returns > Period" or ""."""
+
+    index: int
+    text: str
+    start: int
+    end: int
+    heading: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkPolicy:
+    """At most `capacity` units a passage, of which `overlap` may repeat the passage before.
+
+    The unit is a token of OpenAI's embedding models or whatever the function counts. Neither lets a unit
+    stand for more than 200 bytes of text, so a passage of any sensible capacity stays far below 200 KB.
+    """
+
+    capacity: int
+    overlap: int
+    unit: Literal["tiktoken"] | Callable[[str], int]
+
+
+OPENAI_POLICY = ChunkPolicy(capacity=800, overlap=80, unit="tiktoken")
+
+
+def local_policy(count_pieces: Callable[[str], int]) -> ChunkPolicy:
+    """For the local model; `count_pieces` gives the word pieces of a text without special tokens.
+
+    Call it once and keep the policy: it remembers the sizes of words.
+    """
+    return ChunkPolicy(capacity=LOCAL_CAPACITY, overlap=LOCAL_OVERLAP, unit=local_units(count_pieces))
+
+
+def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, ...]:
+    """The passages in order; none for blank content.
+
+    They cover every character that is not blank, except headings left alone by the splitter: these stand
+    in the `heading` of the passage below them.
+    """
+    is_markdown = content_type == MARKDOWN
+    outline = Outline(content if is_markdown else "")
+    places = _places(content, _splitter(policy, is_markdown))
+    passages = [(start, end, outline.path(start, end)) for start, end in places]
+    kept = (
+        (start, end, heading)
+        for (start, end, heading), (_, _, next_heading) in pairwise([*passages, (0, 0, "")])
+        if not outline.is_told_by(next_heading, start, end)
+    )
+    return tuple(
+        Chunk(index=index, text=content[start:end], start=start, end=end, heading=heading)
+        for index, (start, end, heading) in enumerate(kept)
+    )
+
+
+def _places(content: str, splitter: TextSplitter | MarkdownSplitter) -> Iterator[tuple[int, int]]:
+    for start, end in _stretches(content):
+        for offset, text in splitter.chunk_indices(content[start:end]):
+            if not text.isspace():
+                yield start + offset, start + offset + len(text)
+
+
+def _stretches(content: str) -> Iterator[tuple[int, int]]:
+    """The borders of the parts that are split on their own; one part in all but long or hostile documents."""
+    start = 0
+    while len(content) - start > _LONGEST_STRETCH:
+        end = _boundary(content, start + _LONGEST_STRETCH // 2, start + _LONGEST_STRETCH)
+        yield from _without_endless_runs(content, start, end)
+        start = end
+    yield from _without_endless_runs(content, start, len(content))
+
+
+def _boundary(content: str, earliest: int, latest: int) -> int:
+    places = (content.rfind(boundary, earliest, latest) for boundary in _BOUNDARIES)
+    return next((place + 1 for place in places if place >= 0), latest)
+
+
+def _without_endless_runs(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for run in _ENDLESS_RUN.finditer(content, start, end):
+        yield start, run.end()
+        start = run.end()
+    yield start, end
+
+
+@lru_cache(maxsize=16)
+def _splitter(policy: ChunkPolicy, is_markdown: bool) -> TextSplitter | MarkdownSplitter:
+    kind = MarkdownSplitter if is_markdown else TextSplitter
+    if policy.unit == "tiktoken":
+        return kind.from_tiktoken_model(_TOKENIZER_MODEL, policy.capacity, policy.overlap)
+    return kind.from_callback(policy.unit, policy.capacity, policy.overlap)

@@ -1,0 +1,202 @@
+"""A document as a caller gives it: what is allowed in it, and when two of them say the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from retrieval_service.errors import Violation
+
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+
+CONTENT_TYPES = ("text/plain", "text/markdown", "text/html")
+MAX_EXTERNAL_ID = 256
+MAX_TITLE = 500
+MAX_SECTION = 200
+MAX_TAGS = 50
+MAX_TAG = 100
+MAX_URL = 2_000
+MAX_CONTENT_BYTES = 1024 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+# Postgres and protobuf both refuse JSON that is nested too deeply; people never get this far.
+MAX_METADATA_DEPTH = 32
+
+_SOURCE_TYPE = re.compile(r"[a-z0-9_-]{1,64}")
+_LANGUAGE = re.compile(r"[a-z]{2}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Browsers skip tabs and line ends inside an address and read "\" as "/".
+_UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+# Changes whenever the hashed form changes, so that old hashes never match by accident.
+_HASH_DOMAIN = b"kladez document 1\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A document before it is stored; (source_type, external_id) is its identity within a tenant."""
+
+    source_type: str
+    external_id: str
+    title: str = ""
+    section: str = ""
+    tags: tuple[str, ...] = ()
+    content: str
+    content_type: str = "text/plain"
+    language: str = ""
+    url: str = ""
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def check(draft: Draft) -> list[Violation]:
+    """Everything that forbids storing the draft, field by field; empty when it is fine."""
+    return [
+        *_check_source_type(draft.source_type),
+        *_check_text("external_id", draft.external_id, MAX_EXTERNAL_ID, required=True),
+        *_check_text("title", draft.title, MAX_TITLE),
+        *_check_text("section", draft.section, MAX_SECTION),
+        *_check_tags(draft.tags),
+        *_check_content(draft.content),
+        *_check_content_type(draft.content_type),
+        *_check_language(draft.language),
+        *_check_url(draft.url),
+        *_check_metadata(draft.metadata),
+    ]
+
+
+def content_hash(draft: Draft) -> bytes:
+    """SHA-256 over all but the identity; the order of tags and keys does not count, 1 is 1.0."""
+    canonical = [
+        draft.title,
+        draft.section,
+        sorted(set(draft.tags)),
+        draft.content,
+        draft.content_type,
+        draft.language,
+        draft.url,
+        _canonical(draft.metadata),
+    ]
+    encoded = json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return hashlib.sha256(_HASH_DOMAIN + encoded).digest()
+
+
+def check_characters(name: str, text: str) -> Iterator[Violation]:
+    """The characters that no text field may hold, because Postgres cannot store them."""
+    if "\0" in text:
+        yield Violation(name, "must not contain the character NUL (U+0000)")
+    if _SURROGATE.search(text):
+        yield Violation(name, "must not contain half of a surrogate pair")
+
+
+def _check_source_type(source_type: str) -> Iterator[Violation]:
+    if not _SOURCE_TYPE.fullmatch(source_type):
+        yield Violation("source_type", "must be 1-64 characters of a-z, 0-9, _ and -")
+
+
+def _check_text(name: str, text: str, limit: int, *, required: bool = False) -> Iterator[Violation]:
+    if required and not text.strip():
+        yield Violation(name, "is required")
+    if len(text) > limit:
+        yield Violation(name, f"must be at most {limit:,} characters, is {len(text):,}")
+    yield from check_characters(name, text)
+
+
+def _check_tags(tags: Sequence[str]) -> Iterator[Violation]:
+    if len(tags) > MAX_TAGS:
+        yield Violation("tags", f"must be at most {MAX_TAGS}, are {len(tags):,}")
+    for position, tag in enumerate(tags[:MAX_TAGS]):
+        yield from _check_text(f"tags[{position}]", tag, MAX_TAG, required=True)
+
+
+def _check_content(content: str) -> Iterator[Violation]:
+    if not content.strip():
+        yield Violation("content", "is required")
+    size = len(content.encode("utf-8", "surrogatepass"))
+    if size > MAX_CONTENT_BYTES:
+        yield Violation("content", f"must be at most {MAX_CONTENT_BYTES:,} bytes of UTF-8, is {size:,}")
+    yield from check_characters("content", content)
+
+
+def _check_content_type(content_type: str) -> Iterator[Violation]:
+    if content_type not in CONTENT_TYPES:
+        yield Violation("content_type", f"must be one of {', '.join(CONTENT_TYPES)}")
+
+
+def _check_language(language: str) -> Iterator[Violation]:
+    if language and not _LANGUAGE.fullmatch(language):
+        yield Violation("language", 'must be an ISO 639-1 code of two lower-case letters, for example "ru"')
+
+
+def _check_url(url: str) -> Iterator[Violation]:
+    if len(url) > MAX_URL:
+        yield Violation("url", f"must be at most {MAX_URL:,} characters, is {len(url):,}")
+    elif url and not _is_address_or_path(url):
+        yield Violation("url", "must be an absolute http or https address, or a path")
+    yield from check_characters("url", url)
+
+
+def _is_address_or_path(url: str) -> bool:
+    if _UNSAFE_IN_URL.search(url) or url.startswith("//"):
+        return False
+    if not _SCHEME.match(url):
+        return True
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        return False
+    # An address with a user name ("https://bank.example@evil.example") looks like another one.
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def _check_metadata(metadata: Mapping[str, JsonValue]) -> Iterator[Violation]:
+    faults = sorted(set(_metadata_faults(metadata)))
+    yield from (Violation("metadata", fault) for fault in faults)
+    if faults:
+        return
+    size = len(json.dumps(metadata, ensure_ascii=False).encode())
+    if size > MAX_METADATA_BYTES:
+        yield Violation("metadata", f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON, is {size:,}")
+
+
+def _metadata_faults(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
+    """Walks without recursion: the depth is the caller's."""
+    waiting: list[tuple[JsonValue, int]] = [(metadata, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_METADATA_DEPTH:
+            yield f"must be nested at most {MAX_METADATA_DEPTH} levels deep"
+            continue
+        yield from _scalar_faults(value)
+        waiting.extend((child, depth + 1) for child in _children(value))
+
+
+def _scalar_faults(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield "must not contain numbers that are infinite or not a number"
+    if isinstance(value, str):
+        yield from (violation.description for violation in check_characters("metadata", value))
+
+
+def _children(value: JsonValue) -> Iterator[JsonValue]:
+    if isinstance(value, Mapping):
+        yield from value.keys()
+        yield from value.values()
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield from value
+
+
+def _canonical(value: JsonValue) -> JsonValue:
+    """The same value as protobuf and Postgres give it back: whole numbers without a fraction, plain lists."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(child) for key, child in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_canonical(child) for child in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

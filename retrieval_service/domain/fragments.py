@@ -1,0 +1,69 @@
+"""What an answerer is given and what it says: numbered fragments in, text parts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended; none of these is an error."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    NO_RELEVANT_CONTENT = "no_relevant_content"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fragment:
+    """A retrieved passage, numbered from 1 for the reader; `score` is in [0, 1]."""
+
+    number: int
+    document_id: str
+    chunk_id: str
+    title: str
+    url: str
+    text: str
+    language: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One earlier question of the same conversation and the answer it got."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """Everything an answerer may know: no tenant ids, no customer data beyond the question."""
+
+    question: str
+    language: str
+    shop_name: str
+    fallback_contact: str
+    instructions: str
+    fragments: tuple[Fragment, ...]
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPart:
+    """A piece of the answer; citations stand in it as `[1]` or `[1][3]` after the sentence they support."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """The last part of every answer, exactly once; tokens are 0 when no model was called."""
+
+    finish_reason: FinishReason
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+AnswerPart = TextPart | Ending

@@ -1,0 +1,89 @@
+"""Which heading of a Markdown document stands above a place in it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+SEPARATOR = " > "
+LONGEST_TITLE = 200
+
+# A fenced block is matched whole, so that the comments in a shell script are no headings. Possessive
+# quantifiers keep the time linear for a row of a million backticks.
+_BLOCK = re.compile(
+    r"^[ ]{0,3}(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
+    r"|^[ ]{0,3}(?P<marks>\#{1,6})(?P<title>[ \t][^\n]*)?$"
+    r"|^[ ]{0,3}(?P<underlined>[^\s\#>|*+\-`~][^\n]*+)\n[ ]{0,3}(?P<line>=+|-{3,})[ \t]*$",
+    re.MULTILINE | re.VERBOSE,
+)
+_CLOSING_MARKS = re.compile(r"(?:^|[ \t])#+$")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Heading:
+    start: int
+    end: int
+    title: str
+    path: str
+
+
+class Outline:
+    """The headings of one Markdown text with their places in it."""
+
+    def __init__(self, content: str) -> None:
+        self._content = content
+        self._headings = tuple(_headings(content))
+        self._starts = [heading.start for heading in self._headings]
+
+    def path(self, start: int, end: int) -> str:
+        """A path like "Returns > Period": headings that open the passage count as standing above it."""
+        place = bisect_right(self._starts, start) - 1
+        while self._opens(place + 1, start, end):
+            place += 1
+        return self._headings[place].path if place >= 0 else ""
+
+    def is_told_by(self, path: str, start: int, end: int) -> bool:
+        """Whether the passage holds nothing but headings, all of which stand in the path."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        inside = self._headings[first:last]
+        if not path or not {heading.title for heading in inside} <= set(path.split(SEPARATOR)):
+            return False
+        borders = [start, *(border for heading in inside for border in (heading.start, heading.end)), end]
+        between = zip(borders[::2], borders[1::2], strict=True)
+        return bool(inside) and not any(self._content[above:below].strip() for above, below in between)
+
+    def _opens(self, place: int, start: int, end: int) -> bool:
+        """Whether nothing but headings stands between the start of the passage and this heading in it."""
+        if place >= len(self._headings) or self._headings[place].start >= end:
+            return False
+        above = max(start, self._headings[place - 1].end) if place else start
+        return not self._content[above : self._headings[place].start].strip()
+
+
+def _headings(content: str) -> Iterator[_Heading]:
+    path: dict[int, str] = {}
+    for match in _BLOCK.finditer(content):
+        if match["fence"]:
+            continue
+        level, title = _level_and_title(match)
+        path = {above: name for above, name in path.items() if above < level}
+        path[level] = title
+        yield _Heading(start=match.start(), end=match.end(), title=title, path=_join(path.values()))
+
+
+def _join(titles: Iterable[str]) -> str:
+    return SEPARATOR.join(filter(None, titles))
+
+
+def _level_and_title(match: re.Match[str]) -> tuple[int, str]:
+    if match["marks"]:
+        return len(match["marks"]), _plain(match["title"] or "")
+    return (1 if match["line"].startswith("=") else 2), _plain(match["underlined"])
+
+
+def _plain(title: str) -> str:
+    bare = _CLOSING_MARKS.sub("", title.strip()[:LONGEST_TITLE])
+    return " ".join(_LINK.sub(r"\1", bare).replace("*", "").replace("`", "").split())

@@ -1,0 +1,54 @@
+"""What the service itself says in an answer, in the customer's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Phrases:
+    quotes_from_shop: str
+    not_found: str
+    not_found_in_shop: str
+    contact: str
+
+
+_ENGLISH = _Phrases(
+    quotes_from_shop="From the shop's materials:",
+    not_found="I don't know: the shop's materials say nothing about this.",
+    not_found_in_shop="I don't know: the materials of “{shop_name}” say nothing about this.",
+    contact="The team will help you: {contact}",
+)
+_PHRASES: Mapping[str, _Phrases] = {
+    "en": _ENGLISH,
+    "ru": _Phrases(
+        quotes_from_shop="По материалам магазина:",
+        not_found="Не знаю: в материалах магазина об этом ничего нет.",
+        not_found_in_shop="Не знаю: в материалах магазина «{shop_name}» об этом ничего нет.",
+        contact="Помогут сотрудники: {contact}",
+    ),
+    "pt": _Phrases(
+        quotes_from_shop="Segundo os materiais da loja:",
+        not_found="Não sei: os materiais da loja não dizem nada sobre isso.",
+        not_found_in_shop="Não sei: os materiais da loja “{shop_name}” não dizem nada sobre isso.",
+        contact="A equipe pode ajudar: {contact}",
+    ),
+}
+
+
+def quotes_lead_in(language: str) -> str:
+    """Says that quotations follow; ends with a colon."""
+    return _phrases(language).quotes_from_shop
+
+
+def not_found_text(language: str, shop_name: str, contact: str) -> str:
+    """The honest "I don't know"; the shop's name and the contact may be empty."""
+    phrases = _phrases(language)
+    # Replaced, not formatted: a name may hold braces.
+    said = phrases.not_found_in_shop.replace("{shop_name}", shop_name) if shop_name else phrases.not_found
+    return f"{said} {phrases.contact.replace('{contact}', contact)}" if contact else said
+
+
+def _phrases(language: str) -> _Phrases:
+    return _PHRASES.get(language, _ENGLISH)

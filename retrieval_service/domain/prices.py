@@ -1,0 +1,79 @@
+"""Prices as people of each language write them: "12 900,50 ₽", "$1,290.50", "R$ 1.290,50"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+_SYMBOLS: Mapping[str, str] = {
+    "RUB": "₽",
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "BRL": "R$",
+    "KZT": "₸",
+    "UAH": "₴",
+    "JPY": "¥",
+    "CNY": "¥",
+    "INR": "₹",
+    "TRY": "₺",
+}
+_CENTS = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Style:
+    thousands: str
+    grouped_from: int
+    decimal: str
+    symbols_in_front: frozenset[str]
+    space_after_symbol: str
+
+
+_ENGLISH = _Style(
+    thousands=",",
+    grouped_from=1_000,
+    decimal=".",
+    symbols_in_front=frozenset({"$", "€", "£", "R$", "¥", "₹"}),
+    space_after_symbol="",
+)
+_STYLES: Mapping[str, _Style] = {
+    "ru": _Style(
+        # Russian leaves four digits together.
+        thousands=" ",
+        grouped_from=10_000,
+        decimal=",",
+        symbols_in_front=frozenset(),
+        space_after_symbol=" ",
+    ),
+    "en": _ENGLISH,
+    "pt": _Style(
+        thousands=".",
+        grouped_from=1_000,
+        decimal=",",
+        symbols_in_front=frozenset({"R$", "$"}),
+        space_after_symbol=" ",
+    ),
+}
+
+
+def format_price(amount: Decimal, currency: str, language: str) -> str:
+    """`currency` is an ISO 4217 code, a symbol or empty; whole amounts get no cents."""
+    style = _STYLES.get(language, _ENGLISH)
+    number = _format_number(amount, style)
+    symbol = _SYMBOLS.get(currency.upper(), currency)
+    if symbol in style.symbols_in_front:
+        return f"{symbol}{style.space_after_symbol}{number}"
+    return f"{number} {symbol}".rstrip()
+
+
+def _format_number(amount: Decimal, style: _Style) -> str:
+    if amount == amount.to_integral_value():
+        digits = f"{amount:,.0f}"
+    elif amount == amount.quantize(_CENTS):
+        digits = f"{amount:,.2f}"
+    else:
+        digits = f"{amount.normalize():,f}"
+    thousands = style.thousands if amount >= style.grouped_from else ""
+    return digits.translate({ord(","): thousands, ord("."): style.decimal})

@@ -1,0 +1,105 @@
+"""What a tenant may set, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from retrieval_service.errors import Violation
+
+DEFAULT_LANGUAGES = ("ru", "en", "pt")
+MAX_NAME = 200
+MAX_LANGUAGES = 10
+MAX_PROMPT = 4_000
+MAX_CONTACT = 200
+MAX_ORIGINS = 50
+MAX_GREETING = 500
+MAX_SUGGESTIONS = 6
+MAX_SUGGESTION = 120
+
+_LANGUAGE = re.compile(r"[a-z]{2}")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|\*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantSettings:
+    """`greetings` and `suggested_questions` go by language code."""
+
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
+    system_prompt: str = ""
+    fallback_contact: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    greetings: Mapping[str, str] = field(default_factory=dict)
+    suggested_questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """From what `as_json` gave; missing fields get their defaults, unknown ones are left out."""
+        suggested = {code: tuple(texts) for code, texts in stored.get("suggested_questions", {}).items()}
+        return cls(
+            languages=tuple(stored.get("languages") or DEFAULT_LANGUAGES),
+            system_prompt=stored.get("system_prompt", ""),
+            fallback_contact=stored.get("fallback_contact", ""),
+            allowed_origins=tuple(stored.get("allowed_origins", ())),
+            greetings=dict(stored.get("greetings", {})),
+            suggested_questions=suggested,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check_name(name: str) -> Iterator[Violation]:
+    if not name.strip():
+        yield Violation("tenant.name", "is required")
+    yield from _check_length("tenant.name", name, MAX_NAME)
+
+
+def check_settings(settings: TenantSettings) -> Iterator[Violation]:
+    yield from _check_languages(settings.languages)
+    yield from _check_length("tenant.settings.system_prompt", settings.system_prompt, MAX_PROMPT)
+    yield from _check_length("tenant.settings.fallback_contact", settings.fallback_contact, MAX_CONTACT)
+    yield from _check_origins(settings.allowed_origins)
+    for code, greeting in settings.greetings.items():
+        yield from _check_code(f"tenant.settings.greetings[{code}]", code)
+        yield from _check_length(f"tenant.settings.greetings[{code}]", greeting, MAX_GREETING)
+    for code, questions in settings.suggested_questions.items():
+        yield from _check_suggestions(f"tenant.settings.suggested_questions[{code}]", code, questions)
+
+
+def _check_languages(languages: tuple[str, ...]) -> Iterator[Violation]:
+    if len(languages) > MAX_LANGUAGES:
+        yield Violation("tenant.settings.languages", f"must be at most {MAX_LANGUAGES}")
+    for code in languages:
+        yield from _check_code("tenant.settings.languages", code)
+
+
+def _check_code(path: str, code: str) -> Iterator[Violation]:
+    if not _LANGUAGE.fullmatch(code):
+        yield Violation(path, 'must name a language by two lower-case letters, for example "ru"')
+
+
+def _check_origins(origins: tuple[str, ...]) -> Iterator[Violation]:
+    if len(origins) > MAX_ORIGINS:
+        yield Violation("tenant.settings.allowed_origins", f"must be at most {MAX_ORIGINS}")
+    for position, origin in enumerate(origins[:MAX_ORIGINS]):
+        if not _ORIGIN.fullmatch(origin):
+            reason = 'must be scheme://host[:port] without a path, or "*"'
+            yield Violation(f"tenant.settings.allowed_origins[{position}]", reason)
+
+
+def _check_suggestions(path: str, code: str, questions: tuple[str, ...]) -> Iterator[Violation]:
+    yield from _check_code(path, code)
+    if len(questions) > MAX_SUGGESTIONS:
+        yield Violation(path, f"must be at most {MAX_SUGGESTIONS} questions")
+    for question in questions[:MAX_SUGGESTIONS]:
+        yield from _check_length(path, question, MAX_SUGGESTION)
+
+
+def _check_length(path: str, text: str, limit: int) -> Iterator[Violation]:
+    if len(text) > limit:
+        yield Violation(path, f"must be at most {limit:,} characters, is {len(text):,}")
+    if "\0" in text:
+        yield Violation(path, "must not contain the character NUL (U+0000)")

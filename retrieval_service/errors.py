@@ -1,0 +1,153 @@
+"""Every error the service raises on purpose; the class docstring is the message a person reads.
+
+Each class names the reason a client can act on. The API floor alone turns it into a gRPC status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class KladezError(Exception):
+    """The request could not be completed."""
+
+    reason = "INTERNAL"
+
+    def __init__(self, message: str | None = None, **metadata: str) -> None:
+        super().__init__(message or type(self).__doc__ or "")
+        self.metadata = metadata
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One field that is wrong, by its path in the request, and why."""
+
+    field: str
+    description: str
+
+
+class Invalid(KladezError):
+    """The request has invalid fields."""
+
+    reason = "INVALID_FIELDS"
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(f"{first.field}: {first.description}{more}")
+        self.violations = tuple(violations)
+
+
+class RequestTooLarge(KladezError):
+    """The message is larger than this method accepts."""
+
+    reason = "REQUEST_TOO_LARGE"
+
+
+class Malformed(KladezError):
+    """The message cannot be decoded."""
+
+    reason = "MALFORMED"
+
+
+class NotFound(KladezError):
+    """There is no such object."""
+
+    reason = "NOT_FOUND"
+
+
+class AlreadyExists(KladezError):
+    """An object with this identity exists already."""
+
+    reason = "ALREADY_EXISTS"
+
+
+class Conflict(KladezError):
+    """The object changed meanwhile; read it again and repeat."""
+
+    reason = "CONFLICT"
+
+
+class KeyMissing(KladezError):
+    """Send the metadata `authorization: Bearer <key>`."""
+
+    reason = "KEY_MISSING"
+
+
+class KeyInvalid(KladezError):
+    """The key is unknown, expired or revoked."""
+
+    reason = "KEY_INVALID"
+
+
+class NotAllowed(KladezError):
+    """The key may not do this."""
+
+    reason = "NOT_ALLOWED"
+
+
+class TenantMissing(KladezError):
+    """This key serves many tenants: name one in the metadata `x-tenant-id`."""
+
+    reason = "TENANT_MISSING"
+
+
+class TooMany(KladezError):
+    """Too many requests; wait and repeat."""
+
+    reason = "TOO_MANY"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float, **metadata: str) -> None:
+        super().__init__(message, **metadata)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AnswerRunning(Conflict):
+    """This request is being answered already; wait for it and repeat to get the stored answer."""
+
+    reason = "ANSWER_RUNNING"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeadlinePassed(KladezError):
+    """The time for this call is over."""
+
+    reason = "DEADLINE_PASSED"
+
+
+class Unavailable(KladezError):
+    """A part the service needs is not available right now."""
+
+    reason = "UNAVAILABLE"
+
+
+class ProviderUnavailable(Unavailable):
+    """The model provider did not answer in time or is overloaded."""
+
+    reason = "PROVIDER_UNAVAILABLE"
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ProviderRefused(KladezError):
+    """The model provider refused the request for good; repeating it will not help."""
+
+    reason = "PROVIDER_REFUSED"
+
+
+class SpaceMismatch(KladezError):
+    """The model returned vectors of another length than its embedding space has."""
+
+    reason = "SPACE_MISMATCH"
+
+
+class Misconfigured(KladezError):
+    """The configuration is wrong."""
+
+    reason = "MISCONFIGURED"
