@@ -1,0 +1,138 @@
+"""An honest answer without a model: the best sentences of the fragments, quoted and cited."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.domain.phrases import not_found_text, quotes_lead_in
+from retrieval_service.domain.quote_scoring import are_alike, score_quotes
+from retrieval_service.domain.quotes import Quote, Source, quotes_of
+
+MAX_ANSWER = 600
+MAX_QUOTES = 4
+MAX_QUOTES_OF_PRODUCT = 2
+
+# A quote is worth adding when it comes this close to the best one.
+_LEAST_SHARE = 0.6
+_LEAST_SHARE_IN_LIST = 0.4
+_ALIKE_SHARE = 0.7
+
+_NEXT_LINE = "\n"
+_NEXT_ITEM = "\n- "
+
+_ASKS_FOR_ADVICE = re.compile(
+    r"посовет|порекоменд|рекоменду|подскажите как(?:ой|ую|ое|ие)|что (?:лучше |бы )?(?:выбрать|взять|купить)|"
+    r"\bкак(?:ой|ую|ое|ие)\b.*(?:лучше|выбрать|взять|брать|подойд)|"
+    r"recommend|suggest|\b(?:which|what)\b.*\b(?:best|should i|choose|to buy|good for)\b|"
+    r"recomend|suger|me indica|\bqua(?:l|is)\b.*(?:melhor|escolh|compr|indica)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    quote: Quote
+    score: float
+
+
+class ExtractiveAnswerer:
+    """Quotes stay in their own language; only the lead-in is in the question's."""
+
+    name = "extractive"
+
+    async def stream(self, prompt: Prompt) -> AsyncIterator[AnswerPart]:
+        """The lead-in, then a sentence a part; fragments without any sentence answer nothing, and that is said."""
+        pieces = await asyncio.to_thread(compose, prompt)
+        for text in pieces:
+            yield TextPart(text=text)
+        if pieces:
+            yield Ending(finish_reason=FinishReason.STOP)
+        else:
+            yield TextPart(text=not_found_text(prompt.language, prompt.shop_name, prompt.fallback_contact))
+            yield Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def compose(prompt: Prompt) -> list[str]:
+    """The pieces of the answer; empty when the fragments hold no sentence at all."""
+    quotes = [quote for fragment in prompt.fragments for quote in quotes_of(fragment)]
+    scores = score_quotes(prompt.question, prompt.language, quotes)
+    scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
+    lead_in = quotes_lead_in(prompt.language)
+    is_list = _is_about_choosing(prompt.question, quotes)
+    ranked = _ranked(_products(scored) if is_list else scored)
+    chosen = _choose(ranked, MAX_ANSWER - len(lead_in), is_list=is_list)
+    return [lead_in, *_lines(_in_reading_order(chosen), is_list=is_list)] if chosen else []
+
+
+def _is_about_choosing(question: str, quotes: Sequence[Quote]) -> bool:
+    products = {quote.fragment.number for quote in quotes if quote.source is Source.PRODUCT}
+    return len(products) > 1 and bool(_ASKS_FOR_ADVICE.search(question))
+
+
+def _products(scored: Sequence[_Scored]) -> list[_Scored]:
+    return [candidate for candidate in scored if candidate.quote.source is Source.PRODUCT]
+
+
+def _ranked(scored: Sequence[_Scored]) -> list[_Scored]:
+    """Best first, but before all the best of the fragment that retrieval is surest of.
+
+    It may say in other words what was asked; retrieval knows that, shared words do not.
+    """
+    ranked = sorted(scored, key=lambda candidate: -candidate.score)
+    surest = max(
+        ranked, key=lambda candidate: (candidate.quote.fragment.score, candidate.score), default=None
+    )
+    return [surest, *(candidate for candidate in ranked if candidate is not surest)] if surest else []
+
+
+def _choose(ranked: Sequence[_Scored], budget: int, *, is_list: bool) -> list[Quote]:
+    """The first of the ranked is taken whatever it is worth, the others when they come near the best."""
+    best = max((candidate.score for candidate in ranked), default=0.0)
+    least = best * (_LEAST_SHARE_IN_LIST if is_list else _LEAST_SHARE)
+    chosen: list[Quote] = []
+    for candidate in ranked:
+        length = len(_cited(candidate.quote)) + len(_NEXT_ITEM)
+        is_wanted = not chosen or candidate.score >= least > 0
+        if is_wanted and length <= budget and not _is_repetition(candidate.quote, chosen, is_list=is_list):
+            chosen.append(candidate.quote)
+            budget -= length
+    return chosen[:MAX_QUOTES]
+
+
+def _is_repetition(quote: Quote, chosen: Sequence[Quote], *, is_list: bool) -> bool:
+    same_product = [other for other in chosen if _is_same_product(quote, other)]
+    allowed = 1 if is_list else MAX_QUOTES_OF_PRODUCT
+    return len(same_product) >= allowed or any(are_alike(quote, other, _ALIKE_SHARE) for other in chosen)
+
+
+def _is_same_product(quote: Quote, other: Quote) -> bool:
+    return quote.source is Source.PRODUCT and quote.fragment.number == other.fragment.number
+
+
+def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
+    """Fragments by their best quote, and within each as it is written there."""
+    ranks = {quote.fragment.number: rank for rank, quote in reversed(list(enumerate(chosen)))}
+    return sorted(chosen, key=lambda quote: (ranks[quote.fragment.number], quote.position))
+
+
+def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
+    """What belongs to one fragment stays on one line, and a product is named once."""
+    previous = 0
+    for quote in quotes:
+        number = quote.fragment.number
+        if number == previous:
+            yield f" {quote.sentence} [{number}]"
+        else:
+            yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{_cited(quote)}"
+        previous = number
+
+
+def _cited(quote: Quote) -> str:
+    return f"{quote.text} [{quote.fragment.number}]"

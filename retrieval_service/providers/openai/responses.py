@@ -1,0 +1,105 @@
+"""Writes answers with OpenAI's Responses API, streaming and storing nothing at the provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
+
+from openai import AsyncOpenAI, AsyncStream, omit
+from openai.types.responses import EasyInputMessageParam, Response, ResponseStreamEvent
+from openai.types.shared import ReasoningEffort
+from openai.types.shared_params import Reasoning
+
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.providers.openai import failures
+from retrieval_service.providers.openai.prompting import Message, ModelInput, model_input
+from retrieval_service.providers.openai.streaming import AnswerSettings, drain, read_events
+
+
+class ResponsesAnswerer:
+    """An `Answerer`; it owns the client and closes it.
+
+    A refusal's own words are not passed on: the ending says POLICY, and the service says the rest.
+    """
+
+    def __init__(self, client: AsyncOpenAI, settings: AnswerSettings, *, provider: str = "openai") -> None:
+        self._client = client
+        self._settings = settings
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return f"{self._provider}/{self._settings.model}"
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
+        said = model_input(prompt)
+        reading = read_events(lambda: self._open(said), self._settings.patience)
+        async with aclosing(reading) as events:
+            async for event in events:
+                part = _part(event)
+                if isinstance(part, Ending):
+                    await drain(events)
+                    yield part
+                    return
+                if part:
+                    yield part
+        raise failures.cut_short()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _open(self, said: ModelInput) -> AsyncStream[ResponseStreamEvent]:
+        return await self._client.responses.create(
+            model=self._settings.model,
+            instructions=said.instructions,
+            input=[_param(message) for message in said.messages],
+            max_output_tokens=self._settings.max_output_tokens,
+            reasoning=_reasoning(self._settings.reasoning_effort) or omit,
+            store=False,
+            stream=True,
+        )
+
+
+def _part(event: ResponseStreamEvent) -> AnswerPart | None:
+    """None for the many events that only report progress; the two that report failure are raised."""
+    match event.type:
+        case "response.output_text.delta":
+            return TextPart(text=event.delta) if event.delta else None
+        case "response.completed" | "response.incomplete":
+            return _ending(event.response)
+        case "response.failed":
+            raise failures.in_stream(event.response.error.code if event.response.error else None)
+        case "error":
+            raise failures.in_stream(event.code)
+    return None
+
+
+def _ending(response: Response) -> Ending:
+    usage = response.usage
+    return Ending(
+        finish_reason=_finish_reason(response),
+        input_tokens=usage.input_tokens if usage else 0,
+        output_tokens=usage.output_tokens if usage else 0,
+    )
+
+
+def _finish_reason(response: Response) -> FinishReason:
+    reason = response.incomplete_details.reason if response.incomplete_details else None
+    if reason == "content_filter" or _is_refused(response):
+        return FinishReason.POLICY
+    return FinishReason.LENGTH if response.status == "incomplete" else FinishReason.STOP
+
+
+def _is_refused(response: Response) -> bool:
+    messages = (item for item in response.output or () if item.type == "message")
+    return any(part.type == "refusal" for message in messages for part in message.content)
+
+
+def _param(message: Message) -> EasyInputMessageParam:
+    return EasyInputMessageParam(role=message.role, content=message.content)
+
+
+def _reasoning(effort: str | None) -> Reasoning | None:
+    # The set of efforts grows with the models; the server, not this type, decides what is valid.
+    return Reasoning(effort=cast(ReasoningEffort, effort)) if effort else None

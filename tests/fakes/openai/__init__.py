@@ -1,0 +1,9 @@
+"""A loopback OpenAI server: a module per resource, faults and scripts set by the test, requests kept."""
+
+from tests.fakes.openai.fake import FakeOpenAI
+from tests.fakes.openai.faults import Drop, Fault
+from tests.fakes.openai.journal import Exchange
+from tests.fakes.openai.scripts import Interruption, Outcome, Script
+from tests.fakes.openai.server import running_openai
+
+__all__ = ["Drop", "Exchange", "FakeOpenAI", "Fault", "Interruption", "Outcome", "Script", "running_openai"]

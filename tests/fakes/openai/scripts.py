@@ -1,0 +1,64 @@
+"""What the fake's model says: by default a quotation of the first fragment it was given."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+FRAGMENT = re.compile(r'<fragment number="(\d+)"[^>]*>\s*(.*?)\s*</fragment>', re.DOTALL)
+FIRST_SENTENCE = re.compile(r".+?(?:[.!?…](?=\s)|$)", re.DOTALL)
+NOT_FOUND = "The documents do not say."
+
+
+class Outcome(StrEnum):
+    """How an answer ends when nothing interrupts it."""
+
+    COMPLETED = "completed"
+    MAX_OUTPUT_TOKENS = "max_output_tokens"
+    CONTENT_FILTER = "content_filter"
+    REFUSAL = "refusal"
+
+
+class Interruption(StrEnum):
+    """What happens after `interrupted_after` words of an answer."""
+
+    DISCONNECT = "disconnect"
+    SILENT_END = "silent_end"
+    ERROR_EVENT = "error_event"
+    FAILED = "failed"
+    HANG = "hang"
+    GARBAGE = "garbage"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """One way to answer; `text` None quotes the first fragment's first sentence and cites it.
+
+    `end_delay_seconds` pass between the last event and the end of the stream.
+    """
+
+    text: str | None = None
+    outcome: Outcome = Outcome.COMPLETED
+    interruption: Interruption | None = None
+    interrupted_after: int = 2
+    error_code: str | int | None = "server_error"
+    delta_delay_seconds: float = 0.0
+    end_delay_seconds: float = 0.0
+    sends_usage: bool = True
+
+    def answer_to(self, task: str) -> str:
+        """`task` is the last user message, fragments included."""
+        return self.text if self.text is not None else quotation(task)
+
+
+def quotation(task: str) -> str:
+    """`The sentence. [1]`, with the number that the first fragment bears."""
+    fragment = FRAGMENT.search(task)
+    sentence = FIRST_SENTENCE.match(fragment[2]) if fragment else None
+    return f"{sentence[0].strip()} [{fragment[1]}]" if fragment and sentence else NOT_FOUND
+
+
+def words(text: str) -> list[str]:
+    """The deltas of an answer; joined they are the answer again."""
+    return re.findall(r"\s*\S+\s*$|\s*\S+", text)
