@@ -1,0 +1,75 @@
+"""AnswerService on the wire."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from kladez.v1 import answer_service_pb2 as pb
+from kladez.v1 import answer_service_pb2_grpc as pb_grpc
+
+from retrieval_service.api import calls, convert, fields
+from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.services.answering import AnswerEvent, Answering, Question, Started
+
+MAX_QUESTION = 2_000
+CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
+
+
+class AnswerServicer(pb_grpc.AnswerServiceServicer):
+    """One service call per method."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    async def StreamAnswer(
+        self, request: pb.StreamAnswerRequest, context: Any
+    ) -> AsyncIterator[pb.StreamAnswerResponse]:
+        question = Question(
+            text=fields.text("question", request.question, limit=MAX_QUESTION),
+            session_id=fields.optional_uuid("session_id", request.session_id),
+            request_id=fields.optional_uuid("request_id", request.request_id),
+            language=fields.language("language", request.language),
+            conditions=fields.conditions(request.filter),
+        )
+        sequence = 0
+        async with aclosing(self._answering.answer(calls.tenant_id(), question)) as events:
+            async for event in events:
+                yield response(sequence, event)
+                sequence += 1
+
+    async def GetAnswer(self, request: pb.GetAnswerRequest, context: Any) -> pb.GetAnswerResponse:
+        row = await self._answering.get(calls.tenant_id(), fields.uuid("answer_id", request.answer_id))
+        return pb.GetAnswerResponse(answer=convert.answer(row))
+
+    async def CreateSession(self, request: pb.CreateSessionRequest, context: Any) -> pb.CreateSessionResponse:
+        if not CHANNEL.fullmatch(request.channel):
+            raise fields.refuse("channel", "must be 1-32 characters of a-z, 0-9, _ and -")
+        session_id = await self._answering.open_session(
+            calls.tenant_id(),
+            channel=request.channel,
+            user_key=fields.optional_text("user_key", request.user_key, limit=128),
+            language=fields.language("language", request.language),
+        )
+        return pb.CreateSessionResponse(session_id=str(session_id))
+
+
+def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
+    if isinstance(event, Started):
+        started = pb.AnswerStarted(
+            answer_id=str(event.answer_id),
+            session_id=str(event.session_id) if event.session_id else "",
+            references=[convert.reference(one) for one in event.references],
+        )
+        return pb.StreamAnswerResponse(sequence=sequence, started=started)
+    if isinstance(event, Delta):
+        return pb.StreamAnswerResponse(sequence=sequence, delta=pb.AnswerDelta(text=event.text))
+    if isinstance(event, Cited):
+        cited = convert.citation(event.start, event.end, event.numbers)
+        return pb.StreamAnswerResponse(sequence=sequence, citation=cited)
+    completed = pb.AnswerCompleted(
+        finish_reason=convert.FINISH_REASONS[event.answer.finish_reason], answer=convert.answer(event.answer)
+    )
+    return pb.StreamAnswerResponse(sequence=sequence, completed=completed)

@@ -1,0 +1,38 @@
+"""The call being served: who calls, for which tenant, until when."""
+
+from __future__ import annotations
+
+import contextvars
+from dataclasses import dataclass
+from uuid import UUID
+
+from retrieval_service import errors
+from retrieval_service.services.authenticating import Caller
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """`deadline` is in the event loop's time; `caller` is None until the key is known, and for public methods."""
+
+    method: str
+    request_id: str
+    deadline: float
+    caller: Caller | None = None
+    outcome: str = "OK"
+    reason: str = ""
+
+
+CURRENT: contextvars.ContextVar[Call] = contextvars.ContextVar("call")
+
+
+def current() -> Call:
+    """The call this task serves; only servicers ask."""
+    return CURRENT.get()
+
+
+def tenant_id() -> UUID:
+    """The tenant the caller acts for; the gate has checked that there is one."""
+    caller = current().caller
+    if caller is None or caller.tenant_id is None:
+        raise errors.TenantMissing
+    return caller.tenant_id

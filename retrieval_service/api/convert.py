@@ -1,0 +1,297 @@
+"""Our values as messages of the contract, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from google.protobuf import json_format, struct_pb2, timestamp_pb2
+from kladez.v1 import (
+    answer_service_pb2,
+    common_pb2,
+    document_service_pb2,
+    insight_service_pb2,
+    search_service_pb2,
+    tenant_service_pb2,
+)
+
+from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENANT_WRITE
+from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.records import (
+    ApiKey,
+    DailyUsage,
+    LoggedAnswer,
+    Progress,
+    StoredDocument,
+    Tenant,
+)
+from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.errors import Violation
+from retrieval_service.services.answering import Reference
+from retrieval_service.services.importing import Item, Outcome
+from retrieval_service.services.searching import Hit, Mode
+
+MAX_ITEM_FIELDS = 20
+
+SCOPES = {
+    tenant_service_pb2.SCOPE_OPERATOR: OPERATOR,
+    tenant_service_pb2.SCOPE_TENANT_WRITE: TENANT_WRITE,
+    tenant_service_pb2.SCOPE_TENANT_READ: TENANT_READ,
+    tenant_service_pb2.SCOPE_CHANNEL: CHANNEL,
+}
+SCOPE_NUMBERS = {name: number for number, name in SCOPES.items()}
+
+SYNC_STATUSES = {
+    "pending": document_service_pb2.SYNC_STATUS_PENDING,
+    "processing": document_service_pb2.SYNC_STATUS_PROCESSING,
+    "synced": document_service_pb2.SYNC_STATUS_SYNCED,
+    "error": document_service_pb2.SYNC_STATUS_ERROR,
+}
+
+OUTCOMES = {
+    Outcome.CREATED: document_service_pb2.UPSERT_OUTCOME_CREATED,
+    Outcome.UPDATED: document_service_pb2.UPSERT_OUTCOME_UPDATED,
+    Outcome.UNCHANGED: document_service_pb2.UPSERT_OUTCOME_UNCHANGED,
+}
+
+MODES = {
+    search_service_pb2.SEARCH_MODE_UNSPECIFIED: Mode.HYBRID,
+    search_service_pb2.SEARCH_MODE_SEMANTIC: Mode.SEMANTIC,
+    search_service_pb2.SEARCH_MODE_FULL_TEXT: Mode.FULL_TEXT,
+    search_service_pb2.SEARCH_MODE_HYBRID: Mode.HYBRID,
+}
+MODE_NUMBERS = {mode: number for number, mode in MODES.items()}
+
+ANSWER_STATUSES = {
+    "running": answer_service_pb2.ANSWER_STATUS_RUNNING,
+    "completed": answer_service_pb2.ANSWER_STATUS_COMPLETED,
+    "cancelled": answer_service_pb2.ANSWER_STATUS_CANCELLED,
+    "interrupted": answer_service_pb2.ANSWER_STATUS_INTERRUPTED,
+}
+
+FINISH_REASONS = {
+    "": answer_service_pb2.FINISH_REASON_UNSPECIFIED,
+    "stop": answer_service_pb2.FINISH_REASON_STOP,
+    "length": answer_service_pb2.FINISH_REASON_LENGTH,
+    "no_relevant_content": answer_service_pb2.FINISH_REASON_NO_RELEVANT_CONTENT,
+    "policy": answer_service_pb2.FINISH_REASON_POLICY,
+}
+
+
+def timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
+    """None stays unset."""
+    if moment is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def struct(values: Any) -> struct_pb2.Struct:
+    message = struct_pb2.Struct()
+    message.update(dict(values))
+    return message
+
+
+def tenant(row: Tenant) -> tenant_service_pb2.Tenant:
+    return tenant_service_pb2.Tenant(
+        tenant_id=str(row.id),
+        public_key=str(row.public_key),
+        name=row.name,
+        settings=tenant_settings(TenantSettings.from_json(row.settings)),
+        etag=str(row.version),
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
+        delete_time=timestamp(row.deleted_at),
+    )
+
+
+def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettings:
+    return tenant_service_pb2.TenantSettings(
+        languages=settings.languages,
+        system_prompt=settings.system_prompt,
+        fallback_contact=settings.fallback_contact,
+        allowed_origins=settings.allowed_origins,
+        greetings=settings.greetings,
+        suggested_questions=suggestions(settings),
+    )
+
+
+def suggestions(settings: TenantSettings) -> dict[str, tenant_service_pb2.SuggestedQuestions]:
+    return {
+        code: tenant_service_pb2.SuggestedQuestions(questions=questions)
+        for code, questions in settings.suggested_questions.items()
+    }
+
+
+def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
+    """All settings of the message, by name, as `TenantSettings.from_json` takes them."""
+    return {
+        "languages": list(message.languages),
+        "system_prompt": message.system_prompt,
+        "fallback_contact": message.fallback_contact,
+        "allowed_origins": list(message.allowed_origins),
+        "greetings": dict(message.greetings),
+        "suggested_questions": {
+            code: list(one.questions) for code, one in message.suggested_questions.items()
+        },
+    }
+
+
+def public_tenant(row: Tenant) -> tenant_service_pb2.ResolvePublicKeyResponse:
+    settings = TenantSettings.from_json(row.settings)
+    return tenant_service_pb2.ResolvePublicKeyResponse(
+        tenant_id=str(row.id),
+        name=row.name,
+        languages=settings.languages,
+        allowed_origins=settings.allowed_origins,
+        greetings=settings.greetings,
+        suggested_questions=suggestions(settings),
+        fallback_contact=settings.fallback_contact,
+    )
+
+
+def api_key(row: ApiKey) -> tenant_service_pb2.ApiKey:
+    return tenant_service_pb2.ApiKey(
+        api_key_id=str(row.id),
+        tenant_id=str(row.tenant_id) if row.tenant_id else "",
+        scopes=[SCOPE_NUMBERS[scope] for scope in row.scopes],
+        display_name=row.display_name,
+        create_time=timestamp(row.created_at),
+        revoke_time=timestamp(row.revoked_at),
+    )
+
+
+def draft(message: document_service_pb2.Document) -> Draft:
+    return Draft(
+        source_type=message.source_type,
+        external_id=message.external_id,
+        title=message.title,
+        section=message.section,
+        tags=tuple(message.tags),
+        content=message.content,
+        content_type=message.content_type or "text/plain",
+        language=message.language,
+        url=message.url,
+        metadata=json_format.MessageToDict(message.metadata),
+    )
+
+
+def document(row: StoredDocument, *, with_content: bool = False) -> document_service_pb2.Document:
+    return document_service_pb2.Document(
+        document_id=str(row.id),
+        source_type=row.source_type,
+        external_id=row.external_id,
+        title=row.title,
+        section=row.section,
+        tags=row.tags,
+        content=row.content if with_content else "",
+        content_type=row.content_type,
+        language=row.language,
+        url=row.url,
+        metadata=struct(row.metadata),
+        content_hash=row.content_hash.hex() if row.content_hash else "",
+        sync_status=SYNC_STATUSES[row.sync_status],
+        last_sync_error=row.last_sync_error,
+        chunk_count=row.chunk_count,
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
+        last_sync_time=timestamp(row.last_sync_at),
+    )
+
+
+def result(index: int, item: Item) -> document_service_pb2.DocumentResult:
+    message = document_service_pb2.DocumentResult(
+        index=index, source_type=item.draft.source_type, external_id=item.draft.external_id
+    )
+    if item.outcome:
+        message.outcome = OUTCOMES[item.outcome]
+    else:
+        message.error.CopyFrom(item_error(item.violations))
+    return message
+
+
+def item_error(violations: Sequence[Violation]) -> document_service_pb2.ItemError:
+    first = violations[0]
+    return document_service_pb2.ItemError(
+        reason="INVALID_FIELDS",
+        message=f"{first.field}: {first.description}",
+        fields=[
+            document_service_pb2.FieldError(field=one.field, description=one.description)
+            for one in violations[:MAX_ITEM_FIELDS]
+        ],
+    )
+
+
+def summary(progress: Progress) -> document_service_pb2.ImportSummary:
+    return document_service_pb2.ImportSummary(
+        created_count=progress.created_count,
+        updated_count=progress.updated_count,
+        unchanged_count=progress.unchanged_count,
+        failed_count=progress.failed_count,
+    )
+
+
+def hit(one: Hit) -> search_service_pb2.SearchHit:
+    passage = one.passage
+    return search_service_pb2.SearchHit(
+        document_id=str(passage.document_id),
+        chunk_id=str(passage.chunk_id),
+        source_type=passage.source_type,
+        external_id=passage.external_id,
+        title=passage.title,
+        heading=passage.heading,
+        section=passage.section,
+        tags=passage.tags,
+        url=passage.url,
+        text=passage.text,
+        start_offset=passage.start_offset,
+        end_offset=passage.end_offset,
+        language=passage.language,
+        score=one.score,
+        similarity=one.similarity,
+        lexical_score=one.stem_score,
+        metadata=struct(passage.metadata),
+    )
+
+
+def reference(one: Reference) -> common_pb2.Reference:
+    return common_pb2.Reference(**asdict(one))
+
+
+def citation(start: int, end: int, numbers: Sequence[int]) -> answer_service_pb2.Citation:
+    return answer_service_pb2.Citation(start_offset=start, end_offset=end, numbers=numbers)
+
+
+def answer(row: LoggedAnswer) -> answer_service_pb2.Answer:
+    return answer_service_pb2.Answer(
+        answer_id=str(row.id),
+        session_id=str(row.session_id) if row.session_id else "",
+        question=row.question,
+        text=row.answer,
+        language=row.language,
+        citations=[citation(start, end, numbers) for start, end, numbers in row.citations],
+        references=[common_pb2.Reference(**one) for one in row.context],
+        status=ANSWER_STATUSES[row.status],
+        finish_reason=FINISH_REASONS[row.finish_reason],
+        answerer=row.answerer,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        create_time=timestamp(row.created_at),
+    )
+
+
+def daily_usage(row: DailyUsage) -> insight_service_pb2.DailyUsage:
+    return insight_service_pb2.DailyUsage(
+        date=row.day.isoformat(),
+        embedded_chunk_count=row.embedded_chunks,
+        embedded_token_count=row.embedded_tokens,
+        unchanged_chunk_count=row.unchanged_chunks,
+        search_count=row.searches,
+        answer_count=row.answers,
+        unanswered_count=row.unanswered,
+        input_token_count=row.input_tokens,
+        output_token_count=row.output_tokens,
+    )

@@ -1,0 +1,118 @@
+"""Reads request fields; what is wrong with them is said by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from google.protobuf import json_format, struct_pb2
+from kladez.v1 import common_pb2
+
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.errors import Invalid, Violation
+
+MAX_FILTER_VALUES = 50
+MAX_CONDITIONS = 16
+MAX_KEY = 64
+LANGUAGE = re.compile(r"[a-z]{2}")
+
+# Before everything, and after everything, in listings by time and id.
+BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+END = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
+
+
+def refuse(field: str, description: str) -> Invalid:
+    return Invalid([Violation(field, description)])
+
+
+def uuid(field: str, value: str) -> UUID:
+    """Raises `Invalid` for anything but a UUID; an empty one is called required."""
+    if not value:
+        raise refuse(field, "is required")
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise refuse(field, "is not a UUID") from error
+
+
+def optional_uuid(field: str, value: str) -> UUID | None:
+    return uuid(field, value) if value else None
+
+
+def text(field: str, value: str, *, limit: int) -> str:
+    """1 to `limit` code points that are not all blank."""
+    if not value.strip():
+        raise refuse(field, "is required")
+    if len(value) > limit:
+        raise refuse(field, f"must be at most {limit:,} characters, is {len(value):,}")
+    return optional_text(field, value, limit=limit)
+
+
+def optional_text(field: str, value: str, *, limit: int) -> str:
+    if len(value) > limit:
+        raise refuse(field, f"must be at most {limit:,} characters, is {len(value):,}")
+    if "\0" in value:
+        raise refuse(field, "must not contain the character NUL (U+0000)")
+    return value
+
+
+def language(field: str, value: str) -> str:
+    if value and not LANGUAGE.fullmatch(value):
+        raise refuse(field, 'must be an ISO 639-1 code of two lower-case letters, for example "ru"')
+    return value
+
+
+def position(read: Sequence[str] | None, first: tuple[datetime, UUID]) -> tuple[datetime, UUID]:
+    """The time and id that a page token holds."""
+    return (datetime.fromisoformat(read[0]), UUID(read[1])) if read else first
+
+
+def place(time: datetime, row_id: UUID) -> tuple[str, str]:
+    """What a page token holds of a row."""
+    return time.isoformat(), str(row_id)
+
+
+def conditions(wanted: common_pb2.Filter) -> Conditions:
+    """The filter as the stores take it."""
+    for name in ("source_types", "sections", "tags", "languages"):
+        _check_count(f"filter.{name}", getattr(wanted, name), MAX_FILTER_VALUES)
+    _check_count("filter.metadata", wanted.metadata, MAX_CONDITIONS)
+    return Conditions(
+        source_types=list(wanted.source_types),
+        sections=list(wanted.sections),
+        tags=list(wanted.tags),
+        languages=list(wanted.languages),
+        metadata=[_condition(number, one) for number, one in enumerate(wanted.metadata)],
+    )
+
+
+def _condition(number: int, condition: common_pb2.MetadataCondition) -> dict[str, object]:
+    path = f"filter.metadata[{number}]"
+    key = text(f"{path}.key", condition.key, limit=MAX_KEY)
+    kind = condition.WhichOneof("condition")
+    if kind == "any_of":
+        values = condition.any_of.values
+        _check_count(f"{path}.any_of.values", values, MAX_FILTER_VALUES)
+        if not values:
+            raise refuse(f"{path}.any_of.values", "is required")
+        return {"key": key, "any": [_scalar(f"{path}.any_of.values", value) for value in values]}
+    if kind == "range":
+        bounds = condition.range
+        lower = {"lower": bounds.lower} if bounds.HasField("lower") else {}
+        upper = {"upper": bounds.upper} if bounds.HasField("upper") else {}
+        return {"key": key, **lower, **upper}
+    raise refuse(path, "must have any_of or range")
+
+
+def _scalar(field: str, value: struct_pb2.Value) -> object:
+    if value.WhichOneof("kind") not in ("string_value", "number_value", "bool_value"):
+        raise refuse(field, "must be strings, numbers or booleans")
+    return json_format.MessageToDict(value)
+
+
+def _check_count(field: str, values: Iterable[object], limit: int) -> None:
+    count = sum(1 for _ in values)
+    if count > limit:
+        raise refuse(field, f"must be at most {limit}, are {count:,}")

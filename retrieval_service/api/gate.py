@@ -1,0 +1,222 @@
+"""One interceptor for the whole life of a call; it takes raw bytes, so that nothing is parsed unasked.
+
+Policy, request id, key and scope, size, parsing, deadline, handler, one map of errors, one log line. A
+method without a policy is refused. grpc.aio alone would send the text of any exception to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+import grpc
+import structlog
+from google.protobuf import message
+
+from retrieval_service import errors
+from retrieval_service.api import calls, status
+from retrieval_service.api.calls import Call
+from retrieval_service.api.policies import Policy
+from retrieval_service.services.authenticating import Authenticator, Caller
+
+log = structlog.get_logger("kladez.rpc")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+MAX_KEY_CHARACTERS = 200
+
+Context = Any
+Handler = Any
+Parse = Callable[[bytes], message.Message]
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Wraps every method once, when it is first called."""
+
+    def __init__(self, policies: Mapping[str, Policy], authenticator: Authenticator) -> None:
+        self._policies = policies
+        self._authenticator = authenticator
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        method = handler_call_details.method
+        if method not in self._wrapped:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        serialize = handler.response_serializer
+        if not handler.request_streaming and not handler.response_streaming:
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler), None, serialize)
+        if not handler.request_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._server_stream(method, handler), None, serialize)
+        if not handler.response_streaming:
+            raise TypeError(f"{method}: client streaming without server streaming is not offered")
+        return grpc.stream_stream_rpc_method_handler(self._bidirectional(method, handler), None, serialize)
+
+    def _unary(self, method: str, handler: Handler) -> Handler:
+        async def serve(raw: bytes, context: Context) -> Any:
+            async with self._life(method, context) as policy:
+                return await handler.unary_unary(parse(raw, policy, handler.request_deserializer), context)
+
+        return serve
+
+    # Streams are written here and not yielded: a generator's cleanup would run in another task.
+    def _server_stream(self, method: str, handler: Handler) -> Handler:
+        async def serve(raw: bytes, context: Context) -> None:
+            async with self._life(method, context) as policy:
+                request = parse(raw, policy, handler.request_deserializer)
+                await drive(handler.unary_stream, request, context)
+
+        return serve
+
+    def _bidirectional(self, method: str, handler: Handler) -> Handler:
+        async def serve(raw_requests: AsyncIterator[bytes], context: Context) -> None:
+            async with self._life(method, context) as policy:
+                requests = parsed(raw_requests, policy, handler.request_deserializer)
+                await drive(handler.stream_stream, requests, context)
+
+        return serve
+
+    @contextlib.asynccontextmanager
+    async def _life(self, method: str, context: Context) -> AsyncIterator[Policy]:
+        call = begin(method, context)
+        started = time.perf_counter()
+        try:
+            policy = await self._admit(call, context)
+            async with asyncio.timeout_at(call.deadline):
+                yield policy
+        except errors.KladezError as error:
+            await refuse(context, call, error)
+        except (grpc.aio.AbortError, grpc.aio.InternalError):
+            call.outcome = "CANCELLED"  # the peer is gone: there is nobody to tell
+            raise
+        except TimeoutError:
+            await refuse(context, call, errors.DeadlinePassed())
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                call.outcome = "CANCELLED"
+                raise
+            log.exception("inner_cancellation", method=method, request_id=call.request_id)
+            await refuse(context, call, errors.KladezError())  # otherwise the client would wait for ever
+        except Exception:
+            log.exception("unhandled", method=method, request_id=call.request_id)
+            await refuse(context, call, errors.KladezError())
+        finally:
+            log_call(call, time.perf_counter() - started)
+
+    async def _admit(self, call: Call, context: Context) -> Policy:
+        policy = self._policies.get(call.method)
+        if policy is None:
+            raise errors.NotAllowed("this method has no access policy")
+        call.deadline = deadline(policy, context.time_remaining())
+        if policy.scopes:
+            call.caller = await self._identify(context)
+            if not policy.scopes & call.caller.scopes:
+                raise errors.NotAllowed(f"this key lacks the scope {' or '.join(sorted(policy.scopes))}")
+            if policy.needs_tenant and call.caller.tenant_id is None:
+                raise errors.TenantMissing
+        return policy
+
+    async def _identify(self, context: Context) -> Caller:
+        metadata = dict(context.invocation_metadata())
+        scheme, _, secret = str(metadata.get("authorization", "")).partition(" ")
+        if scheme != "Bearer" or not secret or len(secret) > MAX_KEY_CHARACTERS:
+            raise errors.KeyMissing
+        return await self._authenticator.identify(secret, wanted_tenant(metadata.get("x-tenant-id")))
+
+
+def begin(method: str, context: Context) -> Call:
+    """Names the call; a client's own request id is kept when it is harmless."""
+    asked = dict(context.invocation_metadata()).get("x-request-id", "")
+    usable = isinstance(asked, str) and REQUEST_ID.fullmatch(asked)
+    call = Call(method=method, request_id=asked if usable else uuid4().hex, deadline=0.0)
+    calls.CURRENT.set(call)
+    context.set_trailing_metadata((("x-request-id", call.request_id),))
+    return call
+
+
+def deadline(policy: Policy, remaining_seconds: float | None) -> float:
+    """The client's deadline or the policy's, whichever is sooner, in the loop's time."""
+    now = asyncio.get_running_loop().time()
+    return now + min(
+        policy.max_seconds, policy.max_seconds if remaining_seconds is None else remaining_seconds
+    )
+
+
+def wanted_tenant(value: str | bytes | None) -> UUID | None:
+    if not value:
+        return None
+    try:
+        return UUID(str(value))
+    except ValueError as error:
+        raise errors.Invalid([errors.Violation("x-tenant-id", "is not a UUID")]) from error
+
+
+def parse(raw: bytes, policy: Policy, deserialize: Parse) -> message.Message:
+    if len(raw) > policy.max_request_bytes:
+        raise errors.RequestTooLarge(
+            f"the message has {len(raw)} bytes, this method accepts {policy.max_request_bytes}"
+        )
+    try:
+        return deserialize(raw)
+    except message.DecodeError as error:
+        raise errors.Malformed from error
+
+
+async def parsed(
+    raw_requests: AsyncIterator[bytes], policy: Policy, deserialize: Parse
+) -> AsyncIterator[message.Message]:
+    async for raw in raw_requests:
+        yield parse(raw, policy, deserialize)
+
+
+async def drive(behaviour: Handler, argument: Any, context: Context) -> None:
+    """Runs a stream of either style: an async generator, or a coroutine that writes (health Watch)."""
+    if inspect.iscoroutinefunction(behaviour):
+        await behaviour(argument, context)
+        return
+    async with contextlib.aclosing(behaviour(argument, context)) as responses:
+        async for response in responses:
+            await context.write(response)
+
+
+async def refuse(context: Context, call: Call, error: errors.KladezError) -> None:
+    """Ends the call with the error's status; always raises `grpc.aio.AbortError`."""
+    call.outcome = status.code_of(error).name
+    call.reason = error.reason
+    answer = status.status_of(error, call.request_id)
+    # abort() replaces the trailing metadata that was set before, the request id among it.
+    trailing = (*context.trailing_metadata(), *answer.trailing_metadata)
+    await context.abort(answer.code, answer.details, trailing)
+
+
+def cancelled_from_outside() -> bool:
+    """Whether the peer or a server stop asked for it, and not something inside the handler."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def log_call(call: Call, seconds: float) -> None:
+    tenant_id = call.caller.tenant_id if call.caller else None
+    log.info(
+        "rpc",
+        method=call.method,
+        code=call.outcome,
+        reason=call.reason,
+        milliseconds=round(seconds * 1_000, 2),
+        request_id=call.request_id,
+        tenant_id=str(tenant_id) if tenant_id else "",
+    )

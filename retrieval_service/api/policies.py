@@ -1,0 +1,80 @@
+"""What each method demands of its caller and of its messages; a method that is not listed is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OPERATOR = "operator"
+TENANT_WRITE = "tenant:write"
+TENANT_READ = "tenant:read"
+CHANNEL = "channel"
+SCOPES = (OPERATOR, TENANT_WRITE, TENANT_READ, CHANNEL)
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Any one of `scopes` suffices; none at all makes the method public."""
+
+    scopes: frozenset[str]
+    needs_tenant: bool
+    max_request_bytes: int = 64 * KIB
+    max_seconds: float = 30.0
+
+
+def _operator() -> Policy:
+    return Policy(scopes=frozenset({OPERATOR}), needs_tenant=False)
+
+
+def _write(*, max_request_bytes: int, max_seconds: float = 60.0) -> Policy:
+    return Policy(
+        scopes=frozenset({TENANT_WRITE}),
+        needs_tenant=True,
+        max_request_bytes=max_request_bytes,
+        max_seconds=max_seconds,
+    )
+
+
+def _read(*other_scopes: str, max_seconds: float = 30.0) -> Policy:
+    scopes = frozenset({TENANT_READ, *other_scopes})
+    return Policy(scopes=scopes, needs_tenant=True, max_seconds=max_seconds)
+
+
+def _public(*, max_seconds: float) -> Policy:
+    return Policy(scopes=frozenset(), needs_tenant=False, max_seconds=max_seconds)
+
+
+DAY_SECONDS = 86_400.0
+
+POLICIES: Mapping[str, Policy] = {
+    "/kladez.v1.TenantService/CreateTenant": _operator(),
+    "/kladez.v1.TenantService/GetTenant": _operator(),
+    "/kladez.v1.TenantService/ListTenants": _operator(),
+    "/kladez.v1.TenantService/UpdateTenant": _operator(),
+    "/kladez.v1.TenantService/DeleteTenant": _operator(),
+    "/kladez.v1.TenantService/UndeleteTenant": _operator(),
+    "/kladez.v1.TenantService/CreateApiKey": _operator(),
+    "/kladez.v1.TenantService/ListApiKeys": _operator(),
+    "/kladez.v1.TenantService/RevokeApiKey": _operator(),
+    "/kladez.v1.TenantService/RotatePublicKey": _operator(),
+    "/kladez.v1.TenantService/ResolvePublicKey": Policy(scopes=frozenset({CHANNEL}), needs_tenant=False),
+    "/kladez.v1.DocumentService/UpsertDocument": _write(max_request_bytes=1_200 * KIB),
+    "/kladez.v1.DocumentService/BatchUpsertDocuments": _write(max_request_bytes=4 * MIB),
+    "/kladez.v1.DocumentService/ImportDocuments": _write(max_request_bytes=4 * MIB, max_seconds=DAY_SECONDS),
+    "/kladez.v1.DocumentService/ImportShop": _write(max_request_bytes=1_100 * KIB),
+    "/kladez.v1.DocumentService/GetDocument": _read(),
+    "/kladez.v1.DocumentService/ListDocuments": _read(),
+    "/kladez.v1.DocumentService/DeleteDocument": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.SearchService/Search": _read(CHANNEL),
+    "/kladez.v1.AnswerService/StreamAnswer": _read(CHANNEL, max_seconds=120.0),
+    "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
+    "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
+    "/kladez.v1.SyncService/GetSyncStatus": _read(),
+    "/kladez.v1.InsightService/GetUsage": _read(),
+    "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
+    "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _public(max_seconds=600.0),
+}

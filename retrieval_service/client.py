@@ -1,0 +1,329 @@
+"""The one door to the retrieval service for the bot, the gateway, the command line and other programs.
+
+Requests and responses are the messages of `kladez.v1`; failures are `CallFailed`. Importing this module
+needs grpcio alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar
+
+import grpc
+from google.protobuf import message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2
+from kladez.v1 import answer_service_pb2 as answers_pb
+from kladez.v1 import answer_service_pb2_grpc as answers_grpc
+from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import document_service_pb2_grpc as documents_grpc
+from kladez.v1 import insight_service_pb2 as insights_pb
+from kladez.v1 import insight_service_pb2_grpc as insights_grpc
+from kladez.v1 import search_service_pb2 as search_pb
+from kladez.v1 import search_service_pb2_grpc as search_grpc
+from kladez.v1 import sync_service_pb2 as sync_pb
+from kladez.v1 import sync_service_pb2_grpc as sync_grpc
+from kladez.v1 import tenant_service_pb2 as tenants_pb
+from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
+
+Response = TypeVar("Response", covariant=True)
+Detail = TypeVar("Detail", bound=message.Message)
+Metadata = tuple[tuple[str, str], ...]
+
+UNARY_TIMEOUT_SECONDS = 30.0
+ANSWER_TIMEOUT_SECONDS = 90.0
+IMPORT_TIMEOUT_SECONDS = 3600.0
+
+# Reads are repeated when a server goes away; writes by key are idempotent too, but not sessions and keys.
+IDEMPOTENT = {
+    "kladez.v1.TenantService": ("GetTenant", "ListTenants", "ListApiKeys", "ResolvePublicKey"),
+    "kladez.v1.DocumentService": (
+        "UpsertDocument",
+        "BatchUpsertDocuments",
+        "ImportShop",
+        "GetDocument",
+        "ListDocuments",
+    ),
+    "kladez.v1.SearchService": ("Search",),
+    "kladez.v1.AnswerService": ("GetAnswer",),
+    "kladez.v1.SyncService": ("GetSyncStatus",),
+    "kladez.v1.InsightService": ("GetUsage",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldViolation:
+    """A field of the request that is wrong, and why."""
+
+    field: str
+    description: str
+
+
+class CallFailed(Exception):
+    """The service answered with an error, or did not answer; `str()` of it may be shown to a person.
+
+    `code` is the gRPC status name ("NOT_FOUND"), `reason` our own ("KEY_INVALID", empty when no server
+    answered), `retry_after_seconds` is set when waiting helps, `request_id` finds the call in the log.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: str,
+        reason: str = "",
+        request_id: str = "",
+        retry_after_seconds: float | None = None,
+        violations: tuple[FieldViolation, ...] = (),
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.reason = reason
+        self.request_id = request_id
+        self.retry_after_seconds = retry_after_seconds
+        self.violations = violations
+
+
+class Client:
+    """Calls with one key, for one tenant when the key serves many. Build it with `connect()`."""
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata) -> None:
+        self._channel = channel
+        self._metadata = metadata
+        self._tenants = tenants_grpc.TenantServiceStub(channel)
+        self._documents = documents_grpc.DocumentServiceStub(channel)
+        self._search = search_grpc.SearchServiceStub(channel)
+        self._answers = answers_grpc.AnswerServiceStub(channel)
+        self._sync = sync_grpc.SyncServiceStub(channel)
+        self._insights = insights_grpc.InsightServiceStub(channel)
+
+    def for_tenant(self, tenant_id: str) -> Self:
+        """The same connection and key, speaking for one tenant."""
+        others = tuple(pair for pair in self._metadata if pair[0] != "x-tenant-id")
+        return type(self)(self._channel, (*others, ("x-tenant-id", tenant_id)))
+
+    async def wait_until_ready(self, timeout_seconds: float) -> None:
+        """Returns once the service says it is serving; raises `CallFailed` when it does not in time."""
+        check = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        async with translated():
+            response = await check(
+                health_pb2.HealthCheckRequest(), timeout=timeout_seconds, wait_for_ready=True
+            )
+        if response.status != health_pb2.HealthCheckResponse.SERVING:
+            raise CallFailed("the retrieval service is starting or stopping", code="UNAVAILABLE")
+
+    async def create_tenant(self, request: tenants_pb.CreateTenantRequest) -> tenants_pb.CreateTenantResponse:
+        return await self._unary(self._tenants.CreateTenant, request)
+
+    async def get_tenant(self, request: tenants_pb.GetTenantRequest) -> tenants_pb.GetTenantResponse:
+        return await self._unary(self._tenants.GetTenant, request)
+
+    async def list_tenants(self, request: tenants_pb.ListTenantsRequest) -> tenants_pb.ListTenantsResponse:
+        return await self._unary(self._tenants.ListTenants, request)
+
+    async def update_tenant(self, request: tenants_pb.UpdateTenantRequest) -> tenants_pb.UpdateTenantResponse:
+        return await self._unary(self._tenants.UpdateTenant, request)
+
+    async def delete_tenant(self, request: tenants_pb.DeleteTenantRequest) -> tenants_pb.DeleteTenantResponse:
+        return await self._unary(self._tenants.DeleteTenant, request)
+
+    async def undelete_tenant(
+        self, request: tenants_pb.UndeleteTenantRequest
+    ) -> tenants_pb.UndeleteTenantResponse:
+        return await self._unary(self._tenants.UndeleteTenant, request)
+
+    async def create_api_key(
+        self, request: tenants_pb.CreateApiKeyRequest
+    ) -> tenants_pb.CreateApiKeyResponse:
+        return await self._unary(self._tenants.CreateApiKey, request)
+
+    async def list_api_keys(self, request: tenants_pb.ListApiKeysRequest) -> tenants_pb.ListApiKeysResponse:
+        return await self._unary(self._tenants.ListApiKeys, request)
+
+    async def revoke_api_key(
+        self, request: tenants_pb.RevokeApiKeyRequest
+    ) -> tenants_pb.RevokeApiKeyResponse:
+        return await self._unary(self._tenants.RevokeApiKey, request)
+
+    async def rotate_public_key(
+        self, request: tenants_pb.RotatePublicKeyRequest
+    ) -> tenants_pb.RotatePublicKeyResponse:
+        return await self._unary(self._tenants.RotatePublicKey, request)
+
+    async def resolve_public_key(
+        self, request: tenants_pb.ResolvePublicKeyRequest
+    ) -> tenants_pb.ResolvePublicKeyResponse:
+        return await self._unary(self._tenants.ResolvePublicKey, request)
+
+    async def upsert_document(
+        self, request: documents_pb.UpsertDocumentRequest
+    ) -> documents_pb.UpsertDocumentResponse:
+        return await self._unary(self._documents.UpsertDocument, request)
+
+    async def batch_upsert_documents(
+        self, request: documents_pb.BatchUpsertDocumentsRequest
+    ) -> documents_pb.BatchUpsertDocumentsResponse:
+        return await self._unary(self._documents.BatchUpsertDocuments, request)
+
+    async def import_documents(
+        self, requests: AsyncIterator[documents_pb.ImportDocumentsRequest]
+    ) -> AsyncIterator[documents_pb.ImportDocumentsResponse]:
+        """Bidirectional: acknowledgements arrive while chunks are still being sent."""
+        call = self._documents.ImportDocuments(
+            requests, metadata=self._metadata, timeout=IMPORT_TIMEOUT_SECONDS
+        )
+        async for event in streamed(call):
+            yield event
+
+    async def import_shop(self, request: documents_pb.ImportShopRequest) -> documents_pb.ImportShopResponse:
+        return await self._unary(self._documents.ImportShop, request)
+
+    async def get_document(
+        self, request: documents_pb.GetDocumentRequest
+    ) -> documents_pb.GetDocumentResponse:
+        return await self._unary(self._documents.GetDocument, request)
+
+    async def list_documents(
+        self, request: documents_pb.ListDocumentsRequest
+    ) -> documents_pb.ListDocumentsResponse:
+        return await self._unary(self._documents.ListDocuments, request)
+
+    async def delete_document(
+        self, request: documents_pb.DeleteDocumentRequest
+    ) -> documents_pb.DeleteDocumentResponse:
+        return await self._unary(self._documents.DeleteDocument, request)
+
+    async def search(self, request: search_pb.SearchRequest) -> search_pb.SearchResponse:
+        return await self._unary(self._search.Search, request)
+
+    async def stream_answer(
+        self, request: answers_pb.StreamAnswerRequest, *, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
+    ) -> AsyncIterator[answers_pb.StreamAnswerResponse]:
+        """The events of one answer; closing the generator cancels the call and stops the model."""
+        call = self._answers.StreamAnswer(request, metadata=self._metadata, timeout=timeout_seconds)
+        async for event in streamed(call):
+            yield event
+
+    async def get_answer(self, request: answers_pb.GetAnswerRequest) -> answers_pb.GetAnswerResponse:
+        return await self._unary(self._answers.GetAnswer, request)
+
+    async def create_session(
+        self, request: answers_pb.CreateSessionRequest
+    ) -> answers_pb.CreateSessionResponse:
+        return await self._unary(self._answers.CreateSession, request)
+
+    async def get_sync_status(self, request: sync_pb.GetSyncStatusRequest) -> sync_pb.GetSyncStatusResponse:
+        return await self._unary(self._sync.GetSyncStatus, request)
+
+    async def get_usage(self, request: insights_pb.GetUsageRequest) -> insights_pb.GetUsageResponse:
+        return await self._unary(self._insights.GetUsage, request)
+
+    async def _unary(self, method: UnaryMethod[Response], request: message.Message) -> Response:
+        async with translated():
+            return await method(request, metadata=self._metadata, timeout=UNARY_TIMEOUT_SECONDS)
+
+
+class UnaryMethod(Protocol[Response]):
+    """A unary method of a generated stub."""
+
+    def __call__(self, request: Any, /, *, metadata: Metadata, timeout: float) -> Awaitable[Response]: ...
+
+
+@contextlib.asynccontextmanager
+async def connect(address: str, key: str, *, tenant_id: str = "") -> AsyncIterator[Client]:
+    """A client for `host:port`; the connection is made at the first call and kept until the block ends."""
+    metadata = (("authorization", f"Bearer {key}"),)
+    async with grpc.aio.insecure_channel(target(address), options=channel_options()) as channel:
+        client = Client(channel, metadata)
+        yield client.for_tenant(tenant_id) if tenant_id else client
+
+
+def target(address: str) -> str:
+    return address if "://" in address or address.startswith("dns:") else f"dns:///{address}"
+
+
+def channel_options() -> list[tuple[str, str | int]]:
+    return [
+        ("grpc.service_config", json.dumps(service_config())),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+    ]
+
+
+def service_config() -> dict[str, Any]:
+    """Spread over all servers, leave those that stop, repeat what may be repeated (gRFC A2, A6, A17)."""
+    names = [
+        {"service": service, "method": name} for service, methods in IDEMPOTENT.items() for name in methods
+    ]
+    retry = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": ""},
+        "methodConfig": [{"name": names, "retryPolicy": retry}],
+    }
+
+
+async def streamed(call: Any) -> AsyncIterator[Any]:
+    """Messages of a streaming call, which is cancelled when the reader leaves."""
+    try:
+        async with translated():
+            async for event in call:
+                yield event
+    finally:
+        call.cancel()
+
+
+@contextlib.asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turns gRPC's error into ours."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> CallFailed:
+    status = status_of(error)
+    info = detail(status, error_details_pb2.ErrorInfo())
+    retry = detail(status, error_details_pb2.RetryInfo())
+    bad = detail(status, error_details_pb2.BadRequest())
+    violations = bad.field_violations if bad else ()
+    return CallFailed(
+        error.details() or error.code().name,
+        code=error.code().name,
+        reason=info.reason if info else "",
+        request_id=str(pairs(error).get("x-request-id", "")),
+        retry_after_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
+        violations=tuple(FieldViolation(field=v.field, description=v.description) for v in violations),
+    )
+
+
+def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    packed = pairs(error).get("grpc-status-details-bin", b"")
+    return status_pb2.Status.FromString(packed if isinstance(packed, bytes) else b"")
+
+
+def pairs(error: grpc.aio.AioRpcError) -> dict[str, str | bytes]:
+    trailing: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()
+    return dict(trailing)
+
+
+def detail(status: status_pb2.Status, kind: Detail) -> Detail | None:
+    """The first detail of the kind, unpacked into `kind`."""
+    return next((kind for packed in status.details if packed.Unpack(kind)), None)

@@ -1,0 +1,69 @@
+"""The service's settings, read once from the environment; names are the field's in upper case after KLADEZ_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from retrieval_service import errors
+
+
+class Settings(BaseSettings):
+    """Everything has a default that works without any key; see .env.example for what each one does."""
+
+    model_config = SettingsConfigDict(env_prefix="KLADEZ_", env_file=".env", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    data_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 50_051
+    reflection: bool = True
+    workers: Annotated[int, Field(ge=0, le=32)] = 1
+    pool_size: Annotated[int, Field(ge=2, le=64)] = 8
+    page_token_key: SecretStr | None = None
+    shutdown_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+    embedder: str = "auto"
+    embedding_model: str = "text-embedding-3-small"
+    embedding_dimensions: Annotated[int, Field(ge=1, le=4_000)] | None = None
+    embedding_batch: Annotated[int, Field(ge=1, le=2_048)] = 64
+    embedding_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    embedding_query_prefix: str = ""
+    embedding_passage_prefix: str = ""
+    local_model_dir: Path | None = None
+
+    answerer: str = "auto"
+    answer_model: str = "gpt-5.4-mini"
+    answer_max_tokens: Annotated[int, Field(ge=16)] = 1_000
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    openai_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    job_batch: Annotated[int, Field(ge=1, le=500)] = 32
+    job_lease_seconds: Annotated[float, Field(ge=1)] = 60.0
+    job_max_attempts: Annotated[int, Field(ge=1)] = 5
+    job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0
+
+    exact_lexical_chunks: Annotated[int, Field(ge=0)] = 2_000
+    own_index_chunks: Annotated[int, Field(ge=1)] = 10_000
+
+    log_level: str = "info"
+    log_format: str = "console"
+
+
+def load() -> Settings:
+    """Raises `errors.Misconfigured` naming each setting that is wrong, never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{setting_name(item['loc'])}: {item['msg']}" for item in error.errors())
+        raise errors.Misconfigured(wrong) from None
+
+
+def setting_name(location: tuple[int | str, ...]) -> str:
+    """The environment variable behind a field."""
+    name = str(location[0]).upper() if location else ""
+    return name if name in {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"} else f"KLADEZ_{name}"

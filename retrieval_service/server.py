@@ -1,0 +1,168 @@
+"""The gRPC server: starts, serves until it is told to stop, and stops without breaking a call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from kladez.v1 import (
+    answer_service_pb2,
+    answer_service_pb2_grpc,
+    document_service_pb2,
+    document_service_pb2_grpc,
+    insight_service_pb2,
+    insight_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
+    sync_service_pb2,
+    sync_service_pb2_grpc,
+    tenant_service_pb2,
+    tenant_service_pb2_grpc,
+)
+
+from retrieval_service import errors
+from retrieval_service.api.answers import AnswerServicer
+from retrieval_service.api.documents import DocumentServicer
+from retrieval_service.api.gate import Gate
+from retrieval_service.api.insights import InsightServicer
+from retrieval_service.api.policies import POLICIES
+from retrieval_service.api.searches import SearchServicer
+from retrieval_service.api.sync import SyncServicer
+from retrieval_service.api.tenants import TenantServicer
+from retrieval_service.config import Settings
+from retrieval_service.wiring import Service, new_worker, open_service
+
+log = structlog.get_logger("kladez.server")
+
+# Clients that watch our health move away within this time, so that stopping breaks no call.
+FAREWELL_SECONDS = 0.5
+
+SERVICES = (
+    tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"],
+    document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
+    search_service_pb2.DESCRIPTOR.services_by_name["SearchService"],
+    answer_service_pb2.DESCRIPTOR.services_by_name["AnswerService"],
+    sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"],
+    insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"],
+)
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # otherwise a second server would silently share the port
+    ("grpc.max_receive_message_length", 5 * 1024 * 1024),
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 15 * 60_000),
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 5 * 60_000),
+)
+
+
+async def serve(settings: Settings, dsn: str, *, on_ready: Callable[[int], None]) -> None:
+    """Serves until SIGTERM or SIGINT; `on_ready` is told the port once calls are answered."""
+    stop = stop_signals()
+    async with open_service(settings, dsn) as service, background(service), running_server(service) as port:
+        log.info("serving", host=settings.host, port=port, space=service.embedder.space.key)
+        on_ready(port)
+        await stop.wait()
+        log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def running_server(service: Service) -> AsyncIterator[int]:
+    """The listening server's port; on the way out calls in flight may finish."""
+    settings = service.settings
+    server = grpc.aio.server(interceptors=[Gate(POLICIES, service.authenticator)], options=OPTIONS)
+    health = HealthServicer()
+    add_services(server, service, health)
+    port = listen(server, settings)
+    await server.start()
+    await report(health, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield port
+    finally:
+        await health.enter_graceful_shutdown()
+        await asyncio.sleep(FAREWELL_SECONDS)
+        await server.stop(settings.shutdown_seconds)
+
+
+def add_services(server: grpc.aio.Server, service: Service, health: HealthServicer) -> None:
+    tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(
+        TenantServicer(service.manager, service.page_tokens), server
+    )
+    document_service_pb2_grpc.add_DocumentServiceServicer_to_server(
+        DocumentServicer(service.importer, service.reader, service.page_tokens), server
+    )
+    search_service_pb2_grpc.add_SearchServiceServicer_to_server(
+        SearchServicer(service.searcher, service.meter, service.page_tokens), server
+    )
+    answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(AnswerServicer(service.answering), server)
+    sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(service.reader), server)
+    insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
+        InsightServicer(service.reader, service.meter), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if service.settings.reflection:
+        names = [descriptor.full_name for descriptor in SERVICES]
+        reflection.enable_server_reflection(
+            [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
+        )
+
+
+def listen(server: grpc.aio.Server, settings: Settings) -> int:
+    address = f"{settings.host}:{settings.port}"
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise errors.Misconfigured(f"KLADEZ_PORT: {address} cannot be listened on; is it in use?") from error
+
+
+async def report(health: HealthServicer, status: int) -> None:
+    """For the server as a whole and for each service by name."""
+    for name in ("", *(descriptor.full_name for descriptor in SERVICES)):
+        await health.set(name, status)
+
+
+@contextlib.asynccontextmanager
+async def background(service: Service) -> AsyncIterator[None]:
+    """The worker inside the server, unless it is switched off, and the usage counts."""
+    async with asyncio.TaskGroup() as group:
+        meter = group.create_task(service.meter.run())
+        worker = new_worker(service) if service.settings.workers else None
+        working = group.create_task(worker.run()) if worker else None
+        try:
+            yield
+        finally:
+            if worker and working:
+                worker.stop()
+                await working
+            meter.cancel()
+
+
+async def work(settings: Settings, dsn: str) -> None:
+    """A worker without a server; runs until SIGTERM or SIGINT."""
+    stop = stop_signals()
+    async with open_service(settings, dsn) as service:
+        worker = new_worker(service)
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(worker.run())
+            log.info("working", space=service.embedder.space.key)
+            await stop.wait()
+            worker.stop()
+            await working
+
+
+def stop_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

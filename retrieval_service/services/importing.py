@@ -1,0 +1,175 @@
+"""Stores documents: checks each one, finds out its language, and tells what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from retrieval_service import errors
+from retrieval_service.domain import documents as drafts_domain
+from retrieval_service.domain import languages
+from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.html_text import html_to_text
+from retrieval_service.domain.records import DocumentKey, Progress, StoredDocument
+from retrieval_service.domain.shop import parse_shop
+from retrieval_service.domain.shop_rows import RowError
+from retrieval_service.errors import Violation
+from retrieval_service.stores import documents, imports
+from retrieval_service.stores.database import Database, TenantScope
+
+MAX_BATCH = 500
+
+
+class Outcome(StrEnum):
+    """What storing a document did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What became of one document: an outcome, or the violations that kept it out."""
+
+    draft: Draft
+    outcome: Outcome | None
+    violations: Sequence[Violation] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopReport:
+    """What became of a shop."""
+
+    progress: Progress
+    errors: Sequence[RowError]
+    metadata_fields: Sequence[str]
+
+
+class Importer:
+    """Documents are stored at once; the triggers of the database queue them for the index."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def upsert(self, tenant_id: UUID, draft: Draft) -> tuple[StoredDocument, Outcome]:
+        """Raises `Invalid` for a draft that cannot be stored."""
+        [item] = await asyncio.to_thread(prepare, [draft])
+        if item.violations:
+            raise errors.Invalid([under("document", one) for one in item.violations])
+        async with self._database.tenant(tenant_id) as scope:
+            [stored] = await store(scope, [item])
+            key = DocumentKey(source_type=draft.source_type, external_id=draft.external_id)
+            document = await documents.get(scope, key)
+        if document is None or stored.outcome is None:
+            raise errors.Conflict("the document was deleted at the same moment")
+        return document, stored.outcome
+
+    async def upsert_batch(self, tenant_id: UUID, drafts: Sequence[Draft]) -> list[Item]:
+        """One item for each draft, in order; the good ones are stored together."""
+        if not 1 <= len(drafts) <= MAX_BATCH:
+            raise errors.Invalid([Violation("documents", f"must be 1-{MAX_BATCH}, are {len(drafts):,}")])
+        prepared = await asyncio.to_thread(prepare, drafts)
+        async with self._database.tenant(tenant_id) as scope:
+            return await store(scope, prepared)
+
+    async def import_begun(self, tenant_id: UUID, import_id: UUID) -> Progress:
+        """Where the import stands; a new one stands at 0."""
+        async with self._database.tenant(tenant_id) as scope:
+            return await imports.begin(scope, import_id)
+
+    async def import_chunk(
+        self, tenant_id: UUID, import_id: UUID, first_sequence: int, drafts: Sequence[Draft]
+    ) -> tuple[Progress, list[tuple[int, Item]]]:
+        """Stores what was not stored before, together with the new place to resume; items by sequence."""
+        prepared = await asyncio.to_thread(prepare, drafts)
+        async with self._database.tenant(tenant_id) as scope:
+            before = await imports.begin(scope, import_id)
+            if first_sequence > before.next_sequence:
+                expected = f"must be at most {before.next_sequence}: documents before it are missing"
+                raise errors.Invalid([Violation("chunk.first_sequence", expected)])
+            fresh = prepared[before.next_sequence - first_sequence :]
+            items = await store(scope, fresh)
+            after = counted(before, items)
+            await imports.save(scope, import_id, after)
+        return after, list(enumerate(items, start=before.next_sequence))
+
+    async def import_shop(self, tenant_id: UUID, shop_json: bytes, language: str) -> ShopReport:
+        """Stores every good row; bad ones are reported with list, index, line and field."""
+        shop = await asyncio.to_thread(
+            parse_shop, shop_json, language=language, detect=languages.detect_language
+        )
+        progress = Progress(failed_count=len({(row.list, row.index) for row in shop.errors}))
+        rejected: list[RowError] = []
+        for start in range(0, len(shop.drafts), MAX_BATCH):
+            rows = shop.drafts[start : start + MAX_BATCH]
+            items = await self.upsert_batch(tenant_id, [row.draft for row in rows])
+            progress = counted(progress, items)
+            rejected += [
+                RowError(
+                    list=row.list,
+                    index=row.index,
+                    line=row.line,
+                    field=one.field,
+                    description=one.description,
+                )
+                for row, item in zip(rows, items, strict=True)
+                for one in item.violations
+            ]
+        return ShopReport(
+            progress=progress, errors=(*shop.errors, *rejected), metadata_fields=shop.metadata_fields
+        )
+
+
+def prepare(drafts: Sequence[Draft]) -> list[Item]:
+    """Checks drafts and fills in their languages; slow for long ones, so it is called in a thread."""
+    seen: set[tuple[str, str]] = set()
+    items: list[Item] = []
+    for draft in drafts:
+        violations = drafts_domain.check(draft)
+        key = (draft.source_type, draft.external_id)
+        if key in seen:
+            violations.append(Violation("external_id", "stands twice among these documents"))
+        seen.add(key)
+        ready = draft if violations or draft.language else replace(draft, language=language_of(draft))
+        items.append(Item(draft=ready, outcome=None, violations=tuple(violations)))
+    return items
+
+
+def language_of(draft: Draft) -> str:
+    text = html_to_text(draft.content) if draft.content_type == "text/html" else draft.content
+    return languages.detect_language(f"{draft.title}\n{text}")
+
+
+async def store(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    """The same items with their outcomes; refused ones are passed through."""
+    good = [item.draft for item in items if not item.violations]
+    written = {(one.source_type, one.external_id): one for one in await documents.upsert(scope, good)}
+    return [
+        item if item.violations else replace(item, outcome=outcome(item.draft, written)) for item in items
+    ]
+
+
+def outcome(draft: Draft, written: dict[tuple[str, str], documents.Written]) -> Outcome:
+    one = written.get((draft.source_type, draft.external_id))
+    if one is None:
+        return Outcome.UNCHANGED
+    return Outcome.CREATED if one.created else Outcome.UPDATED
+
+
+def counted(progress: Progress, items: Sequence[Item]) -> Progress:
+    outcomes = [item.outcome for item in items]
+    return Progress(
+        next_sequence=progress.next_sequence + len(items),
+        created_count=progress.created_count + outcomes.count(Outcome.CREATED),
+        updated_count=progress.updated_count + outcomes.count(Outcome.UPDATED),
+        unchanged_count=progress.unchanged_count + outcomes.count(Outcome.UNCHANGED),
+        failed_count=progress.failed_count + outcomes.count(None),
+    )
+
+
+def under(path: str, violation: Violation) -> Violation:
+    return Violation(f"{path}.{violation.field}", violation.description)

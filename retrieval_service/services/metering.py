@@ -1,0 +1,56 @@
+"""Counts what is used without making anybody wait: amounts are added up and written once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import fields
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.records import Usage
+from retrieval_service.stores import usage
+from retrieval_service.stores.database import Database
+
+log = structlog.get_logger("kladez.metering")
+
+FLUSH_SECONDS = 1.0
+
+
+class Meter:
+    """A process that is killed loses the counts of its last second, never anything else."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[UUID, Usage] = {}
+
+    def count(self, tenant_id: UUID, amounts: Usage) -> None:
+        self._waiting[tenant_id] = total(self._waiting.get(tenant_id, Usage()), amounts)
+
+    async def run(self) -> None:
+        """Until cancelled; what is left is written on the way out."""
+        try:
+            while True:
+                await asyncio.sleep(FLUSH_SECONDS)
+                await self.flush()
+        finally:
+            with contextlib.suppress(errors.Unavailable):
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Writes everything counted so far; what cannot be written is kept for the next time."""
+        waiting, self._waiting = self._waiting, {}
+        for tenant_id, amounts in waiting.items():
+            try:
+                async with self._database.tenant(tenant_id) as scope:
+                    await usage.add(scope, amounts)
+            except errors.Unavailable as error:
+                self.count(tenant_id, amounts)
+                log.warning("usage_not_written", tenant_id=str(tenant_id), error=str(error))
+
+
+def total(one: Usage, other: Usage) -> Usage:
+    names = [field.name for field in fields(Usage)]
+    return Usage(**{name: getattr(one, name) + getattr(other, name) for name in names})

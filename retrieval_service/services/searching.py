@@ -1,0 +1,216 @@
+"""Searches one tenant's passages by meaning, by words or by both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain import fusion, languages, lexical
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.fusion import Candidate
+from retrieval_service.domain.lexical import Terms, TermStatistics
+from retrieval_service.domain.relevance import Evidence, coverage, is_relevant
+from retrieval_service.domain.spaces import Space, Vector
+from retrieval_service.providers.ports import Embedder
+from retrieval_service.services.weighing import Weigher, Weights
+from retrieval_service.stores import passages
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.passages import Passage, Probe, Score
+
+log = structlog.get_logger("kladez.searching")
+
+LEAST_DEPTH = 50
+
+
+class Mode(StrEnum):
+    """How passages are found."""
+
+    SEMANTIC = "semantic"
+    FULL_TEXT = "full_text"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """`depth` candidates are taken from each arm, `limit` hits are returned after `offset` of them."""
+
+    text: str
+    mode: Mode = Mode.HYBRID
+    conditions: Conditions = field(default_factory=Conditions)
+    min_score: float = 0.0
+    limit: int = 30
+    offset: int = 0
+    depth: int = LEAST_DEPTH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A passage with its scores; `score` is in [0, 1], `similarity` a cosine, `stem_score` raw BM25."""
+
+    passage: Passage
+    score: float
+    similarity: float | None
+    stem_score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """`mode` is the one that answered; `degraded_reason` is "" when it is the one that was asked for."""
+
+    hits: Sequence[Hit]
+    mode: Mode
+    language: str
+    degraded_reason: str
+    has_more: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a question is in the tenant's terms; `alpha` is the share of the vectors."""
+
+    language: str
+    script: str
+    alpha: float
+    terms: Terms
+    gate: Sequence[int]
+
+
+class Searcher:
+    """`exact_lexical_chunks`: up to this size every chunk of a tenant is scored by words."""
+
+    def __init__(
+        self,
+        database: Database,
+        embedder: Embedder,
+        weigher: Weigher,
+        *,
+        space_id: int,
+        exact_lexical_chunks: int,
+    ) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._weigher = weigher
+        self._space_id = space_id
+        self._exact_lexical_chunks = exact_lexical_chunks
+
+    async def search(self, tenant_id: UUID, query: Query) -> Found:
+        """Never fails for want of an embedder: words answer then, and the reply says so."""
+        weights = await self._weigher.weights(tenant_id)
+        reading = await asyncio.to_thread(self._read, query.text, weights)
+        mode, vector, degraded_reason = await self._meaning(query, reading)
+        probe = Probe(
+            vector=vector,
+            stems=None if mode is Mode.SEMANTIC else reading.terms.stems,
+            grams=None if mode is Mode.SEMANTIC else reading.terms.grams,
+            gate=reading.gate,
+            depth=query.depth,
+        )
+        async with self._database.tenant(tenant_id) as scope:
+            scores = await passages.score(scope, self._space_id, probe, query.conditions)
+            ranked = [one for one in rank(scores, mode, reading.alpha) if one.score >= query.min_score]
+            page = ranked[query.offset : query.offset + query.limit]
+            read = await passages.read(scope, [one.chunk_id for one in page])
+        return Found(
+            hits=hits(page, read),
+            mode=mode,
+            language=reading.language,
+            degraded_reason=degraded_reason,
+            has_more=len(ranked) > query.offset + query.limit,
+        )
+
+    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
+        """The hits that have to do with the question, by raw scores; none when the tenant knows nothing of it."""
+        weights = await self._weigher.weights(tenant_id)
+        return await asyncio.to_thread(relevant_hits, text, found, weights.statistics, self._embedder.space)
+
+    def _read(self, text: str, weights: Weights) -> Reading:
+        language = languages.detect_language(text)
+        script = languages.dominant_script(text)
+        spoken = sorted({*weights.languages, language})
+        terms = lexical.query_terms(text, spoken, weights.statistics)
+        small = weights.statistics.chunk_count <= self._exact_lexical_chunks
+        gate = () if small else lexical.rare_stems(terms, weights.statistics).tolist()
+        alpha = fusion.alpha(language, script, self._embedder.space)
+        return Reading(language=language, script=script, alpha=alpha, terms=terms, gate=gate)
+
+    async def _meaning(self, query: Query, reading: Reading) -> tuple[Mode, Vector | None, str]:
+        """The mode that is possible, the question's vector when it needs one, and what was lost."""
+        if query.mode is Mode.FULL_TEXT:
+            return query.mode, None, ""
+        if reading.alpha == 0:
+            reason = f"the embedding model does not read the {reading.script or 'question’s'} script"
+            return Mode.FULL_TEXT, None, reason if query.mode is Mode.SEMANTIC else ""
+        try:
+            embedded = await self._embedder.embed_query(query.text)
+        except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
+            log.warning("search_degraded", error=str(error))
+            return Mode.FULL_TEXT, None, "the embedding model is not available"
+        return query.mode, embedded.vectors[0], ""
+
+
+def relevant_hits(text: str, found: Found, statistics: TermStatistics, space: Space) -> list[Hit]:
+    """A cosine of a model that does not declare the question's language is no evidence."""
+    understood = not space.languages or found.language in space.languages
+    return [
+        hit
+        for hit in found.hits
+        if is_relevant(
+            Evidence(
+                coverage=coverage(text, passage_text(hit.passage), hit.passage.language, statistics),
+                similarity=hit.similarity if understood else None,
+            )
+        )
+    ]
+
+
+def passage_text(passage: Passage) -> str:
+    return lexical.indexed_text(passage.title, passage.heading, passage.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A candidate with its final score."""
+
+    chunk_id: UUID
+    score: float
+    raw: Score
+
+
+def rank(scores: Sequence[Score], mode: Mode, alpha: float) -> list[Ranked]:
+    """Best first."""
+    if mode is Mode.SEMANTIC:
+        found = [one for one in scores if one.similarity is not None]
+        ordered = sorted(found, key=lambda one: (-(one.similarity or 0.0), one.chunk_id))
+        return [
+            Ranked(chunk_id=one.chunk_id, score=max(0.0, one.similarity or 0.0), raw=one) for one in ordered
+        ]
+    by_id = {str(one.chunk_id): one for one in scores}
+    candidates = [
+        Candidate(chunk_id=key, similarity=one.similarity, stems=one.stem_score, grams=one.gram_score)
+        for key, one in by_id.items()
+    ]
+    fused = fusion.fuse(candidates, 0.0 if mode is Mode.FULL_TEXT else alpha)
+    return [
+        Ranked(chunk_id=raw.chunk_id, score=one.score, raw=raw)
+        for one in fused
+        if one.score > 0 and (raw := by_id[one.candidate.chunk_id])
+    ]
+
+
+def hits(page: Sequence[Ranked], read: Sequence[Passage]) -> list[Hit]:
+    ranked = {one.chunk_id: one for one in page}
+    return [
+        Hit(
+            passage=passage,
+            score=ranked[passage.chunk_id].score,
+            similarity=ranked[passage.chunk_id].raw.similarity,
+            stem_score=ranked[passage.chunk_id].raw.stem_score,
+        )
+        for passage in read
+    ]

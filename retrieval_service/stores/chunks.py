@@ -1,0 +1,245 @@
+"""Chunks of documents with their terms and vectors; a document's index changes as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pgvector import HalfVector
+from pgvector import SparseVector as PgSparseVector
+from psycopg import sql
+from psycopg.rows import class_row
+
+from retrieval_service.domain.lexical import SparseVector, Terms
+from retrieval_service.domain.spaces import Vector
+from retrieval_service.stores.database import TenantScope, only
+from retrieval_service.stores.spaces import vectors_table
+
+TERM_DIMENSIONS = 1_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What an index is made from, at one version of the document."""
+
+    id: UUID
+    version: int
+    title: str
+    content: str
+    content_type: str
+    language: str
+    is_deleted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredChunk:
+    """A chunk in the index; `has_vector` tells about the space that was asked for."""
+
+    id: UUID
+    chunk_index: int
+    chunk_hash: bytes
+    text: str
+    has_vector: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a chunk stands in its document: code points, end exclusive."""
+
+    index: int
+    heading: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewChunk:
+    """A chunk to add; `vector` is None when its script is one the embedder cannot read."""
+
+    id: UUID
+    place: Place
+    text: str
+    chunk_hash: bytes
+    language: str
+    terms: Terms
+    vector: Vector | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptChunk:
+    """A chunk that stays under its id; `vector` is set when it had none in the space yet."""
+
+    id: UUID
+    place: Place
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Everything that turns a document's index into that of one version."""
+
+    document_id: UUID
+    version: int
+    added: Sequence[NewChunk] = field(default=())
+    kept: Sequence[KeptChunk] = field(default=())
+    removed: Sequence[UUID] = field(default=())
+
+
+SELECT_SOURCES = """
+SELECT id, version, title, content, content_type, language, is_deleted
+FROM documents WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
+"""
+
+
+async def sources(scope: TenantScope, ids: Sequence[UUID]) -> list[Source]:
+    """The documents that exist, deleted ones included, in no order."""
+    async with scope.connection.cursor(row_factory=class_row(Source)) as cursor:
+        await cursor.execute(SELECT_SOURCES, {"tenant_id": scope.tenant_id, "ids": list(ids)})
+        return await cursor.fetchall()
+
+
+SELECT_CHUNKS = """
+SELECT c.id, c.chunk_index, c.chunk_hash, c.text, v.chunk_id IS NOT NULL AS has_vector
+FROM chunks c LEFT JOIN {vectors} v ON v.tenant_id = c.tenant_id AND v.chunk_id = c.id
+WHERE c.tenant_id = %(tenant_id)s AND c.document_id = %(document_id)s
+ORDER BY c.chunk_index
+"""
+
+
+async def of_document(scope: TenantScope, space_id: int, document_id: UUID) -> list[StoredChunk]:
+    async with scope.connection.cursor(row_factory=class_row(StoredChunk)) as cursor:
+        statement = sql.SQL(SELECT_CHUNKS).format(vectors=vectors_table(space_id))
+        await cursor.execute(statement, {"tenant_id": scope.tenant_id, "document_id": document_id})
+        return await cursor.fetchall()
+
+
+LOCK_DOCUMENT = """
+SELECT FROM documents
+WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s AND version = %(version)s FOR UPDATE
+"""
+
+DELETE_CHUNKS = """
+DELETE FROM chunks WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s AND id = ANY(%(ids)s)
+"""
+
+MOVE_CHUNK = """
+UPDATE chunks SET chunk_index = %(index)s, heading = %(heading)s, start_offset = %(start)s, end_offset = %(end)s
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+    AND (chunk_index, heading, start_offset, end_offset)
+        IS DISTINCT FROM (%(index)s, %(heading)s, %(start)s, %(end)s)
+"""
+
+INSERT_CHUNK = """
+INSERT INTO chunks
+    (tenant_id, id, document_id, chunk_index, text, heading, start_offset, end_offset, chunk_hash, language)
+VALUES (%(tenant_id)s, %(id)s, %(document_id)s, %(index)s, %(text)s, %(heading)s, %(start)s, %(end)s,
+        %(chunk_hash)s, %(language)s)
+"""
+
+INSERT_TERMS = """
+INSERT INTO chunk_terms (tenant_id, chunk_id, language, stem_ids, stems, grams)
+VALUES (%(tenant_id)s, %(id)s, %(language)s, %(stem_ids)b, %(stems)b, %(grams)b)
+"""
+
+INSERT_VECTOR = """
+INSERT INTO {vectors} (tenant_id, chunk_id, embedding) VALUES (%(tenant_id)s, %(id)s, %(embedding)b)
+ON CONFLICT (tenant_id, chunk_id) DO UPDATE SET embedding = excluded.embedding
+"""
+
+MARK_SYNCED = """
+UPDATE documents SET sync_status = 'synced', last_sync_at = now(), last_sync_error = ''
+WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s
+"""
+
+
+async def apply(scope: TenantScope, space_id: int, change: Change) -> bool:
+    """Writes the change and marks the document synced; False, with nothing written, when a newer version came."""
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "document_id": change.document_id,
+        "version": change.version,
+        "ids": list(change.removed),
+    }
+    cursor = await scope.connection.execute(LOCK_DOCUMENT, parameters)
+    if await cursor.fetchone() is None:
+        return False
+    if change.removed:
+        await scope.connection.execute(DELETE_CHUNKS, parameters)
+    await _move(scope, change)
+    await _add(scope, change)
+    await _add_vectors(scope, space_id, change)
+    await scope.connection.execute(MARK_SYNCED, parameters)
+    return True
+
+
+async def _move(scope: TenantScope, change: Change) -> None:
+    rows = [{"tenant_id": scope.tenant_id, "id": kept.id, **_place(kept.place)} for kept in change.kept]
+    if rows:
+        async with scope.connection.cursor() as cursor:
+            await cursor.executemany(MOVE_CHUNK, rows)
+
+
+async def _add(scope: TenantScope, change: Change) -> None:
+    if not change.added:
+        return
+    rows = [
+        {
+            "tenant_id": scope.tenant_id,
+            "id": chunk.id,
+            "document_id": change.document_id,
+            "text": chunk.text,
+            "chunk_hash": chunk.chunk_hash,
+            "language": chunk.language,
+            "stem_ids": chunk.terms.stems.indices.tolist(),
+            "stems": sparse(chunk.terms.stems),
+            "grams": sparse(chunk.terms.grams),
+            **_place(chunk.place),
+        }
+        for chunk in change.added
+    ]
+    async with scope.connection.cursor() as cursor:
+        await cursor.executemany(INSERT_CHUNK, rows)
+        await cursor.executemany(INSERT_TERMS, rows)
+
+
+async def _add_vectors(scope: TenantScope, space_id: int, change: Change) -> None:
+    rows = [
+        {"tenant_id": scope.tenant_id, "id": chunk.id, "embedding": HalfVector(chunk.vector)}
+        for chunk in (*change.added, *change.kept)
+        if chunk.vector is not None
+    ]
+    if rows:
+        async with scope.connection.cursor() as cursor:
+            statement = sql.SQL(INSERT_VECTOR).format(vectors=vectors_table(space_id))
+            await cursor.executemany(statement, rows)
+
+
+MARK_FAILED = """
+UPDATE documents SET sync_status = 'error', last_sync_error = %(error)s
+WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s AND NOT is_deleted
+"""
+
+
+async def mark_failed(scope: TenantScope, document_id: UUID, error: str) -> None:
+    """Every attempt failed; what was indexed before stays."""
+    parameters = {"tenant_id": scope.tenant_id, "document_id": document_id, "error": error}
+    await scope.connection.execute(MARK_FAILED, parameters)
+
+
+COUNT = "SELECT count(*) FROM chunks WHERE tenant_id = %(tenant_id)s"
+
+
+async def count(scope: TenantScope) -> int:
+    cursor = await scope.connection.execute(COUNT, {"tenant_id": scope.tenant_id})
+    return only(await cursor.fetchone())[0]
+
+
+def _place(place: Place) -> dict[str, int | str]:
+    return {"index": place.index, "heading": place.heading, "start": place.start, "end": place.end}
+
+
+def sparse(vector: SparseVector) -> PgSparseVector:
+    """The form psycopg sends in binary."""
+    pairs = zip(vector.indices.tolist(), vector.values.tolist(), strict=True)
+    return PgSparseVector(dict(pairs), TERM_DIMENSIONS)

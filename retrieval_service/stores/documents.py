@@ -1,0 +1,178 @@
+"""Documents as their owners gave them: the source of truth that every index is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from retrieval_service.domain.documents import Draft, content_hash
+from retrieval_service.domain.records import DocumentKey, StoredDocument
+from retrieval_service.stores.database import TenantScope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A document that an upsert made or changed."""
+
+    id: UUID
+    source_type: str
+    external_id: str
+    created: bool
+
+
+UPSERT = """
+INSERT INTO documents AS d
+    (tenant_id, source_type, external_id, title, section, tags, content, content_type, language, url, metadata,
+     content_hash)
+SELECT %(tenant_id)s, source_type, external_id, title, section, tags, content, content_type, language, url,
+    metadata, decode(content_hash, 'hex')
+FROM jsonb_to_recordset(%(rows)s) AS r(source_type text, external_id text, title text, section text, tags text[],
+    content text, content_type text, language text, url text, metadata jsonb, content_hash text)
+ORDER BY source_type, external_id
+ON CONFLICT (tenant_id, source_type, external_id) DO UPDATE SET
+    title = excluded.title, section = excluded.section, tags = excluded.tags, content = excluded.content,
+    content_type = excluded.content_type, language = excluded.language, url = excluded.url,
+    metadata = excluded.metadata, content_hash = excluded.content_hash, is_deleted = false
+WHERE d.content_hash IS DISTINCT FROM excluded.content_hash OR d.is_deleted
+RETURNING id, source_type, external_id, xmax = 0 AS created
+"""
+
+
+async def upsert(scope: TenantScope, drafts: Sequence[Draft]) -> list[Written]:
+    """Returns what was made or changed; documents that are the same already are left alone.
+
+    Two drafts of one call must not share a key.
+    """
+    async with scope.connection.cursor(row_factory=class_row(Written)) as cursor:
+        rows = Jsonb([_row(draft) for draft in drafts])
+        await cursor.execute(UPSERT, {"tenant_id": scope.tenant_id, "rows": rows})
+        return await cursor.fetchall()
+
+
+SELECT = """
+SELECT id, source_type, external_id, title, section, tags, content, content_type, language, url, metadata,
+    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at,
+    CASE WHEN sync_status = 'pending' AND EXISTS (
+        SELECT FROM document_sync_jobs j
+        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
+    THEN 'processing' ELSE sync_status END AS sync_status,
+    (SELECT count(*) FROM chunks c WHERE c.tenant_id = d.tenant_id AND c.document_id = d.id) AS chunk_count
+FROM documents d
+WHERE tenant_id = %(tenant_id)s AND NOT is_deleted
+    AND (id = %(document_id)s OR (source_type, external_id) = (%(source_type)s, %(external_id)s))
+"""
+
+
+async def get(scope: TenantScope, selector: UUID | DocumentKey) -> StoredDocument | None:
+    """None when there is no such document, or it is deleted."""
+    async with scope.connection.cursor(row_factory=class_row(StoredDocument)) as cursor:
+        await cursor.execute(SELECT, {"tenant_id": scope.tenant_id, **_selected(selector)})
+        return await cursor.fetchone()
+
+
+SELECT_PAGE = """
+SELECT id, source_type, external_id, title, section, tags, '' AS content, content_type, language, url, metadata,
+    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at, sync_status,
+    (SELECT count(*) FROM chunks c WHERE c.tenant_id = p.tenant_id AND c.document_id = p.id) AS chunk_count
+FROM (
+    SELECT d.*, CASE WHEN d.sync_status = 'pending' AND EXISTS (
+        SELECT FROM document_sync_jobs j
+        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
+    THEN 'processing' ELSE d.sync_status END AS status_now
+    FROM documents d
+    WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted
+        AND (d.created_at, d.id) > (%(after_time)s, %(after_id)s)
+        AND (%(source_type)s = '' OR d.source_type = %(source_type)s)
+) AS p (tenant_id, id, source_type, external_id, parent_id, title, section, tags, content, content_type, language,
+    url, metadata, content_hash, version, stored_status, last_sync_at, last_sync_error, is_deleted, created_at,
+    updated_at, sync_status)
+WHERE %(sync_status)s = '' OR sync_status = %(sync_status)s
+ORDER BY created_at, id LIMIT %(limit)s
+"""
+
+
+async def page(
+    scope: TenantScope, *, after: tuple[datetime, UUID], source_type: str, sync_status: str, limit: int
+) -> list[StoredDocument]:
+    """Oldest first, after the given creation time and id, without contents; "" means any."""
+    async with scope.connection.cursor(row_factory=class_row(StoredDocument)) as cursor:
+        parameters = {
+            "tenant_id": scope.tenant_id,
+            "after_time": after[0],
+            "after_id": after[1],
+            "source_type": source_type,
+            "sync_status": sync_status,
+            "limit": limit,
+        }
+        await cursor.execute(SELECT_PAGE, parameters)
+        return await cursor.fetchall()
+
+
+DELETE = """
+UPDATE documents SET is_deleted = true
+WHERE tenant_id = %(tenant_id)s AND NOT is_deleted
+    AND (id = %(document_id)s OR (source_type, external_id) = (%(source_type)s, %(external_id)s))
+"""
+
+
+async def delete(scope: TenantScope, selector: UUID | DocumentKey) -> bool:
+    """Marks the document deleted, which takes its chunks out of every search; False when there is none."""
+    parameters = {"tenant_id": scope.tenant_id, **_selected(selector)}
+    cursor = await scope.connection.execute(DELETE, parameters)
+    return cursor.rowcount > 0
+
+
+TOUCH_ALL = """
+INSERT INTO document_sync_jobs (tenant_id, document_id, action)
+SELECT tenant_id, id, 'upsert' FROM documents WHERE tenant_id = %(tenant_id)s AND NOT is_deleted
+ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending' DO NOTHING
+"""
+
+
+async def enqueue_all(scope: TenantScope) -> int:
+    """Queues every document of the tenant for the index; returns how many were queued."""
+    cursor = await scope.connection.execute(TOUCH_ALL, {"tenant_id": scope.tenant_id})
+    return cursor.rowcount
+
+
+COUNT_BY_STATUS = """
+SELECT CASE WHEN sync_status = 'pending' AND EXISTS (
+        SELECT FROM document_sync_jobs j
+        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
+    THEN 'processing' ELSE sync_status END AS status, count(*)
+FROM documents d WHERE tenant_id = %(tenant_id)s AND NOT is_deleted GROUP BY 1
+"""
+
+
+async def count_by_status(scope: TenantScope) -> dict[str, int]:
+    """How many documents are pending, processing, synced and error; statuses without any are missing."""
+    cursor = await scope.connection.execute(COUNT_BY_STATUS, {"tenant_id": scope.tenant_id})
+    return dict(await cursor.fetchall())
+
+
+def _selected(selector: UUID | DocumentKey) -> dict[str, Any]:
+    if isinstance(selector, UUID):
+        return {"document_id": selector, "source_type": None, "external_id": None}
+    return {"document_id": None, "source_type": selector.source_type, "external_id": selector.external_id}
+
+
+def _row(draft: Draft) -> dict[str, Any]:
+    return {
+        "source_type": draft.source_type,
+        "external_id": draft.external_id,
+        "title": draft.title,
+        "section": draft.section,
+        "tags": list(draft.tags),
+        "content": draft.content,
+        "content_type": draft.content_type,
+        "language": draft.language,
+        "url": draft.url,
+        "metadata": dict(draft.metadata),
+        "content_hash": content_hash(draft).hex(),
+    }

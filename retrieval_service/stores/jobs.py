@@ -1,0 +1,189 @@
+"""The queue of documents whose index is behind: written by triggers, claimed in batches, taken over when a worker dies.
+
+At most one pending and one processing job stand for a document and target, so its versions are indexed in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from retrieval_service.stores.database import TenantScope
+
+CHANNEL = "kladez_jobs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A claimed job; `attempts` counts this one."""
+
+    id: int
+    tenant_id: UUID
+    document_id: UUID
+    action: str
+    attempts: int
+
+
+# Tenants are visited in turn, so that one tenant's import does not keep the others waiting.
+CLAIM = """
+WITH RECURSIVE waiting AS (
+    (SELECT tenant_id FROM document_sync_jobs WHERE status = 'pending' ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT j.tenant_id FROM document_sync_jobs j
+            WHERE j.status = 'pending' AND j.tenant_id > w.tenant_id ORDER BY j.tenant_id LIMIT 1)
+    FROM waiting w WHERE w.tenant_id IS NOT NULL
+),
+share AS (
+    SELECT tenant_id, ceil(%(limit)s::float8 / count(*) OVER ())::int AS fair
+    FROM waiting WHERE tenant_id IS NOT NULL ORDER BY random() LIMIT %(limit)s
+),
+picked AS (
+    SELECT ready.id FROM share, LATERAL (
+        SELECT j.id FROM document_sync_jobs j
+        WHERE j.tenant_id = share.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
+            AND j.target = 'pgvector'
+            AND NOT EXISTS (SELECT FROM document_sync_jobs p
+                WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id AND p.target = j.target
+                    AND p.status = 'processing')
+        ORDER BY j.scheduled_at, j.id LIMIT share.fair FOR UPDATE SKIP LOCKED
+    ) AS ready LIMIT %(limit)s
+)
+UPDATE document_sync_jobs SET status = 'processing', worker = %(worker)s, attempts = attempts + 1,
+    lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE id IN (SELECT id FROM picked)
+RETURNING id, tenant_id, document_id, action, attempts
+"""
+
+
+async def claim(operator: AsyncConnection, *, worker: str, limit: int, lease_seconds: float) -> list[Job]:
+    """Up to `limit` due jobs, each for another document, now processed by this worker alone."""
+    async with operator.cursor(row_factory=class_row(Job)) as cursor:
+        parameters = {"worker": worker, "limit": limit, "lease_seconds": lease_seconds}
+        await cursor.execute(CLAIM, parameters)
+        return await cursor.fetchall()
+
+
+EXTEND = """
+UPDATE document_sync_jobs SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE id = ANY(%(ids)s) AND worker = %(worker)s AND status = 'processing'
+"""
+
+
+async def extend(operator: AsyncConnection, ids: Sequence[int], *, worker: str, lease_seconds: float) -> None:
+    """Keeps the jobs for this worker while it is still busy with them."""
+    parameters = {"ids": list(ids), "worker": worker, "lease_seconds": lease_seconds}
+    await operator.execute(EXTEND, parameters)
+
+
+FINISH = """
+UPDATE document_sync_jobs SET status = 'done', finished_at = now(), lease_until = NULL, last_error = ''
+WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s AND worker = %(worker)s AND status = 'processing'
+"""
+
+
+async def finish(scope: TenantScope, job: Job, *, worker: str) -> bool:
+    """False when another worker has taken the job over: then nothing of it may be written."""
+    parameters = {"tenant_id": scope.tenant_id, "job_id": job.id, "worker": worker}
+    cursor = await scope.connection.execute(FINISH, parameters)
+    return cursor.rowcount > 0
+
+
+# A newer job of the same document makes the failed one superfluous: both pending would break the index.
+FAIL = """
+WITH failed AS (
+    SELECT id, attempts, EXISTS (
+        SELECT FROM document_sync_jobs p WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id
+            AND p.target = j.target AND p.status = 'pending') AS superseded
+    FROM document_sync_jobs j
+    WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s AND worker = %(worker)s AND status = 'processing'
+    FOR UPDATE
+)
+UPDATE document_sync_jobs j SET
+    status = CASE WHEN failed.superseded THEN 'done'
+        WHEN failed.attempts >= %(max_attempts)s OR %(final)s THEN 'error' ELSE 'pending' END,
+    scheduled_at = now() + make_interval(secs => %(delay_seconds)s),
+    finished_at = CASE WHEN failed.superseded THEN now() END,
+    last_error = %(error)s, lease_until = NULL, worker = NULL
+FROM failed WHERE j.id = failed.id
+RETURNING j.status
+"""
+
+
+async def fail(
+    scope: TenantScope,
+    job: Job,
+    *,
+    worker: str,
+    error: str,
+    delay_seconds: float,
+    max_attempts: int,
+    final: bool,
+) -> str:
+    """Puts the job back for later, or ends it; returns its status, "" when another worker has it."""
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "job_id": job.id,
+        "worker": worker,
+        "error": error,
+        "delay_seconds": delay_seconds,
+        "max_attempts": max_attempts,
+        "final": final,
+    }
+    cursor = await scope.connection.execute(FAIL, parameters)
+    row = await cursor.fetchone()
+    return row[0] if row else ""
+
+
+RECOVER = """
+WITH dead AS (
+    SELECT id, tenant_id, document_id, target FROM document_sync_jobs
+    WHERE status = 'processing' AND (lease_until < now() OR worker = %(worker)s)
+    FOR UPDATE SKIP LOCKED
+),
+superseded AS (
+    DELETE FROM document_sync_jobs j USING dead
+    WHERE j.id = dead.id AND EXISTS (
+        SELECT FROM document_sync_jobs p WHERE p.tenant_id = dead.tenant_id
+            AND p.document_id = dead.document_id AND p.target = dead.target AND p.status = 'pending')
+    RETURNING j.id
+)
+UPDATE document_sync_jobs j SET status = 'pending', worker = NULL, lease_until = NULL, scheduled_at = now(),
+    last_error = 'the worker stopped'
+FROM dead WHERE j.id = dead.id AND j.id NOT IN (SELECT id FROM superseded)
+RETURNING j.id
+"""
+
+
+async def recover(operator: AsyncConnection, *, worker: str = "") -> int:
+    """Takes over jobs whose lease ran out, and those of a worker that stops; returns how many."""
+    cursor = await operator.execute(RECOVER, {"worker": worker})
+    return len(await cursor.fetchall())
+
+
+PRUNE = """
+DELETE FROM document_sync_jobs
+WHERE status = 'done' AND finished_at < now() - make_interval(hours => %(hours)s)
+"""
+
+
+async def prune(operator: AsyncConnection, *, hours: int) -> int:
+    """Forgets jobs that were done this long ago."""
+    cursor = await operator.execute(PRUNE, {"hours": hours})
+    return cursor.rowcount
+
+
+OLDEST_PENDING = """
+SELECT min(created_at) FROM document_sync_jobs WHERE tenant_id = %(tenant_id)s AND status = 'pending'
+"""
+
+
+async def oldest_pending(scope: TenantScope) -> datetime | None:
+    """When the job that has waited longest was queued."""
+    cursor = await scope.connection.execute(OLDEST_PENDING, {"tenant_id": scope.tenant_id})
+    row = await cursor.fetchone()
+    return row[0] if row else None

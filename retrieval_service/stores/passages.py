@@ -1,0 +1,196 @@
+"""Search inside one tenant: the candidates of every arm, with exact scores of all arms, in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pgvector import HalfVector
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.lexical import SparseVector
+from retrieval_service.domain.spaces import Vector
+from retrieval_service.stores.chunks import sparse
+from retrieval_service.stores.database import TenantScope, only
+from retrieval_service.stores.spaces import vectors_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What is looked for, arm by arm; an arm without its vector finds nothing and scores 0.
+
+    `gate` lists the stems a candidate of the lexical arm must have one of; empty means every chunk is
+    scored, which is right for small tenants only. `depth` candidates are taken from each arm.
+    """
+
+    vector: Vector | None
+    stems: SparseVector | None
+    grams: SparseVector | None
+    gate: Sequence[int]
+    depth: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A candidate with the raw scores of every arm; `similarity` is a cosine, None without a vector."""
+
+    chunk_id: UUID
+    document_id: UUID
+    similarity: float | None
+    stem_score: float
+    gram_score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A chunk with what its document says of it."""
+
+    chunk_id: UUID
+    document_id: UUID
+    source_type: str
+    external_id: str
+    title: str
+    heading: str
+    section: str
+    tags: list[str]
+    url: str
+    text: str
+    start_offset: int
+    end_offset: int
+    language: str
+    metadata: Mapping[str, Any]
+
+
+# Conditions on parameters alone are folded away before planning, because plans are custom.
+SEARCH = """
+WITH allowed AS MATERIALIZED (
+    SELECT c.id FROM documents d JOIN chunks c ON c.tenant_id = d.tenant_id AND c.document_id = d.id
+    WHERE NOT %(unlimited)s AND d.tenant_id = %(tenant_id)s
+        AND (cardinality(%(source_types)s::text[]) = 0 OR d.source_type = ANY(%(source_types)s::text[]))
+        AND (cardinality(%(sections)s::text[]) = 0 OR d.section = ANY(%(sections)s::text[]))
+        AND (cardinality(%(languages)s::text[]) = 0 OR d.language = ANY(%(languages)s::text[]))
+        AND d.tags @> %(tags)s::text[]
+        AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(%(metadata)s) AS condition
+            WHERE (CASE
+                WHEN condition ? 'any' THEN EXISTS (
+                    SELECT FROM jsonb_array_elements(condition -> 'any') AS wanted
+                    WHERE d.metadata -> (condition ->> 'key') @> wanted)
+                WHEN jsonb_typeof(d.metadata -> (condition ->> 'key')) = 'number' THEN
+                    (d.metadata ->> (condition ->> 'key'))::float8
+                        BETWEEN coalesce((condition ->> 'lower')::float8, '-infinity')
+                            AND coalesce((condition ->> 'upper')::float8, 'infinity')
+                ELSE false END) IS NOT TRUE)
+),
+by_meaning AS MATERIALIZED (
+    SELECT v.chunk_id FROM {vectors} v
+    WHERE v.tenant_id = %(tenant_id)s AND %(has_vector)s
+        AND (%(unlimited)s OR v.chunk_id IN (SELECT id FROM allowed))
+    ORDER BY v.embedding <=> %(vector)s LIMIT %(depth)s
+),
+by_stems AS MATERIALIZED (
+    SELECT t.chunk_id FROM chunk_terms t
+    WHERE t.tenant_id = %(tenant_id)s AND %(has_terms)s
+        AND (%(ungated)s OR t.stem_ids && %(gate)s::int[])
+        AND (%(unlimited)s OR t.chunk_id IN (SELECT id FROM allowed))
+        AND (t.stems <#> %(stems)s) < 0
+    ORDER BY t.stems <#> %(stems)s LIMIT %(depth)s
+),
+by_grams AS MATERIALIZED (
+    SELECT t.chunk_id FROM chunk_terms t
+    WHERE t.tenant_id = %(tenant_id)s AND %(has_terms)s AND %(ungated)s
+        AND (%(unlimited)s OR t.chunk_id IN (SELECT id FROM allowed))
+        AND (t.grams <#> %(grams)s) < 0
+    ORDER BY t.grams <#> %(grams)s LIMIT %(depth)s
+),
+candidates AS (
+    SELECT chunk_id FROM by_meaning UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
+)
+SELECT c.id AS chunk_id, c.document_id,
+    CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END AS similarity,
+    CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END AS stem_score,
+    CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END AS gram_score
+FROM candidates
+JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = candidates.chunk_id
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
+JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
+LEFT JOIN {vectors} v ON v.tenant_id = %(tenant_id)s AND v.chunk_id = c.id
+"""
+
+
+async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> list[Score]:
+    """Candidates of all arms, in no order; every score is exact for every one of them."""
+    async with scope.connection.cursor(row_factory=class_row(Score)) as cursor:
+        statement = sql.SQL(SEARCH).format(vectors=vectors_table(space_id))
+        await cursor.execute(statement, search_parameters(scope.tenant_id, probe, conditions))
+        return await cursor.fetchall()
+
+
+def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "unlimited": conditions.unlimited,
+        "source_types": list(conditions.source_types),
+        "sections": list(conditions.sections),
+        "tags": list(conditions.tags),
+        "languages": list(conditions.languages),
+        "metadata": Jsonb(list(conditions.metadata)),
+        "has_vector": probe.vector is not None,
+        "vector": None if probe.vector is None else HalfVector(probe.vector),
+        "has_terms": probe.stems is not None,
+        "stems": probe.stems and sparse(probe.stems),
+        "grams": probe.grams and sparse(probe.grams),
+        "ungated": not probe.gate,
+        "gate": list(probe.gate),
+        "depth": probe.depth,
+    }
+
+
+SELECT_PASSAGES = """
+SELECT c.id AS chunk_id, d.id AS document_id, d.source_type, d.external_id, d.title, c.heading, d.section,
+    d.tags, d.url, c.text, c.start_offset, c.end_offset, c.language, d.metadata
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = wanted.id
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
+ORDER BY wanted.place
+"""
+
+
+async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> list[Passage]:
+    """In the order asked; chunks that went meanwhile are missing."""
+    async with scope.connection.cursor(row_factory=class_row(Passage)) as cursor:
+        await cursor.execute(SELECT_PASSAGES, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
+        return await cursor.fetchall()
+
+
+# Chunk ids are random, so the first ones by id are a fair sample.
+SELECT_SAMPLE = """
+SELECT array_agg(DISTINCT language) AS languages, count(*) AS chunk_count,
+    coalesce(string_agg(sparsevec_send(stems), ''::bytea), ''::bytea) AS stems,
+    coalesce(string_agg(sparsevec_send(grams), ''::bytea), ''::bytea) AS grams
+FROM (
+    SELECT language, stems, grams FROM chunk_terms WHERE tenant_id = %(tenant_id)s
+    ORDER BY chunk_id LIMIT %(limit)s
+) AS sample
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Terms of some of the tenant's chunks as pgvector sends sparse vectors, one after another."""
+
+    languages: list[str] | None
+    chunk_count: int
+    stems: bytes
+    grams: bytes
+
+
+async def sample_terms(scope: TenantScope, *, limit: int) -> Sample:
+    async with scope.connection.cursor(row_factory=class_row(Sample), binary=True) as cursor:
+        await cursor.execute(SELECT_SAMPLE, {"tenant_id": scope.tenant_id, "limit": limit})
+        return only(await cursor.fetchone())

@@ -1,0 +1,47 @@
+"""What each tenant used, by UTC day."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from psycopg.rows import class_row
+
+from retrieval_service.domain.records import DailyUsage, Usage
+from retrieval_service.stores.database import TenantScope
+
+ADD = """
+INSERT INTO usage_daily AS u (tenant_id, day, embedded_chunks, embedded_tokens, unchanged_chunks, searches,
+    answers, unanswered, input_tokens, output_tokens)
+VALUES (%(tenant_id)s, (now() AT TIME ZONE 'UTC')::date, %(embedded_chunks)s, %(embedded_tokens)s,
+    %(unchanged_chunks)s, %(searches)s, %(answers)s, %(unanswered)s, %(input_tokens)s, %(output_tokens)s)
+ON CONFLICT (tenant_id, day) DO UPDATE SET
+    embedded_chunks = u.embedded_chunks + excluded.embedded_chunks,
+    embedded_tokens = u.embedded_tokens + excluded.embedded_tokens,
+    unchanged_chunks = u.unchanged_chunks + excluded.unchanged_chunks,
+    searches = u.searches + excluded.searches,
+    answers = u.answers + excluded.answers,
+    unanswered = u.unanswered + excluded.unanswered,
+    input_tokens = u.input_tokens + excluded.input_tokens,
+    output_tokens = u.output_tokens + excluded.output_tokens
+"""
+
+
+async def add(scope: TenantScope, amounts: Usage) -> None:
+    """Adds to today."""
+    await scope.connection.execute(ADD, {"tenant_id": scope.tenant_id, **asdict(amounts)})
+
+
+SELECT = """
+SELECT day, embedded_chunks, embedded_tokens, unchanged_chunks, searches, answers, unanswered, input_tokens,
+    output_tokens
+FROM usage_daily
+WHERE tenant_id = %(tenant_id)s AND day > (now() AT TIME ZONE 'UTC')::date - %(days)s::int
+ORDER BY day DESC
+"""
+
+
+async def recent(scope: TenantScope, *, days: int) -> list[DailyUsage]:
+    """Newest first; days without any use are missing."""
+    async with scope.connection.cursor(row_factory=class_row(DailyUsage)) as cursor:
+        await cursor.execute(SELECT, {"tenant_id": scope.tenant_id, "days": days})
+        return await cursor.fetchall()
