@@ -32,7 +32,11 @@ def current() -> Call:
 
 def tenant_id() -> UUID:
     """The tenant the caller acts for; the gate has checked that there is one."""
-    caller = current().caller
-    if caller is None or caller.tenant_id is None:
+    return tenant_of(current())
+
+
+def tenant_of(call: Call) -> UUID:
+    """Raises `TenantMissing` when the key serves many tenants and named none."""
+    if call.caller is None or call.caller.tenant_id is None:
         raise errors.TenantMissing
-    return caller.tenant_id
+    return call.caller.tenant_id

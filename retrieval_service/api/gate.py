@@ -126,8 +126,8 @@ class Gate(grpc.aio.ServerInterceptor):
             call.caller = await self._identify(context)
             if not policy.scopes & call.caller.scopes:
                 raise errors.NotAllowed(f"this key lacks the scope {' or '.join(sorted(policy.scopes))}")
-            if policy.needs_tenant and call.caller.tenant_id is None:
-                raise errors.TenantMissing
+            if policy.needs_tenant:
+                await self._authenticator.check_tenant(calls.tenant_of(call))
         return policy
 
     async def _identify(self, context: Context) -> Caller:

@@ -24,7 +24,8 @@ _NUMBER_BONUS = 1.25
 _CACHED_WORDS = 16_384
 
 _ASKS_FOR_NUMBER = re.compile(
-    r"\b(?:сколько|скок|поч[её]м|когда|цен[аыу]|до скольки|как(?:ая|ой|ую) (?:сумм\w+|температур\w+|скидк\w+)|"
+    r"\b(?:сколько|скок|поч[её]м|когда|цен[аыу]|до скольки|"
+    r"как(?:ая|ой|ую) (?:сумм\w+|температур\w+|скидк\w+)|"
     r"how (?:much|many|long|soon|often)|when|price|cost|discount|"
     r"quant[oa]s?|qto|quando|pre[çc]o|custa|demora|desconto|temperatura)\b",
     re.IGNORECASE,

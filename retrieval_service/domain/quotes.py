@@ -13,10 +13,12 @@ from retrieval_service.domain.templates import Field, Role, read_fields
 
 MAX_QUOTE = 280
 # "Yes." says nothing without the sentence that follows.
-_SHORT_SENTENCE = 20
+_SHORT_SENTENCE = 15
 
 # A document's own "[1]" would pass for a citation of ours.
 _FOREIGN_MARKER = re.compile(r"[\[【]([\s^0-9,;:–-]+)(?:†[^\]】\n]*)?[\]】]")
+# The first line of an article that stands alone and ends no sentence.
+_TITLE_LINE = re.compile(r"[^\n]{1,120}[^\s.!?…]\n[ \t]*\n")
 _MARKUP = re.compile(r"\*\*|__|`")
 
 
@@ -59,6 +61,8 @@ def quotes_of(fragment: Fragment) -> list[Quote]:
 
 def _sentence_quotes(fragment: Fragment, source: Source, body: str, title: str) -> Iterator[Quote]:
     heading = ""
+    if _TITLE_LINE.match(body):
+        body = f"# {body}"
     for position, sentence in enumerate(_sentences(body)):
         text = _plain(sentence)
         if _is_heading(sentence) or text == title:

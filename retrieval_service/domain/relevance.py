@@ -13,12 +13,11 @@ from retrieval_service.domain import words as analysis
 from retrieval_service.domain.function_words import content_words
 from retrieval_service.domain.lexical import TermStatistics, stem_index
 
-# Measured on the demo shop's labelled questions and on questions of one test set asked of another.
-ENOUGH_COVERAGE = 0.5
-ENOUGH_SIMILARITY = 0.5
-# Similarity alone says little when not a word is shared; a little of both is as good as much of one.
-ENOUGH_TOGETHER = 0.6
-COVERAGE_BESIDE_SIMILARITY = 0.5
+# Measured on the demo shop's labelled questions and on questions of the test sets asked of the shop: words
+# alone keep 9 of 10 answerable questions and refuse 5 of 6 others, words and meaning together do better.
+ENOUGH_COVERAGE = 0.32
+ENOUGH_MEANING = 0.48
+COVERAGE_BESIDE_MEANING = 0.3
 
 # Two words that share this much of their 4-letter pieces are forms or misspellings of one.
 SAME_WORD = 0.5
@@ -33,12 +32,9 @@ class Evidence:
 
 
 def is_relevant(evidence: Evidence) -> bool:
-    if evidence.coverage >= ENOUGH_COVERAGE:
-        return True
     if evidence.similarity is None:
-        return False
-    together = evidence.similarity + COVERAGE_BESIDE_SIMILARITY * evidence.coverage
-    return evidence.similarity >= ENOUGH_SIMILARITY or together >= ENOUGH_TOGETHER
+        return evidence.coverage >= ENOUGH_COVERAGE
+    return evidence.similarity + COVERAGE_BESIDE_MEANING * evidence.coverage >= ENOUGH_MEANING
 
 
 def coverage(question: str, passage: str, language: str, statistics: TermStatistics) -> float:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a field of a rendered text is; a group is the category or the tags, which are no facts to quote."""
+    """What a field of a rendered text is; a group is the category or the tags, which nobody quotes."""
 
     NAME = "name"
     DESCRIPTION = "description"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from retrieval_service import errors
 from retrieval_service.domain.records import ApiKey
-from retrieval_service.stores import keys
+from retrieval_service.stores import keys, tenants
 from retrieval_service.stores.database import Database
 
 SECRET_BYTES = 32
@@ -37,12 +37,13 @@ class _Cached:
 
 
 class Authenticator:
-    """Remembers keys for 30 seconds, so a revoked key works that long at most."""
+    """Remembers keys and tenants for 30 seconds, so a revoked key or a deleted tenant works that long at most."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
         self._cache: dict[bytes, _Cached] = {}
+        self._served_until: dict[UUID, float] = {}
 
     async def identify(self, secret: str, wanted_tenant_id: UUID | None) -> Caller:
         """Raises `KeyInvalid`; `NotAllowed` when a tenant's own key names another tenant."""
@@ -55,9 +56,23 @@ class Authenticator:
             key_id=key.id, tenant_id=key.tenant_id or wanted_tenant_id, scopes=frozenset(key.scopes)
         )
 
+    async def check_tenant(self, tenant_id: UUID) -> None:
+        """Raises `NotFound` for a tenant that does not exist or is deleted: a key of many tenants may name any."""
+        if self._served_until.get(tenant_id, 0.0) > self._clock():
+            return
+        async with self._database.operator() as operator:
+            tenant = await tenants.get(operator, tenant_id)
+        if tenant is None or tenant.deleted_at is not None:
+            self._served_until.pop(tenant_id, None)
+            raise errors.NotFound("there is no such tenant")
+        if len(self._served_until) >= CACHE_SIZE:
+            self._served_until.clear()
+        self._served_until[tenant_id] = self._clock() + KNOWN_SECONDS
+
     def forget(self) -> None:
-        """Drops everything remembered, so that a change of keys counts at once on this server."""
+        """Drops everything remembered, so that a change of keys or tenants counts at once on this server."""
         self._cache.clear()
+        self._served_until.clear()
 
     async def _key(self, secret_hash: bytes) -> ApiKey | None:
         cached = self._cache.get(secret_hash)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,6 +27,12 @@ from retrieval_service.stores.passages import Passage, Probe, Score
 log = structlog.get_logger("kladez.searching")
 
 LEAST_DEPTH = 50
+
+# How many of the best hits are asked whether the tenant knows anything of the question, and how far behind
+# the best one a hit may be to be answered from.
+WITNESSES = 5
+LEAST_SHARE_OF_BEST = 0.5
+PASSAGES_OF_ONE_DOCUMENT = 2
 
 
 class Mode(StrEnum):
@@ -125,7 +132,7 @@ class Searcher:
         )
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
-        """The hits that have to do with the question, by raw scores; none when the tenant knows nothing of it."""
+        """The hits to answer from: none when, by raw scores, not one of the best has to do with the question."""
         weights = await self._weigher.weights(tenant_id)
         return await asyncio.to_thread(relevant_hits, text, found, weights.statistics, self._embedder.space)
 
@@ -157,16 +164,28 @@ class Searcher:
 def relevant_hits(text: str, found: Found, statistics: TermStatistics, space: Space) -> list[Hit]:
     """A cosine of a model that does not declare the question's language is no evidence."""
     understood = not space.languages or found.language in space.languages
-    return [
-        hit
-        for hit in found.hits
-        if is_relevant(
-            Evidence(
-                coverage=coverage(text, passage_text(hit.passage), hit.passage.language, statistics),
-                similarity=hit.similarity if understood else None,
-            )
+    evidence = [
+        Evidence(
+            coverage=coverage(text, passage_text(hit.passage), hit.passage.language, statistics),
+            similarity=hit.similarity if understood else None,
         )
+        for hit in found.hits[:WITNESSES]
     ]
+    if not any(is_relevant(one) for one in evidence):
+        return []
+    close = [hit for hit in found.hits if hit.score >= LEAST_SHARE_OF_BEST * found.hits[0].score]
+    return varied(close)
+
+
+def varied(ranked: Sequence[Hit]) -> list[Hit]:
+    """The hits in order, without a long document's third passage and those after it."""
+    taken: Counter[UUID] = Counter()
+    kept: list[Hit] = []
+    for hit in ranked:
+        taken[hit.passage.document_id] += 1
+        if taken[hit.passage.document_id] <= PASSAGES_OF_ONE_DOCUMENT:
+            kept.append(hit)
+    return kept
 
 
 def passage_text(passage: Passage) -> str:

@@ -18,14 +18,15 @@ MAX_QUOTES_OF_PRODUCT = 2
 
 # A quote is worth adding when it comes this close to the best one.
 _LEAST_SHARE = 0.6
-_LEAST_SHARE_IN_LIST = 0.4
+_LEAST_SHARE_IN_LIST = 0.3
 _ALIKE_SHARE = 0.7
 
 _NEXT_LINE = "\n"
 _NEXT_ITEM = "\n- "
 
 _ASKS_FOR_ADVICE = re.compile(
-    r"посовет|порекоменд|рекоменду|подскажите как(?:ой|ую|ое|ие)|что (?:лучше |бы )?(?:выбрать|взять|купить)|"
+    r"посовет|порекоменд|рекоменду|подскажите как(?:ой|ую|ое|ие)|"
+    r"что (?:лучше |бы )?(?:выбрать|взять|купить)|"
     r"\bкак(?:ой|ую|ое|ие)\b.*(?:лучше|выбрать|взять|брать|подойд)|"
     r"recommend|suggest|\b(?:which|what)\b.*\b(?:best|should i|choose|to buy|good for)\b|"
     r"recomend|suger|me indica|\bqua(?:l|is)\b.*(?:melhor|escolh|compr|indica)",

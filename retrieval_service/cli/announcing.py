@@ -1,0 +1,89 @@
+"""What `kladez up` says when everything runs: where the page is, and lines to paste."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrieval_service.cli import demo, output
+from retrieval_service.cli.profile import Profile
+from retrieval_service.postgres.embedded import default_data_dir
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """`curl` holds the tenant's key; `kladez ask` reads it from the profile."""
+
+    page: str
+    service_address: str
+    tenant_id: str
+    public_key: str
+    ask: str
+    curl: str
+    logs: str
+
+
+def announcement(profile: Profile, *, page: str, public_key: str, data_dir: Path) -> Announcement:
+    return Announcement(
+        page=page,
+        service_address=profile.service_address,
+        tenant_id=profile.tenant_id,
+        public_key=public_key,
+        ask=ask_line(data_dir),
+        curl=curl_line(profile, use_grpcurl=shutil.which("grpcurl") is not None),
+        logs=str(data_dir / "logs"),
+    )
+
+
+def ask_line(data_dir: Path) -> str:
+    folder = [] if data_dir == default_data_dir() else ["--data-dir", str(data_dir)]
+    return shlex.join([*program(), *folder, "ask", demo.QUESTION])
+
+
+def curl_line(profile: Profile, *, use_grpcurl: bool) -> str:
+    """A search that works without the protos: the service describes itself by reflection."""
+    header = ["-H", f"authorization: Bearer {profile.tenant_key}"]
+    data = ["-d", json.dumps({"query": demo.QUESTION, "page_size": 3}, ensure_ascii=False)]
+    method = "kladez.v1.SearchService/Search"
+    if use_grpcurl:
+        return shlex.join(["grpcurl", "-plaintext", *header, *data, profile.service_address, method])
+    options = ["--protocol", "grpc", "--http2-prior-knowledge"]
+    url = f"http://{profile.service_address}/{method}"
+    return shlex.join(["buf", "curl", *options, *header, *data, url])
+
+
+def program() -> list[str]:
+    """How this command can be called again from where we are."""
+    return ["kladez"] if shutil.which("kladez") else [sys.executable, "-m", "retrieval_service.cli.main"]
+
+
+def say(one: Announcement) -> None:
+    output.line()
+    output.line(f"  Page      {one.page}", style="bold")
+    output.line(f"  Service   {one.service_address}")
+    output.line(f"  Logs      {one.logs}")
+    output.line()
+    output.line("Ask in another terminal:")
+    output.line(f"  {one.ask}")
+    output.line("Search over plain gRPC:")
+    output.line(f"  {one.curl}")
+    output.line()
+    output.line("Ctrl-C stops all of it.")
+
+
+def open_browser(page: str) -> None:
+    if has_display():
+        webbrowser.open(page)
+
+
+def has_display() -> bool:
+    if os.environ.get("CI"):
+        return False
+    is_desktop = sys.platform in {"darwin", "win32"}
+    return is_desktop or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,84 @@
+"""Which service a command talks to, with which key and for which tenant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from retrieval_service import errors
+from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.options import Options
+from retrieval_service.cli.profile import Profile
+from retrieval_service.client import CallFailed, Client, connect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """An empty `tenant_id` leaves it to the key."""
+
+    address: str
+    key: str = field(repr=False)
+    tenant_id: str = ""
+
+
+def tenant_target(options: Options, profile: Profile | None) -> Target:
+    """For a command about one tenant; without being told, the profile's own."""
+    known = _trusted(options, profile)
+    if options.key or known is None:
+        return _told(options, known)
+    if options.tenant_id and options.tenant_id != known.tenant_id:
+        return Target(address=known.service_address, key=known.operator_key, tenant_id=options.tenant_id)
+    return Target(address=known.service_address, key=known.tenant_key, tenant_id=known.tenant_id)
+
+
+def operator_target(options: Options, profile: Profile | None) -> Target:
+    """For a command about tenants themselves."""
+    known = _trusted(options, profile)
+    if options.key or known is None:
+        return _told(options, known)
+    return Target(address=known.service_address, key=known.operator_key)
+
+
+@asynccontextmanager
+async def tenant_client(options: Options) -> AsyncIterator[Client]:
+    async with _connected(tenant_target(options, profiles.load(options.data_dir))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def operator_client(options: Options) -> AsyncIterator[Client]:
+    async with _connected(operator_target(options, profiles.load(options.data_dir))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _connected(target: Target) -> AsyncIterator[Client]:
+    try:
+        async with connect(target.address, target.key, tenant_id=target.tenant_id) as client:
+            yield client
+    except CallFailed as error:
+        if error.code != "UNAVAILABLE" or error.reason:
+            raise
+        raise errors.Unavailable(
+            f"The service at {target.address} does not answer: is it running?"
+        ) from error
+
+
+def _trusted(options: Options, profile: Profile | None) -> Profile | None:
+    """The profile, unless another address is named: its keys are not for strangers."""
+    if profile and options.address in ("", profile.service_address):
+        return profile
+    return None
+
+
+def _told(options: Options, known: Profile | None) -> Target:
+    address = options.address or (known.service_address if known else "")
+    if not address:
+        raise errors.Unavailable(
+            f"No service is known in {options.data_dir}: start one with `kladez up`, "
+            "or name one with --address and --key."
+        )
+    if not options.key:
+        raise errors.KeyMissing(f"A key for {address} is needed: --key or the variable KLADEZ_KEY.")
+    return Target(address=address, key=options.key, tenant_id=options.tenant_id)

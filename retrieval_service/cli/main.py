@@ -1,0 +1,107 @@
+"""The command `kladez`: its global options, its commands, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import platformdirs
+import typer
+
+from retrieval_service import config, errors
+from retrieval_service.cli import (
+    asking,
+    benching,
+    evaluating,
+    imports,
+    operating,
+    output,
+    starting,
+    status,
+    tenants,
+)
+from retrieval_service.cli.failures import ExitCode, exit_code, explanation
+from retrieval_service.cli.options import Options, hoisted
+from retrieval_service.client import CallFailed
+from retrieval_service.postgres.embedded import default_data_dir
+
+app = typer.Typer(
+    name="kladez",
+    help="One knowledge base with many mouths. Global options may stand anywhere on the line.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (starting, operating, asking, status, evaluating, benching):
+    group.register(app)
+app.add_typer(tenants.app, name="tenant")
+app.add_typer(imports.app, name="import")
+
+
+@app.callback()
+def settle(
+    context: typer.Context,
+    address: Annotated[
+        str, typer.Option(envvar="KLADEZ_ADDRESS", help="The service, host:port. Default: the profile's.")
+    ] = "",
+    key: Annotated[
+        str, typer.Option(envvar="KLADEZ_KEY", show_envvar=True, help="An API key. Default: the profile's.")
+    ] = "",
+    tenant: Annotated[
+        str, typer.Option(envvar="KLADEZ_TENANT", help="A tenant's id. Default: the profile's.")
+    ] = "",
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="KLADEZ_DATA_DIR", help="Where data, logs and the profile lie.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    debug: Annotated[  # noqa: ARG001 - `run` looks for it, because it outlives this call
+        bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
+    ] = False,
+) -> None:
+    folder = data_dir or config.load().data_dir or default_data_dir()
+    context.obj = Options(
+        address=address, key=key, tenant_id=tenant, as_json=as_json, data_dir=folder.absolute()
+    )
+
+
+def main() -> NoReturn:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; expected errors never show a traceback."""
+    try:
+        app(hoisted(arguments), prog_name="kladez")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.FAILED
+    except (errors.KladezError, CallFailed) as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        output.note(f"kladez: {explanation(error)}")
+        return exit_code(error)
+    except Exception as error:  # noqa: BLE001 - the last door before a person
+        return unexpected(error, debug="--debug" in arguments)
+    return ExitCode.OK
+
+
+def unexpected(error: Exception, *, debug: bool) -> int:
+    """A mistake of ours: a short line, and the traceback where it can be found."""
+    if debug:
+        traceback.print_exception(error)
+        return ExitCode.FAILED
+    log = crash_log()
+    with log.open("a", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    output.note(f"kladez: unexpected {type(error).__name__}: {error}\nThe traceback is in {log}.")
+    return ExitCode.FAILED
+
+
+def crash_log() -> Path:
+    return platformdirs.user_log_path("kladez", ensure_exists=True) / "kladez.log"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""`kladez up`: everything at once, with a demo shop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from kladez.v1 import tenant_service_pb2 as tenants_pb
+
+from retrieval_service import config
+from retrieval_service.cli import announcing, credentials, demo, installation, output, ports
+from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.options import options_of
+from retrieval_service.cli.profile import Profile
+from retrieval_service.cli.waiting import until_indexed
+from retrieval_service.client import connect
+from retrieval_service.config import Settings
+from retrieval_service.postgres.processes import Command
+
+HTTP_PORT = 8080
+# The gateway and the bot face strangers; what they have no use for they do not get.
+_NOT_FOR_CHANNELS = ("DATABASE_URL", "OPENAI_API_KEY")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to start, and where."""
+
+    settings: Settings
+    data_dir: Path
+    port: int
+    http_host: str
+    http_port: int
+    open_browser: bool
+    as_json: bool
+
+    @property
+    def logs(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def database_url(self) -> str | None:
+        url = self.settings.database_url
+        return url.get_secret_value() if url else None
+
+    @property
+    def page(self) -> str:
+        return f"http://{installation.reachable(self.http_host)}:{self.http_port}/"
+
+    @property
+    def origins(self) -> list[str]:
+        """Where the demo page may be opened: here, or anywhere once the gateway listens to the network."""
+        if self.http_host != "127.0.0.1":
+            return ["*"]
+        return [f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+
+
+def up(
+    context: typer.Context,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="The service's. Default: 50051, or the next free one."),
+    ] = None,
+    http_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The page's. Default: 8080, or the next free one.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
+) -> None:
+    """Start everything: database, service, gateway, a demo shop, and the bot when KLADEZ_BOT_TOKEN is set."""
+    options = options_of(context)
+    settings = config.load().model_copy(update={"data_dir": options.data_dir})
+    http_host = os.environ.get("KLADEZ_GATEWAY_HOST", "127.0.0.1")
+    plan = Plan(
+        settings=settings,
+        data_dir=options.data_dir,
+        port=ports.choose(settings.host, settings.port, given=port),
+        http_host=http_host,
+        http_port=ports.choose(http_host, HTTP_PORT, given=http_port),
+        open_browser=not no_browser,
+        as_json=options.as_json,
+    )
+    try:
+        asyncio.run(run(plan))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        output.note("Stopped.")
+
+
+async def run(plan: Plan) -> None:
+    """Until a signal cancels it, or a child ends; everything is stopped on the way out, in reverse order."""
+    _stop_at_signals()
+    async with (
+        installation.database(plan.data_dir, plan.database_url) as dsn,
+        installation.service(plan.settings, dsn, plan.port, plan.logs) as address,
+    ):
+        profile, tenant = await prepare(plan, dsn, address)
+        async with channels(plan, profile, tenant.public_key):
+            await fill(profile)
+            await installation.until_listening(installation.reachable(plan.http_host), plan.http_port)
+            await _announce(plan, profile, tenant.public_key)
+            await asyncio.Event().wait()
+
+
+async def prepare(plan: Plan, dsn: str, address: str) -> tuple[Profile, tenants_pb.Tenant]:
+    """The profile with keys that work and the demo shop it speaks of, both from the last time if possible."""
+    known = await asyncio.to_thread(profiles.load, plan.data_dir)
+    profile = replace(known or credentials.empty_profile(address), service_address=address)
+    profile = await credentials.with_operator_key(profile, dsn)
+    async with connect(address, profile.operator_key) as operator:
+        profile = await demo.with_tenant(profile, operator)
+        profile = await credentials.with_other_keys(profile, operator)
+        tenant = await demo.open_to(plan.origins, profile.tenant_id, operator)
+    await asyncio.to_thread(profiles.save, plan.data_dir, profile)
+    return profile, tenant
+
+
+async def fill(profile: Profile) -> None:
+    """Imports the demo shop and waits for the index; what is there already costs nothing."""
+    async with connect(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
+        with output.progress() as display:
+            for language in display.track(demo.LANGUAGES, description="Importing"):
+                await demo.import_catalogue(language, client)
+        status = await until_indexed(client)
+    if status.error_count:
+        output.note(f"{status.error_count} documents could not be indexed; `kladez status` tells more.")
+
+
+@asynccontextmanager
+async def channels(plan: Plan, profile: Profile, public_key: str) -> AsyncIterator[None]:
+    """The gateway, and the bot when it has a token."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(installation.child(gateway(plan, profile, public_key)))
+        if os.environ.get("KLADEZ_BOT_TOKEN"):
+            await stack.enter_async_context(installation.child(bot(plan, profile, public_key)))
+        yield
+
+
+def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
+    variables = {
+        **_service_variables(profile),
+        "KLADEZ_GATEWAY_HOST": plan.http_host,
+        "KLADEZ_GATEWAY_PORT": str(plan.http_port),
+        "KLADEZ_GATEWAY_SESSION_SECRET": profile.session_secret,
+        "KLADEZ_GATEWAY_DEMO_SHOP": public_key,
+        "KLADEZ_GATEWAY_DEMO_CATALOGUE": str(demo.catalogue("ru")),
+    }
+    return installation.python_module(
+        "gateway", "widget_gateway.app", variables=variables, logs=plan.logs, without=_NOT_FOR_CHANNELS
+    )
+
+
+def bot(plan: Plan, profile: Profile, public_key: str) -> Command:
+    own = {"KLADEZ_BOT_DEFAULT_SHOP": public_key, "KLADEZ_BOT_STATE_DIR": str(plan.data_dir / "bot")}
+    told = {name: os.environ[name] for name in own if os.environ.get(name)}
+    variables = {**_service_variables(profile), **own, **told}
+    return installation.python_module(
+        "bot", "bot.app", variables=variables, logs=plan.logs, without=_NOT_FOR_CHANNELS
+    )
+
+
+def _service_variables(profile: Profile) -> dict[str, str]:
+    return {"KLADEZ_SERVICE_ADDRESS": profile.service_address, "KLADEZ_CHANNEL_KEY": profile.channel_key}
+
+
+async def _announce(plan: Plan, profile: Profile, public_key: str) -> None:
+    one = announcing.announcement(profile, page=plan.page, public_key=public_key, data_dir=plan.data_dir)
+    if plan.as_json:
+        output.json_value(asdict(one))
+    else:
+        announcing.say(one)
+    if plan.open_browser:
+        await asyncio.to_thread(announcing.open_browser, plan.page)
+
+
+def _stop_at_signals() -> None:
+    """SIGTERM and a closed terminal stop everything as Ctrl-C does."""
+    task = asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(NotImplementedError):  # an event loop without signals
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel if task else lambda: None)

@@ -1,0 +1,130 @@
+"""The readiness checklist: what works, what does not, and the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from retrieval_service import errors
+from retrieval_service.config import Settings
+from retrieval_service.providers.ports import Answerer, Embedder
+from retrieval_service.stores import inspection, schema
+from retrieval_service.stores.database import Database, PoolSize, open_database
+from retrieval_service.wiring import open_answerer, open_embedder
+
+OLDEST_POSTGRES = 150_000
+OLDEST_VECTOR = (0, 8)
+LONG_WAIT_SECONDS = 60.0
+SMALL_POOL = PoolSize(minimum=1, maximum=1, wait_seconds=5.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the list; `remedy` is "" when all is well."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings, dsn: str) -> list[Finding]:
+    """Goes on after a failure as far as the rest can still be looked at."""
+    findings = [await _embedder(settings), await _answerer(settings)]
+    try:
+        async with open_database(dsn, SMALL_POOL) as database:
+            findings = [finding async for finding in _database(database, dsn)] + findings
+    except errors.KladezError as error:
+        remedy = "start Postgres, or set DATABASE_URL to one that runs"
+        findings.insert(0, Finding(name="database", ok=False, detail=str(error), remedy=remedy))
+    return findings
+
+
+async def _database(database: Database, dsn: str) -> AsyncIterator[Finding]:
+    async with database.owner() as owner:
+        server = await inspection.server(owner)
+        yield _postgres(server)
+        yield _vector(server)
+        yield await _migrations(dsn)
+        open_tables = await inspection.open_tables(owner)
+    yield _row_level_security(open_tables)
+    yield _leakproof(server)
+    async with database.operator() as operator:
+        yield _backlog(await inspection.backlog(operator))
+
+
+def _postgres(server: inspection.Server) -> Finding:
+    ok = server.version >= OLDEST_POSTGRES
+    remedy = "" if ok else "use Postgres 15 or newer"
+    return Finding(name="Postgres", ok=ok, detail=server.version_text, remedy=remedy)
+
+
+def _vector(server: inspection.Server) -> Finding:
+    if server.vector_version is None:
+        return Finding(name="pgvector", ok=False, detail="is not installed", remedy="CREATE EXTENSION vector")
+    ok = tuple(int(part) for part in server.vector_version.split(".")[:2]) >= OLDEST_VECTOR
+    remedy = "" if ok else "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE"
+    return Finding(name="pgvector", ok=ok, detail=server.vector_version, remedy=remedy)
+
+
+async def _migrations(dsn: str) -> Finding:
+    current, head = await schema.current(dsn), schema.head()
+    ok = current == head
+    detail = f"at {current or 'nothing'}, newest is {head}"
+    return Finding(name="migrations", ok=ok, detail=detail, remedy="" if ok else "kladez migrate")
+
+
+def _row_level_security(open_tables: list[str]) -> Finding:
+    detail = f"open: {', '.join(open_tables)}" if open_tables else "closes every tenant's table"
+    remedy = "kladez migrate" if open_tables else ""
+    return Finding(name="row-level security", ok=not open_tables, detail=detail, remedy=remedy)
+
+
+def _leakproof(server: inspection.Server) -> Finding:
+    detail = "uses its index" if server.is_leakproof else "reads every chunk of a big tenant"
+    remedy = (
+        ""
+        if server.is_leakproof
+        else "as superuser: ALTER FUNCTION arrayoverlap(anyarray, anyarray) LEAKPROOF"
+    )
+    return Finding(name="word search", ok=server.is_leakproof, detail=detail, remedy=remedy)
+
+
+def _backlog(backlog: inspection.Backlog) -> Finding:
+    age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0.0
+    ok = age < LONG_WAIT_SECONDS and not backlog.failed
+    detail = (
+        f"{backlog.pending} pending, {backlog.processing} processing, {backlog.failed} failed, "
+        f"oldest waits {age:.0f} s"
+    )
+    return Finding(name="backlog", ok=ok, detail=detail, remedy="" if ok else "start a worker: kladez work")
+
+
+async def _embedder(settings: Settings) -> Finding:
+    try:
+        embedder: Embedder = (await open_embedder(settings))[0]
+    except errors.KladezError as error:
+        return Finding(name="embedding model", ok=False, detail=str(error), remedy=_remedy(error))
+    try:
+        await embedder.embed_query("well")
+    except errors.KladezError as error:
+        return Finding(name="embedding model", ok=False, detail=str(error), remedy=_remedy(error))
+    finally:
+        await embedder.close()
+    return Finding(name="embedding model", ok=True, detail=embedder.space.key)
+
+
+async def _answerer(settings: Settings) -> Finding:
+    try:
+        answerer: Answerer = await open_answerer(settings)
+    except errors.KladezError as error:
+        return Finding(name="answering model", ok=False, detail=str(error), remedy=_remedy(error))
+    await answerer.close()
+    return Finding(name="answering model", ok=True, detail=answerer.name)
+
+
+def _remedy(error: errors.KladezError) -> str:
+    if isinstance(error, errors.ProviderUnavailable):
+        return "check the network and OPENAI_BASE_URL"
+    return "check OPENAI_API_KEY and the KLADEZ_EMBEDDER and KLADEZ_ANSWERER settings"

@@ -1,0 +1,265 @@
+"""An answer without a model quotes the right sentences and cites them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval_service.domain.citations import CitationStream, Cited, Delta
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
+from retrieval_service.domain.phrases import not_found_text
+from retrieval_service.domain.quotes import quotes_of
+from retrieval_service.domain.templates import Attribute, render_faq, render_policy, render_product
+from retrieval_service.providers.local.extractive import MAX_ANSWER, ExtractiveAnswerer, compose
+
+SHIPPING = render_faq(
+    question="Сколько стоит доставка?",
+    answer="По Москве 300 ₽. Дороже 3000 ₽ — бесплатно. Возим каждый день.",
+    language="ru",
+)
+RETURNS = render_policy(
+    title="Возврат товара",
+    content="## Срок\n\nВернуть покупку можно за 14 дней.\n\n## Деньги\n\n- Деньги приходят за 10 дней.",
+)
+
+
+def product(name: str, description: str, *, language: str = "ru", tags: str = "вечер") -> str:
+    return render_product(
+        name=name,
+        description=description,
+        price="390 ₽",
+        attributes=[Attribute(name="tags", value=tags), Attribute(name="origin", value="Индия")],
+        language=language,
+    )
+
+
+ASSAM = product("Ассам", "Плотный утренний чай. Заваривайте четыре минуты.", tags="утро")
+ROOIBOS = product("Ройбуш", "Чай без кофеина на вечер.")
+MINT = product("Мята", "Сбор для сна без кофеина.")
+
+
+def fragment(
+    number: int, text: str, *, language: str = "ru", score: float = 0.5, title: str = ""
+) -> Fragment:
+    return Fragment(
+        number=number,
+        document_id=f"document-{number}",
+        chunk_id=f"chunk-{number}",
+        title=title,
+        url="",
+        text=text,
+        language=language,
+        score=score,
+    )
+
+
+def prompt(question: str, *fragments: Fragment, language: str = "ru") -> Prompt:
+    return Prompt(
+        question=question,
+        language=language,
+        shop_name="Чайная миля",
+        fallback_contact="help@shop.example",
+        instructions="",
+        fragments=fragments,
+    )
+
+
+def answer(question: str, *texts: str, language: str = "ru") -> str:
+    """The first text is the one that retrieval is surest of."""
+    fragments = [
+        fragment(number, text, language=language, score=1 / number) for number, text in enumerate(texts, 1)
+    ]
+    return "".join(compose(prompt(question, *fragments, language=language)))
+
+
+async def test_stream_is_one_sentence_a_part_and_one_ending() -> None:
+    answerer = ExtractiveAnswerer()
+    parts: list[AnswerPart] = [
+        part async for part in answerer.stream(prompt("сколько стоит доставка", fragment(1, SHIPPING)))
+    ]
+    assert answerer.name == "extractive"
+    assert [part.text for part in parts if isinstance(part, TextPart)] == [
+        "По материалам магазина:",
+        "\nПо Москве 300 ₽. [1]",
+        " Дороже 3000 ₽ — бесплатно. [1]",
+        " Возим каждый день. [1]",
+    ]
+    assert parts[-1] == Ending(finish_reason=FinishReason.STOP)
+    assert sum(isinstance(part, Ending) for part in parts) == 1
+    await answerer.close()
+
+
+async def test_fragments_without_a_sentence_are_no_answer() -> None:
+    parts = [part async for part in ExtractiveAnswerer().stream(prompt("Где?", fragment(1, "## Заголовок")))]
+    assert parts == [
+        TextPart(text=not_found_text("ru", "Чайная миля", "help@shop.example")),
+        Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT),
+    ]
+
+
+def test_faq_is_answered_without_its_question_and_labels() -> None:
+    text = answer("стоимость доставки?", SHIPPING)
+    assert "300 ₽" in text
+    assert "Сколько стоит" not in text
+    assert "Ответ" not in text
+
+
+def test_product_is_named_with_its_price_and_the_sentence_that_matches() -> None:
+    text = answer("сколько минут заваривать ассам", ASSAM)
+    assert "Ассам (390 ₽) — " in text
+    assert "Заваривайте четыре минуты. [1]" in text
+    assert text.count("Ассам") == 1
+    assert not re.search("Название|Описание|Цена|Теги", text)
+
+
+def test_property_of_a_product_can_be_the_answer() -> None:
+    assert "Происхождение: Индия [1]" in answer("какое происхождение у ассама", ASSAM)
+
+
+def test_policy_is_quoted_without_headings_and_bullets() -> None:
+    text = answer("когда придут деньги?", RETURNS)
+    assert "Деньги приходят за 10 дней. [1]" in text
+    assert "#" not in text
+    assert "- " not in text
+
+
+def test_sentence_under_the_matching_heading_wins() -> None:
+    lines = compose(prompt("какой срок на возврат", fragment(1, RETURNS, title="Возврат товара")))
+    assert lines[1] == "\nВернуть покупку можно за 14 дней. [1]"
+
+
+@pytest.mark.parametrize(
+    "question", ["Какой чай посоветуете на вечер без кофеина?", "Что взять без кофеина?"]
+)
+def test_advice_is_a_list_of_products(question: str) -> None:
+    assert answer(question, ROOIBOS, SHIPPING, MINT, ASSAM).splitlines() == [
+        "По материалам магазина:",
+        "- Ройбуш (390 ₽) — Чай без кофеина на вечер. [1]",
+        "- Мята (390 ₽) — Сбор для сна без кофеина. [3]",
+    ]
+
+
+def test_same_sentence_is_quoted_once() -> None:
+    assert answer("Сколько стоит доставка?", SHIPPING, SHIPPING).count("300 ₽") == 1
+
+
+def test_rare_word_decides() -> None:
+    one = "Доставка по городу бесплатная. Доставка в Омск стоит 700 ₽. Доставка бывает каждый день."
+    assert compose(prompt("доставка в Омск", fragment(1, one)))[1] == "\nДоставка в Омск стоит 700 ₽. [1]"
+
+
+def test_misspelt_word_is_understood() -> None:
+    one = "Мы открыты до восьми. Сертификат действует год. Звоните нам."
+    assert compose(prompt("подарочный сертефикат", fragment(1, one)))[1] == "\nСертификат действует год. [1]"
+
+
+def test_question_without_a_shared_word_is_answered_by_the_surest_fragment() -> None:
+    fragments = (
+        fragment(1, "Чай вкусный.", score=0.2),
+        fragment(2, "Кофе у нас крепкий. Он бодрит.", score=0.9),
+    )
+    assert compose(prompt("Хм?", *fragments)) == ["По материалам магазина:", "\nКофе у нас крепкий. [2]"]
+
+
+@pytest.mark.parametrize(
+    ("language", "lead_in"),
+    [
+        ("ru", "По материалам магазина:"),
+        ("en", "From the shop's materials:"),
+        ("pt", "Segundo os materiais da loja:"),
+        ("de", "From the shop's materials:"),
+    ],
+)
+def test_lead_in_follows_the_question_and_quotes_keep_their_language(language: str, lead_in: str) -> None:
+    one = fragment(1, SHIPPING, language="ru")
+    pieces = compose(prompt("Omsk 300?", one, language=language))
+    assert pieces[:2] == [lead_in, "\nПо Москве 300 ₽. [1]"]
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "text", "quoted"),
+    [
+        (
+            "en",
+            "How long do I have to return an order?",
+            render_faq(question="Can I return goods?", answer="Yes. You have 14 days.", language="en"),
+            "Yes. You have 14 days. [1]",
+        ),
+        (
+            "pt",
+            "quantos dias para devolver?",
+            render_faq(question="Posso devolver?", answer="Sim. Você tem 14 dias.", language="pt"),
+            "Sim. Você tem 14 dias. [1]",
+        ),
+    ],
+)
+def test_other_languages_are_quoted_too(language: str, question: str, text: str, quoted: str) -> None:
+    assert quoted in answer(question, text, language=language)
+
+
+def test_marker_inside_a_document_is_no_citation() -> None:
+    text = answer("доставка", "Доставка бесплатная [2], как сказано【3】в правилах.", SHIPPING)
+    assert "Доставка бесплатная (2), как сказано(3)в правилах. [1]" in text
+
+
+def test_long_sentence_is_cut_at_a_word() -> None:
+    quote = quotes_of(fragment(1, "слово " * 200))[0]
+    assert len(quote.text) <= 280
+    assert quote.text.endswith("слово…")
+
+
+def test_citations_cover_exactly_the_quotes() -> None:
+    stream = CitationStream(frozenset({1, 2}))
+    pieces = compose(prompt("доставка и возврат", fragment(1, SHIPPING), fragment(2, RETURNS)))
+    events = [event for piece in pieces for event in stream.feed(piece)] + stream.finish()
+    text = "".join(event.text for event in events if isinstance(event, Delta))
+    cited = [text[event.start : event.end] for event in events if isinstance(event, Cited)]
+    assert "По Москве 300 ₽." in cited
+    assert len(cited) == len(pieces) - 1
+
+
+@pytest.mark.parametrize("language", ["ru", "en", "pt", "xx"])
+def test_not_found_names_shop_and_contact_when_there_are_any(language: str) -> None:
+    text = not_found_text(language, "Миля {contact}", "help@shop.example")
+    assert "Миля" in text
+    assert text.endswith("help@shop.example")
+    bare = not_found_text(language, "", "")
+    assert bare.endswith(".")
+    assert "{" not in bare
+
+
+_TEXTS = st.lists(
+    st.sampled_from(
+        [
+            "Название: ",
+            "Ответ: ",
+            "Вопрос: ",
+            "Цена: ",
+            "\n",
+            ". ",
+            "чай ",
+            "[1]",
+            "## ",
+            "- ",
+            "5 ",
+            "Да",
+            ":",
+        ]
+    )
+    | st.text(max_size=4),
+    max_size=30,
+).map("".join)
+
+
+@settings(max_examples=30)
+@given(_TEXTS, st.lists(_TEXTS, max_size=4))
+def test_any_fragments_give_a_short_answer_with_citations_of_theirs(question: str, texts: list[str]) -> None:
+    pieces = compose(prompt(question, *(fragment(number, text) for number, text in enumerate(texts, 1))))
+    assert len("".join(pieces)) <= MAX_ANSWER
+    for piece in pieces[1:]:
+        marker = re.search(r"\S \[(\d)\]\Z", piece)
+        assert marker
+        assert 1 <= int(marker[1]) <= len(texts)
