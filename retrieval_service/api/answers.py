@@ -11,8 +11,9 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, convert, fields
+from retrieval_service.domain.answers import AnswerEvent, Question, Started
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.services.answering import AnswerEvent, Answering, Question, Started
+from retrieval_service.services.answering import Answering
 
 MAX_QUESTION = 2_000
 CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")

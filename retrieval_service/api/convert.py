@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from google.protobuf import json_format, struct_pb2, timestamp_pb2
+from google.protobuf import struct_pb2, timestamp_pb2
 from kladez.v1 import (
     answer_service_pb2,
     common_pb2,
@@ -18,7 +18,8 @@ from kladez.v1 import (
 )
 
 from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENANT_WRITE
-from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.answers import Reference
+from retrieval_service.domain.documents import Draft, JsonValue
 from retrieval_service.domain.records import (
     ApiKey,
     DailyUsage,
@@ -29,7 +30,6 @@ from retrieval_service.domain.records import (
 )
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.errors import Violation
-from retrieval_service.services.answering import Reference
 from retrieval_service.services.importing import Item, Outcome
 from retrieval_service.services.searching import Hit, Mode
 
@@ -175,8 +175,25 @@ def draft(message: document_service_pb2.Document) -> Draft:
         content_type=message.content_type or "text/plain",
         language=message.language,
         url=message.url,
-        metadata=json_format.MessageToDict(message.metadata),
+        metadata=json_object(message.metadata),
     )
+
+
+def json_object(message: struct_pb2.Struct) -> dict[str, JsonValue]:
+    """Unlike protobuf's own conversion lets numbers through that JSON cannot hold, so that they can be named."""
+    return {key: json_value(value) for key, value in message.fields.items()}
+
+
+def json_value(message: struct_pb2.Value) -> JsonValue:
+    """Whole numbers come without a fraction."""
+    kind = message.WhichOneof("kind")
+    if kind == "struct_value":
+        return json_object(message.struct_value)
+    if kind == "list_value":
+        return [json_value(value) for value in message.list_value.values]
+    if kind == "number_value" and message.number_value.is_integer():
+        return int(message.number_value)
+    return None if kind in (None, "null_value") else getattr(message, kind)
 
 
 def document(row: StoredDocument, *, with_content: bool = False) -> document_service_pb2.Document:

@@ -37,6 +37,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
     async def BatchUpsertDocuments(
         self, request: pb.BatchUpsertDocumentsRequest, context: Any
     ) -> pb.BatchUpsertDocumentsResponse:
+        check_count("documents", len(request.documents))
         drafts = [convert.draft(document) for document in request.documents]
         items = await self._importer.upsert_batch(calls.tenant_id(), drafts)
         results = [convert.result(index, item) for index, item in enumerate(items)]
@@ -92,7 +93,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         rows = await self._reader.documents(
             tenant_id,
             after=fields.position(read, fields.BEGINNING),
-            source_type=request.source_type,
+            source_type=fields.optional_text("source_type", request.source_type, limit=64),
             sync_status=STATUS_NAMES.get(request.sync_status, ""),
             limit=size + 1,
         )
@@ -135,9 +136,14 @@ def import_chunk(request: pb.ImportDocumentsRequest) -> pb.ImportChunk:
         raise fields.refuse("chunk", "must be every message but the first")
     if request.chunk.first_sequence < 0:
         raise fields.refuse("chunk.first_sequence", "must not be negative")
-    if not 1 <= len(request.chunk.documents) <= MAX_CHUNK:
-        raise fields.refuse("chunk.documents", f"must be 1-{MAX_CHUNK}")
+    check_count("chunk.documents", len(request.chunk.documents))
     return request.chunk
+
+
+def check_count(field: str, count: int) -> None:
+    """Before anything is made of them: a small message may hold millions of empty documents."""
+    if not 1 <= count <= MAX_CHUNK:
+        raise fields.refuse(field, f"must be 1-{MAX_CHUNK}, are {count:,}")
 
 
 def ack(next_sequence: int) -> pb.ImportDocumentsResponse:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import struct_pb2
 from kladez.v1 import common_pb2
 
 from retrieval_service.domain.conditions import Conditions
@@ -16,6 +17,7 @@ from retrieval_service.errors import Invalid, Violation
 MAX_FILTER_VALUES = 50
 MAX_CONDITIONS = 16
 MAX_KEY = 64
+MAX_FILTER_VALUE = 256
 LANGUAGE = re.compile(r"[a-z]{2}")
 
 # Before everything, and after everything, in listings by time and id.
@@ -77,7 +79,7 @@ def place(time: datetime, row_id: UUID) -> tuple[str, str]:
 def conditions(wanted: common_pb2.Filter) -> Conditions:
     """The filter as the stores take it."""
     for name in ("source_types", "sections", "tags", "languages"):
-        _check_count(f"filter.{name}", getattr(wanted, name), MAX_FILTER_VALUES)
+        _check_texts(f"filter.{name}", getattr(wanted, name))
     _check_count("filter.metadata", wanted.metadata, MAX_CONDITIONS)
     return Conditions(
         source_types=list(wanted.source_types),
@@ -100,16 +102,32 @@ def _condition(number: int, condition: common_pb2.MetadataCondition) -> dict[str
         return {"key": key, "any": [_scalar(f"{path}.any_of.values", value) for value in values]}
     if kind == "range":
         bounds = condition.range
-        lower = {"lower": bounds.lower} if bounds.HasField("lower") else {}
-        upper = {"upper": bounds.upper} if bounds.HasField("upper") else {}
-        return {"key": key, **lower, **upper}
+        given = [name for name in ("lower", "upper") if bounds.HasField(name)]
+        return {"key": key, **{name: _finite(f"{path}.range", getattr(bounds, name)) for name in given}}
     raise refuse(path, "must have any_of or range")
 
 
-def _scalar(field: str, value: struct_pb2.Value) -> object:
-    if value.WhichOneof("kind") not in ("string_value", "number_value", "bool_value"):
-        raise refuse(field, "must be strings, numbers or booleans")
-    return json_format.MessageToDict(value)
+def _scalar(field: str, value: struct_pb2.Value) -> str | float | bool:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return optional_text(field, value.string_value, limit=MAX_FILTER_VALUE)
+    if kind == "number_value":
+        return _finite(field, value.number_value)
+    if kind == "bool_value":
+        return value.bool_value
+    raise refuse(field, "must be strings, numbers or booleans")
+
+
+def _finite(field: str, number: float) -> float:
+    if not math.isfinite(number):
+        raise refuse(field, "must be a finite number")
+    return number
+
+
+def _check_texts(field: str, values: Sequence[str]) -> None:
+    _check_count(field, values, MAX_FILTER_VALUES)
+    for value in values:
+        optional_text(field, value, limit=MAX_FILTER_VALUE)
 
 
 def _check_count(field: str, values: Iterable[object], limit: int) -> None:

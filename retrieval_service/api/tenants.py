@@ -7,7 +7,7 @@ from typing import Any
 from kladez.v1 import tenant_service_pb2 as pb
 from kladez.v1 import tenant_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import convert, fields
+from retrieval_service.api import calls, convert, fields
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.services.managing import Manager
@@ -107,7 +107,9 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
     async def ResolvePublicKey(
         self, request: pb.ResolvePublicKeyRequest, context: Any
     ) -> pb.ResolvePublicKeyResponse:
-        row = await self._manager.resolve_public_key(fields.uuid("public_key", request.public_key))
+        public_key = fields.uuid("public_key", request.public_key)
+        caller = calls.current().caller
+        row = await self._manager.resolve_public_key(public_key, asked_by=caller and caller.tenant_id)
         return convert.public_tenant(row)
 
 

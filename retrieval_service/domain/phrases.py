@@ -12,6 +12,7 @@ class _Phrases:
     not_found: str
     not_found_in_shop: str
     contact: str
+    no_answer: str
 
 
 _ENGLISH = _Phrases(
@@ -19,6 +20,7 @@ _ENGLISH = _Phrases(
     not_found="I don't know: the shop's materials say nothing about this.",
     not_found_in_shop="I don't know: the materials of “{shop_name}” say nothing about this.",
     contact="The team will help you: {contact}",
+    no_answer="I cannot answer this.",
 )
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _ENGLISH,
@@ -27,12 +29,14 @@ _PHRASES: Mapping[str, _Phrases] = {
         not_found="Не знаю: в материалах магазина об этом ничего нет.",
         not_found_in_shop="Не знаю: в материалах магазина «{shop_name}» об этом ничего нет.",
         contact="Помогут сотрудники: {contact}",
+        no_answer="На это я ответить не могу.",
     ),
     "pt": _Phrases(
         quotes_from_shop="Segundo os materiais da loja:",
         not_found="Não sei: os materiais da loja não dizem nada sobre isso.",
         not_found_in_shop="Não sei: os materiais da loja “{shop_name}” não dizem nada sobre isso.",
         contact="A equipe pode ajudar: {contact}",
+        no_answer="Não posso responder a isso.",
     ),
 }
 
@@ -47,6 +51,16 @@ def not_found_text(language: str, shop_name: str, contact: str) -> str:
     phrases = _phrases(language)
     # Replaced, not formatted: a name may hold braces.
     said = phrases.not_found_in_shop.replace("{shop_name}", shop_name) if shop_name else phrases.not_found
+    return _with_contact(said, phrases, contact)
+
+
+def no_answer_text(language: str, contact: str) -> str:
+    """For a model that refused or said nothing; the contact may be empty."""
+    phrases = _phrases(language)
+    return _with_contact(phrases.no_answer, phrases, contact)
+
+
+def _with_contact(said: str, phrases: _Phrases, contact: str) -> str:
     return f"{said} {phrases.contact.replace('{contact}', contact)}" if contact else said
 
 

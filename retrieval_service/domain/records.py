@@ -122,3 +122,20 @@ class LoggedAnswer:
     input_tokens: int
     output_tokens: int
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerOutcome:
+    """How an answer ended; times in milliseconds since the question came."""
+
+    answer: str
+    language: str
+    context: Sequence[Mapping[str, Any]]
+    citations: Sequence[Sequence[Any]]
+    status: str
+    finish_reason: str
+    answerer: str
+    input_tokens: int
+    output_tokens: int
+    first_token_ms: int | None
+    latency_ms: int

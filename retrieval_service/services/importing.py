@@ -130,18 +130,27 @@ def prepare(drafts: Sequence[Draft]) -> list[Item]:
     items: list[Item] = []
     for draft in drafts:
         violations = drafts_domain.check(draft)
+        text = as_text(draft)
+        if not violations and not text.content.strip():
+            violations.append(Violation("content", "has no text in its HTML"))
         key = (draft.source_type, draft.external_id)
         if key in seen:
             violations.append(Violation("external_id", "stands twice among these documents"))
         seen.add(key)
-        ready = draft if violations or draft.language else replace(draft, language=language_of(draft))
+        ready = text if violations or text.language else replace(text, language=language_of(text))
         items.append(Item(draft=ready, outcome=None, violations=tuple(violations)))
     return items
 
 
+def as_text(draft: Draft) -> Draft:
+    """HTML is reduced to its text once and for all, so that offsets in the index are offsets in the content."""
+    if draft.content_type != "text/html":
+        return draft
+    return replace(draft, content=html_to_text(draft.content), content_type="text/plain")
+
+
 def language_of(draft: Draft) -> str:
-    text = html_to_text(draft.content) if draft.content_type == "text/html" else draft.content
-    return languages.detect_language(f"{draft.title}\n{text}")
+    return languages.detect_language(f"{draft.title}\n{draft.content}")
 
 
 async def store(scope: TenantScope, items: Sequence[Item]) -> list[Item]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from retrieval_service.domain.records import LoggedAnswer
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 from retrieval_service.stores.database import TenantScope, only
 
 INSERT_SESSION = """
@@ -82,24 +79,7 @@ WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How an answer ended; times in milliseconds since the question came."""
-
-    answer: str
-    language: str
-    context: Sequence[Mapping[str, Any]]
-    citations: Sequence[Sequence[Any]]
-    status: str
-    finish_reason: str
-    answerer: str
-    input_tokens: int
-    output_tokens: int
-    first_token_ms: int | None
-    latency_ms: int
-
-
-async def finish(scope: TenantScope, answer_id: UUID, outcome: Outcome) -> None:
+async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> None:
     parameters = {
         "tenant_id": scope.tenant_id,
         "answer_id": answer_id,

@@ -28,6 +28,8 @@ ENTER_TENANT = """
 SELECT set_config('role', 'kladez_tenant', true), set_config('app.tenant_id', %(tenant_id)s::text, true)
 """
 
+ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
 ENTER_OPERATOR = "SET LOCAL ROLE kladez_operator"
 
 
@@ -62,6 +64,14 @@ class Database:
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
         """A transaction that sees and writes rows of this tenant and of nobody else."""
         async with self._transaction() as connection:
+            await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
+            yield TenantScope(connection=connection, tenant_id=tenant_id)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
+        """Reads this tenant's rows as they were at one moment, however many statements it takes."""
+        async with self._transaction() as connection:
+            await connection.execute(ONE_MOMENT)
             await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
             yield TenantScope(connection=connection, tenant_id=tenant_id)
 

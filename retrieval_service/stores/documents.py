@@ -128,9 +128,26 @@ async def delete(scope: TenantScope, selector: UUID | DocumentKey) -> bool:
     return cursor.rowcount > 0
 
 
+LOCK = "SELECT FROM documents WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s FOR UPDATE"
+
+
+async def lock(scope: TenantScope, document_id: UUID) -> None:
+    """Nobody changes the document until the transaction ends; a change under way is waited for."""
+    await scope.connection.execute(LOCK, {"tenant_id": scope.tenant_id, "document_id": document_id})
+
+
+# Locked in the order in which upserts write, so that neither waits for the other in a circle.
 TOUCH_ALL = """
+WITH touched AS MATERIALIZED (
+    SELECT tenant_id, id FROM documents WHERE tenant_id = %(tenant_id)s AND NOT is_deleted
+    ORDER BY source_type, external_id FOR UPDATE
+),
+marked AS (
+    UPDATE documents d SET sync_status = 'pending' FROM touched t
+    WHERE d.tenant_id = t.tenant_id AND d.id = t.id
+)
 INSERT INTO document_sync_jobs (tenant_id, document_id, action)
-SELECT tenant_id, id, 'upsert' FROM documents WHERE tenant_id = %(tenant_id)s AND NOT is_deleted
+SELECT tenant_id, id, 'upsert' FROM touched
 ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending' DO NOTHING
 """
 

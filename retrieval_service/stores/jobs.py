@@ -29,7 +29,8 @@ class Job:
     attempts: int
 
 
-# Tenants are visited in turn, so that one tenant's import does not keep the others waiting.
+# Tenants are visited in turn, so that one tenant's import does not keep the others waiting. Jobs whose worker
+# died come one at a time, the least tried first: the one that kills its workers takes no others with it.
 CLAIM = """
 WITH RECURSIVE waiting AS (
     (SELECT tenant_id FROM document_sync_jobs WHERE status = 'pending' ORDER BY tenant_id LIMIT 1)
@@ -40,11 +41,13 @@ WITH RECURSIVE waiting AS (
 ),
 share AS (
     SELECT tenant_id, ceil(%(limit)s::float8 / count(*) OVER ())::int AS fair
-    FROM waiting WHERE tenant_id IS NOT NULL ORDER BY random() LIMIT %(limit)s
+    FROM waiting w WHERE EXISTS (SELECT FROM document_sync_jobs j
+        WHERE j.tenant_id = w.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now())
+    ORDER BY random() LIMIT %(limit)s
 ),
 picked AS (
-    SELECT ready.id FROM share, LATERAL (
-        SELECT j.id FROM document_sync_jobs j
+    SELECT ready.id, ready.is_orphan, ready.attempts FROM share, LATERAL (
+        SELECT j.id, j.is_orphan, j.attempts FROM document_sync_jobs j
         WHERE j.tenant_id = share.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
             AND j.target = 'pgvector'
             AND NOT EXISTS (SELECT FROM document_sync_jobs p
@@ -52,10 +55,15 @@ picked AS (
                     AND p.status = 'processing')
         ORDER BY j.scheduled_at, j.id LIMIT share.fair FOR UPDATE SKIP LOCKED
     ) AS ready LIMIT %(limit)s
+),
+chosen AS (
+    (SELECT id FROM picked WHERE is_orphan ORDER BY attempts, id LIMIT 1)
+    UNION ALL
+    SELECT id FROM picked WHERE NOT EXISTS (SELECT FROM picked WHERE is_orphan)
 )
 UPDATE document_sync_jobs SET status = 'processing', worker = %(worker)s, attempts = attempts + 1,
     lease_until = now() + make_interval(secs => %(lease_seconds)s)
-WHERE id IN (SELECT id FROM picked)
+WHERE id IN (SELECT id FROM chosen)
 RETURNING id, tenant_id, document_id, action, attempts
 """
 
@@ -93,24 +101,24 @@ async def finish(scope: TenantScope, job: Job, *, worker: str) -> bool:
     return cursor.rowcount > 0
 
 
-# A newer job of the same document makes the failed one superfluous: both pending would break the index.
+# A newer job of the same document makes the failed one superfluous. The row is not put back but made anew,
+# because only an INSERT can step back from a newer job that is being committed at this moment.
 FAIL = """
 WITH failed AS (
-    SELECT id, attempts, EXISTS (
-        SELECT FROM document_sync_jobs p WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id
-            AND p.target = j.target AND p.status = 'pending') AS superseded
-    FROM document_sync_jobs j
+    DELETE FROM document_sync_jobs
     WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s AND worker = %(worker)s AND status = 'processing'
-    FOR UPDATE
+    RETURNING tenant_id, document_id, action, target, attempts, created_at
 )
-UPDATE document_sync_jobs j SET
-    status = CASE WHEN failed.superseded THEN 'done'
-        WHEN failed.attempts >= %(max_attempts)s OR %(final)s THEN 'error' ELSE 'pending' END,
-    scheduled_at = now() + make_interval(secs => %(delay_seconds)s),
-    finished_at = CASE WHEN failed.superseded THEN now() END,
-    last_error = %(error)s, lease_until = NULL, worker = NULL
-FROM failed WHERE j.id = failed.id
-RETURNING j.status
+INSERT INTO document_sync_jobs
+    (tenant_id, document_id, action, target, attempts, created_at, scheduled_at, last_error, status)
+SELECT tenant_id, document_id, action, target, attempts, created_at,
+    now() + make_interval(secs => %(delay_seconds)s), %(error)s,
+    CASE WHEN attempts >= %(max_attempts)s OR %(final)s THEN 'error' ELSE 'pending' END
+FROM failed WHERE NOT EXISTS (
+    SELECT FROM document_sync_jobs p WHERE p.tenant_id = failed.tenant_id
+        AND p.document_id = failed.document_id AND p.target = failed.target AND p.status = 'pending')
+ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending' DO NOTHING
+RETURNING status
 """
 
 
@@ -124,7 +132,10 @@ async def fail(
     max_attempts: int,
     final: bool,
 ) -> str:
-    """Puts the job back for later, or ends it; returns its status, "" when another worker has it."""
+    """Puts the job back for later, or ends it; returns its status, "" when a newer job or worker has its work.
+
+    The document must be locked, so that no newer version of it is on its way.
+    """
     parameters = {
         "tenant_id": scope.tenant_id,
         "job_id": job.id,
@@ -140,27 +151,31 @@ async def fail(
 
 
 RECOVER = """
-WITH dead AS (
-    SELECT id, tenant_id, document_id, target FROM document_sync_jobs
+WITH left_behind AS MATERIALIZED (
+    SELECT id FROM document_sync_jobs
     WHERE status = 'processing' AND (lease_until < now() OR worker = %(worker)s)
     FOR UPDATE SKIP LOCKED
 ),
-superseded AS (
-    DELETE FROM document_sync_jobs j USING dead
-    WHERE j.id = dead.id AND EXISTS (
-        SELECT FROM document_sync_jobs p WHERE p.tenant_id = dead.tenant_id
-            AND p.document_id = dead.document_id AND p.target = dead.target AND p.status = 'pending')
-    RETURNING j.id
+taken AS (
+    DELETE FROM document_sync_jobs j USING left_behind WHERE j.id = left_behind.id
+    RETURNING j.tenant_id, j.document_id, j.action, j.target, j.attempts, j.created_at,
+        j.worker = %(worker)s AS is_given_back
 )
-UPDATE document_sync_jobs j SET status = 'pending', worker = NULL, lease_until = NULL, scheduled_at = now(),
-    last_error = 'the worker stopped'
-FROM dead WHERE j.id = dead.id AND j.id NOT IN (SELECT id FROM superseded)
-RETURNING j.id
+INSERT INTO document_sync_jobs
+    (tenant_id, document_id, action, target, created_at, attempts, is_orphan, last_error)
+SELECT tenant_id, document_id, action, target, created_at,
+    CASE WHEN is_given_back THEN attempts - 1 ELSE attempts END, NOT is_given_back, 'the worker stopped'
+FROM taken
+ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending' DO NOTHING
+RETURNING id
 """
 
 
 async def recover(operator: AsyncConnection, *, worker: str = "") -> int:
-    """Takes over jobs whose lease ran out, and those of a worker that stops; returns how many."""
+    """Takes over jobs whose lease ran out, and those that `worker` gives back untried; returns how many.
+
+    Those for which a newer job waits are dropped.
+    """
     cursor = await operator.execute(RECOVER, {"worker": worker})
     return len(await cursor.fetchall())
 

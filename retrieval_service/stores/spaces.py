@@ -73,6 +73,16 @@ async def count_vectors(scope: TenantScope, space_id: int) -> int:
     return only(await cursor.fetchone())[0]
 
 
+# Free again when the connection ends, however it ends; the first number is arbitrary.
+LOCK_INDEXES = "SELECT pg_try_advisory_lock(6172636, %(space_id)s)"
+
+
+async def lock_indexes(owner: AsyncConnection, space_id: int) -> bool:
+    """Whether this connection alone may now build and drop the space's indexes; False when another one does."""
+    cursor = await owner.execute(LOCK_INDEXES, {"space_id": space_id})
+    return only(await cursor.fetchone())[0]
+
+
 # An index that a crash left half-built is invalid: it costs writes and serves no search.
 SELECT_INDEXES = """
 SELECT c.relname, i.indisvalid

@@ -113,16 +113,21 @@ async def rotate_public_key(operator: AsyncConnection, tenant_id: UUID) -> Tenan
     return await _first(operator, ROTATE_PUBLIC_KEY, {"tenant_id": tenant_id})
 
 
-ADOPT_SPACE = """
-UPDATE tenants SET space_id = %(space_id)s WHERE space_id IS DISTINCT FROM %(space_id)s RETURNING id
-"""
+SELECT_STRANGERS = "SELECT id FROM tenants WHERE space_id IS DISTINCT FROM %(space_id)s"
 
 
-async def adopt_space(operator: AsyncConnection, space_id: int) -> list[UUID]:
-    """Moves every tenant to the space; returns those that stood in another one."""
-    async with operator.cursor() as cursor:
-        await cursor.execute(ADOPT_SPACE, {"space_id": space_id})
-        return [row[0] for row in await cursor.fetchall()]
+async def outside_space(operator: AsyncConnection, space_id: int) -> list[UUID]:
+    """The tenants that stand in another space."""
+    cursor = await operator.execute(SELECT_STRANGERS, {"space_id": space_id})
+    return [row[0] for row in await cursor.fetchall()]
+
+
+ADOPT_SPACE = "UPDATE tenants SET space_id = %(space_id)s WHERE id = %(tenant_id)s"
+
+
+async def adopt_space(operator: AsyncConnection, tenant_id: UUID, space_id: int) -> None:
+    """Moves the tenant to the space."""
+    await operator.execute(ADOPT_SPACE, {"tenant_id": tenant_id, "space_id": space_id})
 
 
 async def _first(

@@ -1,0 +1,101 @@
+"""A question, the events of its answer, and the answer while it is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from uuid import UUID
+
+from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.fragments import Ending, FinishReason
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own."""
+
+    text: str
+    session_id: UUID | None = None
+    request_id: UUID | None = None
+    language: str = ""
+    conditions: Conditions = field(default_factory=Conditions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A fragment as a reader sees it."""
+
+    number: int
+    document_id: str
+    chunk_id: str
+    source_type: str
+    external_id: str
+    title: str
+    url: str
+    snippet: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The first event."""
+
+    answer_id: UUID
+    session_id: UUID | None
+    references: Sequence[Reference]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """The last event; the answer is stored."""
+
+    answer: LoggedAnswer
+
+
+AnswerEvent = Started | Delta | Cited | Completed
+
+
+@dataclass(kw_only=True)
+class WrittenAnswer:
+    """An answer while it is being written; times are seconds of a monotonic clock."""
+
+    answer_id: UUID
+    question: Question
+    started_at: float
+    language: str = ""
+    text: str = ""
+    answerer: str = ""
+    references: Sequence[Reference] = ()
+    citations: list[tuple[int, int, list[int]]] = field(default_factory=list)
+    ending: Ending | None = None
+    first_text_at: float | None = None
+
+    def note(self, event: Delta | Cited, now: float) -> Delta | Cited:
+        """Adds the event to the answer and gives it back."""
+        if isinstance(event, Cited):
+            self.citations.append((event.start, event.end, list(event.numbers)))
+            return event
+        if self.first_text_at is None:
+            self.first_text_at = now
+        self.text += event.text
+        return event
+
+    def outcome(self, status: str, now: float) -> AnswerOutcome:
+        """What the chat log keeps."""
+        ending = self.ending or Ending(finish_reason=FinishReason.STOP)
+        first = self.first_text_at
+        return AnswerOutcome(
+            answer=self.text,
+            language=self.language,
+            context=[asdict(one) for one in self.references],
+            citations=self.citations,
+            status=status,
+            finish_reason=ending.finish_reason if status == "completed" else "",
+            answerer=self.answerer,
+            input_tokens=ending.input_tokens,
+            output_tokens=ending.output_tokens,
+            first_token_ms=None if first is None else round((first - self.started_at) * 1_000),
+            latency_ms=round((now - self.started_at) * 1_000),
+        )
