@@ -140,7 +140,7 @@ def test_a_link_leads_to_the_web_or_nowhere(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Size <XL> fits", "[1]: see below, and [1] again", "costs $5 or $10", "a_b_c"]
+    "text", ["Size <XL> fits", "[1]: https://evil.example\n\nsee [1]", "costs $5 or $10", "a_b_c"]
 )
 def test_text_that_looks_like_markup_is_not_swallowed(text: str) -> None:
     (message,) = answer_messages(text, [], sources_heading="")

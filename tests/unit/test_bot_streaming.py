@@ -7,6 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.places import GROUP_EDIT_INTERVAL_SECONDS, Place
 from bot.streaming import FIRST_FRAME_CHARACTERS, SLOWEST_INTERVAL_SECONDS, Pace
 
 MOMENTS = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=60)
@@ -48,6 +49,11 @@ def test_floods_never_slow_frames_beyond_the_slowest_interval() -> None:
     for _ in range(20):
         pace = pace.after_flood(1.0, now=0.0)
     assert pace.interval_seconds == SLOWEST_INTERVAL_SECONDS
+
+
+def test_groups_bear_fewer_edits_than_private_chats() -> None:
+    assert Place(chat_id=-1).edit_interval_seconds(1.5) == GROUP_EDIT_INTERVAL_SECONDS
+    assert Place(chat_id=1).edit_interval_seconds(1.5) == 1.5
 
 
 def test_after_a_send_of_unknown_fate_no_more_frames_are_tried() -> None:

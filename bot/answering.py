@@ -1,0 +1,187 @@
+"""One question on its way to an answer: from the service's stream into the customer's chat."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from kladez.v1 import answer_service_pb2 as answers_pb
+from kladez.v1 import common_pb2
+from telegram.error import TelegramError
+from telegram.ext import ExtBot
+
+from bot.apologies import apology
+from bot.places import Place
+from bot.presence import typing
+from bot.rendering import Source, answer_messages
+from bot.state import ChatStore
+from bot.streaming import StreamedMessage
+from bot.texts import Texts
+from retrieval_service.client import CallFailed, Client
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What was asked, where, by whom; a repeat of `request_id` replays the stored answer."""
+
+    text: str
+    place: Place
+    asker_id: int
+    request_id: str
+
+
+class Interruption(enum.Enum):
+    """Why an answer ends before the service ended it."""
+
+    STOPPED = "the customer pressed Stop"
+    RESTART = "the bot is being restarted"
+
+
+class Answering:
+    """Reads the stream, shows it, and always ends with a complete answer or an honest note."""
+
+    def __init__(
+        self,
+        question: Question,
+        *,
+        bot: ExtBot[Any],
+        knowledge: Client,
+        store: ChatStore,
+        message: StreamedMessage,
+        texts: Texts,
+    ) -> None:
+        self.question = question
+        self._bot = bot
+        self._knowledge = knowledge
+        self._store = store
+        self._message = message
+        self._texts = texts
+        self._text = ""
+        self._references: list[common_pb2.Reference] = []
+        # Stands until the stream has ended in a way we understand: a bug must not look like an answer.
+        self._note = texts.failed
+        self._interruption: Interruption | None = None
+        self._waiting: asyncio.Timeout | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._read()
+        except CallFailed as error:
+            self._note = apology(error, self._texts)
+            logger.warning("answer_failed", code=error.code, reason=error.reason, request_id=error.request_id)
+        except asyncio.CancelledError:
+            self._note = self._texts.interrupted
+            raise
+        finally:
+            await self._finish()
+
+    def interrupt(self, interruption: Interruption) -> None:
+        """Ends the call at the next pause between events; frames under way are not cut in half."""
+        self._interruption = self._interruption or interruption
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def _read(self) -> None:
+        async with typing(self._bot, self.question.place) as end_typing:
+            chat = await self._store.chat(self.question.place.chat_id)
+            try:
+                await self._stream(chat.session_id, end_typing)
+            except CallFailed as error:
+                # The service forgot the conversation: the question deserves an answer all the same.
+                if error.code != "NOT_FOUND" or not chat.session_id or self._references:
+                    raise
+                await self._stream("", end_typing)
+        if self._interruption is not None:
+            self._note = self._words_for(self._interruption)
+
+    async def _stream(self, session_id: str, end_typing: Callable[[], object]) -> None:
+        if self._interruption is not None:
+            return
+        request = answers_pb.StreamAnswerRequest(
+            question=self.question.text,
+            session_id=session_id or await self._new_session(),
+            request_id=self.question.request_id,
+        )
+        # Declared as an iterator, but closing it is what cancels the call and stops the model.
+        stream = cast(
+            AsyncGenerator[answers_pb.StreamAnswerResponse, None], self._knowledge.stream_answer(request)
+        )
+        async with contextlib.aclosing(stream) as events:
+            while (event := await self._next(events)) is not None:
+                self._take(event)
+                await self._message.frame(self._text)
+                if self._message.is_visible:
+                    end_typing()
+
+    async def _next(
+        self, events: AsyncIterator[answers_pb.StreamAnswerResponse]
+    ) -> answers_pb.StreamAnswerResponse | None:
+        """The next event; None at the end and when interrupted, which is a deadline moved to now."""
+        if self._interruption is not None:
+            return None
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                return await anext(events, None)
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting = None
+
+    async def _new_session(self) -> str:
+        chat = await self._store.chat(self.question.place.chat_id)
+        response = await self._knowledge.create_session(
+            answers_pb.CreateSessionRequest(
+                channel="telegram", user_key=chat.customer, language=self._texts.code
+            )
+        )
+        if chat.binding is not None:
+            await self._store.set_session(chat.chat_id, chat.binding.tenant_id, response.session_id)
+        return response.session_id
+
+    def _take(self, event: answers_pb.StreamAnswerResponse) -> None:
+        match event.WhichOneof("event"):
+            case "started":
+                self._references = list(event.started.references)
+            case "delta":
+                self._text += event.delta.text
+            case "completed":
+                self._complete(event.completed)
+            case _:
+                # Citations stand in the text as [1]; kinds we do not know are for newer bots.
+                pass
+
+    def _complete(self, completed: answers_pb.AnswerCompleted) -> None:
+        self._text = completed.answer.text or self._text
+        self._references = list(completed.answer.references) or self._references
+        is_cut = completed.finish_reason == answers_pb.FINISH_REASON_LENGTH
+        self._note = self._texts.cut_short if is_cut else ""
+        self._interruption = None
+
+    def _words_for(self, interruption: Interruption) -> str:
+        return self._texts.stopped if interruption is Interruption.STOPPED else self._texts.interrupted
+
+    async def _finish(self) -> None:
+        note = self._note or ("" if self._text.strip() else self._texts.empty_answer)
+        messages = await asyncio.to_thread(
+            answer_messages,
+            self._text,
+            sources(self._references),
+            sources_heading=self._texts.sources,
+            note=note,
+        )
+        try:
+            await self._message.final(messages)
+        except TelegramError as error:
+            # The customer blocked the bot or Telegram is away: there is nobody left to tell.
+            logger.warning("answer_undelivered", error=type(error).__name__)
+
+
+def sources(references: Iterable[common_pb2.Reference]) -> list[Source]:
+    return [Source(number=r.number, title=r.title, url=r.url) for r in references]

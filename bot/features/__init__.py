@@ -1,0 +1,1 @@
+"""What the bot can do, one feature in each module; `register(application)` adds its handlers."""

@@ -1,0 +1,36 @@
+"""What a handler could not do: one line in the log, and a word to the person who waits."""
+
+from __future__ import annotations
+
+import contextlib
+
+import structlog
+from telegram import Update
+from telegram.error import TelegramError
+
+from bot.context import BotApplication, Context, texts_for
+
+logger = structlog.get_logger()
+
+
+def register(application: BotApplication) -> None:
+    application.add_error_handler(report)
+
+
+async def report(update: object, context: Context) -> None:
+    error = context.error
+    if isinstance(error, TelegramError):
+        # Telegram refused a call or is away. Its words never hold a question.
+        logger.warning("telegram_refused", error=type(error).__name__, description=str(error))
+        return
+    logger.error("handler_crashed", exc_info=error)
+    await excuse(update, context)
+
+
+async def excuse(update: object, context: Context) -> None:
+    message = update.effective_message if isinstance(update, Update) else None
+    if not isinstance(update, Update) or message is None:
+        return
+    texts = texts_for(update, await context.services.store.chat(message.chat_id))
+    with contextlib.suppress(TelegramError):
+        await message.reply_text(texts.failed)

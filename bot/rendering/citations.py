@@ -1,0 +1,62 @@
+"""Citations as a reader meets them: marks that open the source, and the list of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.rendering.markdown import MARK, is_web_address
+from bot.rendering.styled import Span, StyledText, joined
+
+TITLE_CHARACTERS = 120
+UNLINKED = ("code", "pre", "text_link")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A passage an answer was made from; `url` may be empty or a mere path."""
+
+    number: int
+    title: str
+    url: str = ""
+
+
+def linked(styled: StyledText, sources: Iterable[Source]) -> StyledText:
+    """The text with each mark `[n]` made a link, where source n has an address on the web."""
+    addresses = {source.number: source.url for source in sources if is_web_address(source.url)}
+    links = (
+        Span(start=mark.start(), end=mark.end(), kind="text_link", url=addresses[int(mark[1])])
+        for mark in MARK.finditer(styled.text)
+        if int(mark[1]) in addresses and is_prose(styled, mark.start())
+    )
+    return styled.styled(links)
+
+
+def is_prose(styled: StyledText, position: int) -> bool:
+    return not any(span.start <= position < span.end and span.kind in UNLINKED for span in styled.spans)
+
+
+def cited(text: str, sources: Sequence[Source]) -> list[Source]:
+    """The sources that the text names, by number; the others only helped the model to look."""
+    named = {int(mark[1]) for mark in MARK.finditer(text)}
+    return sorted((source for source in sources if source.number in named), key=lambda source: source.number)
+
+
+def source_list(sources: Sequence[Source], heading: str) -> StyledText:
+    """A folded quotation with one line for each source; empty without sources."""
+    if not sources:
+        return StyledText(text="")
+    title = StyledText(text=heading).styled([Span(start=0, end=len(heading), kind="bold")])
+    lines = joined([title, *(source_line(source) for source in sources)], "\n")
+    return lines.styled([Span(start=0, end=len(lines.text), kind="expandable_blockquote")])
+
+
+def source_line(source: Source) -> StyledText:
+    prefix = f"[{source.number}] "
+    text = prefix + clipped(" ".join(source.title.split()) or source.url)
+    link = Span(start=len(prefix), end=len(text), kind="text_link", url=source.url)
+    return StyledText(text=text).styled([link] if is_web_address(source.url) else []).stripped()
+
+
+def clipped(title: str) -> str:
+    return title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…"

@@ -1,0 +1,93 @@
+"""Text with styled ranges, counted in code points as Python counts them; UTF-16 begins in `messages`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+VERBATIM = ("pre", "code")
+QUOTES = ("blockquote", "expandable_blockquote")
+
+# What survives when two ranges collide: the one whose loss would hurt the reader more.
+PRECEDENCE = ("pre", "text_link", "code", *QUOTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One styled range `[start, end)`; `kind` is the type of a Telegram entity."""
+
+    start: int
+    end: int
+    kind: str
+    url: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyledText:
+    """A text and its styled ranges."""
+
+    text: str
+    spans: tuple[Span, ...] = ()
+
+    def part(self, start: int, end: int) -> Self:
+        """The range `[start, end)` with the spans cut to it."""
+        clipped = (
+            replace(span, start=max(span.start, start) - start, end=min(span.end, end) - start)
+            for span in self.spans
+            if span.start < end and span.end > start
+        )
+        return replace(self, text=self.text[start:end], spans=tuple(clipped))
+
+    def stripped(self) -> Self:
+        """Without outer white space, which Telegram would remove and thereby move every range."""
+        start = len(self.text) - len(self.text.lstrip())
+        return self.part(start, max(start, len(self.text.rstrip())))
+
+    def styled(self, spans: Iterable[Span]) -> Self:
+        """With more spans; those that Telegram would refuse beside stronger ones are left out."""
+        return replace(self, spans=compatible((*self.spans, *spans)))
+
+
+def joined(parts: Iterable[StyledText], separator: str) -> StyledText:
+    """One text from all non-empty parts."""
+    text, spans = "", []
+    for part in parts:
+        if not part.text:
+            continue
+        text += separator if text else ""
+        spans += [replace(s, start=s.start + len(text), end=s.end + len(text)) for s in part.spans]
+        text += part.text
+    return StyledText(text=text, spans=tuple(spans))
+
+
+def compatible(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The spans that may stand together by Telegram's nesting rules, in reading order."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=precedence):
+        if span.start < span.end and all(may_coexist(span, other) for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept, key=lambda span: (span.start, -span.end, span.kind)))
+
+
+def precedence(span: Span) -> int:
+    return PRECEDENCE.index(span.kind) if span.kind in PRECEDENCE else len(PRECEDENCE)
+
+
+def may_coexist(one: Span, other: Span) -> bool:
+    if one.end <= other.start or other.end <= one.start:
+        return True
+    if one.kind == other.kind or (one.kind in QUOTES and other.kind in QUOTES):
+        return False
+    if one.kind in VERBATIM or other.kind in VERBATIM:
+        return quotes_whole(one, other) or quotes_whole(other, one)
+    return contains(one, other) or contains(other, one)
+
+
+def quotes_whole(quote: Span, inner: Span) -> bool:
+    return quote.kind in QUOTES and contains(quote, inner)
+
+
+def contains(outer: Span, inner: Span) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end

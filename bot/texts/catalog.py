@@ -1,0 +1,48 @@
+"""The list of everything the bot says by itself; a language that lacks one does not import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """One language. Names in braces are filled in with `str.format`."""
+
+    code: str
+    own_name: str
+
+    greeting: str
+    """{shop}"""
+    no_shop: str
+    unknown_shop: str
+    help: str
+    command_start: str
+    command_help: str
+    command_language: str
+
+    choose_language: str
+    language_chosen: str
+
+    stop_button: str
+    stopped: str
+    nothing_to_stop: str
+    not_yours: str
+    sources: str
+
+    still_answering: str
+    too_busy: str
+    too_long: str
+    """{limit}"""
+    only_text: str
+    empty_answer: str
+    cut_short: str
+
+    interrupted: str
+    failed: str
+    unavailable: str
+    too_many: str
+    """{seconds}"""
+    not_allowed: str
+    reference: str
+    """{request_id}"""

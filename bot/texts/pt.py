@@ -1,0 +1,44 @@
+"""Portuguese."""
+
+from bot.texts.catalog import Texts
+
+TEXTS = Texts(
+    code="pt",
+    own_name="Português",
+    greeting="Olá! Aqui é {shop}. Pergunte o que quiser.",
+    no_shop=(
+        "Ainda não sei sobre qual loja você quer perguntar. Abra o link que a loja lhe deu ou envie "
+        "/start seguido da chave da loja."
+    ),
+    unknown_shop="Não conheço nenhuma loja com esta chave. Confira o link ou peça um novo à loja.",
+    help=(
+        "Escreva a pergunta com as suas palavras, em qualquer idioma: procuro a resposta nos documentos "
+        "da loja e indico as fontes.\n\n"
+        "Em um grupo, mencione-me ou responda a uma das minhas mensagens.\n\n"
+        "/start — a saudação e algumas perguntas para começar\n"
+        "/lang — o idioma dos botões e das dicas\n"
+        "/help — esta página"
+    ),
+    command_start="Começar uma conversa com uma loja",
+    command_help="O que eu sei fazer",
+    command_language="Escolher o idioma",
+    choose_language="Em que idioma mostro os botões e as dicas? As respostas vêm no idioma da pergunta.",
+    language_chosen="Certo, falamos português.",
+    stop_button="⏹ Parar",
+    stopped="Interrompido a seu pedido.",
+    nothing_to_stop="Esta resposta já terminou.",
+    not_yours="Só quem perguntou pode parar a resposta.",
+    sources="Fontes",
+    still_answering="Ainda estou respondendo à pergunta anterior. Aguarde ou toque em Parar.",
+    too_busy="Há gente demais perguntando agora. Tente de novo em um minuto.",
+    too_long="A pergunta é longa demais. Use no máximo {limit} caracteres.",
+    only_text="Só entendo perguntas escritas.",
+    empty_answer="Não tenho resposta para isso.",
+    cut_short="A resposta passou do tamanho permitido e termina aqui.",
+    interrupted="A resposta foi interrompida porque estou sendo reiniciado. Pergunte de novo em um minuto.",
+    failed="Não consegui terminar a resposta. Tente de novo.",
+    unavailable="A base de conhecimento não responde agora. Tente de novo em um minuto.",
+    too_many="Perguntas demais de uma vez. Tente de novo em {seconds} s.",
+    not_allowed="Esta loja não está aceitando perguntas no momento.",
+    reference="Pedido {request_id}",
+)
