@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from kladez.v1 import answer_service_pb2 as answers_pb
@@ -109,11 +109,8 @@ class Answering:
             session_id=session_id or await self._new_session(),
             request_id=self.question.request_id,
         )
-        # Declared as an iterator, but closing it is what cancels the call and stops the model.
-        stream = cast(
-            AsyncGenerator[answers_pb.StreamAnswerResponse, None], self._knowledge.stream_answer(request)
-        )
-        async with contextlib.aclosing(stream) as events:
+        # Closing it cancels the call and stops the model.
+        async with contextlib.aclosing(self._knowledge.stream_answer(request)) as events:
             while (event := await self._next(events)) is not None:
                 self._take(event)
                 await self._message.frame(self._text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
@@ -174,13 +174,14 @@ class Client:
 
     async def import_documents(
         self, requests: AsyncIterator[documents_pb.ImportDocumentsRequest]
-    ) -> AsyncIterator[documents_pb.ImportDocumentsResponse]:
+    ) -> AsyncGenerator[documents_pb.ImportDocumentsResponse, None]:
         """Bidirectional: acknowledgements arrive while chunks are still being sent."""
         call = self._documents.ImportDocuments(
             requests, metadata=self._metadata, timeout=IMPORT_TIMEOUT_SECONDS
         )
-        async for event in streamed(call):
-            yield event
+        async with contextlib.aclosing(streamed(call)) as events:
+            async for event in events:
+                yield event
 
     async def import_shop(self, request: documents_pb.ImportShopRequest) -> documents_pb.ImportShopResponse:
         return await self._unary(self._documents.ImportShop, request)
@@ -205,11 +206,12 @@ class Client:
 
     async def stream_answer(
         self, request: answers_pb.StreamAnswerRequest, *, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
-    ) -> AsyncIterator[answers_pb.StreamAnswerResponse]:
+    ) -> AsyncGenerator[answers_pb.StreamAnswerResponse, None]:
         """The events of one answer; closing the generator cancels the call and stops the model."""
         call = self._answers.StreamAnswer(request, metadata=self._metadata, timeout=timeout_seconds)
-        async for event in streamed(call):
-            yield event
+        async with contextlib.aclosing(streamed(call)) as events:
+            async for event in events:
+                yield event
 
     async def get_answer(self, request: answers_pb.GetAnswerRequest) -> answers_pb.GetAnswerResponse:
         return await self._unary(self._answers.GetAnswer, request)
@@ -279,7 +281,7 @@ def service_config() -> dict[str, Any]:
     }
 
 
-async def streamed(call: Any) -> AsyncIterator[Any]:
+async def streamed(call: Any) -> AsyncGenerator[Any, None]:
     """Messages of a streaming call, which is cancelled when the reader leaves."""
     try:
         async with translated():

@@ -24,6 +24,7 @@ from retrieval_service.domain.citations import CitationStream, Cited, Delta
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt, Turn
 from retrieval_service.domain.records import LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.domain.snippets import snippet
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.searching import Hit, Query, Searcher
@@ -34,7 +35,6 @@ log = structlog.get_logger("kladez.answering")
 
 FRAGMENTS = 5
 HISTORY_TURNS = 4
-SNIPPET_CHARACTERS = 2_000
 RUNNING_RETRY_SECONDS = 1.0
 # The log is written even when the caller has gone, but nobody waits for it longer than this.
 LOGGING_SECONDS = 10.0
@@ -229,7 +229,7 @@ def reference(fragment: Fragment, hit: Hit) -> Reference:
         external_id=hit.passage.external_id,
         title=fragment.title,
         url=fragment.url,
-        snippet=fragment.text[:SNIPPET_CHARACTERS],
+        snippet=snippet(fragment.text, fragment.title),
         score=fragment.score,
     )
 

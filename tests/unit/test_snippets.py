@@ -1,0 +1,40 @@
+"""What readers see of a source."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval_service.domain.snippets import MAX_CHARACTERS, snippet
+from retrieval_service.domain.templates import Attribute, render_faq, render_policy, render_product
+
+
+def test_product_shows_its_description_and_price_but_not_its_name_again() -> None:
+    attributes = [Attribute(name="origin", value="Вологда")]
+    text = render_product(
+        name="Иван-чай", description="Мягкий.", price="290 ₽", attributes=attributes, language="ru"
+    )
+    shown = snippet(text, "Иван-чай")
+    assert shown.startswith("Мягкий.")
+    assert "290 ₽" in shown
+    assert "Название" not in shown
+    assert "Описание" not in shown
+
+
+def test_faq_shows_its_answer_alone() -> None:
+    text = render_faq(question="How long?", answer="Two days.", language="en")
+    assert snippet(text, "How long?") == "Two days."
+
+
+def test_policy_shows_neither_its_title_nor_markup() -> None:
+    text = render_policy(title="Returns", content="## Period\n\nYou have **14 days**.")
+    assert snippet(text, "Returns") == "Period\n\nYou have 14 days."
+
+
+def test_text_that_is_only_a_title_is_shown() -> None:
+    assert snippet("Returns", "Returns") == "Returns"
+
+
+@given(st.text(), st.text())
+def test_snippet_is_never_longer_than_promised(text: str, title: str) -> None:
+    assert len(snippet(text, title)) <= MAX_CHARACTERS
