@@ -10,19 +10,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.config import Settings
 from retrieval_service.domain import languages
-from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy, local_policy
-from retrieval_service.providers.local.extractive import ExtractiveAnswerer
-from retrieval_service.providers.local.minilm import MiniLM, open_minilm
-from retrieval_service.providers.openai.batching import BatchLimits
-from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
-from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings, open_client
-from retrieval_service.providers.openai.embeddings import EmbeddingSettings, open_openai_embedder
-from retrieval_service.providers.openai.responses import ResponsesAnswerer
-from retrieval_service.providers.openai.streaming import AnswerSettings
+from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.providers.opening import open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
@@ -42,10 +34,6 @@ log = structlog.get_logger("kladez.wiring")
 
 # Words of no language make the language model load, which takes most of a second, before the first caller.
 UNDECIDABLE = "zxq vbn"
-
-# Room for title and heading beside the chunk, for models with a small window.
-WINDOW_SHARE = 0.8
-OVERLAP_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,78 +106,20 @@ def assemble(
     )
 
 
-async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
-    """The embedder that is configured, and how long its chunks may be."""
-    if settings.embedder not in ("auto", "local", "openai"):
-        raise errors.Misconfigured('KLADEZ_EMBEDDER must be "auto", "local" or "openai"')
-    if settings.embedder == "local" or (settings.embedder == "auto" and not has_openai(settings)):
-        minilm: MiniLM = await open_minilm(settings.local_model_dir)
-        return minilm, local_policy(minilm.tokenizer.count)
-    embedder = await open_openai_embedder(
-        openai_access(settings),
-        EmbeddingSettings(
-            model=settings.embedding_model,
-            dimensions=settings.embedding_dimensions,
-            query_prefix=settings.embedding_query_prefix,
-            passage_prefix=settings.embedding_passage_prefix,
-            concurrency=settings.embedding_concurrency,
-            limits=BatchLimits(texts=settings.embedding_batch),
-        ),
-    )
-    return embedder, policy_for(embedder.space.max_tokens)
-
-
-def policy_for(max_tokens: int) -> ChunkPolicy:
-    """800 tokens with 80 of overlap, or less where the model's window is smaller."""
-    capacity = round(max_tokens * WINDOW_SHARE)
-    if capacity >= OPENAI_POLICY.capacity:
-        return OPENAI_POLICY
-    return ChunkPolicy(capacity=capacity, overlap=round(capacity * OVERLAP_SHARE), unit=OPENAI_POLICY.unit)
-
-
-async def open_answerer(settings: Settings) -> Answerer:
-    if settings.answerer not in ("auto", "extractive", "responses", "chat"):
-        raise errors.Misconfigured('KLADEZ_ANSWERER must be "auto", "extractive", "responses" or "chat"')
-    if settings.answerer == "extractive" or (settings.answerer == "auto" and not has_openai(settings)):
-        return ExtractiveAnswerer()
-    access = openai_access(settings)
-    client = await asyncio.to_thread(open_client, access)
-    answers = AnswerSettings(model=settings.answer_model, max_output_tokens=settings.answer_max_tokens)
-    # Servers other than OpenAI's own know chat completions; few know responses.
-    responses = settings.answerer == "responses" or (
-        settings.answerer == "auto" and access.provider == "openai"
-    )
-    kind = ResponsesAnswerer if responses else ChatCompletionsAnswerer
-    return kind(client, answers, provider=access.provider)
-
-
-def has_openai(settings: Settings) -> bool:
-    return settings.openai_api_key is not None or settings.openai_base_url is not None
-
-
-def openai_access(settings: Settings) -> OpenAISettings:
-    """Raises `Misconfigured` when OpenAI is asked for without a key."""
-    if not has_openai(settings):
-        raise errors.Misconfigured("OPENAI_API_KEY or OPENAI_URL is not set")
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
-    if not key and settings.openai_base_url is None:
-        raise errors.Misconfigured("OPENAI_API_KEY is empty")
-    return OpenAISettings(
-        api_key=key,
-        base_url=settings.openai_base_url or OPENAI_URL,
-        timeout_seconds=settings.openai_timeout_seconds,
-    )
-
-
 async def adopt_space(database: Database, embedder: Embedder) -> int:
-    """Registers the embedder's space; tenants of another space are moved to it and indexed again."""
+    """Registers the embedder's space; tenants of another space are indexed again and moved to it.
+
+    In this order: a crash in between repeats the work, the other way round it would be forgotten.
+    """
     async with database.owner() as owner:
         space_id = await spaces.register(owner, embedder.space)
     async with database.operator() as operator:
-        moved = await tenants.adopt_space(operator, space_id)
-    for tenant_id in moved:
+        strangers = await tenants.outside_space(operator, space_id)
+    for tenant_id in strangers:
         async with database.tenant(tenant_id) as scope:
             queued = await documents.enqueue_all(scope)
+        async with database.operator() as operator:
+            await tenants.adopt_space(operator, tenant_id, space_id)
         log.warning("space_adopted", tenant_id=str(tenant_id), space=embedder.space.key, documents=queued)
     return space_id
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
+from retrieval_service.providers.opening import open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
 from retrieval_service.stores import inspection, schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
-from retrieval_service.wiring import open_answerer, open_embedder
 
 OLDEST_POSTGRES = 150_000
 OLDEST_VECTOR = (0, 8)

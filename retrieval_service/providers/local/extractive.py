@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
@@ -45,7 +45,7 @@ class ExtractiveAnswerer:
 
     name = "extractive"
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[AnswerPart]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart, None]:
         """The lead-in, then a sentence a part; fragments without any sentence answer nothing, and that is said."""
         pieces = await asyncio.to_thread(compose, prompt)
         for text in pieces:

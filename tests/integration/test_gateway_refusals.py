@@ -1,0 +1,183 @@
+"""The gateway over real sockets, against a real gRPC service on loopback: whom and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from tests.fakes.retrieval_server import (
+    FakeRetrieval,
+    ScriptedAnswer,
+    ScriptedFailure,
+)
+from tests.running_gateway import SHOP, RunningGateway, eventually, running_gateway, service_with_shop
+from tests.widget_client import close_of, opened_widget
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[FakeRetrieval]:
+    async with service_with_shop() as service:
+        yield service
+
+
+@pytest.fixture
+async def gateway(service: FakeRetrieval) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(service) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
+async def test_page_of_a_foreign_origin_is_refused(gateway: RunningGateway, origin: str) -> None:
+    socket = await gateway.socket(origin=origin)
+    await socket.send_str(json.dumps({"t": "hello", "v": 1, "shop": SHOP}))
+    assert await close_of(socket) == (4403, "origin not allowed")
+
+
+async def test_null_origin_needs_the_switch(service: FakeRetrieval) -> None:
+    async with running_gateway(service, allow_null_origin=True) as gateway:
+        assert (await opened_widget(gateway, origin="null")).welcome["sid"]
+
+
+@pytest.mark.parametrize("shop", [str(uuid.uuid4()), "no uuid", ""])
+async def test_unknown_shop_is_refused(gateway: RunningGateway, shop: str) -> None:
+    socket = await gateway.socket()
+    await socket.send_str(json.dumps({"t": "hello", "v": 1, "shop": shop}))
+    assert await close_of(socket) == (4404, "unknown shop")
+
+
+async def test_unreachable_service_asks_widgets_to_come_back(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    service.resolve_failure = ScriptedFailure(code="INTERNAL")
+    socket = await gateway.socket()
+    await socket.send_str(json.dumps({"t": "hello", "v": 1, "shop": SHOP}))
+    assert await close_of(socket) == (1013, "try again later")
+
+
+async def test_shop_is_resolved_once_for_many_sockets(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    await asyncio.gather(*(opened_widget(gateway) for _ in range(8)))
+    assert service.journal.resolved == [SHOP]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("not json", "not JSON"),
+        ("[" * 16_000, "not JSON"),
+        ("[]", "not an object"),
+        ('{"t":"hello","v":2}', "unsupported version"),
+        ('{"t":"ping"}', "hello must come first"),
+    ],
+)
+async def test_bad_hello_closes_with_its_reason(gateway: RunningGateway, text: str, reason: str) -> None:
+    socket = await gateway.socket()
+    await socket.send_str(text)
+    assert await close_of(socket) == (4400, reason)
+
+
+async def test_silent_socket_is_closed_after_the_hello_timeout(service: FakeRetrieval) -> None:
+    async with running_gateway(service, hello_seconds=0.1) as gateway:
+        assert await close_of(await gateway.socket()) == (4408, "no hello")
+
+
+async def test_other_subprotocols_and_binary_frames_are_refused(gateway: RunningGateway) -> None:
+    socket = await gateway.socket(protocols=("kladez.v1",))
+    await socket.send_bytes(b"{}")
+    assert await close_of(socket) == (4400, "frames are text")
+
+
+async def test_oversized_frame_is_refused_with_a_reason(gateway: RunningGateway) -> None:
+    widget = await opened_widget(gateway)
+    await widget.socket.send_str("x" * 20_000)
+    assert await widget.closed() == (1009, "frame too large")
+
+
+async def test_megabytes_of_garbage_leave_other_visitors_alone(gateway: RunningGateway) -> None:
+    widget = await opened_widget(gateway)
+    _, vandal = await raw_socket(gateway)
+    await eventually(lambda: len(gateway.gateway.sockets) == 2)
+    with suppress(ConnectionError):
+        vandal.write(b"\x81\xff" + (10_000_000).to_bytes(8, "big") + b"mask")
+        for _ in range(160):
+            vandal.write(b"\xff" * 65_536)
+            await vandal.drain()
+    await eventually(lambda: len(gateway.gateway.sockets) == 1)
+    vandal.close()
+    await widget.ask("kettle")
+    assert (await widget.until("done"))[-1]["status"] == "done"
+
+
+@pytest.mark.parametrize(("question", "code"), [("x" * 2001, "too_long"), ("  ", "empty")])
+async def test_impossible_question_never_reaches_the_service(
+    service: FakeRetrieval, gateway: RunningGateway, question: str, code: str
+) -> None:
+    widget = await opened_widget(gateway)
+    ask_id = await widget.ask(question)
+    assert await widget.next() == {"t": "error", "id": ask_id, "code": code}
+    assert service.journal.questions == []
+
+
+async def test_question_of_exactly_the_limit_in_code_points_is_asked(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    widget = await opened_widget(gateway)
+    await widget.ask("🍵" * 2000)
+    assert (await widget.until("done", "error"))[-1]["t"] == "done"
+
+
+async def test_third_answer_at_once_is_told_to_wait(service: FakeRetrieval, gateway: RunningGateway) -> None:
+    service.script("long", ScriptedAnswer(hold_after=0))
+    widget = await opened_widget(gateway)
+    for _ in range(3):
+        await widget.ask("long")
+    error = (await widget.until("error"))[-1]
+    service.release()
+    assert (error["code"], error["retry_after"]) == ("busy", 3.0)
+
+
+async def test_session_that_asks_too_often_is_told_how_long_to_wait(service: FakeRetrieval) -> None:
+    async with running_gateway(service, session_questions_per_minute=1) as gateway:
+        widget = await opened_widget(gateway)
+        await widget.ask("first")
+        await widget.until("done")
+        await widget.ask("second")
+        error = await widget.next()
+    assert error["code"] == "rate_limited"
+    assert 0 < error["retry_after"] <= 60
+
+
+async def test_sockets_of_one_address_are_limited_behind_a_trusted_proxy(service: FakeRetrieval) -> None:
+    async with running_gateway(service, sockets_per_address=1, trusted_proxies="127.0.0.1/32") as gateway:
+        first = await gateway.socket(headers={"X-Forwarded-For": "203.0.113.9"})
+        second = await gateway.socket(headers={"X-Forwarded-For": "203.0.113.9"})
+        other = await gateway.socket(headers={"X-Forwarded-For": "203.0.113.10"})
+        assert await close_of(second) == (4429, "too many connections")
+        assert not first.closed
+        assert not other.closed
+
+
+async def test_flood_of_frames_is_cut_off(service: FakeRetrieval) -> None:
+    async with running_gateway(service, frames_per_minute=5) as gateway:
+        widget = await opened_widget(gateway)
+        for _ in range(6):
+            await widget.send("ping")
+        assert await widget.closed() == (4429, "too many frames")
+
+
+async def raw_socket(gateway: RunningGateway) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A WebSocket after its upgrade, for bytes that no library would send."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+    writer.write(
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        b"Sec-WebSocket-Protocol: kladez.v1\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer

@@ -1,0 +1,86 @@
+"""A gateway in the test's own process, on a free port of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from retrieval_service.client import connect
+from tests.fakes.retrieval_server import FakeRetrieval, running_retrieval_service
+from widget_gateway.app import build_app
+from widget_gateway.config import Settings
+from widget_gateway.gateway import GATEWAY, Gateway
+
+SHOP = "0f1c3a52-1111-4222-8333-444455556666"
+ORIGIN = "https://shop.example"
+SECRET = "a secret that every replica shares"
+
+
+def settings_for(service: FakeRetrieval, **changes: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "service_address": service.address,
+            "channel_key": service.key,
+            "session_secret": SECRET,
+            "port": 0,
+            **changes,
+        }
+    )
+
+
+@dataclass(kw_only=True)
+class RunningGateway:
+    url: str
+    app: web.Application
+    runner: web.AppRunner
+    http: aiohttp.ClientSession
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.app[GATEWAY]
+
+    async def socket(self, *, origin: str = ORIGIN, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        headers = {**({"Origin": origin} if origin else {}), **options.pop("headers", {})}
+        protocols = options.pop("protocols", ("kladez.v1",))
+        return await self.http.ws_connect(
+            f"{self.url}/ws", protocols=protocols, headers=headers, max_msg_size=0, **options
+        )
+
+
+@asynccontextmanager
+async def service_with_shop() -> AsyncIterator[FakeRetrieval]:
+    async with running_retrieval_service() as service:
+        service.add_shop(
+            public_key=SHOP,
+            allowed_origins=[ORIGIN],
+            greetings={"en": "Hello!", "pt": "Olá!"},
+            suggested_questions={"en": ["How much is delivery?"], "pt": ["Quanto custa o frete?"]},
+        )
+        yield service
+
+
+@asynccontextmanager
+async def running_gateway(service: FakeRetrieval, **changes: Any) -> AsyncIterator[RunningGateway]:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(connect(service.address, service.key))
+        app = build_app(settings_for(service, **changes), client)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield RunningGateway(
+            url=f"http://127.0.0.1:{runner.addresses[0][1]}", app=app, runner=runner, http=http
+        )
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - the code under test has no event to wait for
+            await asyncio.sleep(0.02)

@@ -1,0 +1,65 @@
+"""Whether a question may be asked now, and if not, why and how long to wait."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from widget_gateway.config import Settings
+from widget_gateway.limits import Buckets, DailyQuota
+
+SECONDS_PER_MINUTE = 60.0
+BUSY_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Who asks; the address is a keyed hash."""
+
+    tenant_id: str
+    session_id: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A code of the protocol and, when waiting helps, the seconds."""
+
+    code: str
+    retry_after: float | None = None
+
+
+class Admission:
+    """The limits of one gateway process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sessions = Buckets(settings.session_questions_per_minute, period_seconds=SECONDS_PER_MINUTE)
+        self._addresses = Buckets(settings.address_questions_per_minute, period_seconds=SECONDS_PER_MINUTE)
+        self._shops = DailyQuota(settings.shop_questions_per_day)
+
+    def refusal(self, question: str, visitor: Visitor, *, in_session: int, at_once: int) -> Refusal | None:
+        """None when the question may be asked, which then counts. `in_session` and `at_once` are running."""
+        return (
+            self._malformed(question)
+            or self._busy(in_session=in_session, at_once=at_once)
+            or self._too_often(visitor)
+        )
+
+    def _malformed(self, question: str) -> Refusal | None:
+        if not question:
+            return Refusal(code="empty")
+        return Refusal(code="too_long") if len(question) > self._settings.question_characters else None
+
+    def _busy(self, *, in_session: int, at_once: int) -> Refusal | None:
+        busy = in_session >= self._settings.answers_per_session or at_once >= self._settings.answers_at_once
+        return Refusal(code="busy", retry_after=BUSY_SECONDS) if busy else None
+
+    def _too_often(self, visitor: Visitor) -> Refusal | None:
+        now = time.monotonic()
+        wait = (
+            self._sessions.take((visitor.tenant_id, visitor.session_id), now)
+            or self._addresses.take(visitor.address, now)
+            or self._shops.take(visitor.tenant_id, time.time())
+        )
+        return Refusal(code="rate_limited", retry_after=wait) if wait else None

@@ -1,0 +1,214 @@
+"""One answer as a job: asked from the service, told to whoever listens, ended honestly when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+from kladez.v1.answer_service_pb2 import (
+    AnswerCompleted,
+    AnswerStatus,
+    Citation,
+    CreateSessionRequest,
+    FinishReason,
+    StreamAnswerRequest,
+    StreamAnswerResponse,
+)
+from kladez.v1.common_pb2 import Reference
+
+from retrieval_service.client import CallFailed, Client
+from widget_gateway.frames import Ask
+from widget_gateway.session import Attribution, Conversation, Event, Source
+
+CHANNEL = "widget"
+SNIPPET_CHARACTERS = 240
+RUNNING_ELSEWHERE_SECONDS = 1.0
+
+# What a visitor is told, by gRPC status; everything else is our own mistake.
+CODES = {
+    "RESOURCE_EXHAUSTED": "rate_limited",
+    "UNAVAILABLE": "unavailable",
+    "DEADLINE_EXCEEDED": "unavailable",
+    "CANCELLED": "unavailable",
+    "ABORTED": "unavailable",
+    "INVALID_ARGUMENT": "invalid",
+}
+CUT_OFF = (AnswerStatus.ANSWER_STATUS_INTERRUPTED, AnswerStatus.ANSWER_STATUS_CANCELLED)
+FINISH_REASONS = {
+    FinishReason.FINISH_REASON_LENGTH: "length",
+    FinishReason.FINISH_REASON_NO_RELEVANT_CONTENT: "no_relevant_content",
+    FinishReason.FINISH_REASON_POLICY: "policy",
+}
+
+Tell = Callable[[Event | None], Awaitable[None]]
+
+_REQUEST_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "kladez:widget-question")
+_log = structlog.get_logger(__name__)
+
+
+def request_id(tenant_id: str, session_id: str, ask_id: str) -> str:
+    """The same for the same question on every gateway, so that the service replays what it has stored."""
+    return str(uuid.uuid5(_REQUEST_IDS, "/".join((tenant_id, session_id, ask_id))))
+
+
+class ServiceSession:
+    """The service's id of a conversation, made at its first question."""
+
+    __slots__ = ("_client", "_creating", "_language", "_user_key", "session_id")
+
+    def __init__(self, client: Client, *, user_key: str, language: str, session_id: str = "") -> None:
+        self._client = client
+        self._creating = asyncio.Lock()
+        self._user_key = user_key
+        self._language = language
+        self.session_id = session_id
+
+    async def open(self) -> str:
+        """Raises `CallFailed`."""
+        async with self._creating:
+            if not self.session_id:
+                self.session_id = await self._create()
+        return self.session_id
+
+    async def _create(self) -> str:
+        request = CreateSessionRequest(channel=CHANNEL, user_key=self._user_key, language=self._language)
+        return (await self._client.create_session(request)).session_id
+
+    def adopt(self, session_id: str) -> None:
+        """A token may know the session when this process does not."""
+        self.session_id = self.session_id or session_id
+
+    def forget(self, session_id: str) -> None:
+        """The service does not have this one any more."""
+        if self.session_id == session_id:
+            self.session_id = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerJob:
+    """Writes one answer into the conversation; `opened` is called when the service session is known."""
+
+    client: Client
+    conversation: Conversation
+    service_session: ServiceSession
+    ask: Ask
+    request_id: str
+    timeout_seconds: float
+    tell: Tell
+    opened: Callable[[str], Awaitable[None]]
+
+    async def run(self) -> None:
+        """Every way but cancellation leaves the answer ended and its readers told."""
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await self._relay_in_session()
+        except CallFailed as failure:
+            log_failure(failure)
+            await self._fail(CODES.get(failure.code, "internal"), failure.retry_after_seconds)
+        except TimeoutError:
+            _log.warning("answer_timed_out", request_id=self.request_id)
+            await self._fail("unavailable")
+        except Exception:
+            await self._fail("internal")
+            raise
+
+    async def _relay_in_session(self) -> None:
+        session_id = await self._open_session()
+        try:
+            await self._relay(session_id)
+        except CallFailed as failure:
+            if not self._session_is_gone(failure):
+                raise
+            self.service_session.forget(session_id)
+            await self._relay(await self._open_session())
+
+    async def _open_session(self) -> str:
+        known = self.service_session.session_id
+        session_id = await self.service_session.open()
+        if session_id != known:
+            await self.opened(session_id)
+        return session_id
+
+    def _session_is_gone(self, failure: CallFailed) -> bool:
+        """A session can be purged while its widget still holds a token; a new one serves as well."""
+        return failure.code == "NOT_FOUND" and not self.conversation.has_begun(self.ask.ask_id)
+
+    async def _relay(self, session_id: str) -> None:
+        request = StreamAnswerRequest(
+            question=self.ask.question, session_id=session_id, request_id=self.request_id
+        )
+        async with aclosing(patient_stream(self.client, request, self.timeout_seconds)) as responses:
+            async for response in responses:
+                await self.tell(apply(self.conversation, self.ask.ask_id, response))
+        await self._fail("unavailable")  # does nothing to an answer that was completed
+
+    async def _fail(self, code: str, retry_after: float | None = None) -> None:
+        await self.tell(self.conversation.fail(self.ask.ask_id, code, retry_after))
+
+
+async def patient_stream(
+    client: Client, request: StreamAnswerRequest, timeout_seconds: float
+) -> AsyncGenerator[StreamAnswerResponse, None]:
+    """The answer's events; while another call writes the same answer, waits and asks again."""
+    while True:
+        try:
+            async with aclosing(client.stream_answer(request, timeout_seconds=timeout_seconds)) as responses:
+                async for response in responses:
+                    yield response
+        except CallFailed as failure:
+            if (failure.code, failure.reason) != ("ABORTED", "ANSWER_RUNNING"):
+                raise
+            await asyncio.sleep(failure.retry_after_seconds or RUNNING_ELSEWHERE_SECONDS)
+        else:
+            return
+
+
+def apply(conversation: Conversation, ask_id: str, response: StreamAnswerResponse) -> Event | None:
+    """What the service said, written into the conversation; kinds we do not know change nothing."""
+    match response.WhichOneof("event"):
+        case "started":
+            return conversation.cite(ask_id, tuple(source_of(item) for item in response.started.references))
+        case "delta":
+            return conversation.write(ask_id, response.delta.text)
+        case "citation":
+            conversation.attribute(ask_id, attribution_of(response.citation))
+        case "completed":
+            return complete(conversation, ask_id, response.completed)
+    return None
+
+
+def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted) -> Event | None:
+    """A replay may be of an answer that was cut off, by the death of the gateway that asked for it say."""
+    if completed.answer.status in CUT_OFF:
+        return conversation.fail(ask_id, "interrupted")
+    return conversation.finish(ask_id, FINISH_REASONS.get(completed.finish_reason, "stop"))
+
+
+def source_of(reference: Reference) -> Source:
+    return Source(
+        number=reference.number,
+        title=reference.title,
+        url=reference.url,
+        snippet=shortened(reference.snippet),
+        source_type=reference.source_type,
+    )
+
+
+def shortened(snippet: str) -> str:
+    """One line for a card."""
+    line = " ".join(snippet.split())
+    return line if len(line) <= SNIPPET_CHARACTERS else f"{line[: SNIPPET_CHARACTERS - 1].rstrip()}…"
+
+
+def attribution_of(citation: Citation) -> Attribution:
+    return Attribution(start=citation.start_offset, end=citation.end_offset, numbers=tuple(citation.numbers))
+
+
+def log_failure(failure: CallFailed) -> None:
+    _log.warning(
+        "answer_failed", code=failure.code, reason=failure.reason, service_request_id=failure.request_id
+    )

@@ -1,0 +1,136 @@
+"""The gateway as a process: settings, routes, readiness, and an end that loses no answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+
+import structlog
+from aiohttp import web
+
+from retrieval_service.client import CallFailed, Client, connect
+from widget_gateway import assets, demo, websocket
+from widget_gateway.config import Settings, SettingsInvalid, read_settings
+from widget_gateway.gateway import GATEWAY, opened
+
+READY_TIMEOUT_SECONDS = 2.0
+# Handlers whose socket is closed leave at once; this bounds the ones that do not.
+HANDLER_SHUTDOWN_SECONDS = 5.0
+
+# Read on import: no file is opened while the event loop runs.
+WIDGET = assets.load("widget.js")
+
+_log = structlog.get_logger(__name__)
+
+
+def main() -> None:
+    configure_logging()
+    try:
+        settings = read_settings()
+    except SettingsInvalid as error:
+        _log.error("settings_invalid", reason=str(error))
+        sys.exit(2)
+    run(serve(settings))
+
+
+def build_app(settings: Settings, client: Client) -> web.Application:
+    """The whole application; `client` is opened and closed by the caller."""
+    app = web.Application()
+
+    async def gateway_context(app: web.Application) -> AsyncIterator[None]:
+        async with opened(settings, client) as app[GATEWAY]:
+            yield
+
+    app.cleanup_ctx.append(gateway_context)
+    app.on_shutdown.append(drain)
+    app.router.add_get("/ws", websocket.handle)
+    app.router.add_get("/widget.js", WIDGET.handle)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    if settings.demo_shop:
+        demo.add_routes(app, settings)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT."""
+    stop = stop_event()
+    async with connect(settings.service_address, settings.channel_key.get_secret_value()) as client:
+        app = build_app(settings, client)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANDLER_SHUTDOWN_SECONDS)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, settings.host, settings.port)
+            await site.start()
+            _log.info("gateway_ready", address=address(runner), demo=bool(settings.demo_shop))
+            await stop.wait()
+            await site.stop()
+            await drain(app)
+        finally:
+            await runner.cleanup()
+    _log.info("gateway_stopped")
+
+
+async def drain(app: web.Application) -> None:
+    await app[GATEWAY].drain()
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """The process answers."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """The service answers too, and we are not on our way out."""
+    gateway = request.app[GATEWAY]
+    if gateway.is_draining:
+        return web.Response(status=503, text="draining\n")
+    try:
+        await gateway.client.wait_until_ready(READY_TIMEOUT_SECONDS)
+    except CallFailed:
+        return web.Response(status=503, text="retrieval service unreachable\n")
+    return web.Response(text="ready\n")
+
+
+def stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def address(runner: web.AppRunner) -> str:
+    host, port, *_ = runner.addresses[0]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(process: Coroutine[object, object, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(process)
+    else:
+        import uvloop
+
+        uvloop.run(process)
+
+
+def configure_logging() -> None:
+    """JSON lines on stderr; libraries speak up from warnings on."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Everything one gateway process shares between its sockets, and how it drains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiojobs import Scheduler
+
+from retrieval_service.client import Client
+from widget_gateway.access import Shops, Signer
+from widget_gateway.admission import Admission
+from widget_gateway.config import Settings, random_secret
+from widget_gateway.connection import RESTARTING, Socket
+from widget_gateway.frames import Draining, encode
+from widget_gateway.limits import Seats
+from widget_gateway.rooms import Rooms
+
+SECONDS_PER_DAY = 86_400
+# A cancelled answer needs a moment to tell the service; aiojobs gives it 0.1 s by default.
+JOB_CLOSE_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """The parts, wired together."""
+
+    settings: Settings
+    client: Client
+    shops: Shops
+    signer: Signer
+    rooms: Rooms
+    admission: Admission
+    seats: Seats
+    scheduler: Scheduler
+    sockets: set[Socket] = field(default_factory=set)
+    is_draining: bool = False
+
+    async def drain(self) -> None:
+        """Lets running answers finish for a while, then sends every widget to the next process.
+
+        Call it while aiohttp still reads: once its runner is cleaned up, frames such as `cancel` go unread.
+        """
+        if self.is_draining:
+            return
+        self.is_draining = True
+        _log.info("gateway_draining", sockets=len(self.sockets), answers=self.rooms.running)
+        async with asyncio.TaskGroup() as telling:
+            for socket in self.sockets:
+                telling.create_task(socket.tell(encode(Draining())))
+        await self.scheduler.wait_and_close(timeout=self.settings.drain_seconds)
+        async with asyncio.TaskGroup() as closing:
+            for socket in tuple(self.sockets):
+                closing.create_task(socket.close(code=RESTARTING))
+
+
+GATEWAY = web.AppKey("gateway", Gateway)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, client: Client) -> AsyncIterator[Gateway]:
+    # Our own admission counts answers: aiojobs' limit would let the 101st wait in silence.
+    async with Scheduler(
+        limit=None, close_timeout=JOB_CLOSE_SECONDS, exception_handler=log_job_failure
+    ) as scheduler:
+        signer = Signer(secret_of(settings), lifetime_seconds=settings.session_days * SECONDS_PER_DAY)
+        yield Gateway(
+            settings=settings,
+            client=client,
+            shops=Shops(client),
+            signer=signer,
+            rooms=Rooms(
+                client,
+                scheduler=scheduler,
+                signer=signer,
+                answer_seconds=settings.answer_seconds,
+                idle_seconds=settings.idle_session_seconds,
+            ),
+            admission=Admission(settings),
+            seats=Seats(settings.sockets_per_address),
+            scheduler=scheduler,
+        )
+
+
+def secret_of(settings: Settings) -> str:
+    if settings.session_secret is None:
+        _log.warning("session_secret_is_random", effect="session tokens end with this process")
+    return (settings.session_secret or random_secret()).get_secret_value()
+
+
+def log_job_failure(_scheduler: Scheduler, context: dict[str, Any]) -> None:
+    _log.error("answer_job_failed", reason=context["message"], exc_info=context.get("exception"))

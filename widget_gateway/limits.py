@@ -1,0 +1,100 @@
+"""How much one session, one address and one shop may ask for; the time is always an argument, in seconds."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+
+SECONDS_PER_DAY = 86_400
+BUCKETS_REMEMBERED = 50_000
+
+
+class TokenBucket:
+    """`capacity` at once, refilled evenly over `period_seconds`."""
+
+    __slots__ = ("_capacity", "_per_second", "_tokens", "_updated")
+
+    def __init__(self, capacity: int, *, period_seconds: float, now: float) -> None:
+        self._capacity = float(capacity)
+        self._per_second = capacity / period_seconds
+        self._tokens = float(capacity)
+        self._updated = now
+
+    def take(self, now: float) -> float:
+        """0.0 when taken; otherwise the seconds to wait, and nothing is taken."""
+        self._refill(now)
+        if self._tokens < 1:
+            return (1 - self._tokens) / self._per_second
+        self._tokens -= 1
+        return 0.0
+
+    def _refill(self, now: float) -> None:
+        elapsed = max(0.0, now - self._updated)
+        self._tokens = min(self._capacity, self._tokens + elapsed * self._per_second)
+        self._updated = now
+
+
+class Buckets:
+    """One bucket for each key; the keys used longest ago are forgotten."""
+
+    def __init__(self, capacity: int, *, period_seconds: float, remembered: int = BUCKETS_REMEMBERED) -> None:
+        self._capacity = capacity
+        self._period_seconds = period_seconds
+        self._remembered = remembered
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def take(self, key: Hashable, now: float) -> float:
+        """As `TokenBucket.take`."""
+        return self._bucket(key, now).take(now)
+
+    def _bucket(self, key: Hashable, now: float) -> TokenBucket:
+        if key not in self._buckets:
+            self._buckets[key] = TokenBucket(self._capacity, period_seconds=self._period_seconds, now=now)
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > self._remembered:
+            self._buckets.popitem(last=False)
+        return self._buckets[key]
+
+
+class DailyQuota:
+    """A number for each key and UTC day; here the time is Unix time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._day = -1
+        self._used: Counter[Hashable] = Counter()
+
+    def take(self, key: Hashable, unix_time: float) -> float:
+        """0.0 when taken; otherwise the seconds until the next day."""
+        self._turn_to(int(unix_time // SECONDS_PER_DAY))
+        if self._used[key] >= self._limit:
+            return SECONDS_PER_DAY - unix_time % SECONDS_PER_DAY
+        self._used[key] += 1
+        return 0.0
+
+    def _turn_to(self, day: int) -> None:
+        if day != self._day:
+            self._day = day
+            self._used.clear()
+
+
+class Seats:
+    """How many of something each key holds at the same time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken: Counter[Hashable] = Counter()
+
+    def take(self, key: Hashable) -> bool:
+        if self._taken[key] >= self._limit:
+            return False
+        self._taken[key] += 1
+        return True
+
+    def leave(self, key: Hashable) -> None:
+        self._taken[key] -= 1
+        if self._taken[key] <= 0:
+            del self._taken[key]
+
+    def __len__(self) -> int:
+        return self._taken.total()

@@ -1,0 +1,226 @@
+"""Conversations in memory: each owns its answers and their jobs; sockets come, listen and go."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from aiojobs import Job, Scheduler
+
+from retrieval_service.client import Client
+from widget_gateway import frames
+from widget_gateway.access import Shop, Signer
+from widget_gateway.answers import AnswerJob, ServiceSession, request_id
+from widget_gateway.frames import Ask, ServerFrame
+from widget_gateway.session import Conversation
+
+SWEEP_SECONDS = 30.0
+CLIENTS_REMEMBERED = 1000
+
+
+class Listener(Protocol):
+    """A socket that follows a conversation."""
+
+    async def tell(self, text: str) -> None:
+        """Sends one frame; a listener that cannot take it is dropped without an exception."""
+        ...
+
+    async def close(self) -> object:
+        """Says goodbye."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newcomer:
+    """Who opens a conversation, or comes back to it with what its token proves."""
+
+    shop: Shop
+    session_id: str
+    service_session_id: str
+    language: str
+
+
+class Room:
+    """One conversation with its listeners and its running answers."""
+
+    # Every open chat has one, most of them idle.
+    __slots__ = (
+        "_answer_seconds",
+        "_client",
+        "_jobs",
+        "_scheduler",
+        "_service_session",
+        "_signer",
+        "conversation",
+        "idle_since",
+        "listeners",
+        "session_id",
+        "tenant_id",
+    )
+
+    def __init__(
+        self,
+        newcomer: Newcomer,
+        *,
+        client: Client,
+        scheduler: Scheduler,
+        signer: Signer,
+        answer_seconds: float,
+    ) -> None:
+        self.session_id = newcomer.session_id
+        self.tenant_id = newcomer.shop.tenant_id
+        self.conversation = Conversation()
+        self.listeners: set[Listener] = set()
+        self.idle_since = time.monotonic()
+        self._client = client
+        self._service_session = ServiceSession(
+            client,
+            user_key=newcomer.session_id,
+            language=newcomer.language,
+            session_id=newcomer.service_session_id,
+        )
+        self._scheduler = scheduler
+        self._signer = signer
+        self._answer_seconds = answer_seconds
+        self._jobs: dict[str, Job[None]] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.listeners and not self.conversation.running
+
+    def enter(self, newcomer: Newcomer, listener: Listener) -> None:
+        self._service_session.adopt(newcomer.service_session_id)
+        self.listeners.add(listener)
+
+    def proof(self) -> frames.Session:
+        """What the widget keeps to come back to this conversation."""
+        grant = self._signer.grant(self.session_id, self._service_session.session_id, unix_time=time.time())
+        token = self._signer.token(grant, self.tenant_id)
+        return frames.Session(session_id=self.session_id, token=token, expires=grant.expires)
+
+    async def start(self, ask: Ask) -> None:
+        """Begins an answer; the id must be new."""
+        self.conversation.begin(ask.ask_id)
+        self._jobs[ask.ask_id] = await self._scheduler.spawn(self._answer(ask))
+
+    async def cancel(self, ask_id: str) -> None:
+        """Readers are told once the service was told; an answer that has ended stays as it is."""
+        done = self.conversation.cancel(ask_id)
+        if done is None:
+            return
+        await self._stop(ask_id)
+        await self.tell(done)
+
+    async def close(self) -> None:
+        """Stops everything that is being written and sends everybody away."""
+        for ask_id in tuple(self._jobs):
+            self.conversation.cancel(ask_id)
+            await self._stop(ask_id)
+        for listener in tuple(self.listeners):
+            await listener.close()
+
+    async def tell(self, frame: ServerFrame | None) -> None:
+        if frame is None:
+            return
+        text = frames.encode(frame)
+        for listener in tuple(self.listeners):
+            await listener.tell(text)
+
+    async def _stop(self, ask_id: str) -> None:
+        job = self._jobs.pop(ask_id, None)
+        if job:
+            with suppress(TimeoutError):  # aiojobs goes on cancelling it; the reader need not wait
+                await job.close()
+
+    async def _answer(self, ask: Ask) -> None:
+        job = AnswerJob(
+            client=self._client,
+            conversation=self.conversation,
+            service_session=self._service_session,
+            ask=ask,
+            request_id=request_id(self.tenant_id, self.session_id, ask.ask_id),
+            timeout_seconds=self._answer_seconds,
+            tell=self.tell,
+            opened=self._service_session_opened,
+        )
+        try:
+            await job.run()
+        finally:
+            self._jobs.pop(ask.ask_id, None)
+            self.idle_since = time.monotonic()
+
+    async def _service_session_opened(self, _service_session_id: str) -> None:
+        await self.tell(self.proof())
+
+
+class Rooms:
+    """Every conversation of this process by tenant and session id."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        scheduler: Scheduler,
+        signer: Signer,
+        answer_seconds: float,
+        idle_seconds: float,
+    ) -> None:
+        # A client weighs as much as an idle socket: visitors of one shop share it.
+        self._client_of = lru_cache(CLIENTS_REMEMBERED)(client.for_tenant)
+        self._scheduler = scheduler
+        self._signer = signer
+        self._answer_seconds = answer_seconds
+        self._idle_seconds = idle_seconds
+        self._next_sweep = 0.0
+        self._rooms: dict[tuple[str, str], Room] = {}
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    @property
+    def running(self) -> int:
+        """How many answers are being written."""
+        return self._scheduler.active_count
+
+    def enter(self, newcomer: Newcomer, listener: Listener) -> Room:
+        key = (newcomer.shop.tenant_id, newcomer.session_id)
+        self._sweep_sometimes()
+        room = self._rooms.get(key)
+        if room is None:
+            room = self._rooms[key] = self._open(newcomer)
+        room.enter(newcomer, listener)
+        return room
+
+    def leave(self, room: Room, listener: Listener) -> None:
+        """The conversation is kept for a while, for the widget that comes back; an empty one is not."""
+        room.listeners.discard(listener)
+        room.idle_since = time.monotonic()
+        if room.is_idle and not len(room.conversation):
+            self._rooms.pop((room.tenant_id, room.session_id), None)
+
+    async def end(self, room: Room) -> None:
+        """Forgets the conversation."""
+        self._rooms.pop((room.tenant_id, room.session_id), None)
+        await room.close()
+
+    def _sweep_sometimes(self) -> None:
+        """Drops what nobody came back to; the service keeps every answer and replays it by its request id."""
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP_SECONDS
+        for key, room in tuple(self._rooms.items()):
+            if room.is_idle and room.idle_since < now - self._idle_seconds:
+                del self._rooms[key]
+
+    def _open(self, newcomer: Newcomer) -> Room:
+        return Room(
+            newcomer,
+            client=self._client_of(newcomer.shop.tenant_id),
+            scheduler=self._scheduler,
+            signer=self._signer,
+            answer_seconds=self._answer_seconds,
+        )

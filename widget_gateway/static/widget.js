@@ -1,0 +1,630 @@
+/*
+ * Kladez chat widget: hand-written ES2020, no build step, no dependencies.
+ *
+ *   <script async src="https://chat.example/widget.js" data-shop-id="…"></script>
+ *
+ * Optional: data-lang, data-theme (auto, light, dark), data-accent, data-position (left), data-title, data-server.
+ * Text from the server enters the page through textContent alone, so the strictest CSP and Trusted Types hold.
+ */
+(() => {
+'use strict';
+
+const script = document.currentScript || document.querySelector('script[data-shop-id]');
+if (!script || window.Kladez) return;
+
+const options = script.dataset;
+const server = options.server || new URL(script.src).origin;
+const phone = matchMedia('(max-width: 480px)');
+const STORAGE_KEY = 'kladez:' + options.shopId;
+const KEEP_MILLISECONDS = 7 * 24 * 3600 * 1000;
+const KEEP_MESSAGES = 60;
+
+/* ---------- words ---------- */
+
+const LABELS = {
+  en: {
+    open: 'Open chat', close: 'Close chat', title: 'Shop assistant', fresh: 'New conversation',
+    hint: 'Ask about our products…', send: 'Send', stop: 'Stop',
+    you: 'You said', assistant: 'Assistant said', thinking: 'Looking it up', sources: 'Sources',
+    stopped: 'Stopped.', retry: 'Try again', wait: 'Try again in # s.',
+    offline: 'No connection. Your question will be sent when it is back.',
+    note: 'Answers may be wrong: check the sources.',
+    rate_limited: 'Too many questions at once.', too_long: 'The question is too long.',
+    unavailable: 'The assistant is not available right now.', internal: 'Something went wrong.',
+  },
+  ru: {
+    open: 'Открыть чат', close: 'Закрыть чат', title: 'Помощник магазина', fresh: 'Новый разговор',
+    hint: 'Спросите о товарах…', send: 'Отправить', stop: 'Остановить',
+    you: 'Вы', assistant: 'Помощник', thinking: 'Ищу ответ', sources: 'Источники',
+    stopped: 'Остановлено.', retry: 'Повторить', wait: 'Попробуйте через # с.',
+    offline: 'Нет связи. Вопрос уйдёт, когда она вернётся.',
+    note: 'Ответы бывают неточны: сверяйтесь с источниками.',
+    rate_limited: 'Слишком много вопросов подряд.', too_long: 'Вопрос слишком длинный.',
+    unavailable: 'Помощник сейчас недоступен.', internal: 'Что-то пошло не так.',
+  },
+  pt: {
+    open: 'Abrir chat', close: 'Fechar chat', title: 'Assistente da loja', fresh: 'Nova conversa',
+    hint: 'Pergunte sobre os produtos…', send: 'Enviar', stop: 'Parar',
+    you: 'Você disse', assistant: 'Assistente disse', thinking: 'Procurando', sources: 'Fontes',
+    stopped: 'Interrompido.', retry: 'Tentar de novo', wait: 'Tente em # s.',
+    offline: 'Sem conexão. A pergunta será enviada quando ela voltar.',
+    note: 'As respostas podem ter erros: confira as fontes.',
+    rate_limited: 'Perguntas demais de uma vez.', too_long: 'A pergunta é longa demais.',
+    unavailable: 'O assistente não está disponível agora.', internal: 'Algo deu errado.',
+  },
+};
+const wanted = (options.lang || document.documentElement.lang || navigator.language || 'en').slice(0, 2).toLowerCase();
+const language = LABELS[wanted] ? wanted : 'en';
+const label = LABELS[language];
+label.busy = label.rate_limited;
+
+/* ---------- state: the session and the transcript, kept for a week ---------- */
+
+const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
+const freshState = () => ({ conversation: randomId(), sid: '', token: '', greeting: '', messages: [], open: false, unread: 0, seen: 0 });
+
+// Storage may be missing or full: private windows, sandboxed frames.
+const stored = () => {
+  try {
+    const found = JSON.parse(localStorage.getItem(STORAGE_KEY));
+    return found && Date.now() - found.seen < KEEP_MILLISECONDS ? { ...freshState(), ...found } : null;
+  } catch { return null; }
+};
+let state = stored() || freshState();
+const save = () => {
+  state.messages = state.messages.slice(-KEEP_MESSAGES);
+  state.seen = Date.now();
+  try { localStorage.setItem(STORAGE_KEY, JSON.stringify(state)); } catch { /* as above */ }
+};
+
+// A message is a question with its answer. waiting: not begun; running; then done, cancelled or failed.
+const isPending = message => message.status === 'waiting' || message.status === 'running';
+const pending = () => state.messages.filter(isPending);
+const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], code: '', wait: 0 });
+const restart = message => Object.assign(message, { ...newMessage(message.question), id: message.id });
+
+/* ---------- elements ---------- */
+
+const element = (tag, attributes, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value == null || value === false) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children);
+  return node;
+};
+const ICONS = { chat: 'M4 5h16v11H9l-5 4z', close: 'M6 6l12 12M18 6L6 18', send: 'M12 19V5M5 12l7-7 7 7', stop: 'M7 7h10v10H7z', fresh: 'M12 5v14M5 12h14' };
+const icon = name => {
+  const [svg, path] = ['svg', 'path'].map(tag => document.createElementNS('http://www.w3.org/2000/svg', tag));
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('aria-hidden', 'true');
+  path.setAttribute('d', ICONS[name]);
+  svg.append(path);
+  return svg;
+};
+const safeUrl = text => {
+  try {
+    const url = new URL(text, location.href);
+    return text && /^(https?|mailto|tel):$/.test(url.protocol) ? url : null;
+  } catch { return null; }
+};
+// The shop's own pages open in this tab, where the chat goes on; all others in a new one.
+const link = (address, attributes, ...children) => {
+  const url = safeUrl(address);
+  if (!url) return element('span', attributes, ...children);
+  const elsewhere = url.origin !== location.origin && { target: '_blank', rel: 'noopener noreferrer nofollow' };
+  return element('a', { ...attributes, href: url.href, ...elsewhere }, ...children);
+};
+
+/* ---------- markdown, the small part of it that answers use ---------- */
+
+const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
+const inline = (text, items) => {
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(INLINE)) {
+    const [whole, code, strong, emphasis, number, title, address, bare] = match;
+    nodes.push(text.slice(end, match.index));
+    end = match.index + whole.length;
+    if (code) nodes.push(element('code', {}, code));
+    else if (strong) nodes.push(element('strong', {}, ...inline(strong, items)));
+    else if (emphasis) nodes.push(element('em', {}, emphasis));
+    else if (number) nodes.push(reference(whole, items.find(item => item.i === +number)));
+    else nodes.push(link(address || bare, {}, title || bare));
+  }
+  nodes.push(text.slice(end));
+  return nodes;
+};
+const reference = (mark, item) => item
+  ? element('sup', {}, link(item.url, { title: item.title, onclick: () => emit('citation', item) }, mark))
+  : mark;
+
+const BLOCKS = [
+  [/^\s*[-*•]\s+(.*)/, 'ul'],
+  [/^\s*\d+[.)]\s+(.*)/, 'ol'],
+  [/^#{1,6}\s+(.*)/, 'heading'],
+];
+const markdown = (source, items) => {
+  const fragment = document.createDocumentFragment();
+  let open = null;
+  const begin = (kind, node) => { fragment.append(node); open = { kind, node }; };
+  for (const line of source.split('\n')) {
+    const fence = line.startsWith('```');
+    if (open && open.kind === 'pre') {
+      if (fence) open = null; else open.node.append(line + '\n');
+      continue;
+    }
+    const [kind, text] = fence ? ['pre'] : blockOf(line);
+    if (kind === 'pre') begin(kind, element('pre', { tabindex: 0 }));
+    else if (kind === 'heading') { fragment.append(element('p', { class: 'heading' }, ...inline(text, items))); open = null; }
+    else if (kind === 'blank') open = null;
+    else {
+      const goesOn = open && open.kind === kind;
+      if (!goesOn) begin(kind, element(kind));
+      if (kind === 'p') open.node.append(...(goesOn ? [element('br')] : []), ...inline(text, items));
+      else open.node.append(element('li', {}, ...inline(text, items)));
+    }
+  }
+  return fragment;
+};
+const blockOf = line => {
+  for (const [pattern, kind] of BLOCKS) {
+    const match = pattern.exec(line);
+    if (match) return [kind, match[1]];
+  }
+  return line.trim() ? ['p', line] : ['blank'];
+};
+
+/* ---------- style ---------- */
+
+const DARK = `--background: #17191d; --text: #eceef0; --quiet: #a3abb3; --bubble: #262a30; --line: #3b4149; --focus: #7fd0c3; color-scheme: dark;`;
+const STYLE = `
+:host {
+  all: initial;
+  --accent: var(--kladez-accent, #0f5f59); --on-accent: var(--kladez-on-accent, #fff);
+  --background: #fff; --text: #1b1d20; --quiet: #5a626a; --bubble: #f1f3f2; --line: #d8dddb; --focus: var(--accent);
+  --radius: var(--kladez-radius, 16px);
+  font: 15px/1.45 var(--kladez-font, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif);
+}
+:host([hidden]) { display: none; }
+:host([theme=dark]) { ${DARK} }
+@media (prefers-color-scheme: dark) { :host([theme=auto]) { ${DARK} } }
+* { box-sizing: border-box; }
+[hidden] { display: none !important; }
+.root { position: fixed; inset: auto 20px 20px auto; z-index: var(--kladez-z, 2147483000); color: var(--text); }
+:host([side=left]) .root { inset: auto auto 20px 20px; }
+button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
+svg { display: block; width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
+.launcher { position: relative; display: grid; place-items: center; width: 58px; height: 58px; border-radius: 50%; background: var(--accent); color: var(--on-accent); box-shadow: 0 6px 20px #0004; transition: transform .15s; }
+.launcher:hover { transform: scale(1.05); }
+.launcher svg { width: 26px; height: 26px; }
+.badge { position: absolute; inset: -4px -4px auto auto; min-width: 21px; border-radius: 11px; padding: 0 5px; background: #c3221f; color: #fff; font-size: 12px; line-height: 21px; text-align: center; }
+.panel { position: absolute; inset: auto 0 72px auto; display: flex; flex-direction: column; width: min(390px, calc(100vw - 40px)); height: min(620px, calc(100dvh - 112px)); border: 1px solid var(--line); border-radius: var(--radius); background: var(--background); box-shadow: 0 16px 48px #0003; overflow: hidden; animation: rise .18s ease-out; }
+:host([side=left]) .panel { inset: auto auto 72px 0; }
+@keyframes rise { from { opacity: 0; transform: translateY(10px); } }
+header { display: flex; align-items: center; gap: 6px; padding: 12px 12px 12px 18px; background: var(--accent); color: var(--on-accent); }
+h2 { flex: 1; margin: 0; font-size: 16px; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+header button { display: grid; place-items: center; width: 34px; height: 34px; border-radius: 9px; }
+header button:hover { background: #fff2; }
+header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
+.log { flex: 1; display: flex; flex-direction: column; gap: 10px; padding: 16px; overflow-y: auto; overscroll-behavior: contain; }
+.bubble { align-self: flex-start; max-width: 90%; padding: 10px 14px; border-radius: var(--radius) var(--radius) var(--radius) 5px; background: var(--bubble); overflow-wrap: anywhere; }
+.mine { align-self: flex-end; border-radius: var(--radius) var(--radius) 5px var(--radius); background: var(--accent); color: var(--on-accent); white-space: pre-wrap; }
+.bubble p, .bubble ul, .bubble ol { margin: 0 0 8px; }
+.bubble > :last-child { margin-bottom: 0; }
+.bubble ul, .bubble ol { padding-inline-start: 20px; }
+.bubble a, .bubble sup a { color: inherit; }
+.heading { font-weight: 600; }
+sup { font-size: 11px; font-weight: 600; line-height: 0; }
+sup a { text-decoration: none; padding: 0 1px; }
+sup a:hover { text-decoration: underline; }
+pre { margin: 0 0 8px; overflow: auto; font-size: 13px; }
+.bubble .sources { display: grid; gap: 6px; margin-top: 10px; padding: 0; list-style: none; }
+.card { display: grid; grid-template-columns: auto 1fr; gap: 1px 8px; padding: 8px 10px; border: 1px solid var(--line); border-radius: 10px; background: var(--background); color: var(--text); text-decoration: none; font-size: 13px; line-height: 1.35; }
+a.card:hover { border-color: var(--focus); }
+.card i { grid-row: span 2; font-style: normal; color: var(--quiet); }
+.card b { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.card span { color: var(--quiet); display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
+.quiet { color: var(--quiet); font-size: 14px; }
+.again { text-decoration: underline; }
+.suggested { display: flex; flex-wrap: wrap; gap: 7px; }
+.suggested button { padding: 6px 13px; border: 1px solid var(--line); border-radius: 17px; text-align: start; }
+.suggested button:hover { border-color: var(--focus); }
+.status { padding: 7px 16px; color: var(--quiet); font-size: 13px; }
+.status:empty { display: none; }
+form { display: flex; gap: 8px; align-items: flex-end; padding: 10px 12px 6px; border-top: 1px solid var(--line); }
+textarea { flex: 1; min-height: 42px; max-height: 128px; padding: 9px 12px; border: 1px solid var(--quiet); border-radius: 12px; background: var(--background); color: inherit; font: inherit; resize: none; }
+textarea:focus-visible { outline-width: 2px; outline-offset: -1px; }
+textarea::placeholder { color: var(--quiet); opacity: 1; }
+form button { display: grid; place-items: center; flex: none; width: 42px; height: 42px; border-radius: 12px; background: var(--accent); color: var(--on-accent); }
+.note { margin: 0; padding: 0 12px 9px; color: var(--quiet); font-size: 12px; text-align: center; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.thinking::after { content: "…"; animation: blink 1.1s infinite; }
+@keyframes blink { 50% { opacity: .2; } }
+@media (max-width: 480px) {
+  .panel:not([hidden]) + .launcher { display: none; }
+  .root .panel { position: fixed; inset: 0; width: 100%; height: 100dvh; border: 0; border-radius: 0; }
+  header { padding-top: max(12px, env(safe-area-inset-top)); }
+  .note { padding-bottom: max(9px, env(safe-area-inset-bottom)); }
+  textarea { font-size: 16px; }
+}
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+@media (forced-colors: active) { .launcher, .bubble, .panel, form button { border: 1px solid ButtonText; } }
+@media print { .root { display: none; } }
+`;
+const host = document.createElement('kladez-chat');
+host.setAttribute('theme', options.theme || 'auto');
+if (options.position === 'left') host.setAttribute('side', 'left');
+if (options.accent && CSS.supports('color', options.accent)) host.style.setProperty('--kladez-accent', options.accent);
+const shadow = host.attachShadow({ mode: 'open' });
+try {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  shadow.adoptedStyleSheets = [sheet];
+} catch {
+  shadow.append(element('style', { nonce: script.nonce }, STYLE));
+}
+
+/* ---------- view ---------- */
+
+const badge = element('span', { class: 'badge', 'aria-hidden': 'true' });
+const launcher = element('button', { class: 'launcher', part: 'launcher', type: 'button', 'aria-haspopup': 'dialog', onclick: () => api.toggle() }, icon('chat'), badge);
+const title = element('h2', { id: 'title' }, options.title || label.title);
+const log = element('div', { class: 'log', role: 'log', 'aria-live': 'off', 'aria-label': label.title, tabindex: 0 });
+const status = element('div', { class: 'status', role: 'status' });
+const announcement = element('div', { class: 'unseen', role: 'status' });
+const greeting = element('div', { class: 'bubble', dir: 'auto' });
+const suggested = element('div', { class: 'suggested' });
+const input = element('textarea', { rows: 1, maxlength: 2000, 'aria-label': label.hint, placeholder: label.hint, autocomplete: 'off', enterkeyhint: 'send', oninput: () => grow(), onkeydown: event => submitOnEnter(event) });
+const submitButton = element('button', { type: 'submit' });
+const panel = element('section', { class: 'panel', part: 'panel', role: 'dialog', 'aria-labelledby': 'title', lang: language, tabindex: -1, hidden: true, onkeydown: event => panelKey(event) },
+  element('header', {}, title,
+    element('button', { type: 'button', 'aria-label': label.fresh, title: label.fresh, onclick: () => api.reset() }, icon('fresh')),
+    element('button', { type: 'button', 'aria-label': label.close, onclick: () => api.close() }, icon('close'))),
+  log, status,
+  element('form', { onsubmit: event => { event.preventDefault(); if (pending().length) api.stop(); else submit(); } }, input, submitButton),
+  element('p', { class: 'note' }, label.note));
+shadow.append(element('div', { class: 'root' }, panel, launcher, announcement));
+
+const grow = () => { input.style.height = 'auto'; input.style.height = input.scrollHeight + 2 + 'px'; };
+const submitOnEnter = event => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!pending().length) submit();
+};
+const submit = () => {
+  const question = input.value;
+  input.value = '';
+  grow();
+  ask(question);
+};
+const panelKey = event => {
+  if (event.key === 'Escape') { event.stopPropagation(); api.close(); }
+  if (event.key === 'Tab' && phone.matches) keepFocusInside(event);
+};
+// On phones the chat covers the page, so Tab must not wander off behind it.
+const keepFocusInside = event => {
+  const stops = [...panel.querySelectorAll('button, textarea, a[href], [tabindex="0"]')];
+  const [from, to] = event.shiftKey ? [stops[0], stops[stops.length - 1]] : [stops[stops.length - 1], stops[0]];
+  if (shadow.activeElement !== from) return;
+  event.preventDefault();
+  to.focus();
+};
+
+const bubbles = new Map();
+const bubblesOf = message => {
+  if (!bubbles.has(message.id)) {
+    const mine = element('div', { class: 'bubble mine', dir: 'auto' }, spoken(label.you), message.question);
+    bubbles.set(message.id, { mine, answer: element('div', { class: 'bubble', dir: 'auto' }) });
+  }
+  return bubbles.get(message.id);
+};
+const spoken = who => element('span', { class: 'unseen' }, who + ': ');
+
+const paint = message => {
+  const { mine, answer } = bubblesOf(message);
+  const atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  if (!mine.isConnected) log.append(mine, answer);
+  answer.replaceChildren(spoken(label.assistant), markdown(message.text, message.items), ...ending(message));
+  if (atBottom) log.scrollTop = log.scrollHeight;
+  paintControls();
+};
+const ending = message => {
+  if (isPending(message)) return message.text ? [] : [element('p', { class: 'quiet thinking' }, label.thinking)];
+  if (message.status === 'failed') return [failure(message)];
+  if (message.status === 'cancelled') return [element('p', { class: 'quiet' }, label.stopped)];
+  const cited = message.items.filter(item => message.text.includes('[' + item.i + ']'));
+  return cited.length ? [element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card))] : [];
+};
+const failure = message => {
+  const wait = message.wait ? ' ' + label.wait.replace('#', Math.ceil(message.wait)) : '';
+  const again = element('button', { class: 'again', type: 'button', onclick: () => retry(message) }, label.retry);
+  return element('p', { class: 'quiet' }, (label[message.code] || label.internal) + wait + ' ', again);
+};
+const card = item => element('li', {}, link(item.url, { class: 'card', onclick: () => emit('citation', item) },
+  element('i', {}, item.i), element('b', {}, item.title || item.url), element('span', {}, item.snippet)));
+
+const paintControls = () => {
+  const name = pending().length ? 'stop' : 'send';
+  if (submitButton.getAttribute('aria-label') !== label[name]) {
+    submitButton.setAttribute('aria-label', label[name]);
+    submitButton.replaceChildren(icon(name));
+  }
+  badge.hidden = state.open || !state.unread;
+  badge.textContent = state.unread > 9 ? '9+' : state.unread;
+  launcher.setAttribute('aria-label', (state.open ? label.close : label.open) + (badge.hidden ? '' : ` (${state.unread})`));
+  launcher.setAttribute('aria-expanded', state.open);
+};
+const paintAll = () => {
+  bubbles.clear();
+  greeting.replaceChildren(markdown(state.greeting, []));
+  log.replaceChildren(...(state.greeting ? [greeting] : []));
+  state.messages.forEach(paint);
+  if (!state.messages.length) log.append(suggested);
+  paintControls();
+};
+// Deltas come faster than screens refresh.
+const unpainted = new Set();
+const paintSoon = message => {
+  if (!unpainted.size) requestAnimationFrame(() => { unpainted.forEach(paint); unpainted.clear(); });
+  unpainted.add(message);
+};
+
+/* ---------- conversation ---------- */
+
+const ask = text => {
+  const question = String(text).trim();
+  if (!question) return;
+  if ([...question].length > input.maxLength) { status.textContent = label.too_long; return; }
+  suggested.remove();
+  const message = newMessage(question);
+  state.messages.push(message);
+  save();
+  paint(message);
+  log.scrollTop = log.scrollHeight;
+  emit('ask', { id: message.id, question });
+  sendQuestion(message);
+};
+const sendQuestion = message => {
+  if (gone) { finish(message, 'failed', 'internal'); paint(message); }
+  else if (!send({ t: 'ask', id: message.id, q: message.question, page: page() })) connect();
+};
+// A new id: under the old one the server would show the failure again.
+const retry = message => {
+  const views = bubbles.get(message.id);
+  bubbles.delete(message.id);
+  message.id = randomId();
+  bubbles.set(message.id, views);
+  restart(message);
+  save();
+  paint(message);
+  sendQuestion(message);
+};
+const finish = (message, outcome, code = '', wait = 0) => {
+  Object.assign(message, { status: outcome, code, wait });
+  resuming.delete(message.id);
+  unpainted.delete(message);
+  if (!state.open) state.unread++;
+  // One announcement for the whole answer: a live log would read every word as it comes.
+  announcement.textContent = label.assistant + ': ' + (message.text.replace(/[*`#]|\[\d+\]/g, '') || label[code] || '').slice(0, 1500);
+  const detail = { id: message.id, question: message.question, text: message.text, citations: message.items };
+  if (outcome === 'failed') emit('error', { ...detail, code });
+  else emit('answer', detail);
+};
+
+/* ---------- frames from the server; events of an answer are numbered from 1 ---------- */
+
+const resuming = new Set();
+const receive = frame => {
+  if (frame.t === 'welcome') return welcome(frame);
+  if (frame.t === 'session') return keepSession(frame);
+  if (frame.t === 'draining') { ready = false; return; }
+  const message = state.messages.find(message => message.id === frame.id);
+  if (!message || !isPending(message)) return;
+  if (frame.t === 'unknown') { restart(message); sendQuestion(message); }
+  else if (frame.t === 'snapshot') applySnapshot(message, frame);
+  else if (!applyEvent(message, frame)) return;
+  paint(message);
+  save();
+};
+const applySnapshot = (message, frame) => {
+  resuming.delete(message.id);
+  Object.assign(message, { text: frame.text, items: frame.items, number: frame.n, status: 'running' });
+  if (frame.status !== 'running') finish(message, frame.status, frame.code, frame.retry_after);
+};
+// False when there is nothing to paint now.
+const applyEvent = (message, frame) => {
+  if (frame.n) {
+    if (frame.n <= message.number || resuming.has(message.id)) return false;
+    if (frame.n > message.number + 1) { resuming.add(message.id); send({ t: 'resume', id: message.id }); return false; }
+    message.number = frame.n;
+    message.status = 'running';
+  }
+  if (frame.t === 'delta') { message.text += frame.d; paintSoon(message); return false; }
+  if (frame.t === 'citations') message.items = frame.items;
+  if (frame.t === 'done') finish(message, frame.status);
+  if (frame.t === 'error') finish(message, 'failed', frame.code, frame.retry_after);
+  return true;
+};
+const keepSession = frame => { state.sid = frame.sid; state.token = frame.token; save(); };
+const welcome = frame => {
+  ready = true;
+  attempts = 0;
+  status.textContent = '';
+  resuming.clear();
+  input.maxLength = frame.limits.question;
+  if (!options.title && frame.config.title) title.textContent = frame.config.title;
+  suggested.replaceChildren(...frame.config.suggested.map(question => element('button', { type: 'button', onclick: () => ask(question) }, question)));
+  const firstTime = state.greeting !== frame.config.greeting;
+  state.greeting = frame.config.greeting;
+  keepSession(frame);
+  if (firstTime || !state.messages.length) paintAll();
+  beat(frame.hb);
+  // Also what was asked between hello and welcome; a repeated id is never answered twice.
+  state.messages.filter(message => message.status === 'waiting').forEach(sendQuestion);
+  emit('ready', {});
+};
+
+/* ---------- connection: made when the chat opens, made again while it is needed ---------- */
+
+const FATAL = [4400, 4401, 4403, 4404];
+const HIDING = [4403, 4404];
+let socket = null, ready = false, attempts = 0, reconnecting = 0, beating = 0, heard = 0, gone = false, context = {};
+
+const page = () => ({ url: location.origin + location.pathname, title: document.title.slice(0, 200), ...context });
+const isNeeded = () => state.open || pending().length > 0;
+const send = frame => {
+  if (!ready || socket.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(frame));
+  return true;
+};
+const connect = () => {
+  if (socket || gone) return;
+  clearTimeout(reconnecting);
+  const mine = socket = new WebSocket(server.replace(/^http/, 'ws') + '/ws', 'kladez.v1');
+  mine.onopen = () => {
+    heard = Date.now();
+    const running = pending().filter(message => message.number);
+    mine.send(JSON.stringify({ t: 'hello', v: 1, shop: options.shopId, sid: state.sid, token: state.token, lang: language, page: page(), have: Object.fromEntries(running.map(message => [message.id, message.number])) }));
+  };
+  mine.onmessage = event => { heard = Date.now(); receive(JSON.parse(event.data)); };
+  mine.onclose = event => { if (mine === socket) lost(event.code); };
+};
+const drop = () => {
+  const old = socket;
+  lost(0);
+  if (old) old.close(1000);
+};
+const lost = code => {
+  socket = null;
+  ready = false;
+  clearInterval(beating);
+  if (FATAL.includes(code)) return giveUp(code);
+  if (!isNeeded() || gone) return;
+  const cap = Math.min(30000, 500 * 2 ** attempts++);
+  if (attempts > 1 || !navigator.onLine) status.textContent = label.offline;
+  clearTimeout(reconnecting);
+  reconnecting = setTimeout(connect, (code === 4429 ? 10000 : 0) + cap / 2 + Math.random() * cap / 2);
+};
+const giveUp = code => {
+  gone = true;
+  host.hidden = HIDING.includes(code);
+  pending().forEach(message => { finish(message, 'failed', 'internal'); paint(message); });
+  save();
+};
+// Scripts cannot see the server's ping frames, so both sides also talk.
+const beat = milliseconds => {
+  clearInterval(beating);
+  beating = setInterval(() => { if (Date.now() - heard > 2.5 * milliseconds) drop(); else send({ t: 'ping' }); }, milliseconds);
+};
+const comeBack = () => {
+  attempts = 0;
+  if (!isNeeded()) return;
+  if (socket && Date.now() - heard > 60000) drop();
+  connect();
+};
+
+/* ---------- public surface ---------- */
+
+const listeners = {};
+const emit = (type, detail) => {
+  host.dispatchEvent(new CustomEvent(type, { detail }));
+  for (const listener of listeners[type] || []) {
+    try { listener(detail); } catch (error) { console.error(error); }
+  }
+};
+const show = focus => {
+  Object.assign(state, { open: true, unread: 0 });
+  panel.hidden = false;
+  panel.setAttribute('aria-modal', phone.matches);
+  paintControls();
+  save();
+  log.scrollTop = log.scrollHeight;
+  if (focus) (phone.matches ? panel : input).focus({ preventScroll: true });
+  connect();
+};
+const api = window.Kladez = {
+  open() {
+    if (state.open) return;
+    show(true);
+    emit('open', {});
+  },
+  close() {
+    if (!state.open) return;
+    state.open = false;
+    panel.hidden = true;
+    paintControls();
+    save();
+    launcher.focus({ preventScroll: true });
+    emit('close', {});
+  },
+  toggle() { if (state.open) api.close(); else api.open(); },
+  ask(question) { api.open(); ask(question); },
+  stop() {
+    for (const message of pending()) {
+      send({ t: 'cancel', id: message.id });
+      finish(message, 'cancelled');
+      paint(message);
+    }
+    save();
+  },
+  reset() {
+    send({ t: 'end' });
+    state = { ...freshState(), greeting: state.greeting, open: state.open };
+    status.textContent = '';
+    save();
+    paintAll();
+    attempts = 0;
+    drop();
+  },
+  setContext(values) { context = { ...context, ...values }; },
+  on(type, listener) {
+    (listeners[type] = listeners[type] || []).push(listener);
+    return () => { listeners[type] = listeners[type].filter(other => other !== listener); };
+  },
+  destroy() {
+    gone = true;
+    clearTimeout(reconnecting);
+    drop();
+    observer.disconnect();
+    host.remove();
+    delete window.Kladez;
+  },
+};
+
+/* ---------- the page around us ---------- */
+
+// Another tab went on: take what it has further than we do, or its new conversation.
+const follow = event => {
+  const theirs = event.key === STORAGE_KEY && !gone && stored();
+  if (!theirs) return;
+  const merged = new Map(theirs.messages.map(message => [message.id, message]));
+  for (const message of theirs.conversation === state.conversation ? state.messages : []) {
+    const other = merged.get(message.id);
+    if (!other || isPending(other)) merged.set(message.id, message);
+  }
+  Object.assign(state, { conversation: theirs.conversation, sid: theirs.sid, token: theirs.token, messages: [...merged.values()] });
+  paintAll();
+};
+const mount = () => {
+  document.body.append(host);
+  paintAll();
+  const wasOpen = state.open;
+  state.open = false;
+  if (wasOpen && !phone.matches) show(false);
+  else if (isNeeded()) connect();
+  paintControls();
+  observer.observe(document.documentElement, { childList: true });
+};
+// Single-page applications replace the body, and with it our element.
+const observer = new MutationObserver(() => { if (!host.isConnected && !gone && document.body) document.body.append(host); });
+addEventListener('storage', follow);
+addEventListener('online', comeBack);
+addEventListener('pageshow', event => { if (event.persisted) comeBack(); });
+document.addEventListener('visibilitychange', () => { if (!document.hidden) comeBack(); });
+if (document.body) mount();
+else document.addEventListener('DOMContentLoaded', mount);
+})();
