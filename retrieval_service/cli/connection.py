@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,13 +43,15 @@ def operator_target(options: Options, profile: Profile | None) -> Target:
 
 @asynccontextmanager
 async def tenant_client(options: Options) -> AsyncIterator[Client]:
-    async with _connected(tenant_target(options, profiles.load(options.data_dir))) as client:
+    profile = await asyncio.to_thread(profiles.load, options.data_dir)
+    async with _connected(tenant_target(options, profile)) as client:
         yield client
 
 
 @asynccontextmanager
 async def operator_client(options: Options) -> AsyncIterator[Client]:
-    async with _connected(operator_target(options, profiles.load(options.data_dir))) as client:
+    profile = await asyncio.to_thread(profiles.load, options.data_dir)
+    async with _connected(operator_target(options, profile)) as client:
         yield client
 
 

@@ -36,7 +36,10 @@ def evaluate(
     mode: Annotated[list[Mode] | None, typer.Option(help="Default: each of them; may be repeated.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first queries.")] = None,
 ) -> None:
-    """Measure the search on a test set; without a running service, a temporary one is started."""
+    """Measure the search on a test set, in a tenant that is deleted afterwards.
+
+    Without a running service a temporary one is started, of which nothing is left.
+    """
     options = options_of(context)
     dataset = datasets.load(folder)
     measured = asyncio.run(_evaluate(options, dataset, tuple(mode or Mode), limit))
@@ -84,7 +87,7 @@ async def _operator(options: Options) -> AsyncIterator[Client]:
 
 
 async def _is_running(options: Options) -> bool:
-    profile = profiles.load(options.data_dir)
+    profile = await asyncio.to_thread(profiles.load, options.data_dir)
     if profile is None:
         return False
     host, _, port = profile.service_address.rpartition(":")

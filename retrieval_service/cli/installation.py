@@ -20,7 +20,7 @@ from retrieval_service.config import Settings
 from retrieval_service.postgres.embedded import embedded_postgres
 from retrieval_service.postgres.folder import DataFolder
 from retrieval_service.postgres.log import ServerLog
-from retrieval_service.postgres.processes import Child, Command
+from retrieval_service.postgres.processes import Command
 
 READY_TIMEOUT_SECONDS = 60.0
 GRACE_SECONDS = 20.0
@@ -52,8 +52,8 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
         "KLADEZ_PORT": str(port),
         "KLADEZ_WORKERS": str(max(1, settings.workers)),
     }
-    command = python_module("service", "retrieval_service.cli.main", "serve", variables=variables, logs=logs)
-    async with child(command):
+    command = python_module("service", "retrieval_service.cli.main", "serve", variables=variables)
+    async with supervised(command, logs):
         await until_listening(host, port)
         await _until_serving(address)
         yield address
@@ -62,6 +62,7 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
 @asynccontextmanager
 async def temporary_service(settings: Settings) -> AsyncIterator[Target]:
     """A whole installation in a temporary folder, with an operator's key; nothing of it is left."""
+    settings = settings.model_copy(update={"host": "127.0.0.1"})
     with tempfile.TemporaryDirectory(prefix="kladez-") as folder:
         data_dir = Path(folder)
         port = ports.choose(settings.host, settings.port, given=0)
@@ -77,7 +78,6 @@ def python_module(
     module: str,
     *arguments: str,
     variables: Mapping[str, str],
-    logs: Path,
     without: Sequence[str] = (),
 ) -> Command:
     """A module of ours as a child that inherits our environment, `without` some of it, and the variables."""
@@ -86,18 +86,8 @@ def python_module(
         name=name,
         arguments=(sys.executable, "-m", module, *arguments),
         environment={**inherited, **variables},
-        log=logs / f"{name}.log",
         grace_seconds=GRACE_SECONDS,
     )
-
-
-@asynccontextmanager
-async def child(command: Command) -> AsyncIterator[Child]:
-    """Runs a command that writes a log, watched for an early end."""
-    if command.log is None:
-        raise errors.Misconfigured(f"{command.name} has no log")
-    async with supervised(command, command.log) as running:
-        yield running
 
 
 def reachable(host: str) -> str:

@@ -77,26 +77,34 @@ def run(arguments: Sequence[str]) -> int:
         app(hoisted(arguments), prog_name="kladez")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.FAILED
-    except (errors.KladezError, CallFailed) as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        output.note(f"kladez: {explanation(error)}")
-        return exit_code(error)
     except Exception as error:  # noqa: BLE001 - the last door before a person
-        return unexpected(error, debug="--debug" in arguments)
+        return explain(first_of(error), debug="--debug" in arguments)
     return ExitCode.OK
 
 
-def unexpected(error: Exception, *, debug: bool) -> int:
-    """A mistake of ours: a short line, and the traceback where it can be found."""
+def explain(error: Exception, *, debug: bool) -> int:
+    """Says on stderr what went wrong and returns the exit code."""
     if debug:
         traceback.print_exception(error)
-        return ExitCode.FAILED
+    if isinstance(error, errors.KladezError | CallFailed):
+        output.note(f"kladez: {explanation(error)}")
+        return exit_code(error)
+    if not debug:
+        output.note(f"kladez: unexpected {type(error).__name__}: {error}")
+        output.note(f"The traceback is in {logged(error)}.")
+    return ExitCode.FAILED
+
+
+def first_of(error: Exception) -> Exception:
+    """The first error of a group of tasks, which is the one that ended the others."""
+    return first_of(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
+
+
+def logged(error: Exception) -> Path:
     log = crash_log()
     with log.open("a", encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
-    output.note(f"kladez: unexpected {type(error).__name__}: {error}\nThe traceback is in {log}.")
-    return ExitCode.FAILED
+    return log
 
 
 def crash_log() -> Path:

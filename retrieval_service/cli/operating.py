@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -63,6 +64,7 @@ def doctor(context: typer.Context) -> None:
     from retrieval_service.services import checking
 
     options, settings = _read(context)
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # the findings say it once and better
     findings = asyncio.run(checking.examine(settings, dsn_of(options, settings)))
     if options.as_json:
         output.json_value(

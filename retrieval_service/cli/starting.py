@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from retrieval_service.cli import announcing, credentials, demo, installation, o
 from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.options import options_of
 from retrieval_service.cli.profile import Profile
+from retrieval_service.cli.supervising import supervised
 from retrieval_service.cli.waiting import until_indexed
 from retrieval_service.client import connect
 from retrieval_service.config import Settings
@@ -100,6 +100,7 @@ def up(
 async def run(plan: Plan) -> None:
     """Until a signal cancels it, or a child ends; everything is stopped on the way out, in reverse order."""
     _stop_at_signals()
+    output.note(f"Starting Kladez in {plan.data_dir} …", style="dim")
     async with (
         installation.database(plan.data_dir, plan.database_url) as dsn,
         installation.service(plan.settings, dsn, plan.port, plan.logs) as address,
@@ -140,9 +141,9 @@ async def fill(profile: Profile) -> None:
 async def channels(plan: Plan, profile: Profile, public_key: str) -> AsyncIterator[None]:
     """The gateway, and the bot when it has a token."""
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(installation.child(gateway(plan, profile, public_key)))
+        await stack.enter_async_context(supervised(gateway(plan, profile, public_key), plan.logs))
         if os.environ.get("KLADEZ_BOT_TOKEN"):
-            await stack.enter_async_context(installation.child(bot(plan, profile, public_key)))
+            await stack.enter_async_context(supervised(bot(plan, profile, public_key), plan.logs))
         yield
 
 
@@ -156,7 +157,7 @@ def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
         "KLADEZ_GATEWAY_DEMO_CATALOGUE": str(demo.catalogue("ru")),
     }
     return installation.python_module(
-        "gateway", "widget_gateway.app", variables=variables, logs=plan.logs, without=_NOT_FOR_CHANNELS
+        "gateway", "widget_gateway.app", variables=variables, without=_NOT_FOR_CHANNELS
     )
 
 
@@ -164,9 +165,7 @@ def bot(plan: Plan, profile: Profile, public_key: str) -> Command:
     own = {"KLADEZ_BOT_DEFAULT_SHOP": public_key, "KLADEZ_BOT_STATE_DIR": str(plan.data_dir / "bot")}
     told = {name: os.environ[name] for name in own if os.environ.get(name)}
     variables = {**_service_variables(profile), **own, **told}
-    return installation.python_module(
-        "bot", "bot.app", variables=variables, logs=plan.logs, without=_NOT_FOR_CHANNELS
-    )
+    return installation.python_module("bot", "bot.app", variables=variables, without=_NOT_FOR_CHANNELS)
 
 
 def _service_variables(profile: Profile) -> dict[str, str]:
@@ -186,6 +185,7 @@ async def _announce(plan: Plan, profile: Profile, public_key: str) -> None:
 def _stop_at_signals() -> None:
     """SIGTERM and a closed terminal stop everything as Ctrl-C does."""
     task = asyncio.current_task()
+    if task is None:
+        return
     for number in (signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(NotImplementedError):  # an event loop without signals
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel if task else lambda: None)
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)

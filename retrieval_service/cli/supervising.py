@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from retrieval_service.cli.failures import Failed
@@ -20,11 +21,14 @@ class ChildEnded(Failed):
 
 
 @asynccontextmanager
-async def supervised(command: Command, log_path: Path) -> AsyncIterator[Child]:
-    """Runs a command for as long as the block runs; the block ends in `ChildEnded` when the command ends first."""
-    await asyncio.to_thread(_make_folder, log_path.parent)
-    log = await asyncio.to_thread(ServerLog.opened, log_path)
-    async with processes.running(command) as child, watched(child, log):
+async def supervised(command: Command, logs: Path) -> AsyncIterator[Child]:
+    """Runs a command for as long as the block runs, which ends in `ChildEnded` when the command ends first.
+
+    Its output goes to a file of its name in the folder `logs`.
+    """
+    await asyncio.to_thread(_make_folder, logs)
+    log = await asyncio.to_thread(ServerLog.opened, logs / f"{command.name}.log")
+    async with processes.running(replace(command, log=log.path)) as child, watched(child, log):
         yield child
 
 

@@ -1,0 +1,324 @@
+"""`kladez up` as a person runs it: real processes on a folder of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.bot_api import TOKEN, running_bot_api
+
+ROOT = Path(__file__).parents[2]
+ON_FREE_PORTS = ("--no-browser", "--port", "0", "--http-port", "0")
+START_SECONDS = 110.0
+STOP_SECONDS = 40.0
+KLADEZ = [sys.executable, "-m", "retrieval_service.cli.main"]
+OURS = ("KLADEZ_", "OPENAI_", "DATABASE_URL", "PYTHONPATH")
+
+pytestmark = [
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(sys.platform != "linux", reason="children are found by /proc"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A started `kladez up`: its process, what it announced, and the processes it started."""
+
+    process: subprocess.Popen[str]
+    announced: dict[str, Any]
+    children: tuple[int, ...]
+
+    def child(self, words: str) -> int:
+        """The child with these words in its command line."""
+        [found] = [pid for pid in self.children if words in command_line(pid)]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """A data folder and the environment to use it from; the working folder holds no `.env`."""
+
+    data_dir: Path
+    environment: dict[str, str]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*KLADEZ, "--data-dir", str(self.data_dir), *arguments],
+            cwd=self.data_dir.parent,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def up(self) -> Iterator[Running]:
+        """Started on free ports; killed at the end, if it still runs."""
+        with subprocess.Popen(
+            [*KLADEZ, "--data-dir", str(self.data_dir), "--json", "up", *ON_FREE_PORTS],
+            cwd=self.data_dir.parent,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                announced = read_announcement(process)
+                yield Running(process=process, announced=announced, children=tuple(children(process.pid)))
+            finally:
+                process.kill()
+                process.communicate(timeout=STOP_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Shared by the tests in this file, so that the demo shop is embedded once."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
+    environment = {**inherited, "PYTHONPATH": paths, "CI": "true"}
+    return Installation(data_dir=tmp_path_factory.mktemp("kladez") / "data", environment=environment)
+
+
+@pytest.fixture
+def running(installation: Installation) -> Iterator[Running]:
+    with installation.up() as running:
+        yield running
+        running.process.send_signal(signal.SIGINT)
+        wait_until(lambda: not alive(running.children), "the children to end")
+
+
+def test_page_search_and_answers_work(installation: Installation, running: Running) -> None:
+    with urllib.request.urlopen(running.announced["page"], timeout=10) as page:  # noqa: S310 - loopback
+        assert running.announced["public_key"] in page.read().decode()
+    found = installation.json("search", "how do I return an order", "--limit", "3", "--source-type", "faq")
+    assert len(found["hits"]) == 3
+    assert {hit["source_type"] for hit in found["hits"]} == {"faq"}
+    answered = installation.json("ask", "Сколько стоит доставка?")["answer"]
+    assert answered["answerer"] == "extractive"
+    assert answered["references"]
+    assert "₽" in answered["text"]
+
+
+def test_announced_line_works_when_pasted(installation: Installation, running: Running) -> None:
+    done = subprocess.run(
+        shlex.split(running.announced["ask"]),
+        cwd=installation.data_dir.parent,
+        env=installation.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[1]" in done.stdout
+    assert "no language model is configured" in done.stderr
+
+
+def test_second_start_embeds_nothing_and_keeps_its_keys(installation: Installation) -> None:
+    with installation.up() as first:
+        status = installation.json("status")
+        embedded = embedded_chunks(installation)
+        profile = (installation.data_dir / "profile.json").read_text()
+        stop(first)
+    with installation.up() as second:
+        assert installation.json("status") == status
+        assert embedded_chunks(installation) == embedded
+        assert second.announced["tenant_id"] == first.announced["tenant_id"]
+        kept = json.loads((installation.data_dir / "profile.json").read_text())
+        stop(second)
+    assert {**kept, "service_address": ""} == {**json.loads(profile), "service_address": ""}
+
+
+def test_documents_are_imported_found_and_forgotten_with_their_tenant(
+    installation: Installation, running: Running, tmp_path: Path
+) -> None:
+    (tmp_path / "note.md").write_text("# Zeppelin\n\nThe zeppelin leaves at noon.")
+    (tmp_path / "empty.md").write_text("")
+    tenant_id = installation.json("tenant", "create", "Airship office")["tenant_id"]
+    done = installation.run("--tenant", tenant_id, "import", "documents", str(tmp_path), "--wait", "--json")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["summary"]["created_count"] == "1"
+    assert [(one["where"], one["field"]) for one in report["problems"]] == [("empty.md", "content")]
+    found = installation.json("--tenant", tenant_id, "search", "zeppelin")
+    assert [hit["external_id"] for hit in found["hits"]] == ["note.md"]
+    assert installation.json("tenant", "delete", tenant_id)["delete_time"]
+    assert installation.run("--tenant", tenant_id, "search", "zeppelin").returncode != 0
+
+
+def test_bad_row_of_a_shop_is_named_with_its_line(
+    installation: Installation, running: Running, tmp_path: Path
+) -> None:
+    tenant_id = installation.json("tenant", "create", "Kettles")["tenant_id"]
+    good = {"id": "k1", "name": "Kettle", "description": "It whistles."}
+    file = tmp_path / "shop.json"
+    file.write_text(json.dumps({"products": [good, {"id": "k2"}]}, indent=1))
+    done = installation.run("--tenant", tenant_id, "import", "shop", str(file), "--wait", "--json")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["status"]["synced_count"] == report["summary"]["created_count"] == "1"
+    assert {(one["where"], one["field"]) for one in report["problems"]} == {
+        ("line 8", "products.name"),
+        ("line 8", "products.description"),
+    }
+
+
+def test_evaluation_leaves_no_tenant(installation: Installation, running: Running, tmp_path: Path) -> None:
+    before = installation.json("tenant", "list")
+    measured = installation.json("eval", str(tiny_test_set(tmp_path)), "--mode", "hybrid")
+    assert measured["query_count"] == 2
+    assert measured["modes"]["hybrid"]["recall_at_1"] == 1.0
+    assert installation.json("tenant", "list") == before
+
+
+def test_evaluation_brings_its_own_service_when_none_runs(installation: Installation, tmp_path: Path) -> None:
+    alone = replace(
+        installation,
+        data_dir=tmp_path / "nothing",
+        environment={**installation.environment, "TMPDIR": str(tmp_path)},
+    )
+    folder = tiny_test_set(tmp_path / "set")
+    measured = alone.json("eval", str(folder))
+    assert set(measured["modes"]) == {"hybrid", "semantic", "full-text"}
+    assert measured["modes"]["hybrid"]["ndcg_at_10"] == 1.0
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_missing_tenant_has_its_own_exit_code(installation: Installation, running: Running) -> None:
+    done = installation.run("tenant", "get", "00000000-0000-4000-8000-000000000000")
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+
+
+def test_second_up_on_the_folder_is_refused_and_harms_nothing(
+    installation: Installation, running: Running
+) -> None:
+    done = installation.run("up", *ON_FREE_PORTS)
+    assert done.returncode == 1
+    assert f"in use by process {running.process.pid}" in done.stderr
+    assert installation.run("status").returncode == 0
+
+
+def test_ctrl_c_stops_everything(installation: Installation) -> None:
+    with installation.up() as running:
+        assert len(running.children) >= 3
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(STOP_SECONDS) == 0
+        assert not alive(running.children)
+    assert installation.run("status").returncode == 3
+
+
+def test_killed_up_leaves_no_process(installation: Installation) -> None:
+    with installation.up() as running:
+        running.process.kill()
+        wait_until(lambda: not alive(running.children), "the children of a killed parent to end")
+
+
+@pytest.mark.parametrize(("words", "name"), [("cli.main serve", "service"), ("widget_gateway", "gateway")])
+def test_dead_child_ends_all_and_is_named(installation: Installation, words: str, name: str) -> None:
+    with installation.up() as running:
+        os.kill(running.child(words), signal.SIGKILL)
+        _, complaint = running.process.communicate(timeout=STOP_SECONDS)
+        assert running.process.returncode == 1
+        assert f"The {name} ended by itself with code -9" in complaint
+        assert not alive(running.children)
+
+
+async def test_bot_answers_when_it_has_a_token(installation: Installation) -> None:
+    async with running_bot_api() as telegram:
+        variables = {"KLADEZ_BOT_TOKEN": TOKEN, "KLADEZ_BOT_API_BASE_URL": telegram.base_url}
+        with_bot = replace(installation, environment={**installation.environment, **variables})
+        starting = with_bot.up()
+        running = await asyncio.to_thread(starting.__enter__)
+        try:
+            telegram.user_sends(5, "Сколько стоит доставка?", language_code="ru")
+            async with asyncio.timeout(STOP_SECONDS):
+                while not any("₽" in message.text for message in telegram.messages(5)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(stop, running)
+        finally:
+            await asyncio.to_thread(starting.__exit__, None, None, None)
+
+
+def tiny_test_set(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    passages = {"p1": "The kettle whistles when the water boils.", "p2": "The zeppelin leaves at noon."}
+    queries = {"q1": "What whistles?", "q2": "When does the zeppelin leave?"}
+    for name, texts in (("passages", passages), ("queries", queries)):
+        lines = [json.dumps({"id": key, "title": "", "text": text}) for key, text in texts.items()]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    (folder / "qrels.tsv").write_text("q1\tp1\t1\nq2\tp2\t1\n")
+    return folder
+
+
+def stop(running: Running) -> None:
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(STOP_SECONDS) == 0
+
+
+def embedded_chunks(installation: Installation) -> int:
+    return sum(int(day["embedded_chunk_count"]) for day in installation.json("usage").get("days", []))
+
+
+def read_announcement(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The JSON object on stdout; an end before it fails the test with what stderr says."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "}\n":
+            return json.loads("".join(lines))
+    _, complaint = process.communicate(timeout=STOP_SECONDS)
+    raise AssertionError(f"`kladez up` ended with {process.returncode}: {complaint}")
+
+
+def children(pid: int) -> Iterator[int]:
+    """Direct children; theirs end with them."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                yield int(entry.name)
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def alive(pids: tuple[int, ...]) -> list[int]:
+    """Those that still run; ended ones that nobody waited for do not count."""
+    return [pid for pid in pids if state(pid) not in ("", "Z")]
+
+
+def state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + STOP_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited {STOP_SECONDS:g} s for {what}"
+        time.sleep(0.05)

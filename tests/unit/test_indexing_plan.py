@@ -1,0 +1,140 @@
+"""What is embedded, kept and removed when a document changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval_service.domain.chunking import ChunkPolicy, split
+from retrieval_service.domain.spaces import Space
+from retrieval_service.services.indexing import Plan, nothing_left, plan
+from retrieval_service.stores.chunks import Source, StoredChunk
+
+POLICY = ChunkPolicy(capacity=12, overlap=3, unit=lambda text: len(text.split()))
+SPACE = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)
+LATIN_SPACE = Space(
+    provider="test", model="latin", revision="1", dimensions=8, max_tokens=100, scripts=frozenset({"Latin"})
+)
+
+# Few different paragraphs, so that a document often says the same twice.
+paragraphs = st.sampled_from(
+    [
+        "Oolong is half fermented and brewed with hot water.",
+        "Returns are free within fourteen days.",
+        "Чай доставляют за три дня по всей стране. Самовывоз бесплатный.",
+        "O frete é grátis.",
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen",
+        "# Heading",
+        "## Part",
+        "",
+    ]
+)
+contents = st.lists(paragraphs, max_size=8).map("\n\n".join)
+content_types = st.sampled_from(["text/plain", "text/markdown", "text/html"])
+
+
+def source(content: str, content_type: str = "text/plain", title: str = "Tea shop") -> Source:
+    return Source(
+        id=UUID(int=1),
+        version=1,
+        title=title,
+        content=content,
+        content_type=content_type,
+        language="en",
+        is_deleted=False,
+    )
+
+
+def stored_after(
+    made: Plan, before: Sequence[StoredChunk], without_vector: Collection[int] = ()
+) -> list[StoredChunk]:
+    """The index once the plan was carried out; chunks at the given places then lack their vectors."""
+    known = {chunk.id: chunk for chunk in before}
+    rows = [(chunk.id, chunk.place.index, chunk.chunk_hash, chunk.text) for chunk in made.change.added]
+    rows += [
+        (kept.id, kept.place.index, known[kept.id].chunk_hash, known[kept.id].text)
+        for kept in made.change.kept
+    ]
+    return [
+        StoredChunk(
+            id=key, chunk_index=index, chunk_hash=digest, text=text, has_vector=index not in without_vector
+        )
+        for key, index, digest, text in sorted(rows, key=lambda row: row[1])
+    ]
+
+
+@given(contents, contents, content_types)
+def test_kept_and_added_chunks_are_the_new_version_in_order(old: str, new: str, content_type: str) -> None:
+    before = stored_after(plan(source(old, content_type), [], POLICY, SPACE), [])
+    after = stored_after(plan(source(new, content_type), before, POLICY, SPACE), before)
+    if content_type != "text/html":
+        assert [chunk.text for chunk in after] == [chunk.text for chunk in split(new, content_type, POLICY)]
+    fresh = stored_after(plan(source(new, content_type), [], POLICY, SPACE), [])
+    assert [(one.chunk_index, one.chunk_hash, one.text) for one in after] == [
+        (one.chunk_index, one.chunk_hash, one.text) for one in fresh
+    ]
+
+
+@given(contents, contents, content_types)
+def test_every_stored_chunk_is_either_kept_or_removed(old: str, new: str, content_type: str) -> None:
+    before = stored_after(plan(source(old, content_type), [], POLICY, SPACE), [])
+    change = plan(source(new, content_type), before, POLICY, SPACE).change
+    kept = [chunk.id for chunk in change.kept]
+    assert sorted([*kept, *change.removed]) == sorted(chunk.id for chunk in before)
+    ids = [*kept, *(chunk.id for chunk in change.added)]
+    assert len(ids) == len(set(ids))
+
+
+@given(contents, contents)
+def test_no_chunk_is_new_that_was_stored_with_the_same_text(old: str, new: str) -> None:
+    before = stored_after(plan(source(old), [], POLICY, SPACE), [])
+    change = plan(source(new), before, POLICY, SPACE).change
+    removed = {chunk.chunk_hash for chunk in before if chunk.id in set(change.removed)}
+    assert not removed & {chunk.chunk_hash for chunk in change.added}
+
+
+@given(contents, contents, content_types)
+def test_planning_again_from_the_result_changes_nothing(old: str, new: str, content_type: str) -> None:
+    before = stored_after(plan(source(old, content_type), [], POLICY, SPACE), [])
+    after = stored_after(plan(source(new, content_type), before, POLICY, SPACE), before)
+    again = plan(source(new, content_type), after, POLICY, SPACE)
+    assert (again.texts, again.change.added, again.change.removed) == ((), [], [])
+    assert again.unchanged_count == len(after)
+    assert stored_after(again, after) == after
+
+
+@given(contents, st.sets(st.integers(0, 10)))
+def test_chunks_without_a_vector_in_the_space_are_embedded_under_their_ids(
+    content: str, places: set[int]
+) -> None:
+    stored = stored_after(plan(source(content), [], POLICY, SPACE), [], without_vector=places)
+    again = plan(source(content), stored, POLICY, SPACE)
+    missing = [chunk for chunk in stored if not chunk.has_vector]
+    assert list(again.embed_ids) == [chunk.id for chunk in missing]
+    assert all(chunk.text in text for chunk, text in zip(missing, again.texts, strict=True))
+    assert again.unchanged_count == len(stored) - len(missing)
+
+
+@given(contents)
+def test_text_in_a_script_the_model_does_not_read_is_stored_without_a_vector(content: str) -> None:
+    made = plan(source(content, title=""), [], POLICY, LATIN_SPACE)
+    cyrillic = {chunk.id for chunk in made.change.added if "Чай доставляют" in chunk.text}
+    assert not cyrillic & set(made.embed_ids)
+
+
+def test_new_title_replaces_every_chunk() -> None:
+    content = "Oolong is half fermented.\n\nReturns are free."
+    before = stored_after(plan(source(content), [], POLICY, SPACE), [])
+    change = plan(source(content, title="Coffee shop"), before, POLICY, SPACE).change
+    assert set(change.removed) == {chunk.id for chunk in before}
+    assert not change.kept
+
+
+def test_nothing_is_left_of_a_deleted_document() -> None:
+    before = stored_after(plan(source("Oolong.\n\nReturns are free."), [], POLICY, SPACE), [])
+    gone = nothing_left(UUID(int=1), 2, before)
+    assert gone.change.removed == [chunk.id for chunk in before]
+    assert (gone.texts, gone.change.added, gone.change.kept) == ((), (), ())

@@ -1,0 +1,21 @@
+"""How long a failed job waits."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval_service.domain.retry import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, delay_seconds
+
+
+def test_delay_doubles_with_every_failure() -> None:
+    assert [delay_seconds(attempts) for attempts in (1, 2, 3, 4, 5)] == [2, 4, 8, 16, 32]
+
+
+def test_job_that_was_never_tried_waits_no_longer_than_after_its_first_failure() -> None:
+    assert delay_seconds(0) == delay_seconds(1) == FIRST_DELAY_SECONDS
+
+
+@given(st.integers(min_value=0, max_value=1_000))
+def test_delay_never_shrinks_and_never_passes_five_minutes(attempts: int) -> None:
+    assert delay_seconds(attempts) <= delay_seconds(attempts + 1) <= LONGEST_DELAY_SECONDS == 300
