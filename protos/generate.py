@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,8 @@ def main() -> int:
 
 def generate(target: Path) -> None:
     """Writes the package `kladez` below `target`."""
+    # protoc looks for its plugins on PATH; they are installed beside this interpreter.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     sources = sorted(str(path) for path in PROTOS.glob("kladez/v1/*.proto"))
     code = protoc.main(
         [

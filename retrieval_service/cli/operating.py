@@ -1,4 +1,4 @@
-"""`kladez serve`, `work`, `migrate` and `doctor`: running one part by hand, and seeing what is missing."""
+"""`kladez serve`, `work`, `migrate`, `operator-key`, `doctor`: running parts by hand, and seeing what is missing."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from retrieval_service.postgres.embedded import running_dsn
 def register(app: typer.Typer) -> None:
     for command in (serve, work, migrate, doctor):
         app.command()(command)
+    app.command("operator-key")(operator_key)
 
 
 def serve(context: typer.Context) -> None:
@@ -57,6 +58,23 @@ def migrate(
         raise typer.BadParameter("--down goes neither with --to nor with --status")
     asyncio.run(_migrate(dsn_of(options, settings), to, down, only_status=status))
     _print_schema(options, *asyncio.run(_schema(dsn_of(options, settings))))
+
+
+def operator_key(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="What the key is called in listings.")] = "operator",
+) -> None:
+    """Make a key that administers tenants, straight in the database: the first key of an installation."""
+    from retrieval_service.services import bootstrapping
+
+    options, settings = _read(context)
+    secret = asyncio.run(
+        bootstrapping.mint_key(dsn_of(options, settings), scopes=("operator",), display_name=name)
+    )
+    if options.as_json:
+        output.json_value({"secret": secret})
+    else:
+        output.line(secret)
 
 
 def doctor(context: typer.Context) -> None:
@@ -132,7 +150,7 @@ def known_revision(name: str) -> str:
 async def _schema(dsn: str) -> tuple[str, str]:
     from retrieval_service.stores import schema
 
-    return await schema.current(dsn), schema.head()
+    return await schema.current(dsn), await asyncio.to_thread(schema.head)
 
 
 def _print_schema(options: Options, current: str, head: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from retrieval_service.services.authenticating import hash_secret, new_secret
-from retrieval_service.stores import keys
+from retrieval_service.stores import keys, schema
 from retrieval_service.stores.database import PoolSize, open_database
 
 
 async def mint_key(dsn: str, *, scopes: Sequence[str], display_name: str) -> str:
-    """The secret of a new key that belongs to no tenant; the schema must be there already."""
+    """The secret of a new key that belongs to no tenant; brings the schema forward first."""
+    await schema.upgrade(dsn)
     secret = new_secret()
     size = PoolSize(minimum=1, maximum=1)
     async with open_database(dsn, size) as database, database.operator() as operator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ def _vector(server: inspection.Server) -> Finding:
 
 
 async def _migrations(dsn: str) -> Finding:
-    current, head = await schema.current(dsn), schema.head()
+    current, head = await schema.current(dsn), await asyncio.to_thread(schema.head)
     ok = current == head
     detail = f"at {current or 'nothing'}, newest is {head}"
     return Finding(name="migrations", ok=ok, detail=detail, remedy="" if ok else "kladez migrate")

@@ -186,7 +186,8 @@ def test_rare_stems_stop_at_the_share_of_the_tenant() -> None:
 def test_rarest_stem_is_kept_however_common_it_is() -> None:
     passages = [passage_terms("common", "en") for _ in range(10)]
     statistics = statistics_of(passages)
-    assert rare_stems(query_terms("common", ["en"], statistics), statistics).size == 1
+    kept = rare_stems(query_terms("common", ["en"], statistics), statistics)
+    assert set(passages[0].stems.indices) <= set(kept)
 
 
 def test_vectors_past_the_limit_lose_their_lightest_terms() -> None:

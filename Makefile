@@ -1,0 +1,36 @@
+# setup, run, test, lint, protos, bench, clean: docs/development.md says more about each.
+PYTHON ?=
+TESTS ?= tests
+export PYTHON
+
+# Relative on purpose: the folder's own path may hold spaces.
+PY := .venv/bin/python
+
+.PHONY: setup run test lint protos bench clean
+
+setup:
+	@.ci/setup
+
+run: setup
+	@.venv/bin/kladez up
+
+test:
+	@.ci/setup tests
+	@$(PY) -m pytest $(TESTS)
+
+lint: setup
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m basedpyright
+	@.venv/bin/lint-imports
+
+protos: setup
+	@$(PY) protos/generate.py
+
+bench: setup
+	@$(PY) -m benchmarks
+
+clean:
+	@rm -rf .venv build dist kladez.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf tests/e2e/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

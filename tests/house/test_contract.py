@@ -1,0 +1,26 @@
+"""Every method of the contract is guarded: it has a policy, and each policy guards a method."""
+
+from __future__ import annotations
+
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from retrieval_service.api.policies import POLICIES, SCOPES
+from tests.house.repository import methods_of, rpc_methods
+
+
+def test_every_method_has_a_policy() -> None:
+    assert sorted(rpc_methods().keys() - POLICIES.keys()) == []
+
+
+def test_every_policy_names_a_real_method() -> None:
+    borrowed = {path for file in (health_pb2, reflection_pb2) for path, _ in methods_of(file.DESCRIPTOR)}
+    assert sorted(POLICIES.keys() - rpc_methods().keys() - borrowed) == []
+
+
+def test_none_of_our_methods_is_public() -> None:
+    assert [path for path in rpc_methods() if not POLICIES[path].scopes] == []
+
+
+def test_policies_ask_for_scopes_that_exist() -> None:
+    assert {scope for policy in POLICIES.values() for scope in policy.scopes} <= set(SCOPES)

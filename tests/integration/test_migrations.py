@@ -1,0 +1,143 @@
+"""The schema, brought forward and back on a real Postgres with rows in its tables."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from retrieval_service import errors
+from retrieval_service.stores import schema
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default
+FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, column_name
+"""
+CONSTRAINTS = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2
+"""
+INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 2"
+POLICIES = "SELECT tablename, policyname, roles, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2"
+SECURITY = """
+SELECT relname, relrowsecurity, relforcerowsecurity, relacl::text
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname
+"""
+FUNCTIONS = """
+SELECT proname, md5(prosrc) FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace AND proowner = 'postgres'::regrole
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+ORDER BY proname
+"""
+TRIGGERS = """
+SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2
+"""
+STRUCTURE = (COLUMNS, CONSTRAINTS, INDEXES, POLICIES, SECURITY, FUNCTIONS, TRIGGERS)
+
+TABLES = """
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S', 'v')
+ORDER BY relname
+"""
+VERSIONS = "SELECT version_num FROM schema_version"
+
+ROWS = """
+WITH tenant AS (INSERT INTO tenants (name) VALUES ('Кофейня') RETURNING id),
+     document AS (
+         INSERT INTO documents (tenant_id, source_type, external_id, content)
+         SELECT id, 'faq', '1', 'Доставка бесплатна.' FROM tenant RETURNING tenant_id, id
+     ),
+     chunk AS (
+         INSERT INTO chunks (tenant_id, id, document_id, chunk_index, text, start_offset, end_offset, chunk_hash)
+         SELECT tenant_id, gen_random_uuid(), id, 0, 'Доставка бесплатна.', 0, 19, '\\x00' FROM document
+         RETURNING tenant_id
+     )
+INSERT INTO chat_sessions (tenant_id, channel) SELECT tenant_id, 'widget' FROM chunk
+"""
+QUEUED = "SELECT action, status FROM document_sync_jobs"
+
+REVISIONS = sorted((schema.MIGRATIONS / "versions").glob("[0-9]*.py"))
+HEAD = schema.head()
+
+
+async def test_schema_version_is_the_newest_revision(database_dsn: str) -> None:
+    assert await schema.current(database_dsn) == HEAD != ""
+    assert await rows(database_dsn, VERSIONS) == [(HEAD,)]
+
+
+async def test_empty_database_has_no_version(empty_database_dsn: str) -> None:
+    assert await schema.current(empty_database_dsn) == ""
+
+
+async def test_second_upgrade_changes_nothing(database_dsn: str) -> None:
+    before = await structure(database_dsn)
+    await schema.upgrade(database_dsn)
+    assert await structure(database_dsn) == before
+
+
+async def test_upgrades_at_the_same_time_wait_for_each_other(empty_database_dsn: str) -> None:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as services:
+        for _ in range(3):
+            services.create_task(schema.upgrade(empty_database_dsn))
+    assert await schema.current(empty_database_dsn) == HEAD
+
+
+async def test_down_to_nothing_and_up_again_gives_the_same_schema(database_dsn: str) -> None:
+    before = await structure(database_dsn)
+    await execute(database_dsn, ROWS)
+    await schema.downgrade(database_dsn, "base")
+    assert await rows(database_dsn, TABLES) == [("schema_version",)]
+    await schema.upgrade(database_dsn)
+    assert await structure(database_dsn) == before
+
+
+async def test_downgrade_removes_the_rows(database_dsn: str) -> None:
+    await execute(database_dsn, ROWS)
+    assert await rows(database_dsn, QUEUED) == [("upsert", "pending")]
+    await schema.downgrade(database_dsn, "base")
+    await schema.upgrade(database_dsn)
+    assert await rows(database_dsn, "SELECT name FROM tenants") == []
+
+
+async def test_downgrade_leaves_another_database_of_the_server_working(
+    database_dsn: str, empty_database_dsn: str
+) -> None:
+    """The roles belong to both."""
+    await schema.upgrade(empty_database_dsn)
+    await schema.downgrade(empty_database_dsn, "base")
+    async with await psycopg.AsyncConnection.connect(database_dsn) as connection:
+        await connection.execute("SET LOCAL ROLE kladez_tenant")
+        await connection.execute("SELECT count(*) FROM documents")
+
+
+async def test_every_revision_can_go_back_one_step(empty_database_dsn: str) -> None:
+    for _ in REVISIONS:
+        await schema.upgrade(empty_database_dsn, "+1")
+        before = await structure(empty_database_dsn)
+        await schema.downgrade(empty_database_dsn, "-1")
+        await schema.upgrade(empty_database_dsn, "+1")
+        assert await structure(empty_database_dsn) == before
+    assert await schema.current(empty_database_dsn) == HEAD
+
+
+async def test_unreachable_database_is_reported_without_its_password() -> None:
+    with pytest.raises(errors.Unavailable) as failure:
+        await schema.upgrade("postgresql://kladez:hidden@127.0.0.1:1/kladez")
+    assert "hidden" not in str(failure.value)
+
+
+async def structure(dsn: str) -> list[list[TupleRow]]:
+    """All that a migration may create, in a form that can be compared."""
+    return [await rows(dsn, query) for query in STRUCTURE]
+
+
+async def rows(dsn: str, query: LiteralString) -> list[TupleRow]:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        return await (await connection.execute(query)).fetchall()
+
+
+async def execute(dsn: str, statement: LiteralString) -> None:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await connection.execute(statement)
