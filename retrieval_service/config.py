@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     openai_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
 
     job_batch: Annotated[int, Field(ge=1, le=500)] = 32
-    job_lease_seconds: Annotated[float, Field(ge=1)] = 60.0
+    job_lease_seconds: Annotated[float, Field(ge=1)] = 20.0
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
     job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0
 

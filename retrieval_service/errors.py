@@ -141,6 +141,12 @@ class ProviderRefused(KladezError):
     reason = "PROVIDER_REFUSED"
 
 
+class ProviderLocked(ProviderRefused):
+    """The model provider does not accept our key or our account; the same request will do once that is mended."""
+
+    reason = "PROVIDER_LOCKED"
+
+
 class SpaceMismatch(KladezError):
     """The model returned vectors of another length than its embedding space has."""
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from kladez.v1 import (
     answer_service_pb2,
@@ -31,6 +30,7 @@ from retrieval_service import errors
 from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
 from retrieval_service.api.gate import Gate
+from retrieval_service.api.health import Health
 from retrieval_service.api.insights import InsightServicer
 from retrieval_service.api.policies import POLICIES
 from retrieval_service.api.searches import SearchServicer
@@ -81,7 +81,7 @@ async def running_server(service: Service) -> AsyncIterator[int]:
     """The listening server's port; on the way out calls in flight may finish."""
     settings = service.settings
     server = grpc.aio.server(interceptors=[Gate(POLICIES, service.authenticator)], options=OPTIONS)
-    health = HealthServicer()
+    health = Health()
     add_services(server, service, health)
     port = listen(server, settings)
     await server.start()
@@ -91,10 +91,11 @@ async def running_server(service: Service) -> AsyncIterator[int]:
     finally:
         await health.enter_graceful_shutdown()
         await asyncio.sleep(FAREWELL_SECONDS)
+        health.end_watches()
         await server.stop(settings.shutdown_seconds)
 
 
-def add_services(server: grpc.aio.Server, service: Service, health: HealthServicer) -> None:
+def add_services(server: grpc.aio.Server, service: Service, health: Health) -> None:
     tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(
         TenantServicer(service.manager, service.page_tokens), server
     )
@@ -125,7 +126,7 @@ def listen(server: grpc.aio.Server, settings: Settings) -> int:
         raise errors.Misconfigured(f"KLADEZ_PORT: {address} cannot be listened on; is it in use?") from error
 
 
-async def report(health: HealthServicer, status: int) -> None:
+async def report(health: Health, status: int) -> None:
     """For the server as a whole and for each service by name."""
     for name in ("", *(descriptor.full_name for descriptor in SERVICES)):
         await health.set(name, status)

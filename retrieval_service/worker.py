@@ -60,6 +60,7 @@ class Worker:
         self._options = options
         self._housekeeping = housekeeping
         self._wake = asyncio.Event()
+        self._busy = 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -68,24 +69,22 @@ class Worker:
 
     async def run(self) -> None:
         scheduler = aiojobs.Scheduler(close_timeout=self._options.shutdown_seconds, limit=None)
-        listener = await scheduler.spawn(self._listen())
-        housekeeper = await scheduler.spawn(self._keep_house())
+        chores = [self._repeat(chore) for chore in (self._recover, *self._housekeeping)]
+        services = [await scheduler.spawn(service) for service in (self._listen(), *chores)]
         try:
             await self._claim_until_stopped(scheduler)
         finally:
-            await listener.close(timeout=self._options.shutdown_seconds)
-            await housekeeper.close(timeout=self._options.shutdown_seconds)
+            for service in services:
+                await service.close(timeout=self._options.shutdown_seconds)
             await scheduler.wait_and_close(timeout=self._options.shutdown_seconds)
             await self._give_back()
 
     async def _claim_until_stopped(self, scheduler: aiojobs.Scheduler) -> None:
-        services = scheduler.active_count
         while not self._stopping:
             self._wake.clear()
-            claimed: list[Job] = []
-            if scheduler.active_count - services < self._options.concurrency:
-                claimed = await self._claim()
+            claimed = await self._claim() if self._busy < self._options.concurrency else []
             if claimed:
+                self._busy += 1
                 await scheduler.spawn(self._process(claimed))
             else:
                 await self._sleep(self._options.poll_seconds)
@@ -112,6 +111,7 @@ class Worker:
         except Exception:
             log.exception("batch_failed", jobs=len(claimed))
         finally:
+            self._busy -= 1  # counted here: the scheduler drops a job only after the waking
             self._wake.set()
 
     @contextlib.asynccontextmanager
@@ -146,14 +146,15 @@ class Worker:
             except errors.Unavailable:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
-    async def _keep_house(self) -> None:
+    async def _repeat(self, chore: Callable[[], Awaitable[None]]) -> None:
+        """Each chore in its own time: neither a slow one nor a broken one keeps the others from theirs."""
         while True:
             try:
-                await self._recover()
-                for chore in self._housekeeping:
-                    await chore()
+                await chore()
             except errors.Unavailable as error:
                 log.warning("housekeeping_failed", error=str(error))
+            except Exception:
+                log.exception("housekeeping_failed")
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _recover(self) -> None:

@@ -12,11 +12,14 @@ from retrieval_service.services.authenticating import Caller
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """`deadline` is in the event loop's time; `caller` is None until the key is known, and for public methods."""
+    """`deadline` is ours, in the event loop's time, None when the client's own comes first.
+
+    `caller` is None until the key is known, and for public methods.
+    """
 
     method: str
     request_id: str
-    deadline: float
+    deadline: float | None = None
     caller: Caller | None = None
     outcome: str = "OK"
     reason: str = ""

@@ -29,6 +29,8 @@ log = structlog.get_logger("kladez.rpc")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 MAX_KEY_CHARACTERS = 200
+# How far apart the clocks of gRPC and of Python may be.
+CLOCK_SECONDS = 0.01
 
 Context = Any
 Handler = Any
@@ -101,13 +103,13 @@ class Gate(grpc.aio.ServerInterceptor):
         except errors.KladezError as error:
             await refuse(context, call, error)
         except (grpc.aio.AbortError, grpc.aio.InternalError):
-            call.outcome = "CANCELLED"  # the peer is gone: there is nobody to tell
+            call.outcome = gone(context)  # there is nobody to tell
             raise
         except TimeoutError:
             await refuse(context, call, errors.DeadlinePassed())
         except asyncio.CancelledError:
             if cancelled_from_outside():
-                call.outcome = "CANCELLED"
+                call.outcome = gone(context)
                 raise
             log.exception("inner_cancellation", method=method, request_id=call.request_id)
             await refuse(context, call, errors.KladezError())  # otherwise the client would wait for ever
@@ -142,18 +144,27 @@ def begin(method: str, context: Context) -> Call:
     """Names the call; a client's own request id is kept when it is harmless."""
     asked = dict(context.invocation_metadata()).get("x-request-id", "")
     usable = isinstance(asked, str) and REQUEST_ID.fullmatch(asked)
-    call = Call(method=method, request_id=asked if usable else uuid4().hex, deadline=0.0)
+    call = Call(method=method, request_id=asked if usable else uuid4().hex)
     calls.CURRENT.set(call)
     context.set_trailing_metadata((("x-request-id", call.request_id),))
     return call
 
 
-def deadline(policy: Policy, remaining_seconds: float | None) -> float:
-    """The client's deadline or the policy's, whichever is sooner, in the loop's time."""
-    now = asyncio.get_running_loop().time()
-    return now + min(
-        policy.max_seconds, policy.max_seconds if remaining_seconds is None else remaining_seconds
-    )
+def deadline(policy: Policy, remaining_seconds: float | None) -> float | None:
+    """When we end the call, in the loop's time; None when the client's deadline ends it before.
+
+    A call that is cancelled twice at one moment could not end its SQL: psycopg drops the connection then.
+    """
+    if remaining_seconds is not None and remaining_seconds <= policy.max_seconds:
+        return None
+    return asyncio.get_running_loop().time() + policy.max_seconds
+
+
+def gone(context: Context) -> str:
+    """Why the peer does not listen any more: its deadline and its cancelling look alike but for the clock."""
+    remaining_seconds = context.time_remaining()
+    is_late = remaining_seconds is not None and remaining_seconds < CLOCK_SECONDS
+    return "DEADLINE_EXCEEDED" if is_late else "CANCELLED"
 
 
 def wanted_tenant(value: str | bytes | None) -> UUID | None:

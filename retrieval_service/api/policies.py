@@ -38,9 +38,18 @@ def _write(*, max_request_bytes: int, max_seconds: float = 60.0) -> Policy:
     )
 
 
-def _read(*other_scopes: str, max_seconds: float = 30.0) -> Policy:
-    scopes = frozenset({TENANT_READ, *other_scopes})
-    return Policy(scopes=scopes, needs_tenant=True, max_seconds=max_seconds)
+def _read(*other_scopes: str, max_seconds: float = 30.0, max_request_bytes: int = 64 * KIB) -> Policy:
+    return Policy(
+        scopes=frozenset({TENANT_READ, *other_scopes}),
+        needs_tenant=True,
+        max_request_bytes=max_request_bytes,
+        max_seconds=max_seconds,
+    )
+
+
+def _question(*, max_seconds: float = 30.0) -> Policy:
+    """Room for a question far too long: the answer to that should name the field, not the message."""
+    return _read(CHANNEL, max_seconds=max_seconds, max_request_bytes=512 * KIB)
 
 
 def _public(*, max_seconds: float) -> Policy:
@@ -68,8 +77,8 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.DocumentService/GetDocument": _read(),
     "/kladez.v1.DocumentService/ListDocuments": _read(),
     "/kladez.v1.DocumentService/DeleteDocument": _write(max_request_bytes=64 * KIB),
-    "/kladez.v1.SearchService/Search": _read(CHANNEL),
-    "/kladez.v1.AnswerService/StreamAnswer": _read(CHANNEL, max_seconds=120.0),
+    "/kladez.v1.SearchService/Search": _question(),
+    "/kladez.v1.AnswerService/StreamAnswer": _question(max_seconds=120.0),
     "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
     "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
     "/kladez.v1.SyncService/GetSyncStatus": _read(),

@@ -13,10 +13,12 @@ from retrieval_service import errors
 
 DOMAIN = "kladez"
 
-# Metadata above 8 KiB is dropped at random on its way.
+# Metadata above 8 KiB is dropped at random on its way; a letter of the message takes up to 12 bytes of it.
 MAX_DETAIL_BYTES = 4_096
 MAX_VIOLATIONS = 20
-MAX_MESSAGE_CHARACTERS = 500
+MAX_MESSAGE_BYTES = 500
+# What packing adds to a detail: its type's address and lengths.
+PACKING_BYTES = 64
 
 CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
@@ -34,6 +36,7 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.DeadlinePassed: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ProviderUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.ProviderLocked: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ProviderRefused: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SpaceMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Misconfigured: grpc.StatusCode.FAILED_PRECONDITION,
@@ -48,15 +51,20 @@ def code_of(error: errors.KladezError) -> grpc.StatusCode:
 
 def status_of(error: errors.KladezError, request_id: str) -> grpc.Status:
     """A status whose details stay below 4 KiB."""
-    status = status_pb2.Status(code=code_of(error).value[0], message=str(error)[:MAX_MESSAGE_CHARACTERS])
+    status = status_pb2.Status(code=code_of(error).value[0], message=shortened(str(error)))
     _pack(status, error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
     retry_after_seconds = getattr(error, "retry_after_seconds", None)
     if retry_after_seconds is not None:
         _pack(status, _retry_info(retry_after_seconds))
     _pack(status, error_details_pb2.RequestInfo(request_id=request_id))
     if isinstance(error, errors.Invalid):
-        _pack(status, _bad_request(error, MAX_DETAIL_BYTES - status.ByteSize()))
+        _pack(status, _bad_request(error, MAX_DETAIL_BYTES - PACKING_BYTES - status.ByteSize()))
     return rpc_status.to_status(status)
+
+
+def shortened(text: str) -> str:
+    """As much of the text as a status message may hold, without half a letter."""
+    return text.encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore")
 
 
 def _retry_info(seconds: float) -> error_details_pb2.RetryInfo:

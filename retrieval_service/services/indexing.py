@@ -20,7 +20,7 @@ from retrieval_service.domain.records import Usage
 from retrieval_service.domain.retry import delay_seconds
 from retrieval_service.domain.spaces import Embedded, Space, Vector
 from retrieval_service.providers.ports import Embedder
-from retrieval_service.stores import chunks, jobs, usage
+from retrieval_service.stores import chunks, documents, jobs, usage
 from retrieval_service.stores.chunks import Change, KeptChunk, NewChunk, Place, Source, StoredChunk
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.jobs import Job
@@ -104,7 +104,8 @@ class Indexer:
     async def _isolate(self, readings: Sequence[Reading], error: Exception) -> None:
         """One document spoils its batch: the others go on without it."""
         if len(readings) == 1:
-            final = isinstance(error, errors.ProviderRefused)
+            locked = isinstance(error, errors.ProviderLocked)
+            final = isinstance(error, errors.ProviderRefused) and not locked
             await self._fail_all(readings, f"{type(error).__name__}: {error}", final=final)
             return
         for reading in readings:
@@ -168,6 +169,7 @@ class Indexer:
 
     async def _fail(self, job: Job, error: str, *, final: bool) -> None:
         async with self._database.tenant(job.tenant_id) as scope:
+            await documents.lock(scope, job.document_id)
             status = await jobs.fail(
                 scope,
                 job,
@@ -220,7 +222,7 @@ def plan(source: Source, stored: Sequence[StoredChunk], policy: ChunkPolicy, spa
         change=change,
         texts=tuple(one.text for one in wanted),
         embed_ids=tuple(one.id for one in wanted),
-        unchanged_count=len(change.kept),
+        unchanged_count=len({one.id for one in change.kept} - {one.id for one in wanted}),
     )
 
 

@@ -68,10 +68,11 @@ class Manager:
         async with self._database.operator() as operator:
             return found(await tenants.rotate_public_key(operator, tenant_id))
 
-    async def resolve_public_key(self, public_key: UUID) -> Tenant:
+    async def resolve_public_key(self, public_key: UUID, *, asked_by: UUID | None) -> Tenant:
+        """`asked_by` is the tenant the caller acts for, who is told nothing of others; None is told of all."""
         async with self._database.operator() as operator:
             tenant = await tenants.get_by_public_key(operator, public_key)
-        if tenant is None:
+        if tenant is None or asked_by not in (None, tenant.id):
             raise errors.NotFound("no shop has this public key")
         return tenant
 

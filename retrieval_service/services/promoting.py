@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
 
+from retrieval_service.domain.records import Tenant
 from retrieval_service.stores import spaces, tenants
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.promoting")
 
 LOOK_AROUND_SECONDS = 60.0
-TENANTS_PER_LOOK = 10_000
+TENANTS_PER_PAGE = 1_000
 # An index is kept until its tenant is well below the border, so that it does not come and go.
 DEMOTION_SHARE = 0.5
 
@@ -44,17 +45,22 @@ class Promoter:
         await self.promote_and_demote()
 
     async def promote_and_demote(self) -> None:
-        """Builds and drops whatever is due now; a building takes seconds to minutes."""
-        async with self._database.owner() as owner:
-            indexes = await spaces.tenant_indexes(owner, self._space_id)
-        for tenant_id in await self._tenants():
-            name = spaces.tenant_index_name(self._space_id, tenant_id)
-            async with self._database.tenant(tenant_id) as scope:
-                count = await spaces.count_vectors(scope, self._space_id)
-            await self._adjust(tenant_id, name, count, indexes.get(name))
+        """Builds and drops whatever is due now; a building takes seconds to minutes.
 
-    async def _adjust(self, tenant_id: UUID, name: str, count: int, usable: bool | None) -> None:
+        Of several services one does it: to the others an index under way would look like a crash's leavings.
+        """
+        async with self._database.owner() as owner:
+            if not await spaces.lock_indexes(owner, self._space_id):
+                return
+            indexes = await spaces.tenant_indexes(owner, self._space_id)
+            async for tenant_id in self._tenants():
+                name = spaces.tenant_index_name(self._space_id, tenant_id)
+                await self._adjust(tenant_id, name, indexes.get(name))
+
+    async def _adjust(self, tenant_id: UUID, name: str, usable: bool | None) -> None:
         """`usable` is None without an index, False for one that a crash left half-built."""
+        async with self._database.tenant(tenant_id) as scope:
+            count = await spaces.count_vectors(scope, self._space_id)
         small = count < self._own_index_chunks * DEMOTION_SHARE
         if usable is False or (usable and small):
             async with self._database.owner() as owner:
@@ -65,8 +71,13 @@ class Promoter:
                 await spaces.create_tenant_index(owner, self._space_id, tenant_id)
             log.info("tenant_index_built", tenant_id=str(tenant_id), chunks=count)
 
-    async def _tenants(self) -> list[UUID]:
-        beginning = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    async def _tenants(self) -> AsyncIterator[UUID]:
+        after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+        while page := await self._page(after):
+            for tenant in page:
+                yield tenant.id
+            after = (page[-1].created_at, page[-1].id)
+
+    async def _page(self, after: tuple[datetime, UUID]) -> list[Tenant]:
         async with self._database.operator() as operator:
-            page = await tenants.page(operator, after=beginning, deleted_too=False, limit=TENANTS_PER_LOOK)
-        return [tenant.id for tenant in page]
+            return await tenants.page(operator, after=after, deleted_too=False, limit=TENANTS_PER_PAGE)

@@ -27,6 +27,8 @@ from retrieval_service.stores.passages import Passage, Probe, Score
 log = structlog.get_logger("kladez.searching")
 
 LEAST_DEPTH = 50
+# Measured: a question this short is read in .05 ms, in .5 when all its words are new; a thread costs .1 to .8.
+SHORT_CHARACTERS = 200
 
 # How many of the best hits are asked whether the tenant knows anything of the question, and how far behind
 # the best one a hit may be to be answered from.
@@ -109,7 +111,7 @@ class Searcher:
     async def search(self, tenant_id: UUID, query: Query) -> Found:
         """Never fails for want of an embedder: words answer then, and the reply says so."""
         weights = await self._weigher.weights(tenant_id)
-        reading = await asyncio.to_thread(self._read, query.text, weights)
+        reading = await self._reading(query.text, weights)
         mode, vector, degraded_reason = await self._meaning(query, reading)
         probe = Probe(
             vector=vector,
@@ -118,7 +120,7 @@ class Searcher:
             gate=reading.gate,
             depth=query.depth,
         )
-        async with self._database.tenant(tenant_id) as scope:
+        async with self._database.snapshot(tenant_id) as scope:
             scores = await passages.score(scope, self._space_id, probe, query.conditions)
             ranked = [one for one in rank(scores, mode, reading.alpha) if one.score >= query.min_score]
             page = ranked[query.offset : query.offset + query.limit]
@@ -135,6 +137,11 @@ class Searcher:
         """The hits to answer from: none when, by raw scores, not one of the best has to do with the question."""
         weights = await self._weigher.weights(tenant_id)
         return await asyncio.to_thread(relevant_hits, text, found, weights.statistics, self._embedder.space)
+
+    async def _reading(self, text: str, weights: Weights) -> Reading:
+        if len(text) <= SHORT_CHARACTERS:
+            return self._read(text, weights)
+        return await asyncio.to_thread(self._read, text, weights)
 
     def _read(self, text: str, weights: Weights) -> Reading:
         language = languages.detect_language(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -91,8 +92,12 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        before = cancellations()
         with unavailable_when_lost():
             async with self._pool.connection() as connection:
+                # wait_for of Python 3.11 loses a cancellation that comes together with the connection.
+                if cancellations() > before:
+                    raise asyncio.CancelledError
                 yield connection
 
 
@@ -120,6 +125,12 @@ async def open_database(dsn: str, size: PoolSize | None = None) -> AsyncIterator
 async def configure(connection: AsyncConnection) -> None:
     await register_vector_async(connection)
     await connection.commit()
+
+
+def cancellations() -> int:
+    """How many requests to cancel the current task stand open."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def only(row: Row | None) -> Row:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from retrieval_service.domain.retry import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, delay_seconds
 
 
-def test_delay_doubles_with_every_failure() -> None:
-    assert [delay_seconds(attempts) for attempts in (1, 2, 3, 4, 5)] == [2, 4, 8, 16, 32]
+def test_five_attempts_outlive_a_provider_that_is_down_for_minutes() -> None:
+    assert [delay_seconds(attempts) for attempts in (1, 2, 3, 4, 5)] == [5, 20, 80, 300, 300]
 
 
 def test_job_that_was_never_tried_waits_no_longer_than_after_its_first_failure() -> None:

@@ -138,6 +138,7 @@ CREATE TABLE document_sync_jobs (
     target text NOT NULL DEFAULT 'pgvector' CHECK (target IN ('pgvector', 'openai')),
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'processing', 'done', 'error')),
     attempts smallint NOT NULL DEFAULT 0,
+    is_orphan boolean NOT NULL DEFAULT false,
     scheduled_at timestamptz NOT NULL DEFAULT now(),
     lease_until timestamptz,
     worker text,
@@ -260,7 +261,7 @@ BEGIN
     VALUES (changed.tenant_id, changed.id, wanted)
     ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending'
     DO UPDATE SET action = excluded.action, scheduled_at = least(document_sync_jobs.scheduled_at, now()),
-        attempts = 0;
+        attempts = 0, is_orphan = false;
     PERFORM pg_notify('kladez_jobs', '');
     RETURN NULL;
 END $$;
@@ -298,7 +299,7 @@ CREATE POLICY own_row ON tenants FOR SELECT TO kladez_tenant
     USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 GRANT SELECT ON tenants TO kladez_tenant;
 CREATE POLICY every_job ON document_sync_jobs TO kladez_operator USING (true);
-GRANT SELECT, UPDATE, DELETE ON document_sync_jobs TO kladez_operator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON document_sync_jobs TO kladez_operator;
 GRANT SELECT ON embedding_spaces TO kladez_tenant, kladez_operator;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC
 """

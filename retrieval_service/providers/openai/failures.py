@@ -33,6 +33,8 @@ REFUSED_IN_STREAM = EXHAUSTED | {
     "model_not_found",
 }
 # No hyphens: an API key never looks like a code.
+# No key, a wrong one, or one that may not do this.
+LOCKED_OUT = (401, 403)
 CODE = re.compile(r"[a-z0-9_]{1,64}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -60,7 +62,9 @@ def translated() -> Iterator[None]:
 def from_status(error: openai.APIStatusError) -> errors.KladezError:
     """Temporary or for good, by the status and by the code that overrules it."""
     message = _sentence(error.status_code, error.code or error.type, error.request_id)
-    if _is_exhausted(error.code, error.type) or not _is_transient(error.status_code):
+    if _is_exhausted(error.code, error.type) or error.status_code in LOCKED_OUT:
+        return errors.ProviderLocked(message)
+    if not _is_transient(error.status_code):
         return errors.ProviderRefused(message)
     wait_seconds = retry_after_seconds(error.response.headers, now=time.time())
     return errors.ProviderUnavailable(message, retry_after_seconds=wait_seconds)

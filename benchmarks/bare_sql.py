@@ -1,0 +1,104 @@
+"""The SQL of a search without anything around it: the baseline of the Search RPC."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pgvector.psycopg import register_vector_async
+from psycopg import AsyncConnection, sql
+
+from benchmarks.measuring import Call
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.services.searching import LEAST_DEPTH, Query
+from retrieval_service.services.weighing import Weigher
+from retrieval_service.stores import database, passages
+from retrieval_service.stores.passages import Probe
+from retrieval_service.stores.spaces import vectors_table
+from retrieval_service.wiring import Service
+
+# For a whole session and not for one transaction, which saves a bare client two more statements.
+BECOME_TENANT = """
+SELECT set_config('role', 'kladez_tenant', false), set_config('app.tenant_id', %(tenant_id)s::text, false)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A question with the parameters of both statements of its search, computed beforehand."""
+
+    text: str
+    search: dict[str, Any]
+    read: dict[str, Any]
+
+
+async def prepare(service: Service, tenant_id: UUID, texts: Sequence[str], *, limit: int) -> list[Prepared]:
+    weights = await Weigher(service.database).weights(tenant_id)
+    prepared: list[Prepared] = []
+    for text in texts:
+        reading = service.searcher._read(text, weights)  # the service's own: the baseline must ask the same
+        embedded = await service.embedder.embed_query(text)
+        probe = Probe(
+            vector=embedded.vectors[0],
+            stems=reading.terms.stems,
+            grams=reading.terms.grams,
+            gate=reading.gate,
+            depth=LEAST_DEPTH,
+        )
+        found = await service.searcher.search(tenant_id, Query(text=text, limit=limit))
+        prepared.append(
+            Prepared(
+                text=text,
+                search=passages.search_parameters(tenant_id, probe, Conditions()),
+                read={"tenant_id": tenant_id, "ids": [hit.passage.chunk_id for hit in found.hits]},
+            )
+        )
+    return prepared
+
+
+@asynccontextmanager
+async def connections(dsn: str, tenant_id: UUID, count: int) -> AsyncIterator[list[AsyncConnection]]:
+    """Set up like those of the service's pool, and the tenant's for good."""
+    async with AsyncExitStack() as stack:
+        opened: list[AsyncConnection] = []
+        for _ in range(count):
+            connection = await AsyncConnection.connect(dsn, autocommit=True, options=database.OPTIONS)
+            await stack.enter_async_context(connection)
+            await register_vector_async(connection)
+            await connection.execute(BECOME_TENANT, {"tenant_id": tenant_id})
+            opened.append(connection)
+        yield opened
+
+
+def searches(free: list[AsyncConnection], space_id: int, questions: Sequence[Prepared]) -> Call:
+    """One search after another; takes a free connection and gives it back."""
+    cycle = itertools.cycle(questions)
+    statement = sql.SQL(passages.SEARCH).format(vectors=vectors_table(space_id))
+
+    async def call() -> None:
+        asked, connection = next(cycle), free.pop()
+        await run(connection, statement, asked)
+        free.append(connection)
+
+    return call
+
+
+def scoped_searches(service: Service, tenant_id: UUID, questions: Sequence[Prepared]) -> Call:
+    """The same through the service's pool, in a transaction under row-level security."""
+    cycle = itertools.cycle(questions)
+    statement = sql.SQL(passages.SEARCH).format(vectors=vectors_table(service.space_id))
+
+    async def call() -> None:
+        async with service.database.tenant(tenant_id) as scope:
+            await run(scope.connection, statement, next(cycle))
+
+    return call
+
+
+async def run(connection: AsyncConnection, search: sql.Composed, asked: Prepared) -> None:
+    await (await connection.execute(search, asked.search)).fetchall()
+    await (await connection.execute(passages.SELECT_PASSAGES, asked.read)).fetchall()

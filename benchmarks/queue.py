@@ -1,0 +1,132 @@
+"""How fast jobs go through the queue when indexing costs nothing: claimed by the hundred, finished one by one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from uuid import UUID
+
+from benchmarks import installation, measuring
+from benchmarks.command import Benchmark, main
+from benchmarks.reporting import Figure
+from benchmarks.synthetic import Writer, drafts
+from retrieval_service.domain.records import Usage
+from retrieval_service.services.importing import MAX_BATCH
+from retrieval_service.stores import documents, jobs, usage
+from retrieval_service.wiring import Service
+
+BATCH = 100
+WORKER = "bench"
+LEASE_SECONDS = 600.0
+WORDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Tenants that share the queue, and the jobs each of them puts in for a round."""
+
+    tenants: int
+    jobs_per_tenant: int
+    rounds: int
+
+
+FULL = Sizes(tenants=10, jobs_per_tenant=300, rounds=5)
+QUICK = Sizes(tenants=2, jobs_per_tenant=50, rounds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Jobs per second, and one-row transactions per second of the same database."""
+
+    claimed: float
+    done: float
+    transactions: float
+
+
+async def run(sizes: Sizes) -> list[Figure]:
+    async with (
+        installation.temporary_postgres() as dsn,
+        installation.synthetic_service(installation.settings(), dsn) as service,
+    ):
+        tenants = [await installation.new_tenant(service, f"shop {n}") for n in range(sizes.tenants)]
+        for tenant_id in tenants:
+            await store(service, tenant_id, sizes.jobs_per_tenant)
+        await installation.settle(service)
+        rounds = [await one_round(service, tenants) for _ in range(sizes.rounds)]
+    return described(rounds, sizes)
+
+
+async def store(service: Service, tenant_id: UUID, count: int) -> None:
+    """The documents; their triggers queue them for the first round."""
+    wanted = list(drafts(count, Writer(seed=1), words=WORDS))
+    for start in range(0, count, MAX_BATCH):
+        async with service.database.tenant(tenant_id) as scope:
+            await documents.upsert(scope, wanted[start : start + MAX_BATCH])
+
+
+async def one_round(service: Service, tenants: list[UUID]) -> Rates:
+    """Queues everything, and takes it through."""
+    for tenant_id in tenants:
+        async with service.database.tenant(tenant_id) as scope:
+            await documents.enqueue_all(scope)
+    claiming = finishing = 0.0
+    done = 0
+    while True:
+        started = time.perf_counter()
+        async with service.database.operator() as operator:
+            batch = await jobs.claim(operator, worker=WORKER, limit=BATCH, lease_seconds=LEASE_SECONDS)
+        claiming += time.perf_counter() - started
+        if not batch:
+            break
+        started = time.perf_counter()
+        await finish(service, batch)
+        finishing += time.perf_counter() - started
+        done += len(batch)
+    transactions = await transaction_rate(service, tenants[0], max(50, done // 10))
+    return Rates(claimed=done / claiming, done=done / (claiming + finishing), transactions=transactions)
+
+
+async def finish(service: Service, batch: list[jobs.Job]) -> None:
+    """As the indexer does: each job together with its document's own transaction."""
+    for job in batch:
+        async with service.database.tenant(job.tenant_id) as scope:
+            if not await jobs.finish(scope, job, worker=WORKER):
+                raise RuntimeError("nobody else takes these jobs")
+
+
+async def transaction_rate(service: Service, tenant_id: UUID, count: int) -> float:
+    """Of the smallest write the product has, on disk when it returns."""
+
+    async def write() -> None:
+        async with service.database.tenant(tenant_id) as scope:
+            await usage.add(scope, Usage(searches=1))
+
+    return 1 / median([await measuring.seconds(write) for _ in range(count)])
+
+
+def described(rounds: list[Rates], sizes: Sizes) -> list[Figure]:
+    claimed = median(one.claimed for one in rounds)
+    done = median(one.done for one in rounds)
+    transactions = median(one.transactions for one in rounds)
+    queued = f"{sizes.tenants} tenants, {sizes.tenants * sizes.jobs_per_tenant:,} jobs a round"
+    return [
+        Figure(what=f"claimed in batches of {BATCH}", value=claimed, unit="jobs/s", from_what=queued),
+        Figure(
+            what="claimed and finished, each in its own transaction",
+            value=done,
+            unit="jobs/s",
+            from_what=queued,
+        ),
+        Figure(
+            what="share of the rate of one-row transactions",
+            value=median(one.done / one.transactions for one in rounds),
+            from_what=f"{done:,.0f} jobs over {transactions:,.0f} transactions per second",
+        ),
+    ]
+
+
+BENCHMARK = Benchmark(title="The queue, when indexing costs nothing", run=run, full=FULL, quick=QUICK)
+
+if __name__ == "__main__":
+    main(BENCHMARK)

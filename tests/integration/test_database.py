@@ -1,0 +1,32 @@
+"""The doors to the database, against callers that give up at the worst moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from retrieval_service.stores.database import Database, PoolSize, open_database
+
+
+async def hold(database: Database) -> None:
+    async with database.operator():
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_caller_cancelled_while_its_connection_arrives_stays_cancelled(
+    database_dsn: str, ticks: int
+) -> None:
+    async with open_database(database_dsn, PoolSize(minimum=1, maximum=1)) as database:
+        async with database.operator():
+            waiting = asyncio.create_task(hold(database))
+            await asyncio.sleep(0.02)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait([waiting], timeout=5.0)
+        assert done
+        assert waiting.cancelled()
+        async with database.operator() as operator:  # the connection came back
+            await operator.execute("SELECT 1")

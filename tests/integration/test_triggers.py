@@ -1,0 +1,161 @@
+"""The triggers: every change of a document, whoever makes it, is queued once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import UUID
+
+import pytest
+from psycopg import AsyncConnection
+
+from retrieval_service.domain.documents import Draft
+from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services.importing import Outcome
+from retrieval_service.stores.database import Database
+from tests.integration.indexing_kit import (
+    Bench,
+    claim,
+    emptied,
+    fail,
+    finish,
+    insert,
+    jobs_of,
+    open_bench,
+    shared_database,
+    states,
+    value,
+)
+
+
+@pytest.fixture(scope="module")
+def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
+    with shared_database(postgres_server, migrated_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def clean_dsn(module_dsn: str) -> str:
+    return emptied(module_dsn)
+
+
+@pytest.fixture
+async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
+    async with open_bench(clean_dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def tenant_id(bench: Bench) -> UUID:
+    return await bench.tenant()
+
+
+@pytest.fixture
+def database(bench: Bench) -> Database:
+    return bench.service.database
+
+
+@pytest.fixture
+def sql(bench: Bench) -> AsyncConnection:
+    return bench.sql
+
+
+async def test_document_written_by_plain_sql_is_queued(sql: AsyncConnection, tenant_id: UUID) -> None:
+    document_id = await insert(sql, tenant_id, "1")
+    [job] = await jobs_of(sql, tenant_id)
+    assert (job.document_id, job.action, job.status) == (document_id, "upsert", "pending")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "content = 'Coffee.'",
+        "title = 'Menu'",
+        """metadata = '{"price": 5}'""",
+        "tags = '{hot}'",
+        "language = 'en'",
+        "url = '/tea'",
+    ],
+)
+async def test_change_by_plain_sql_is_queued_with_a_new_version(
+    sql: AsyncConnection, database: Database, tenant_id: UUID, change: str
+) -> None:
+    await insert(sql, tenant_id, "1")
+    [job] = await claim(database)
+    await finish(database, job)
+    await sql.execute(f"UPDATE documents SET {change}".encode())  # noqa: S608 - from the list above
+    assert await states(sql, tenant_id) == ["done", "pending"]
+    assert await value(sql, "SELECT version FROM documents") == 2
+
+
+async def test_update_that_changes_nothing_is_not_queued(
+    sql: AsyncConnection, database: Database, tenant_id: UUID
+) -> None:
+    await insert(sql, tenant_id, "1")
+    [job] = await claim(database)
+    await finish(database, job)
+    await sql.execute("UPDATE documents SET content = content, title = title")
+    assert await states(sql, tenant_id) == ["done"]
+
+
+async def test_workers_own_notes_on_a_document_are_not_queued(
+    sql: AsyncConnection, database: Database, tenant_id: UUID
+) -> None:
+    await insert(sql, tenant_id, "1")
+    [job] = await claim(database)
+    await finish(database, job)
+    await sql.execute("UPDATE documents SET sync_status = 'synced', last_sync_at = now()")
+    assert await states(sql, tenant_id) == ["done"]
+    assert await value(sql, "SELECT version FROM documents") == 1
+
+
+async def test_unchanged_upsert_is_not_queued(bench: Bench, tenant_id: UUID) -> None:
+    await bench.put(tenant_id, "1", "Tea.", metadata={"price": 5})
+    [job] = await claim(bench.service.database)
+    await finish(bench.service.database, job)
+    await bench.put(tenant_id, "1", "Tea.", metadata={"price": 5.0})
+    assert await states(bench.sql, tenant_id) == ["done"]
+
+
+async def test_upsert_repairs_what_plain_sql_changed(bench: Bench, tenant_id: UUID) -> None:
+    draft = Draft(source_type="article", external_id="1", content="Tea.")
+    await bench.service.importer.upsert(tenant_id, draft)
+    await bench.sql.execute("UPDATE documents SET content = 'Coffee.'")
+    document, outcome = await bench.service.importer.upsert(tenant_id, draft)
+    assert (document.content, outcome) == ("Tea.", Outcome.UPDATED)
+
+
+async def test_row_deleted_by_plain_sql_is_queued_as_a_deletion(
+    sql: AsyncConnection, tenant_id: UUID
+) -> None:
+    await insert(sql, tenant_id, "1")
+    await sql.execute("DELETE FROM documents")
+    assert [(job.action, job.status) for job in await jobs_of(sql, tenant_id)] == [("delete", "pending")]
+
+
+async def test_many_changes_are_one_pending_job(sql: AsyncConnection, tenant_id: UUID) -> None:
+    await insert(sql, tenant_id, "1")
+    for number in range(20):
+        await sql.execute("UPDATE documents SET content = %s", (f"Tea {number}.",))
+    assert await states(sql, tenant_id) == ["pending"]
+
+
+async def test_changes_during_processing_leave_one_pending_job_beside_it(
+    sql: AsyncConnection, database: Database, tenant_id: UUID
+) -> None:
+    await insert(sql, tenant_id, "1")
+    await claim(database)
+    await sql.execute("UPDATE documents SET content = 'Coffee.'")
+    await sql.execute("UPDATE documents SET content = 'Cocoa.'")
+    assert await states(sql, tenant_id) == ["pending", "processing"]
+
+
+async def test_change_gives_a_job_that_failed_before_all_its_attempts_at_once(
+    sql: AsyncConnection, database: Database, tenant_id: UUID
+) -> None:
+    await insert(sql, tenant_id, "1")
+    [job] = await claim(database)
+    await fail(database, job)
+    await sql.execute("UPDATE documents SET content = 'Coffee.'")
+    [waiting] = await jobs_of(sql, tenant_id)
+    assert waiting.attempts == 0
+    assert waiting.seconds_until_due <= 0
