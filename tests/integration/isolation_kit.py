@@ -1,0 +1,131 @@
+"""A tenant with something to lose, and every row it has."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from kladez.v1 import answer_service_pb2 as answers_pb
+from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import tenant_service_pb2 as tenants_pb
+from psycopg import sql
+
+from retrieval_service.stores import jobs
+from tests.integration.service_kit import (
+    Running,
+    Shop,
+    new_shop,
+    upsert,
+    wait_until_indexed,
+)
+
+# Stands in everything the first tenant owns, so that no answer to the second may hold it.
+MARK = "Zanzibar"
+TEXT = f"{MARK} cloves are dried in the sun for five days."
+QUESTION = f"How are {MARK} cloves dried?"
+WORKER = "a worker of nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned:
+    """What the first tenant owns."""
+
+    shop: Shop
+    document_id: uuid.UUID
+    chunk_id: uuid.UUID
+    session_id: uuid.UUID
+    answer_id: uuid.UUID
+    request_id: uuid.UUID
+    import_id: uuid.UUID
+    job: jobs.Job
+    api_key_id: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        ids = (self.document_id, self.chunk_id, self.session_id, self.answer_id, self.shop.tenant_id)
+        return (*map(str, ids), self.shop.tenant.public_key, self.shop.tenant.name, "dried in the sun")
+
+
+async def new_owned(running: Running) -> Owned:
+    """A tenant with rows in every table."""
+    shop = await new_shop(running, fallback_contact=MARK)
+    stored = await upsert(shop, "cloves", TEXT, title=MARK, language="en")
+    import_id, request_id = uuid.uuid4(), uuid.uuid4()
+    await run_import(shop, import_id)
+    await wait_until_indexed(shop)
+    session = await shop.client.create_session(answers_pb.CreateSessionRequest(channel="api"))
+    asked = answers_pb.StreamAnswerRequest(
+        question=QUESTION, session_id=session.session_id, request_id=str(request_id)
+    )
+    answer = [event async for event in shop.client.stream_answer(asked)][-1].completed.answer
+    assert answer.references, "the tenant's own answer must have something to leak"
+    keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
+    return Owned(
+        shop=shop,
+        document_id=uuid.UUID(stored.document_id),
+        chunk_id=uuid.UUID(answer.references[0].chunk_id),
+        session_id=uuid.UUID(session.session_id),
+        answer_id=uuid.UUID(answer.answer_id),
+        request_id=request_id,
+        import_id=import_id,
+        job=await processing_job(running, shop, uuid.UUID(stored.document_id)),
+        api_key_id=keys.api_keys[0].api_key_id,
+    )
+
+
+async def run_import(shop: Shop, import_id: uuid.UUID) -> list[documents_pb.ImportDocumentsResponse]:
+    async def requests() -> AsyncIterator[documents_pb.ImportDocumentsRequest]:
+        config = documents_pb.ImportConfig(import_id=str(import_id))
+        yield documents_pb.ImportDocumentsRequest(config=config)
+        document = documents_pb.Document(source_type="article", external_id="imported", content="Nutmeg.")
+        chunk = documents_pb.ImportChunk(documents=[document])
+        yield documents_pb.ImportDocumentsRequest(chunk=chunk)
+
+    return [event async for event in shop.client.import_documents(requests())]
+
+
+async def processing_job(running: Running, shop: Shop, document_id: uuid.UUID) -> jobs.Job:
+    """One that a worker of nobody holds for an hour."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        cursor = await connection.execute(
+            "INSERT INTO document_sync_jobs (tenant_id, document_id, action, status, worker, lease_until)"
+            " VALUES (%(tenant_id)s, %(document_id)s, 'upsert', 'processing', %(worker)s,"
+            " now() + interval '1 hour') RETURNING id",
+            {"tenant_id": shop.tenant_id, "document_id": document_id, "worker": WORKER},
+        )
+        row = await cursor.fetchone()
+    assert row
+    return jobs.Job(
+        id=row[0], tenant_id=uuid.UUID(shop.tenant_id), document_id=document_id, action="upsert", attempts=1
+    )
+
+
+TABLES = """
+SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
+    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+ORDER BY 1
+"""
+ROWS = "SELECT to_jsonb(t) FROM {table} t WHERE tenant_id = %(tenant_id)s ORDER BY to_jsonb(t)::text"
+
+
+async def tables_with_tenants(connection: psycopg.AsyncConnection) -> list[str]:
+    rows = await (await connection.execute(TABLES)).fetchall()
+    return [name for name, _, has_tenant in rows if has_tenant]
+
+
+async def dump(running: Running, tenant_id: str) -> dict[str, list[Any]]:
+    """Every row of the tenant, by table."""
+    await running.service.meter.flush()
+    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
+        found: dict[str, list[Any]] = {}
+        for table in await tables_with_tenants(connection):
+            statement = sql.SQL(ROWS).format(table=sql.Identifier(table))
+            found[table] = await (await connection.execute(statement, {"tenant_id": tenant_id})).fetchall()
+        own = await connection.execute(
+            "SELECT to_jsonb(t) FROM tenants t WHERE id = %(id)s", {"id": tenant_id}
+        )
+        return {**found, "tenants": await own.fetchall()}

@@ -1,0 +1,233 @@
+"""AnswerService over the wire with a model that a loopback server plays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+import pytest_asyncio
+import structlog
+from kladez.v1 import answer_service_pb2 as pb
+from kladez.v1 import insight_service_pb2 as insights_pb
+
+from retrieval_service.postgres.embedded import Embedded
+from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
+from tests.integration.answers_kit import (
+    CONTACT,
+    QUESTION,
+    WAIT_SECONDS,
+    Heard,
+    ask,
+    assert_well_formed,
+    ended_answer,
+    lamp_shop,
+    new_session,
+)
+from tests.integration.service_kit import (
+    Running,
+    Shop,
+    failure_of,
+    in_one_task,
+    refused,
+    shared_service,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MODEL = "/responses"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncIterator[FakeOpenAI]:
+    async with in_one_task(running_openai()) as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def generating(
+    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
+) -> AsyncIterator[Running]:
+    """With the loopback model."""
+    changes = {"answerer": "responses", "openai_base_url": model.base_url}
+    async with shared_service(postgres_server, migrated_template, **changes) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def written(generating: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
+    shop = await lamp_shop(generating)
+    model.journal.exchanges.clear()
+    yield shop
+    model.script = Script()
+
+
+async def test_models_answer_streams_with_its_name_and_tokens(written: Shop) -> None:
+    heard = await ask(written)
+    assert_well_formed(heard)
+    answer = heard.completed.answer
+    assert heard.kinds.count("delta") > 3
+    assert answer.text.startswith("A lamp may be returned within thirty days.")
+    assert answer.answerer == "openai-compatible/gpt-5.4-mini"
+    assert answer.input_tokens > answer.output_tokens > 0
+    assert [list(citation.numbers) for citation in answer.citations] == [[1]]
+
+
+async def test_citation_of_a_fragment_that_was_not_given_is_left_out(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    model.script = Script(text="Thirty days [1]. The moon is far [77].")
+    heard = await ask(written)
+    assert_well_formed(heard)
+    assert {number for citation in heard.citations for number in citation.numbers} == {1}
+
+
+async def test_prompt_holds_the_tenants_instructions_and_no_tenant_id(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    await ask(written)
+    asked = json.dumps((await model.journal.arrived(MODEL)).body)
+    assert "lighthouse keeper" in asked
+    assert CONTACT in asked
+    assert written.tenant_id not in asked
+
+
+async def test_repeated_request_replays_the_answer_without_a_second_model_call(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    request_id = str(uuid.uuid4())
+    first = await ask(written, request_id=request_id)
+    again = await ask(written, request_id=request_id)
+    assert_well_formed(again)
+    assert again.completed == first.completed
+    assert again.started == first.started
+    assert len(model.journal.to(MODEL)) == 1
+
+
+async def test_request_id_of_another_question_is_refused(written: Shop, model: FakeOpenAI) -> None:
+    request_id = str(uuid.uuid4())
+    await ask(written, request_id=request_id)
+    with refused("INVALID_ARGUMENT", field="request_id"):
+        await ask(written, "What does shipping cost?", request_id=request_id)
+    assert len(model.journal.to(MODEL)) == 1
+
+
+async def test_request_that_is_being_answered_is_not_answered_twice(written: Shop, model: FakeOpenAI) -> None:
+    model.script = Script(text="Thirty days. [1]", interruption=Interruption.HANG)
+    request = pb.StreamAnswerRequest(question=QUESTION, request_id=str(uuid.uuid4()))
+    async with aclosing(written.client.stream_answer(request)) as events:
+        assert (await anext(events)).HasField("started")
+        failure = await failure_of(ask(written, request_id=request.request_id))
+        assert (failure.code, failure.reason) == ("ABORTED", "ANSWER_RUNNING")
+        assert failure.retry_after_seconds
+
+
+async def test_cancelling_stops_the_model_and_the_log_says_so(written: Shop, model: FakeOpenAI) -> None:
+    model.script = Script(text="word " * 1_000, delta_delay_seconds=0.01)
+    request = pb.StreamAnswerRequest(question=QUESTION)
+    async with aclosing(written.client.stream_answer(request)) as events:
+        answer_id = (await anext(events)).started.answer_id
+        assert (await anext(events)).HasField("delta")
+    exchange = await model.journal.arrived(MODEL)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await exchange.ended.wait()
+    assert exchange.is_disconnected
+    assert exchange.deltas_sent < 500
+    answer = await ended_answer(written, answer_id)
+    assert answer.status == pb.ANSWER_STATUS_CANCELLED
+    assert answer.text.startswith("word")
+    assert answer.finish_reason == pb.FINISH_REASON_UNSPECIFIED
+
+
+@pytest.mark.parametrize(
+    "interruption", [Interruption.DISCONNECT, Interruption.FAILED, Interruption.ERROR_EVENT]
+)
+async def test_model_that_breaks_off_ends_the_stream_and_what_it_wrote_is_kept(
+    written: Shop, model: FakeOpenAI, interruption: Interruption
+) -> None:
+    model.script = Script(text="Thirty days or more. [1]", interruption=interruption, interrupted_after=2)
+    request_id = str(uuid.uuid4())
+    events: list[pb.StreamAnswerResponse] = []
+    with refused("UNAVAILABLE"):
+        async for event in written.client.stream_answer(
+            pb.StreamAnswerRequest(question=QUESTION, request_id=request_id)
+        ):
+            events += [event]
+    heard = Heard(events=events)
+    assert "completed" not in heard.kinds
+    answer = await ended_answer(written, heard.started.answer_id)
+    assert answer.status == pb.ANSWER_STATUS_INTERRUPTED
+    assert answer.text == heard.text == "Thirty days"
+    model.script = Script()
+    again = await ask(written, request_id=request_id)
+    assert_well_formed(again)
+    assert again.started.answer_id == heard.started.answer_id
+
+
+async def test_model_that_does_not_answer_is_unavailable_without_its_words(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    model.fail(Fault(path=MODEL, times=3, status=500, message="hunter2"))
+    with structlog.testing.capture_logs() as logged:
+        failure = await failure_of(ask(written))
+    assert failure.code == "UNAVAILABLE"
+    assert "hunter2" not in str(failure)
+    assert "hunter2" not in str(logged)
+    model.faults.take(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome.MAX_OUTPUT_TOKENS, pb.FINISH_REASON_LENGTH),
+        (Outcome.CONTENT_FILTER, pb.FINISH_REASON_POLICY),
+        (Outcome.REFUSAL, pb.FINISH_REASON_POLICY),
+    ],
+)
+async def test_answer_tells_why_it_ended(
+    written: Shop, model: FakeOpenAI, outcome: Outcome, reason: int
+) -> None:
+    model.script = Script(text="Thirty days", outcome=outcome)
+    heard = await ask(written)
+    assert_well_formed(heard)
+    assert heard.completed.finish_reason == reason
+    assert heard.text
+
+
+async def test_nothing_relevant_asks_no_model(written: Shop, model: FakeOpenAI) -> None:
+    heard = await ask(written, "Who won the chess championship in Reykjavik?")
+    assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
+    assert not model.journal.to(MODEL)
+
+
+async def test_earlier_turns_of_a_session_reach_the_prompt_in_order(written: Shop, model: FakeOpenAI) -> None:
+    session_id = await new_session(written)
+    model.script = Script(text="Thirty days of light. [1]")
+    first = await ask(written, session_id=session_id)
+    assert first.started.session_id == first.completed.answer.session_id == session_id
+    await ask(written, "What does shipping of a parcel cost?", session_id=session_id)
+    await ask(written, "May a bulb be returned?", session_id=session_id)
+    asked = json.dumps((await model.journal.arrived(MODEL, count=3)).body)
+    places = [asked.find(text) for text in (QUESTION, "days of light", "What does shipping", "May a bulb")]
+    assert places == sorted(places)
+    assert -1 not in places
+
+
+async def test_question_on_its_own_knows_no_other_turns(written: Shop, model: FakeOpenAI) -> None:
+    await ask(written, session_id=await new_session(written))
+    await ask(written, "What does shipping of a parcel cost?", session_id=await new_session(written))
+    await ask(written, "What does shipping of a parcel cost?")
+    for count in (2, 3):
+        body = json.dumps((await model.journal.arrived(MODEL, count=count)).body)
+        assert QUESTION not in body
+
+
+async def test_usage_counts_answers_and_tokens(written: Shop) -> None:
+    answer = (await ask(written)).completed.answer
+    [today] = (await written.client.get_usage(insights_pb.GetUsageRequest())).days
+    assert (today.answer_count, today.unanswered_count) == (1, 0)
+    assert today.input_token_count == answer.input_tokens
+    assert today.output_token_count == answer.output_tokens

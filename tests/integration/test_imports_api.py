@@ -1,0 +1,202 @@
+"""ImportDocuments and ImportShop over the wire: resumable, exact about what was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from kladez.v1 import document_service_pb2 as pb
+
+import retrieval_service
+from retrieval_service.postgres.embedded import Embedded
+from tests.integration.service_kit import (
+    Running,
+    Shop,
+    new_shop,
+    refused,
+    shared_service,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DEMO = Path(retrieval_service.__file__).parent / "demo"
+TEXT = "Assam is a strong black tea for the morning."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
+    """Without a worker: what is only stored here need not be embedded."""
+    async with shared_service(postgres_server, migrated_template, workers=0) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(running: Running) -> Shop:
+    return await new_shop(running)
+
+
+def document(external_id: str, **fields: object) -> pb.Document:
+    return pb.Document(**{"source_type": "article", "external_id": external_id, "content": TEXT, **fields})
+
+
+async def got(shop: Shop, external_id: str, source_type: str = "article") -> pb.Document:
+    key = pb.DocumentKey(source_type=source_type, external_id=external_id)
+    return (await shop.client.get_document(pb.GetDocumentRequest(key=key))).document
+
+
+async def listed(shop: Shop, **conditions: object) -> list[str]:
+    """External ids of all pages, two documents a page."""
+    request = pb.ListDocumentsRequest(page_size=2, **conditions)
+    found: list[str] = []
+    while True:
+        page = await shop.client.list_documents(request)
+        assert len(page.documents) <= 2
+        found += [one.external_id for one in page.documents]
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
+
+
+# --- import
+
+
+async def imported(
+    shop: Shop, requests: Iterable[pb.ImportDocumentsRequest]
+) -> list[pb.ImportDocumentsResponse]:
+    async def sent() -> AsyncIterator[pb.ImportDocumentsRequest]:
+        for request in requests:
+            yield request
+
+    return [event async for event in shop.client.import_documents(sent())]
+
+
+def config(import_id: str) -> pb.ImportDocumentsRequest:
+    return pb.ImportDocumentsRequest(config=pb.ImportConfig(import_id=import_id))
+
+
+def chunk(first_sequence: int, *documents: pb.Document) -> pb.ImportDocumentsRequest:
+    return pb.ImportDocumentsRequest(chunk=pb.ImportChunk(first_sequence=first_sequence, documents=documents))
+
+
+def acknowledged(events: Sequence[pb.ImportDocumentsResponse]) -> list[int]:
+    return [event.ack.next_sequence for event in events if event.WhichOneof("event") == "ack"]
+
+
+async def test_import_acknowledges_each_chunk_and_ends_with_the_summary(shop: Shop) -> None:
+    requests = [
+        config(str(uuid.uuid4())),
+        chunk(0, document("a"), document("b")),
+        chunk(2, document("c"), document("bad", content="")),
+        chunk(4, document("a")),
+    ]
+    events = await imported(shop, requests)
+    kinds = [event.WhichOneof("event") for event in events]
+    assert kinds == ["ack", "ack", "item_errors", "ack", "ack", "summary"]
+    assert acknowledged(events) == [0, 2, 4, 5]
+    [wrong] = events[2].item_errors.errors
+    assert (wrong.index, wrong.external_id, wrong.error.fields[0].field) == (3, "bad", "content")
+    assert events[-1].summary == pb.ImportSummary(created_count=3, unchanged_count=1, failed_count=1)
+
+
+async def test_import_goes_on_where_a_broken_connection_ended(shop: Shop) -> None:
+    import_id = str(uuid.uuid4())
+
+    async def broken() -> AsyncIterator[pb.ImportDocumentsRequest]:
+        yield config(import_id)
+        yield chunk(0, document("a"), document("b"))
+        await asyncio.Event().wait()
+
+    async with aclosing(shop.client.import_documents(broken())) as events:
+        async for event in events:
+            if event.ack.next_sequence == 2:
+                break
+    again = await imported(
+        shop,
+        [config(import_id), chunk(0, document("a"), document("b"), document("c")), chunk(3, document("d"))],
+    )
+    assert acknowledged(again) == [2, 3, 4]
+    assert again[-1].summary == pb.ImportSummary(created_count=4)
+    last = await imported(shop, [config(import_id)])
+    assert acknowledged(last) == [4]
+    assert last[-1].summary.created_count == 4
+
+
+async def test_import_with_a_gap_is_refused_and_nothing_of_the_chunk_is_stored(shop: Shop) -> None:
+    import_id = str(uuid.uuid4())
+    with refused("INVALID_ARGUMENT", field="chunk.first_sequence"):
+        await imported(shop, [config(import_id), chunk(0, document("a")), chunk(2, document("c"))])
+    assert await listed(shop) == ["a"]
+    assert acknowledged(await imported(shop, [config(import_id)])) == [1]
+
+
+@pytest.mark.parametrize(
+    ("requests", "wrong"),
+    [
+        ([], "config"),
+        ([chunk(0, document("a"))], "config"),
+        ([config("mine")], "config.import_id"),
+        ([config(str(uuid.UUID(int=1))), config(str(uuid.UUID(int=1)))], "chunk"),
+        ([config(str(uuid.UUID(int=1))), chunk(0)], "chunk.documents"),
+        ([config(str(uuid.UUID(int=1))), chunk(-1, document("a"))], "chunk.first_sequence"),
+    ],
+)
+async def test_import_out_of_order_is_refused(
+    shop: Shop, requests: list[pb.ImportDocumentsRequest], wrong: str
+) -> None:
+    with refused("INVALID_ARGUMENT", field=wrong):
+        await imported(shop, requests)
+
+
+# --- shop import
+
+
+async def test_demo_shop_is_imported_whole_and_again_without_a_change(shop: Shop) -> None:
+    data = (DEMO / "shop.pt.json").read_bytes()
+    rows = {name: len(items) for name, items in json.loads(data).items() if isinstance(items, list)}
+    first = await shop.client.import_shop(pb.ImportShopRequest(shop_json=data, language="pt"))
+    assert not first.errors
+    assert first.summary.created_count == sum(rows.values())
+    again = await shop.client.import_shop(pb.ImportShopRequest(shop_json=data, language="pt"))
+    assert again.summary == pb.ImportSummary(unchanged_count=sum(rows.values()))
+
+
+async def test_unknown_product_fields_become_metadata(shop: Shop) -> None:
+    row = {"id": "lamp", "name": "Лампа", "description": "Тёплый свет.", "price": 990, "watts": 40}
+    data = json.dumps({"products": [row]}).encode()
+    response = await shop.client.import_shop(pb.ImportShopRequest(shop_json=data))
+    assert list(response.metadata_fields) == ["watts"]
+    stored = await got(shop, "lamp", "product")
+    assert (stored.metadata["watts"], stored.metadata["price"], stored.language) == (40, 990, "ru")
+
+
+async def test_bad_shop_rows_are_named_by_list_line_and_field_while_good_ones_are_kept(shop: Shop) -> None:
+    data = b"""{"products": [
+  {"id": "good", "name": "Lamp", "description": "Warm light."},
+  {"id": "bad", "name": 7, "description": "x"},
+  "not an object"
+],
+"faq": [
+  {"question": "Where?"}
+]}"""
+    response = await shop.client.import_shop(pb.ImportShopRequest(shop_json=data, language="en"))
+    places = [(one.list, one.index, one.line, one.field) for one in response.errors]
+    assert ("products", 1, 3, "name") in places
+    assert ("products", 2, 4, "") in places
+    assert ("faq", 0, 7, "answer") in places
+    assert response.summary == pb.ImportSummary(created_count=1, failed_count=3)
+    assert await listed(shop) == ["good"]
+
+
+async def test_shop_that_is_no_json_is_reported_with_its_line(shop: Shop) -> None:
+    data = b'{"products": [\n  {"id": "a", "name": "A", "description": "x"},\n  {"id": \n]}'
+    response = await shop.client.import_shop(pb.ImportShopRequest(shop_json=data))
+    assert response.errors
+    assert response.errors[-1].line >= 3
+    with refused("INVALID_ARGUMENT", field="shop_json"):
+        await shop.client.import_shop(pb.ImportShopRequest())
