@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retrieval_service.domain.spaces import Space
+
+Scores = NDArray[np.float64]
 
 # How much the vectors count, by what their model says of the question's language. Measured: a model that
 # cannot read the language must not be heard at all, or it drowns the lexical scores.
@@ -17,26 +21,13 @@ STEM_SHARE = 0.5
 GRAM_SHARE = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A passage with the raw scores of every arm; `similarity` is a cosine, None without a vector."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RawScores:
+    """One row of raw scores for each candidate; a similarity is a cosine, NaN for a passage without a vector."""
 
-    chunk_id: str
-    similarity: float | None
-    stems: float
-    grams: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """A candidate with its place in the ranking's terms; `score` and `lexical` are in [0, 1].
-
-    They compare candidates of one question only; whether anything was found is read from the raw scores.
-    """
-
-    candidate: Candidate
-    lexical: float
-    score: float
+    similarities: Scores
+    stems: Scores
+    grams: Scores
 
 
 def alpha(query_language: str, query_script: str, space: Space) -> float:
@@ -48,28 +39,18 @@ def alpha(query_language: str, query_script: str, space: Space) -> float:
     return UNKNOWN_LANGUAGE
 
 
-def fuse(candidates: Sequence[Candidate], alpha: float) -> list[Scored]:
-    """Best first, ties by chunk id.
+def fuse(raw: RawScores, alpha: float) -> Scores:
+    """A score in [0, 1] for each candidate, in the same order.
 
     Each arm is divided by its best score among the candidates, so every candidate must bring exact scores of
-    all arms: a missing score is not a zero. An arm that found nothing adds nothing.
+    all arms: a missing score is not a zero. An arm that found nothing adds nothing. The scores compare
+    candidates of one question only: whether anything was found at all is read from the raw ones.
     """
-    similarities = _normalized(candidate.similarity or 0.0 for candidate in candidates)
-    stems = _normalized(candidate.stems for candidate in candidates)
-    grams = _normalized(candidate.grams for candidate in candidates)
-    scored = [
-        _scored(candidate, alpha, similarity, STEM_SHARE * stem + GRAM_SHARE * gram)
-        for candidate, similarity, stem, gram in zip(candidates, similarities, stems, grams, strict=True)
-    ]
-    return sorted(scored, key=lambda one: (-one.score, one.candidate.chunk_id))
+    lexical = STEM_SHARE * _normalized(raw.stems) + GRAM_SHARE * _normalized(raw.grams)
+    return alpha * _normalized(np.nan_to_num(raw.similarities)) + (1 - alpha) * lexical
 
 
-def _scored(candidate: Candidate, alpha: float, similarity: float, lexical: float) -> Scored:
-    score = min(1.0, alpha * similarity + (1 - alpha) * lexical)  # rounding may pass 1 by a hair
-    return Scored(candidate=candidate, lexical=lexical, score=score)
-
-
-def _normalized(scores: Iterable[float]) -> list[float]:
-    positive = [max(0.0, score) for score in scores]
-    best = max(positive, default=0.0)
-    return [score / best if best else 0.0 for score in positive]
+def _normalized(scores: Scores) -> Scores:
+    positive = np.maximum(scores, 0.0)
+    best = positive.max(initial=0.0)
+    return positive / best if best else positive

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+import numpy as np
 import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import fusion, languages, lexical
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.fusion import Candidate
+from retrieval_service.domain.fusion import Scores
 from retrieval_service.domain.lexical import Terms, TermStatistics
 from retrieval_service.domain.relevance import Evidence, coverage, is_relevant
 from retrieval_service.domain.spaces import Space, Vector
@@ -22,7 +23,7 @@ from retrieval_service.providers.ports import Embedder
 from retrieval_service.services.weighing import Weigher, Weights
 from retrieval_service.stores import passages
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.passages import Passage, Probe, Score
+from retrieval_service.stores.passages import Candidates, Passage, Probe
 
 log = structlog.get_logger("kladez.searching")
 
@@ -121,16 +122,16 @@ class Searcher:
             depth=query.depth,
         )
         async with self._database.snapshot(tenant_id) as scope:
-            scores = await passages.score(scope, self._space_id, probe, query.conditions)
-            ranked = [one for one in rank(scores, mode, reading.alpha) if one.score >= query.min_score]
-            page = ranked[query.offset : query.offset + query.limit]
-            read = await passages.read(scope, [one.chunk_id for one in page])
+            candidates = await passages.score(scope, self._space_id, probe, query.conditions)
+            ranking = rank(candidates, mode, reading.alpha, query.min_score)
+            page = ranking.page(query.offset, query.limit)
+            read = await passages.read(scope, list(page))
         return Found(
-            hits=hits(page, read),
+            hits=hits(read, ranking, page),
             mode=mode,
             language=reading.language,
             degraded_reason=degraded_reason,
-            has_more=len(ranked) > query.offset + query.limit,
+            has_more=len(ranking.order) > query.offset + query.limit,
         )
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
@@ -157,9 +158,11 @@ class Searcher:
         """The mode that is possible, the question's vector when it needs one, and what was lost."""
         if query.mode is Mode.FULL_TEXT:
             return query.mode, None, ""
+        if reading.alpha == 0 and query.mode is Mode.HYBRID:
+            return query.mode, None, ""
         if reading.alpha == 0:
             reason = f"the embedding model does not read the {reading.script or 'question’s'} script"
-            return Mode.FULL_TEXT, None, reason if query.mode is Mode.SEMANTIC else ""
+            return Mode.FULL_TEXT, None, reason
         try:
             embedded = await self._embedder.embed_query(query.text)
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
@@ -199,44 +202,42 @@ def passage_text(passage: Passage) -> str:
     return lexical.indexed_text(passage.title, passage.heading, passage.text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """A candidate with its final score."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranking:
+    """`order` are the places of the candidates that count, best first; `scores` stand at their places."""
 
-    chunk_id: UUID
-    score: float
-    raw: Score
+    candidates: Candidates
+    scores: Scores
+    order: Sequence[int]
+
+    def page(self, offset: int, limit: int) -> dict[UUID, int]:
+        """Places by chunk id, in order."""
+        return {self.candidates.chunk_ids[place]: place for place in self.order[offset : offset + limit]}
 
 
-def rank(scores: Sequence[Score], mode: Mode, alpha: float) -> list[Ranked]:
-    """Best first."""
+def rank(candidates: Candidates, mode: Mode, alpha: float, min_score: float) -> Ranking:
+    """Equal scores are ordered by chunk id, as the candidates are."""
+    raw = candidates.raw
     if mode is Mode.SEMANTIC:
-        found = [one for one in scores if one.similarity is not None]
-        ordered = sorted(found, key=lambda one: (-(one.similarity or 0.0), one.chunk_id))
-        return [
-            Ranked(chunk_id=one.chunk_id, score=max(0.0, one.similarity or 0.0), raw=one) for one in ordered
-        ]
-    by_id = {str(one.chunk_id): one for one in scores}
-    candidates = [
-        Candidate(chunk_id=key, similarity=one.similarity, stems=one.stem_score, grams=one.gram_score)
-        for key, one in by_id.items()
-    ]
-    fused = fusion.fuse(candidates, 0.0 if mode is Mode.FULL_TEXT else alpha)
-    return [
-        Ranked(chunk_id=raw.chunk_id, score=one.score, raw=raw)
-        for one in fused
-        if one.score > 0 and (raw := by_id[one.candidate.chunk_id])
-    ]
+        scores = np.maximum(raw.similarities, 0.0)
+        counts = ~np.isnan(raw.similarities)
+    else:
+        scores = fusion.fuse(raw, 0.0 if mode is Mode.FULL_TEXT else alpha)
+        counts = scores > 0
+    order = np.argsort(-scores, kind="stable")
+    kept = order[(counts & (scores >= min_score))[order]]
+    return Ranking(candidates=candidates, scores=scores, order=kept.tolist())
 
 
-def hits(page: Sequence[Ranked], read: Sequence[Passage]) -> list[Hit]:
-    ranked = {one.chunk_id: one for one in page}
+def hits(read: Sequence[Passage], ranking: Ranking, page: Mapping[UUID, int]) -> list[Hit]:
+    raw = ranking.candidates.raw
+    found = [(passage, page[passage.chunk_id]) for passage in read]
     return [
         Hit(
             passage=passage,
-            score=ranked[passage.chunk_id].score,
-            similarity=ranked[passage.chunk_id].raw.similarity,
-            stem_score=ranked[passage.chunk_id].raw.stem_score,
+            score=float(ranking.scores[place]),
+            similarity=None if np.isnan(raw.similarities[place]) else float(raw.similarities[place]),
+            stem_score=float(raw.stems[place]),
         )
-        for passage in read
+        for passage, place in found
     ]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.fusion import RawScores
 from retrieval_service.domain.lexical import SparseVector
 from retrieval_service.domain.spaces import Vector
 from retrieval_service.stores.chunks import sparse
@@ -35,15 +37,12 @@ class Probe:
     depth: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """A candidate with the raw scores of every arm; `similarity` is a cosine, None without a vector."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidates:
+    """Chunks and, at the same places, the raw scores of every arm."""
 
-    chunk_id: UUID
-    document_id: UUID
-    similarity: float | None
-    stem_score: float
-    gram_score: float
+    chunk_ids: Sequence[UUID]
+    raw: RawScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,24 +110,27 @@ by_grams AS MATERIALIZED (
 candidates AS (
     SELECT chunk_id FROM by_meaning UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
 )
-SELECT c.id AS chunk_id, c.document_id,
-    CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END AS similarity,
-    CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END AS stem_score,
-    CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END AS gram_score
+SELECT c.id, CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
+    CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
+    CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END
 FROM candidates
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = candidates.chunk_id
 JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
 JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
 LEFT JOIN {vectors} v ON v.tenant_id = %(tenant_id)s AND v.chunk_id = c.id
+ORDER BY c.id
 """
 
 
-async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> list[Score]:
-    """Candidates of all arms, in no order; every score is exact for every one of them."""
-    async with scope.connection.cursor(row_factory=class_row(Score)) as cursor:
+async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> Candidates:
+    """Candidates of all arms by chunk id; every score is exact for every one of them."""
+    async with scope.connection.cursor(binary=True) as cursor:
         statement = sql.SQL(SEARCH).format(vectors=vectors_table(space_id))
         await cursor.execute(statement, search_parameters(scope.tenant_id, probe, conditions))
-        return await cursor.fetchall()
+        rows = await cursor.fetchall()
+    columns = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), 3)
+    raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
+    return Candidates(chunk_ids=[row[0] for row in rows], raw=raw)
 
 
 def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from types import ModuleType
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -56,6 +57,10 @@ async def owned(running: Running) -> Owned:
 @pytest_asyncio.fixture(loop_scope="module")
 async def intruder(running: Running) -> Shop:
     return await new_shop(running)
+
+
+async def candidate_ids(scope: TenantScope) -> Sequence[UUID]:
+    return (await passages.score(scope, 1, probe(), Conditions())).chunk_ids
 
 
 Trial = tuple[Callable[[TenantScope, Owned], Awaitable[object]], object]
@@ -170,7 +175,7 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "jobs.oldest_pending": (lambda scope, _: jobs.oldest_pending(scope), NO_ROWS),
-    "passages.score": (lambda scope, _: passages.score(scope, 1, probe(), Conditions()), NO_ROWS),
+    "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
     "passages.read": (lambda scope, own: passages.read(scope, [own.chunk_id]), NO_ROWS),
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),

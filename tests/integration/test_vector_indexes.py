@@ -148,8 +148,8 @@ async def recall(bench: Bench, big: BigTenant, questions: int = 50) -> float:
     hits = 0
     for vector in clustered(questions, seed=2):
         async with bench.service.database.tenant(big.tenant_id) as scope:
-            scores = await passages.score(scope, bench.service.space_id, meaning(vector), Conditions())
-        hits += len({score.chunk_id for score in scores} & big.nearest(vector))
+            found = await passages.score(scope, bench.service.space_id, meaning(vector), Conditions())
+        hits += len(set(found.chunk_ids) & big.nearest(vector))
     return hits / (questions * DEPTH)
 
 
@@ -209,8 +209,8 @@ async def test_rare_words_of_a_big_tenant_are_looked_up_in_their_index(bench: Be
     probe = Probe(vector=None, stems=stems, grams=stems, gate=(rare,), depth=DEPTH)
     assert "chunk_terms_by_stem" in await plan_of(bench, big.tenant_id, probe)
     async with bench.service.database.tenant(big.tenant_id) as scope:
-        scores = await passages.score(scope, bench.service.space_id, probe, Conditions())
-    assert [score.chunk_id for score in scores] == [big.chunk_ids[rare - 11]]
+        found = await passages.score(scope, bench.service.space_id, probe, Conditions())
+    assert found.chunk_ids == [big.chunk_ids[rare - 11]]
 
 
 class TestNewSpace:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.fusion import Candidate, alpha, fuse
+from retrieval_service.domain.fusion import RawScores, alpha, fuse
 from retrieval_service.domain.spaces import Space
 
 ENGLISH_ONLY = Space(
@@ -21,20 +22,13 @@ ENGLISH_ONLY = Space(
 EVERYTHING = Space(provider="openai", model="small", revision="3", dimensions=1536, max_tokens=8191)
 
 SCORES = st.floats(min_value=0, max_value=1e6)
-CANDIDATES = st.lists(
-    st.builds(
-        Candidate,
-        chunk_id=st.text("abc", min_size=1, max_size=3),
-        similarity=st.none() | st.floats(min_value=-1, max_value=1),
-        stems=SCORES,
-        grams=SCORES,
-    ),
-    max_size=12,
-)
+ROWS = st.lists(st.tuples(st.none() | st.floats(min_value=-1, max_value=1), SCORES, SCORES), max_size=12)
 
 
-def candidate(chunk_id: str, similarity: float | None, stems: float, grams: float) -> Candidate:
-    return Candidate(chunk_id=chunk_id, similarity=similarity, stems=stems, grams=grams)
+def raw(*rows: tuple[float | None, float, float]) -> RawScores:
+    """Rows of similarity, stems and grams."""
+    columns = np.array(rows, np.float64).reshape(len(rows), 3)
+    return RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
 
 
 @pytest.mark.parametrize(
@@ -56,43 +50,30 @@ def test_vectors_count_as_much_as_their_model_understands(
 
 
 def test_score_is_the_weighted_sum_of_the_arms_over_their_best() -> None:
-    scored = fuse([candidate("a", 0.8, 10, 4), candidate("b", 0.4, 5, 8)], 0.5)
-    assert [one.candidate.chunk_id for one in scored] == ["a", "b"]
-    assert [one.lexical for one in scored] == pytest.approx([0.75, 0.75])
-    assert [one.score for one in scored] == pytest.approx([0.875, 0.625])
+    assert fuse(raw((0.8, 10, 4), (0.4, 5, 8)), 0.5).tolist() == pytest.approx([0.875, 0.625])
 
 
 def test_blind_vectors_are_not_heard() -> None:
-    scored = fuse([candidate("lexical", -0.2, 9, 9), candidate("blind", 0.9, 0, 0)], 0.0)
-    assert [one.candidate.chunk_id for one in scored] == ["lexical", "blind"]
-    assert scored[1].score == 0
-
-
-def test_equal_scores_are_ordered_by_chunk_id() -> None:
-    scored = fuse([candidate(chunk_id, 0.5, 1, 1) for chunk_id in ("c", "a", "b")], 0.5)
-    assert [one.candidate.chunk_id for one in scored] == ["a", "b", "c"]
+    assert fuse(raw((-0.2, 9, 9), (0.9, 0, 0)), 0.0).tolist() == [1, 0]
 
 
 def test_arm_that_found_nothing_adds_nothing() -> None:
-    scored = fuse([candidate("a", 0.6, 0, 0), candidate("b", 0.3, 0, 0)], 0.5)
-    assert [one.score for one in scored] == pytest.approx([0.5, 0.25])
+    assert fuse(raw((0.6, 0, 0), (0.3, 0, 0)), 0.5).tolist() == pytest.approx([0.5, 0.25])
 
 
 def test_candidates_without_vectors_are_ranked_by_their_words() -> None:
-    scored = fuse([candidate("a", None, 1, 1), candidate("b", None, 2, 2)], 0.5)
-    assert [one.candidate.chunk_id for one in scored] == ["b", "a"]
+    assert fuse(raw((None, 1, 1), (None, 2, 2)), 0.5).tolist() == pytest.approx([0.25, 0.5])
 
 
-def test_nothing_to_fuse_gives_an_empty_ranking() -> None:
-    assert fuse([], 0.5) == []
+def test_nothing_to_fuse_gives_no_scores() -> None:
+    assert fuse(raw(), 0.5).tolist() == []
 
 
 @settings(max_examples=40, deadline=None, database=None)
-@given(CANDIDATES, st.sampled_from([0.0, 0.3, 0.5, 1.0]))
-def test_every_candidate_comes_back_once_with_a_falling_score_in_0_to_1(
-    candidates: list[Candidate], share: float
+@given(ROWS, st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+def test_every_candidate_has_a_score_in_0_to_1(
+    rows: list[tuple[float | None, float, float]], share: float
 ) -> None:
-    scored = fuse(candidates, share)
-    assert sorted(map(id, candidates)) == sorted(id(one.candidate) for one in scored)
-    assert all(0 <= one.score <= 1 and 0 <= one.lexical <= 1 for one in scored)
-    assert [one.score for one in scored] == sorted((one.score for one in scored), reverse=True)
+    scores = fuse(raw(*rows), share)
+    assert len(scores) == len(rows)
+    assert all(0 <= score <= 1 + 1e-9 for score in scores)

@@ -70,7 +70,9 @@ class SearchRequest(_message.Message):
     page_size: _builtins.int
     """Optional. Default 30, at most 100."""
     page_token: _builtins.str
-    """Optional. From the previous response to the same request. Pages reach 200 hits deep."""
+    """Optional. From the previous response to the same request. A listing ends with the candidates of its
+    first page: those of each way of searching, 50 or twice the page size, whichever is more.
+    """
     @_builtins.property
     def filter(self) -> _common_pb2.Filter:
         """Optional. Which documents to search."""
