@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from uuid import UUID
