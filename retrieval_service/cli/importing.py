@@ -19,8 +19,6 @@ RECONNECTIONS = 5
 RECONNECT_SECONDS = 0.5
 
 _BROKEN_LINE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"}
-# What grpc.aio may say instead when it was just writing; the service's own errors carry a reason.
-_BROKEN_WHILE_WRITING = {"INTERNAL", "UNKNOWN"}
 _NAMESPACE = uuid.UUID("6f1f6f0a-4c65-4b2e-9d5e-3a1b0c7f2e11")
 
 
@@ -88,10 +86,6 @@ def chunks(rows: Iterator[Row], first_sequence: int) -> Iterator[Chunk]:
         yield Chunk(first_sequence=first_sequence, documents=waiting)
 
 
-def _is_broken_line(error: CallFailed) -> bool:
-    return error.code in _BROKEN_LINE or (error.code in _BROKEN_WHILE_WRITING and not error.reason)
-
-
 class _Import:
     """One import over as many connections as it takes."""
 
@@ -118,7 +112,7 @@ class _Import:
                 await self._connect()
             except CallFailed as error:
                 failures = 1 if self._next_sequence > before else failures + 1
-                if failures > RECONNECTIONS or not _is_broken_line(error):
+                if failures > RECONNECTIONS or error.code not in _BROKEN_LINE:
                     raise
                 await asyncio.sleep(pause_seconds * failures)
         return self._report(self._summary)

@@ -41,7 +41,7 @@ DOCUMENTS = 2_000
 CHUNK = 25
 KILLS = 2
 END_SECONDS = 90.0
-BROKEN = {"UNAVAILABLE", "CANCELLED", "UNKNOWN"}
+BROKEN = {"UNAVAILABLE", "CANCELLED"}
 
 SPACE = Space(provider="any", model="any", revision="1", dimensions=DIMENSIONS, max_tokens=8_191)
 

@@ -48,7 +48,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-AXE = Path(os.environ.get("KLADEZ_AXE", "node_modules/axe-core/axe.min.js"))
+INSTALLED_AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+AXE = Path(os.environ.get("KLADEZ_AXE", INSTALLED_AXE))
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 BUDGET_BYTES = 12 * 1024
 PHONE = {"width": 360, "height": 640}
