@@ -308,7 +308,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> CallFailed:
     violations = bad.field_violations if bad else ()
     return CallFailed(
         error.details() or error.code().name,
-        code="UNAVAILABLE" if is_broken_line(error, info) else error.code().name,
+        code="UNAVAILABLE" if is_broken_line(error) else error.code().name,
         reason=info.reason if info else "",
         request_id=str(pairs(error).get("x-request-id", "")),
         retry_after_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
@@ -316,9 +316,10 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> CallFailed:
     )
 
 
-def is_broken_line(error: grpc.aio.AioRpcError, info: error_details_pb2.ErrorInfo | None) -> bool:
-    """grpc.aio says INTERNAL or UNKNOWN when the line breaks while it writes; the service's own say a reason."""
-    return info is None and error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+def is_broken_line(error: grpc.aio.AioRpcError) -> bool:
+    """grpc.aio says INTERNAL or UNKNOWN when the line breaks while it writes; what the service says has an id."""
+    vague = error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+    return vague and "x-request-id" not in pairs(error)
 
 
 def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:
