@@ -1,11 +1,22 @@
-"""What the services ask of a provider: vectors for texts, words for a prompt."""
+"""What the services ask of a provider: vectors for texts, words for a prompt, a search of its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
+from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import AnswerPart, Prompt
+from retrieval_service.domain.remote_files import (
+    FileAnswerPart,
+    FileSearch,
+    FoundFiles,
+    RemoteDocument,
+    Replaced,
+    Replacement,
+    StoreFile,
+    UploadedFile,
+)
 from retrieval_service.domain.spaces import Embedded, Space
 
 
@@ -34,6 +45,63 @@ class Answerer(Protocol):
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart, None]:
         """Text parts, then exactly one `Ending`; closing the iterator stops the model call at once."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RetrievalBackend(Protocol):
+    """Keeps documents as files in stores and searches them; a store belongs to one tenant.
+
+    Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`. What has been removed may be found for a
+    short while, and filters may let too much pass, so whoever answers with hits checks them first.
+    """
+
+    async def ensure_store(self, name: str, metadata: Mapping[str, str]) -> str:
+        """The id of the store with this name and metadata, which is created when there is none."""
+        ...
+
+    async def delete_store(self, store_id: str) -> None:
+        """Leaves the files at the provider: remove them first."""
+        ...
+
+    async def replace(self, store_id: str, replacements: Sequence[Replacement]) -> tuple[Replaced, ...]:
+        """Each old file serves until its successor is ready; raises only when no document could succeed."""
+        ...
+
+    async def update_attributes(self, store_id: str, file_id: str, document: RemoteDocument) -> None:
+        """For a document that changed in all but its text: nothing is processed anew."""
+        ...
+
+    async def remove(self, store_id: str, file_id: str) -> None:
+        """From the store and from the provider; a file that is gone is fine."""
+        ...
+
+    async def list_files(self, store_id: str) -> tuple[StoreFile, ...]:
+        """Everything in the store, also what is not ours."""
+        ...
+
+    async def list_uploads(self) -> tuple[UploadedFile, ...]:
+        """Our files of all tenants, in a store or not."""
+        ...
+
+    async def search(
+        self, store_id: str, query: str, conditions: Conditions, *, limit: int, threshold: float = 0.0
+    ) -> FoundFiles:
+        """At most 50 hits, best first; several may be of one document."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class FileAnswerer(Protocol):
+    """Writes answers from files that the provider finds by itself; the prompt's fragments are not used."""
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, prompt: Prompt, where: FileSearch) -> AsyncGenerator[FileAnswerPart, None]:
+        """`FoundFiles` after each search, text parts, citations, then exactly one `Ending`."""
         ...
 
     async def close(self) -> None: ...

@@ -37,7 +37,7 @@ class ResponsesAnswerer:
         reading = read_events(lambda: self._open(said), self._settings.patience)
         async with aclosing(reading) as events:
             async for event in events:
-                part = _part(event)
+                part = part_of(event)
                 if isinstance(part, Ending):
                     await drain(events)
                     yield part
@@ -53,15 +53,15 @@ class ResponsesAnswerer:
         return await self._client.responses.create(
             model=self._settings.model,
             instructions=said.instructions,
-            input=[_param(message) for message in said.messages],
+            input=[message_param(message) for message in said.messages],
             max_output_tokens=self._settings.max_output_tokens,
-            reasoning=_reasoning(self._settings.reasoning_effort) or omit,
+            reasoning=reasoning_of(self._settings.reasoning_effort) or omit,
             store=False,
             stream=True,
         )
 
 
-def _part(event: ResponseStreamEvent) -> AnswerPart | None:
+def part_of(event: ResponseStreamEvent) -> AnswerPart | None:
     """None for the many events that only report progress; the two that report failure are raised."""
     match event.type:
         case "response.output_text.delta":
@@ -96,10 +96,10 @@ def _is_refused(response: Response) -> bool:
     return any(part.type == "refusal" for message in messages for part in message.content)
 
 
-def _param(message: Message) -> EasyInputMessageParam:
+def message_param(message: Message) -> EasyInputMessageParam:
     return EasyInputMessageParam(role=message.role, content=message.content)
 
 
-def _reasoning(effort: str | None) -> Reasoning | None:
+def reasoning_of(effort: str | None) -> Reasoning | None:
     # The set of efforts grows with the models; the server, not this type, decides what is valid.
     return Reasoning(effort=cast(ReasoningEffort, effort)) if effort else None

@@ -5,5 +5,17 @@ from tests.fakes.openai.faults import Drop, Fault
 from tests.fakes.openai.journal import Exchange
 from tests.fakes.openai.scripts import Interruption, Outcome, Script
 from tests.fakes.openai.server import running_openai
+from tests.fakes.openai.storage import Fate, Storage
 
-__all__ = ["Drop", "Exchange", "FakeOpenAI", "Fault", "Interruption", "Outcome", "Script", "running_openai"]
+__all__ = [
+    "Drop",
+    "Exchange",
+    "FakeOpenAI",
+    "Fate",
+    "Fault",
+    "Interruption",
+    "Outcome",
+    "Script",
+    "Storage",
+    "running_openai",
+]

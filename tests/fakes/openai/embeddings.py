@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +11,7 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from tests.fakes.openai import wire
+from tests.fakes.openai.bags import bag_of_words
 from tests.fakes.openai.fake import FAKE, FakeOpenAI
 
 MOST_TEXTS = 2048
@@ -52,17 +51,6 @@ def refused(body: Mapping[str, Any], texts: list[str]) -> web.Response | None:
 def vector_length(fake: FakeOpenAI, body: Mapping[str, Any]) -> int:
     native = fake.dimensions_of(body["model"])
     return native if fake.ignores_dimensions else body.get("dimensions", native)
-
-
-def bag_of_words(text: str, length: int) -> NDArray[np.float32]:
-    """Each word adds 1 or -1 at a place of its own; not of unit length, as many servers' vectors are not."""
-    vector = np.zeros(length, dtype=np.float32)
-    for word in re.findall(r"\w+", text.lower()) or [text]:
-        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-        vector[int.from_bytes(digest[:4], "big") % length] += 1.0 if digest[4] & 1 else -1.0
-    if not vector.any():
-        vector[0] = 1.0
-    return vector
 
 
 def encoded(vector: NDArray[np.float32], is_base64: bool) -> str | list[float]:

@@ -7,6 +7,7 @@ from aiohttp import web
 from tests.fakes.openai.faults import Fault, Faults
 from tests.fakes.openai.journal import Exchange, Journal
 from tests.fakes.openai.scripts import Script
+from tests.fakes.openai.storage import Storage
 
 OTHER_MODELS_DIMENSIONS = 384
 
@@ -24,6 +25,7 @@ class FakeOpenAI:
         self.journal = Journal()
         self.faults = Faults()
         self.script = Script()
+        self.storage = Storage()
         self.dimensions = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
         self.always_floats = False
         self.ignores_dimensions = False

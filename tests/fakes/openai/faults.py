@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,14 +17,16 @@ class Drop(StrEnum):
 
 @dataclass(kw_only=True)
 class Fault:
-    """Befalls the next `times` requests whose path ends with `path`.
+    """Befalls `times` requests whose path ends with the pattern `path`, after `skips` that it lets through.
 
-    `delay_seconds` comes before the first byte, `hangs` is a delay without end. Without `status` and `drop`
-    the request is then answered as usual.
+    `method` None means any. `delay_seconds` comes before the first byte, `hangs` is a delay without end.
+    Without `status` and `drop` the request is then answered as usual.
     """
 
     path: str
+    method: str | None = None
     times: int = 1
+    skips: int = 0
     delay_seconds: float = 0.0
     hangs: bool = False
     drop: Drop | None = None
@@ -33,6 +36,9 @@ class Fault:
     message: str = "injected"
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def is_for(self, path: str, method: str | None) -> bool:
+        return self.method in (None, method) and re.search(f"(?:{self.path})$", path) is not None
+
 
 class Faults:
     """The faults still to come."""
@@ -40,12 +46,20 @@ class Faults:
     def __init__(self) -> None:
         self._pending: list[Fault] = []
 
+    @property
+    def are_spent(self) -> bool:
+        return not self._pending
+
     def add(self, fault: Fault) -> None:
         self._pending.append(fault)
 
-    def take(self, path: str) -> Fault | None:
-        """The oldest fault for a path, spent once."""
-        fault = next((fault for fault in self._pending if path.endswith(fault.path)), None)
+    def take(self, path: str, method: str | None = None) -> Fault | None:
+        """The oldest fault for a request, spent once; None while that one lets requests through."""
+        meant = (fault for fault in self._pending if fault.is_for(path, method))
+        fault = next(meant, None)
+        if fault and fault.skips > 0:
+            fault.skips -= 1
+            return None
         if fault:
             self._spend(fault)
         return fault

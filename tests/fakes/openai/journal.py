@@ -12,7 +12,7 @@ from typing import Any
 class Exchange:
     """One request; `deltas_sent` counts the words of a streamed answer that left before it ended.
 
-    Two exchanges with the same `client_port` came over one connection.
+    The body is empty unless it was JSON. Two exchanges with the same `client_port` came over one connection.
     """
 
     method: str

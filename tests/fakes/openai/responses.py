@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.openai import wire
+from tests.fakes.openai import file_search, wire
 from tests.fakes.openai.fake import EXCHANGE, FAKE
 from tests.fakes.openai.scripts import Interruption, Outcome, Script, words
 
@@ -16,9 +16,13 @@ Body = Mapping[str, Any]
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
-    body, script = await request.json(), request.app[FAKE].script
-    text = script.answer_to(task_of(body))
-    final = response_object(body, script, text)
+    fake, body = request.app[FAKE], await request.json()
+    script = fake.script
+    for store_id in file_search.store_ids(body):
+        wire.existing(fake.storage.stores, store_id)
+    call = file_search.call_item(fake.storage, body, task_of(body))
+    text = file_search.answer(script, call) if call else script.answer_to(task_of(body))
+    final = response_object(body, script, text, call)
     if not body.get("stream"):
         return web.json_response(final)
     return await Stream(request, await wire.open_events(request), script).play(final, text)
@@ -37,31 +41,44 @@ class Stream:
         skeleton = {**final, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
         await self._send("response.created", response=skeleton)
         await self._send("response.in_progress", response=skeleton)
-        item = final["output"][0]
+        for call in final["output"][:-1]:
+            await self._call(call)
+        index, item = len(final["output"]) - 1, final["output"][-1]
         await self._send(
             "response.output_item.added",
-            output_index=0,
+            output_index=index,
             item={**item, "status": "in_progress", "content": []},
         )
         if await self._say(item, text, final):
-            await self._send("response.output_item.done", output_index=0, item=item)
+            await self._send("response.output_item.done", output_index=index, item=item)
             await self._send(f"response.{final['status']}", response=final)
         await asyncio.sleep(self._script.end_delay_seconds)
         await self._response.write_eof()
         return self._response
 
+    async def _call(self, item: Body) -> None:
+        """A search, from its beginning to its results."""
+        begun = {**item, "status": "in_progress", "queries": [], "results": None}
+        await self._send("response.output_item.added", output_index=0, item=begun)
+        for state in ("in_progress", "searching", "completed"):
+            await self._send(f"response.file_search_call.{state}", output_index=0, item_id=item["id"])
+        await self._send("response.output_item.done", output_index=0, item=item)
+
     async def _say(self, item: Body, text: str, final: Body) -> bool:
         """False when the script interrupts the answer."""
         part = item["content"][0]
         kind = "refusal" if part["type"] == "refusal" else "output_text"
-        place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-        empty = {**part, "refusal": ""} if kind == "refusal" else {**part, "text": ""}
+        place = {"item_id": item["id"], "output_index": len(final["output"]) - 1, "content_index": 0}
+        empty = {**part, "refusal": ""} if kind == "refusal" else {**part, "text": "", "annotations": []}
         await self._send("response.content_part.added", **place, part=empty)
         for position, word in enumerate(words(text)):
             if self._script.interruption and position == self._script.interrupted_after:
                 await self._interrupt(self._script.interruption, final)
                 return False
             await self._say_word(kind, place, word)
+        for number, annotation in enumerate(part.get("annotations", ())):
+            kind_of_event = "response.output_text.annotation.added"
+            await self._send(kind_of_event, **place, annotation_index=number, annotation=annotation)
         done = {"refusal": text} if kind == "refusal" else {"text": text, "logprobs": []}
         await self._send(f"response.{kind}.done", **place, **done)
         await self._send("response.content_part.done", **place, part=part)
@@ -102,7 +119,7 @@ def task_of(body: Body) -> str:
     return said if isinstance(said, str) else str(said[-1]["content"])
 
 
-def response_object(body: Body, script: Script, text: str) -> dict[str, Any]:
+def response_object(body: Body, script: Script, text: str, call: Body | None = None) -> dict[str, Any]:
     reason = script.outcome.value if script.outcome in CUT else None
     return {
         "id": wire.new_id("resp_"),
@@ -114,15 +131,15 @@ def response_object(body: Body, script: Script, text: str) -> dict[str, Any]:
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
         "model": body["model"],
-        "output": [message_item(script, text)],
+        "output": [*([call] if call else []), message_item(script, text, call)],
         "parallel_tool_calls": True,
         "previous_response_id": None,
         "reasoning": {"effort": None, "summary": None},
         "store": body.get("store", True),
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},
-        "tool_choice": "auto",
-        "tools": [],
+        "tool_choice": body.get("tool_choice", "auto"),
+        "tools": body.get("tools", []),
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": usage(body, text),
@@ -130,8 +147,9 @@ def response_object(body: Body, script: Script, text: str) -> dict[str, Any]:
     }
 
 
-def message_item(script: Script, text: str) -> dict[str, Any]:
-    words_said = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def message_item(script: Script, text: str, call: Body | None) -> dict[str, Any]:
+    annotations = file_search.annotations(call, text) if call else []
+    words_said = {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
     refusal = {"type": "refusal", "refusal": text}
     return {
         "id": wire.new_id("msg_"),

@@ -9,14 +9,24 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from tests.fakes.openai import chat_completions, embeddings, models, responses, wire
+from tests.fakes.openai import (
+    chat_completions,
+    embeddings,
+    files,
+    models,
+    responses,
+    store_files,
+    vector_stores,
+    wire,
+)
 from tests.fakes.openai.fake import EXCHANGE, FAKE, FakeOpenAI
 from tests.fakes.openai.faults import Drop, Fault
 from tests.fakes.openai.journal import Exchange
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-RESOURCES = (embeddings, responses, chat_completions, models)
+RESOURCES = (embeddings, responses, chat_completions, models, files, vector_stores, store_files)
 SHUTDOWN_SECONDS = 0.1
+JSON = "application/json"
 
 
 @asynccontextmanager
@@ -50,7 +60,7 @@ async def _recorded(request: web.Request, handler: Handler) -> web.StreamRespons
         method=request.method,
         path=request.path,
         headers=dict(request.headers),
-        body=json.loads(await request.read() or "{}"),
+        body=json.loads(await request.read() or "{}") if request.content_type == JSON else {},
         client_port=request.get_extra_info("peername", ("", 0))[1],
     )
     request[EXCHANGE] = exchange
@@ -80,7 +90,7 @@ async def _authorized(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def _faulted(request: web.Request, handler: Handler) -> web.StreamResponse:
-    fault = request.app[FAKE].faults.take(request.path)
+    fault = request.app[FAKE].faults.take(request.path, request.method)
     if fault is None:
         return await handler(request)
     if fault.drop:
