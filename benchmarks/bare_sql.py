@@ -18,7 +18,6 @@ from retrieval_service.services.searching import LEAST_DEPTH, Query
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores import database, passages
 from retrieval_service.stores.passages import Probe
-from retrieval_service.stores.spaces import vectors_table
 from retrieval_service.wiring import Service
 
 # For a whole session and not for one transaction, which saves a bare client two more statements.
@@ -77,7 +76,7 @@ async def connections(dsn: str, tenant_id: UUID, count: int) -> AsyncIterator[li
 def searches(free: list[AsyncConnection], space_id: int, questions: Sequence[Prepared]) -> Call:
     """One search after another; takes a free connection and gives it back."""
     cycle = itertools.cycle(questions)
-    statement = sql.SQL(passages.SEARCH).format(vectors=vectors_table(space_id))
+    statement = passages.search_statement(space_id)
 
     async def call() -> None:
         asked, connection = next(cycle), free.pop()
@@ -90,7 +89,7 @@ def searches(free: list[AsyncConnection], space_id: int, questions: Sequence[Pre
 def scoped_searches(service: Service, tenant_id: UUID, questions: Sequence[Prepared]) -> Call:
     """The same through the service's pool, in a transaction under row-level security."""
     cycle = itertools.cycle(questions)
-    statement = sql.SQL(passages.SEARCH).format(vectors=vectors_table(service.space_id))
+    statement = passages.search_statement(service.space_id)
 
     async def call() -> None:
         async with service.database.tenant(tenant_id) as scope:

@@ -8,34 +8,43 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import Any, Protocol, Self, TypeVar
 
 import grpc
 from google.protobuf import message
-from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import answer_service_pb2_grpc as answers_grpc
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import document_service_pb2_grpc as documents_grpc
+from kladez.v1 import index_job_service_pb2 as index_jobs_pb
+from kladez.v1 import index_job_service_pb2_grpc as index_jobs_grpc
 from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import insight_service_pb2_grpc as insights_grpc
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import search_service_pb2_grpc as search_grpc
+from kladez.v1 import source_service_pb2 as sources_pb
+from kladez.v1 import source_service_pb2_grpc as sources_grpc
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import sync_service_pb2_grpc as sync_grpc
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
 
+from retrieval_service.client_failures import CallFailed, FieldViolation, streamed, translated
+
+__all__ = ["CallFailed", "Client", "FieldViolation", "connect"]
+
 Response = TypeVar("Response", covariant=True)
-Detail = TypeVar("Detail", bound=message.Message)
 Metadata = tuple[tuple[str, str], ...]
 
 UNARY_TIMEOUT_SECONDS = 30.0
+# For calls about any number of documents.
+MANY_TIMEOUT_SECONDS = 300.0
 ANSWER_TIMEOUT_SECONDS = 90.0
+SOURCE_TIMEOUT_SECONDS = 3600.0
 IMPORT_TIMEOUT_SECONDS = 3600.0
+WATCH_TIMEOUT_SECONDS = 86_400.0
 
 # Reads are repeated when a server goes away; writes by key are idempotent too, but not sessions and keys.
 IDEMPOTENT = {
@@ -46,45 +55,15 @@ IDEMPOTENT = {
         "ImportShop",
         "GetDocument",
         "ListDocuments",
+        "ReindexDocuments",
     ),
     "kladez.v1.SearchService": ("Search",),
     "kladez.v1.AnswerService": ("GetAnswer",),
     "kladez.v1.SyncService": ("GetSyncStatus",),
+    "kladez.v1.IndexJobService": ("GetIndexJob", "ListIndexJobs", "CancelIndexJob"),
+    "kladez.v1.SourceService": ("UpsertSource", "GetSource", "ListSources"),
     "kladez.v1.InsightService": ("GetUsage",),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class FieldViolation:
-    """A field of the request that is wrong, and why."""
-
-    field: str
-    description: str
-
-
-class CallFailed(Exception):
-    """The service answered with an error, or did not answer; `str()` of it may be shown to a person.
-
-    `code` is the gRPC status name ("NOT_FOUND"), `reason` our own ("KEY_INVALID", empty when no server
-    answered), `retry_after_seconds` is set when waiting helps, `request_id` finds the call in the log.
-    """
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        code: str,
-        reason: str = "",
-        request_id: str = "",
-        retry_after_seconds: float | None = None,
-        violations: tuple[FieldViolation, ...] = (),
-    ) -> None:
-        super().__init__(text)
-        self.code = code
-        self.reason = reason
-        self.request_id = request_id
-        self.retry_after_seconds = retry_after_seconds
-        self.violations = violations
 
 
 class Client:
@@ -98,6 +77,8 @@ class Client:
         self._search = search_grpc.SearchServiceStub(channel)
         self._answers = answers_grpc.AnswerServiceStub(channel)
         self._sync = sync_grpc.SyncServiceStub(channel)
+        self._index_jobs = index_jobs_grpc.IndexJobServiceStub(channel)
+        self._sources = sources_grpc.SourceServiceStub(channel)
         self._insights = insights_grpc.InsightServiceStub(channel)
 
     def for_tenant(self, tenant_id: str) -> Self:
@@ -196,10 +177,39 @@ class Client:
     ) -> documents_pb.ListDocumentsResponse:
         return await self._unary(self._documents.ListDocuments, request)
 
+    async def update_document(
+        self, request: documents_pb.UpdateDocumentRequest
+    ) -> documents_pb.UpdateDocumentResponse:
+        return await self._unary(self._documents.UpdateDocument, request)
+
     async def delete_document(
         self, request: documents_pb.DeleteDocumentRequest
     ) -> documents_pb.DeleteDocumentResponse:
         return await self._unary(self._documents.DeleteDocument, request)
+
+    async def batch_delete_documents(
+        self, request: documents_pb.BatchDeleteDocumentsRequest
+    ) -> documents_pb.BatchDeleteDocumentsResponse:
+        return await self._unary(
+            self._documents.BatchDeleteDocuments, request, timeout_seconds=MANY_TIMEOUT_SECONDS
+        )
+
+    async def reindex_documents(
+        self, request: documents_pb.ReindexDocumentsRequest
+    ) -> documents_pb.ReindexDocumentsResponse:
+        return await self._unary(
+            self._documents.ReindexDocuments, request, timeout_seconds=MANY_TIMEOUT_SECONDS
+        )
+
+    async def purge_documents(
+        self, request: documents_pb.PurgeDocumentsRequest
+    ) -> documents_pb.PurgeDocumentsResponse:
+        return await self._unary(
+            self._documents.PurgeDocuments, request, timeout_seconds=MANY_TIMEOUT_SECONDS
+        )
+
+    async def undo_import(self, request: documents_pb.UndoImportRequest) -> documents_pb.UndoImportResponse:
+        return await self._unary(self._documents.UndoImport, request, timeout_seconds=MANY_TIMEOUT_SECONDS)
 
     async def search(self, request: search_pb.SearchRequest) -> search_pb.SearchResponse:
         return await self._unary(self._search.Search, request)
@@ -224,12 +234,65 @@ class Client:
     async def get_sync_status(self, request: sync_pb.GetSyncStatusRequest) -> sync_pb.GetSyncStatusResponse:
         return await self._unary(self._sync.GetSyncStatus, request)
 
+    async def create_index_job(
+        self, request: index_jobs_pb.CreateIndexJobRequest
+    ) -> index_jobs_pb.CreateIndexJobResponse:
+        return await self._unary(self._index_jobs.CreateIndexJob, request)
+
+    async def get_index_job(
+        self, request: index_jobs_pb.GetIndexJobRequest
+    ) -> index_jobs_pb.GetIndexJobResponse:
+        return await self._unary(self._index_jobs.GetIndexJob, request)
+
+    async def list_index_jobs(
+        self, request: index_jobs_pb.ListIndexJobsRequest
+    ) -> index_jobs_pb.ListIndexJobsResponse:
+        return await self._unary(self._index_jobs.ListIndexJobs, request)
+
+    async def cancel_index_job(
+        self, request: index_jobs_pb.CancelIndexJobRequest
+    ) -> index_jobs_pb.CancelIndexJobResponse:
+        return await self._unary(self._index_jobs.CancelIndexJob, request)
+
+    async def watch_index_job(
+        self, request: index_jobs_pb.WatchIndexJobRequest
+    ) -> AsyncGenerator[index_jobs_pb.WatchIndexJobResponse, None]:
+        """The job as it goes on; the generator ends with a final state, and closing it leaves the job alone."""
+        call = self._index_jobs.WatchIndexJob(request, metadata=self._metadata, timeout=WATCH_TIMEOUT_SECONDS)
+        async with contextlib.aclosing(streamed(call)) as events:
+            async for event in events:
+                yield event
+
+    async def upsert_source(self, request: sources_pb.UpsertSourceRequest) -> sources_pb.UpsertSourceResponse:
+        return await self._unary(self._sources.UpsertSource, request)
+
+    async def get_source(self, request: sources_pb.GetSourceRequest) -> sources_pb.GetSourceResponse:
+        return await self._unary(self._sources.GetSource, request)
+
+    async def list_sources(self, request: sources_pb.ListSourcesRequest) -> sources_pb.ListSourcesResponse:
+        return await self._unary(self._sources.ListSources, request)
+
+    async def delete_source(self, request: sources_pb.DeleteSourceRequest) -> sources_pb.DeleteSourceResponse:
+        return await self._unary(self._sources.DeleteSource, request)
+
+    async def test_source(self, request: sources_pb.TestSourceRequest) -> sources_pb.TestSourceResponse:
+        return await self._unary(self._sources.TestSource, request)
+
+    async def sync_source(self, request: sources_pb.SyncSourceRequest) -> sources_pb.SyncSourceResponse:
+        return await self._unary(self._sources.SyncSource, request, timeout_seconds=SOURCE_TIMEOUT_SECONDS)
+
     async def get_usage(self, request: insights_pb.GetUsageRequest) -> insights_pb.GetUsageResponse:
         return await self._unary(self._insights.GetUsage, request)
 
-    async def _unary(self, method: UnaryMethod[Response], request: message.Message) -> Response:
+    async def _unary(
+        self,
+        method: UnaryMethod[Response],
+        request: message.Message,
+        *,
+        timeout_seconds: float = UNARY_TIMEOUT_SECONDS,
+    ) -> Response:
         async with translated():
-            return await method(request, metadata=self._metadata, timeout=UNARY_TIMEOUT_SECONDS)
+            return await method(request, metadata=self._metadata, timeout=timeout_seconds)
 
 
 class UnaryMethod(Protocol[Response]):
@@ -279,59 +342,3 @@ def service_config() -> dict[str, Any]:
         "healthCheckConfig": {"serviceName": ""},
         "methodConfig": [{"name": names, "retryPolicy": retry}],
     }
-
-
-async def streamed(call: Any) -> AsyncGenerator[Any, None]:
-    """Messages of a streaming call, which is cancelled when the reader leaves."""
-    try:
-        async with translated():
-            async for event in call:
-                yield event
-    finally:
-        call.cancel()
-
-
-@contextlib.asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Turns gRPC's error into ours."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
-
-
-def from_rpc_error(error: grpc.aio.AioRpcError) -> CallFailed:
-    status = status_of(error)
-    info = detail(status, error_details_pb2.ErrorInfo())
-    retry = detail(status, error_details_pb2.RetryInfo())
-    bad = detail(status, error_details_pb2.BadRequest())
-    violations = bad.field_violations if bad else ()
-    return CallFailed(
-        error.details() or error.code().name,
-        code="UNAVAILABLE" if is_broken_line(error) else error.code().name,
-        reason=info.reason if info else "",
-        request_id=str(pairs(error).get("x-request-id", "")),
-        retry_after_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
-        violations=tuple(FieldViolation(field=v.field, description=v.description) for v in violations),
-    )
-
-
-def is_broken_line(error: grpc.aio.AioRpcError) -> bool:
-    """grpc.aio says INTERNAL or UNKNOWN when the line breaks while it writes; what the service says has an id."""
-    vague = error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
-    return vague and "x-request-id" not in pairs(error)
-
-
-def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    packed = pairs(error).get("grpc-status-details-bin", b"")
-    return status_pb2.Status.FromString(packed if isinstance(packed, bytes) else b"")
-
-
-def pairs(error: grpc.aio.AioRpcError) -> dict[str, str | bytes]:
-    trailing: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()
-    return dict(trailing)
-
-
-def detail(status: status_pb2.Status, kind: Detail) -> Detail | None:
-    """The first detail of the kind, unpacked into `kind`."""
-    return next((kind for packed in status.details if packed.Unpack(kind)), None)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
+from retrieval_service.domain import schedules
+
+
+def checked_cron(cron: str) -> str:
+    fault = schedules.fault(cron)
+    if fault:
+        raise ValueError(fault)
+    return cron
 
 
 class Settings(BaseSettings):
@@ -47,8 +56,16 @@ class Settings(BaseSettings):
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
     job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0
 
+    index_job_batch: Annotated[int, Field(ge=1, le=1_000)] = 32
+    index_job_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    index_job_cooldown_seconds: Annotated[float, Field(ge=0)] = 600.0
+
     exact_lexical_chunks: Annotated[int, Field(ge=0)] = 2_000
     own_index_chunks: Annotated[int, Field(ge=1)] = 10_000
+
+    sql_source_prefix: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,}_$")] = "KLADEZ_SOURCE_"
+    sql_source_timeout_seconds: Annotated[float, Field(ge=1)] = 300.0
+    schedule_reconcile: Annotated[str, AfterValidator(checked_cron)] = "0 2 * * *"
 
     log_level: str = "info"
     log_format: str = "console"
@@ -61,6 +78,11 @@ def load() -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{setting_name(item['loc'])}: {item['msg']}" for item in error.errors())
         raise errors.Misconfigured(wrong) from None
+
+
+def source_dsns(prefix: str) -> dict[str, SecretStr]:
+    """The addresses of the databases that sources may name, by variable."""
+    return {name: SecretStr(value) for name, value in os.environ.items() if name.startswith(prefix)}
 
 
 def setting_name(location: tuple[int | str, ...]) -> str:

@@ -125,6 +125,18 @@ class Unavailable(KladezError):
     reason = "UNAVAILABLE"
 
 
+class SourceUnavailable(Unavailable):
+    """The database of a source does not answer."""
+
+    reason = "SOURCE_UNAVAILABLE"
+
+
+class SourceFailed(KladezError):
+    """The source's declaration does not fit its database."""
+
+    reason = "SOURCE_FAILED"
+
+
 class ProviderUnavailable(Unavailable):
     """The model provider did not answer in time or is overloaded."""
 

@@ -16,10 +16,14 @@ from kladez.v1 import (
     answer_service_pb2_grpc,
     document_service_pb2,
     document_service_pb2_grpc,
+    index_job_service_pb2,
+    index_job_service_pb2_grpc,
     insight_service_pb2,
     insight_service_pb2_grpc,
     search_service_pb2,
     search_service_pb2_grpc,
+    source_service_pb2,
+    source_service_pb2_grpc,
     sync_service_pb2,
     sync_service_pb2_grpc,
     tenant_service_pb2,
@@ -31,9 +35,11 @@ from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
 from retrieval_service.api.gate import Gate
 from retrieval_service.api.health import Health
+from retrieval_service.api.index_jobs import IndexJobServicer
 from retrieval_service.api.insights import InsightServicer
 from retrieval_service.api.policies import POLICIES
 from retrieval_service.api.searches import SearchServicer
+from retrieval_service.api.sources import SourceServicer
 from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
 from retrieval_service.config import Settings
@@ -50,6 +56,8 @@ SERVICES = (
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"],
     answer_service_pb2.DESCRIPTOR.services_by_name["AnswerService"],
     sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"],
+    index_job_service_pb2.DESCRIPTOR.services_by_name["IndexJobService"],
+    source_service_pb2.DESCRIPTOR.services_by_name["SourceService"],
     insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"],
 )
 
@@ -100,13 +108,19 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         TenantServicer(service.manager, service.page_tokens), server
     )
     document_service_pb2_grpc.add_DocumentServiceServicer_to_server(
-        DocumentServicer(service.importer, service.reader, service.page_tokens), server
+        DocumentServicer(service.importer, service.editor, service.reader, service.page_tokens), server
     )
     search_service_pb2_grpc.add_SearchServiceServicer_to_server(
         SearchServicer(service.searcher, service.meter, service.page_tokens), server
     )
     answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(AnswerServicer(service.answering), server)
     sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(service.reader), server)
+    index_job_service_pb2_grpc.add_IndexJobServiceServicer_to_server(
+        IndexJobServicer(service.reindexer, service.page_tokens), server
+    )
+    source_service_pb2_grpc.add_SourceServiceServicer_to_server(
+        SourceServicer(service.declarer, service.sourcing, service.page_tokens), server
+    )
     insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
         InsightServicer(service.reader, service.meter), server
     )

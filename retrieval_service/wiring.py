@@ -11,20 +11,27 @@ from dataclasses import dataclass
 import structlog
 
 from retrieval_service.api.paging import PageTokens
-from retrieval_service.config import Settings
+from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.index_runner import IndexRunner
 from retrieval_service.providers.opening import open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
+from retrieval_service.services.declaring import Declarer
+from retrieval_service.services.editing import Editor
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.managing import Manager
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.services.reading import Reader
+from retrieval_service.services.reindexing import Reindexer, ReindexOptions
+from retrieval_service.services.scheduling import Scheduler, reconciling
 from retrieval_service.services.searching import Searcher
+from retrieval_service.services.source_addresses import SourceAddresses
+from retrieval_service.services.sourcing import Sourcing
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores import documents, schema, spaces, tenants
 from retrieval_service.stores.database import Database, PoolSize, open_database
@@ -48,7 +55,12 @@ class Service:
     authenticator: Authenticator
     manager: Manager
     importer: Importer
+    editor: Editor
     reader: Reader
+    declarer: Declarer
+    sourcing: Sourcing
+    scheduler: Scheduler
+    reindexer: Reindexer
     searcher: Searcher
     answering: Answering
     meter: Meter
@@ -89,6 +101,8 @@ def assemble(
         exact_lexical_chunks=settings.exact_lexical_chunks,
     )
     meter = Meter(database)
+    importer = Importer(database)
+    addresses = source_addresses(settings)
     return Service(
         settings=settings,
         database=database,
@@ -97,8 +111,13 @@ def assemble(
         policy=policy,
         authenticator=authenticator,
         manager=Manager(database, authenticator, space_id=space_id),
-        importer=Importer(database),
+        importer=importer,
+        declarer=Declarer(database, addresses),
+        sourcing=Sourcing(database, importer, addresses),
+        scheduler=new_scheduler(settings, database),
+        editor=Editor(database),
         reader=Reader(database),
+        reindexer=Reindexer(database, reindex_options(settings)),
         searcher=searcher,
         answering=Answering(database, searcher, answerer, meter),
         meter=meter,
@@ -124,6 +143,24 @@ async def adopt_space(database: Database, embedder: Embedder) -> int:
     return space_id
 
 
+def reindex_options(settings: Settings) -> ReindexOptions:
+    return ReindexOptions(
+        batch=settings.index_job_batch,
+        concurrency=settings.index_job_concurrency,
+        cooldown_seconds=settings.index_job_cooldown_seconds,
+    )
+
+
+def new_scheduler(settings: Settings, database: Database) -> Scheduler:
+    sourcing = Sourcing(database, Importer(database), source_addresses(settings))
+    return Scheduler(database, [reconciling(database, sourcing, settings.schedule_reconcile)])
+
+
+def source_addresses(settings: Settings) -> SourceAddresses:
+    prefix = settings.sql_source_prefix
+    return SourceAddresses(prefix, source_dsns(prefix), timeout_seconds=settings.sql_source_timeout_seconds)
+
+
 def page_token_key(settings: Settings, dsn: str) -> bytes:
     """The same on every server of one database, when none is set: tokens are no secrets, only not forgeable."""
     if settings.page_token_key is not None:
@@ -132,7 +169,7 @@ def page_token_key(settings: Settings, dsn: str) -> bytes:
 
 
 def new_worker(service: Service) -> Worker:
-    """A worker with a name of its own, which also promotes big tenants."""
+    """A worker with a name of its own, which also promotes big tenants, moves index jobs on and keeps the schedules."""
     settings = service.settings
     name = worker_name()
     indexer = Indexer(
@@ -153,4 +190,11 @@ def new_worker(service: Service) -> Worker:
         poll_seconds=settings.job_poll_seconds,
         shutdown_seconds=settings.shutdown_seconds,
     )
-    return Worker(service.database, indexer, name=name, options=options, housekeeping=[promoter.look_around])
+    return Worker(
+        service.database,
+        indexer,
+        name=name,
+        options=options,
+        housekeeping=[promoter.look_around, service.scheduler.look_around],
+        companions=[IndexRunner(service.reindexer).run],
+    )

@@ -7,8 +7,9 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiojobs
 import structlog
@@ -53,12 +54,15 @@ class Worker:
         name: str,
         options: WorkerOptions,
         housekeeping: Sequence[Callable[[], Awaitable[None]]] = (),
+        companions: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
+        """`companions` run beside the claiming until the worker stops, which cancels them."""
         self._database = database
         self._indexer = indexer
         self._name = name
         self._options = options
         self._housekeeping = housekeeping
+        self._companions = companions
         self._wake = asyncio.Event()
         self._busy = 0
         self._stopping = False
@@ -70,7 +74,8 @@ class Worker:
     async def run(self) -> None:
         scheduler = aiojobs.Scheduler(close_timeout=self._options.shutdown_seconds, limit=None)
         chores = [self._repeat(chore) for chore in (self._recover, *self._housekeeping)]
-        services = [await scheduler.spawn(service) for service in (self._listen(), *chores)]
+        companions = [companion() for companion in self._companions]
+        services = [await scheduler.spawn(service) for service in (self._listen(), *chores, *companions)]
         try:
             await self._claim_until_stopped(scheduler)
         finally:

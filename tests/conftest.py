@@ -82,6 +82,9 @@ def nothing_blocks_the_event_loop(request: pytest.FixtureRequest) -> Iterator[No
 
 def guarded() -> BlockBuster:
     guard = BlockBuster(scanned_modules=["retrieval_service", "bot", "widget_gateway"])
+    # grpc's objects take a lock when the garbage collector finds them, in whatever line that happens.
+    for name in ("threading.Lock.acquire", "threading.Lock.acquire_lock"):
+        del guard.functions[name]
     for file_name, function_name in MAY_BLOCK:
         for blocking in guard.functions.values():
             blocking.can_block_in(file_name, function_name)

@@ -12,6 +12,7 @@ from kladez.v1 import (
     answer_service_pb2,
     common_pb2,
     document_service_pb2,
+    index_job_service_pb2,
     insight_service_pb2,
     search_service_pb2,
     tenant_service_pb2,
@@ -20,9 +21,11 @@ from kladez.v1 import (
 from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENANT_WRITE
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.documents import Draft, JsonValue
+from retrieval_service.domain.index_jobs import IndexJob
 from retrieval_service.domain.records import (
     ApiKey,
     DailyUsage,
+    DocumentKey,
     LoggedAnswer,
     Progress,
     StoredDocument,
@@ -30,6 +33,7 @@ from retrieval_service.domain.records import (
 )
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.errors import Violation
+from retrieval_service.services.editing import PurgedTable
 from retrieval_service.services.importing import Item, Outcome
 from retrieval_service.services.searching import Hit, Mode
 
@@ -77,6 +81,21 @@ FINISH_REASONS = {
     "length": answer_service_pb2.FINISH_REASON_LENGTH,
     "no_relevant_content": answer_service_pb2.FINISH_REASON_NO_RELEVANT_CONTENT,
     "policy": answer_service_pb2.FINISH_REASON_POLICY,
+}
+
+INDEX_JOB_STATES = {
+    "queued": index_job_service_pb2.INDEX_JOB_STATE_QUEUED,
+    "running": index_job_service_pb2.INDEX_JOB_STATE_RUNNING,
+    "cancelling": index_job_service_pb2.INDEX_JOB_STATE_CANCELLING,
+    "completed": index_job_service_pb2.INDEX_JOB_STATE_COMPLETED,
+    "failed": index_job_service_pb2.INDEX_JOB_STATE_FAILED,
+    "cancelled": index_job_service_pb2.INDEX_JOB_STATE_CANCELLED,
+}
+
+INDEX_SCOPES = {
+    "missing": index_job_service_pb2.IndexScope(missing=index_job_service_pb2.IndexMissing()),
+    "all": index_job_service_pb2.IndexScope(all=index_job_service_pb2.IndexAll()),
+    "rebuild": index_job_service_pb2.IndexScope(rebuild=index_job_service_pb2.IndexRebuild()),
 }
 
 
@@ -176,7 +195,12 @@ def draft(message: document_service_pb2.Document) -> Draft:
         language=message.language,
         url=message.url,
         metadata=json_object(message.metadata),
+        parent_key=document_key(message.parent_key) if message.HasField("parent_key") else None,
     )
+
+
+def document_key(message: document_service_pb2.DocumentKey) -> DocumentKey:
+    return DocumentKey(source_type=message.source_type, external_id=message.external_id)
 
 
 def json_object(message: struct_pb2.Struct) -> dict[str, JsonValue]:
@@ -216,6 +240,14 @@ def document(row: StoredDocument, *, with_content: bool = False) -> document_ser
         create_time=timestamp(row.created_at),
         update_time=timestamp(row.updated_at),
         last_sync_time=timestamp(row.last_sync_at),
+        parent_key=row.parent_key and document_service_pb2.DocumentKey(**asdict(row.parent_key)),
+        etag=str(row.version),
+    )
+
+
+def purged_table(table: PurgedTable) -> document_service_pb2.PurgedTable:
+    return document_service_pb2.PurgedTable(
+        table=table.name, removed_count=table.removed_count, remaining_count=table.remaining_count
     )
 
 
@@ -311,4 +343,26 @@ def daily_usage(row: DailyUsage) -> insight_service_pb2.DailyUsage:
         unanswered_count=row.unanswered,
         input_token_count=row.input_tokens,
         output_token_count=row.output_tokens,
+    )
+
+
+def index_job(row: IndexJob) -> index_job_service_pb2.IndexJob:
+    return index_job_service_pb2.IndexJob(
+        index_job_id=str(row.id),
+        state=INDEX_JOB_STATES[row.state],
+        scope=INDEX_SCOPES[row.mode],
+        progress=index_job_service_pb2.IndexProgress(
+            total_count=row.total_count,
+            processed_count=row.processed_count,
+            indexed_count=row.indexed_count,
+            skipped_count=row.skipped_count,
+            failed_count=row.failed_count,
+            removed_count=row.removed_count,
+            embedded_token_count=row.embedded_tokens,
+            saved_token_count=row.saved_tokens,
+        ),
+        error=row.error,
+        create_time=timestamp(row.created_at),
+        start_time=timestamp(row.started_at),
+        end_time=timestamp(row.ended_at),
     )

@@ -9,22 +9,36 @@ from uuid import UUID
 from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import document_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
+from retrieval_service.api import calls, convert, fields, selections
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import DocumentKey
+from retrieval_service.services.editing import Editor
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.reading import Reader
 
 MAX_CHUNK = 500
 MAX_SHOP_ERRORS = 1_000
+MAX_SKIPPED = 100
+MASK_PATHS = (
+    "title",
+    "section",
+    "tags",
+    "content",
+    "content_type",
+    "language",
+    "url",
+    "metadata",
+    "parent_key",
+)
 STATUS_NAMES = {number: name for name, number in convert.SYNC_STATUSES.items()}
 
 
 class DocumentServicer(pb_grpc.DocumentServiceServicer):
     """One service call per method; an import makes one for each chunk."""
 
-    def __init__(self, importer: Importer, reader: Reader, page_tokens: PageTokens) -> None:
+    def __init__(self, importer: Importer, editor: Editor, reader: Reader, page_tokens: PageTokens) -> None:
         self._importer = importer
+        self._editor = editor
         self._reader = reader
         self._page_tokens = page_tokens
 
@@ -104,11 +118,64 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
             next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
         )
 
+    async def UpdateDocument(
+        self, request: pb.UpdateDocumentRequest, context: Any
+    ) -> pb.UpdateDocumentResponse:
+        row = await self._editor.update(
+            calls.tenant_id(),
+            identity(request.document),
+            version=version(request.document.etag),
+            given=convert.draft(request.document),
+            names=mask_paths(request),
+        )
+        return pb.UpdateDocumentResponse(document=convert.document(row))
+
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: Any
     ) -> pb.DeleteDocumentResponse:
         await self._reader.delete_document(calls.tenant_id(), selector(request))
         return pb.DeleteDocumentResponse()
+
+    async def BatchDeleteDocuments(
+        self, request: pb.BatchDeleteDocumentsRequest, context: Any
+    ) -> pb.BatchDeleteDocumentsResponse:
+        selection = selections.selection(request.selector)
+        act = self._editor.delete if request.confirm else self._editor.count
+        affected = await act(calls.tenant_id(), selection)
+        return pb.BatchDeleteDocumentsResponse(
+            document_count=affected.count, sample_document_ids=map(str, affected.sample)
+        )
+
+    async def ReindexDocuments(
+        self, request: pb.ReindexDocumentsRequest, context: Any
+    ) -> pb.ReindexDocumentsResponse:
+        selection = selections.selection(request.selector)
+        affected = await self._editor.reindex(calls.tenant_id(), selection)
+        return pb.ReindexDocumentsResponse(document_count=affected.count)
+
+    async def PurgeDocuments(
+        self, request: pb.PurgeDocumentsRequest, context: Any
+    ) -> pb.PurgeDocumentsResponse:
+        selection = selections.purged(request)
+        if request.confirm:
+            affected, receipt = await self._editor.purge(calls.tenant_id(), selection)
+        else:
+            affected, receipt = await self._editor.count(calls.tenant_id(), selection), []
+        return pb.PurgeDocumentsResponse(
+            document_count=affected.count,
+            sample_document_ids=map(str, affected.sample),
+            tables=[convert.purged_table(table) for table in receipt],
+        )
+
+    async def UndoImport(self, request: pb.UndoImportRequest, context: Any) -> pb.UndoImportResponse:
+        import_id = fields.uuid("import_id", request.import_id)
+        undone = await self._editor.undo_import(calls.tenant_id(), import_id)
+        return pb.UndoImportResponse(
+            deleted_count=undone.deleted_count,
+            restored_count=undone.restored_count,
+            skipped_count=len(undone.skipped),
+            skipped_document_ids=map(str, undone.skipped[:MAX_SKIPPED]),
+        )
 
 
 def selector(request: pb.GetDocumentRequest | pb.DeleteDocumentRequest) -> UUID | DocumentKey:
@@ -117,10 +184,39 @@ def selector(request: pb.GetDocumentRequest | pb.DeleteDocumentRequest) -> UUID 
         raise fields.refuse("selector", "document_id or key is required")
     if kind == "document_id":
         return fields.uuid("document_id", request.document_id)
+    return document_key("key", request.key)
+
+
+def identity(document: pb.Document) -> UUID | DocumentKey:
+    """Which document an update is about."""
+    if document.document_id:
+        return fields.uuid("document.document_id", document.document_id)
+    return document_key("document", document)
+
+
+def document_key(path: str, named: pb.DocumentKey | pb.Document) -> DocumentKey:
     return DocumentKey(
-        source_type=fields.text("key.source_type", request.key.source_type, limit=64),
-        external_id=fields.text("key.external_id", request.key.external_id, limit=256),
+        source_type=fields.text(f"{path}.source_type", named.source_type, limit=64),
+        external_id=fields.text(f"{path}.external_id", named.external_id, limit=256),
     )
+
+
+def mask_paths(request: pb.UpdateDocumentRequest) -> set[str]:
+    """The paths to change; raises `Invalid` for none, for "*" and for unknown ones."""
+    paths = set(request.update_mask.paths)
+    if not paths:
+        raise fields.refuse("update_mask", "is required")
+    for path in sorted(paths - set(MASK_PATHS)):
+        raise fields.refuse("update_mask", f'"{path[:50]}" is not one of {", ".join(MASK_PATHS)}')
+    return paths
+
+
+def version(etag: str) -> int | None:
+    if not etag:
+        return None
+    if not etag.isdecimal():
+        raise fields.refuse("document.etag", "is not one that we gave")
+    return int(etag)
 
 
 async def import_config(requests: AsyncIterator[pb.ImportDocumentsRequest]) -> UUID:

@@ -29,6 +29,10 @@ def _operator() -> Policy:
     return Policy(scopes=frozenset({OPERATOR}), needs_tenant=False)
 
 
+def _operator_of_tenant() -> Policy:
+    return Policy(scopes=frozenset({OPERATOR}), needs_tenant=True, max_request_bytes=128 * KIB)
+
+
 def _write(*, max_request_bytes: int, max_seconds: float = 60.0) -> Policy:
     return Policy(
         scopes=frozenset({TENANT_WRITE}),
@@ -56,6 +60,7 @@ def _public(*, max_seconds: float) -> Policy:
     return Policy(scopes=frozenset(), needs_tenant=False, max_seconds=max_seconds)
 
 
+HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
 
 POLICIES: Mapping[str, Policy] = {
@@ -76,12 +81,28 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.DocumentService/ImportShop": _write(max_request_bytes=1_100 * KIB),
     "/kladez.v1.DocumentService/GetDocument": _read(),
     "/kladez.v1.DocumentService/ListDocuments": _read(),
+    "/kladez.v1.DocumentService/UpdateDocument": _write(max_request_bytes=1_200 * KIB),
     "/kladez.v1.DocumentService/DeleteDocument": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.DocumentService/BatchDeleteDocuments": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
+    "/kladez.v1.DocumentService/ReindexDocuments": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
+    "/kladez.v1.DocumentService/PurgeDocuments": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
+    "/kladez.v1.DocumentService/UndoImport": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
     "/kladez.v1.SearchService/Search": _question(),
     "/kladez.v1.AnswerService/StreamAnswer": _question(max_seconds=120.0),
     "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
     "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
     "/kladez.v1.SyncService/GetSyncStatus": _read(),
+    "/kladez.v1.IndexJobService/CreateIndexJob": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.IndexJobService/GetIndexJob": _read(),
+    "/kladez.v1.IndexJobService/ListIndexJobs": _read(),
+    "/kladez.v1.IndexJobService/CancelIndexJob": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.IndexJobService/WatchIndexJob": _read(max_seconds=DAY_SECONDS),
+    "/kladez.v1.SourceService/UpsertSource": _operator_of_tenant(),
+    "/kladez.v1.SourceService/GetSource": _read(),
+    "/kladez.v1.SourceService/ListSources": _read(),
+    "/kladez.v1.SourceService/DeleteSource": _operator_of_tenant(),
+    "/kladez.v1.SourceService/TestSource": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.SourceService/SyncSource": _write(max_request_bytes=2 * MIB, max_seconds=HOUR_SECONDS),
     "/kladez.v1.InsightService/GetUsage": _read(),
     "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),

@@ -35,6 +35,8 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.TooMany: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlinePassed: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.SourceUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.SourceFailed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ProviderUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ProviderLocked: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ProviderRefused: grpc.StatusCode.FAILED_PRECONDITION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from retrieval_service import errors
 from retrieval_service.cli import profile as profiles
@@ -41,6 +41,12 @@ def operator_target(options: Options, profile: Profile | None) -> Target:
     return Target(address=known.service_address, key=known.operator_key)
 
 
+def declaring_target(options: Options, profile: Profile | None) -> Target:
+    """For an operator's command about one tenant; without being told, the profile's own."""
+    tenant_id = options.tenant_id or (profile.tenant_id if profile else "")
+    return replace(operator_target(options, profile), tenant_id=tenant_id)
+
+
 @asynccontextmanager
 async def tenant_client(options: Options) -> AsyncIterator[Client]:
     profile = await asyncio.to_thread(profiles.load, options.data_dir)
@@ -52,6 +58,13 @@ async def tenant_client(options: Options) -> AsyncIterator[Client]:
 async def operator_client(options: Options) -> AsyncIterator[Client]:
     profile = await asyncio.to_thread(profiles.load, options.data_dir)
     async with _connected(operator_target(options, profile)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def declaring_client(options: Options) -> AsyncIterator[Client]:
+    profile = await asyncio.to_thread(profiles.load, options.data_dir)
+    async with _connected(declaring_target(options, profile)) as client:
         yield client
 
 

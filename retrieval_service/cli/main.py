@@ -15,10 +15,15 @@ from retrieval_service import config, errors
 from retrieval_service.cli import (
     asking,
     benching,
+    documents,
     evaluating,
     imports,
+    migrating,
     operating,
     output,
+    reindexing,
+    schedules,
+    sql_sources,
     starting,
     status,
     tenants,
@@ -35,10 +40,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, evaluating, benching):
+for group in (starting, operating, asking, status, reindexing, evaluating, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
+app.add_typer(sql_sources.app, name="source")
+app.add_typer(schedules.app, name="schedule")
+app.add_typer(schedules.sync, name="sync")
+app.add_typer(documents.app, name="document")
+migrating.register(imports.app)
 
 
 @app.callback()

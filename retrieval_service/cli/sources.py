@@ -103,7 +103,7 @@ class Folder:
         return sorted(
             path
             for path in self.path.rglob("*")
-            if path.suffix.lower() in CONTENT_TYPES and path.is_file() and not _is_hidden(path, self.path)
+            if path.suffix.lower() in CONTENT_TYPES and path.is_file() and not is_hidden(path, self.path)
         )
 
 
@@ -170,5 +170,5 @@ def _fitting(place: str, document: documents_pb.Document) -> Row | Problem:
     return Problem(place=place, field="content", description=f"{limit}; the document has {size:,}")
 
 
-def _is_hidden(path: Path, root: Path) -> bool:
+def is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)

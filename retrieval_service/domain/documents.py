@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from retrieval_service.domain.records import DocumentKey
 from retrieval_service.errors import Violation
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -39,7 +40,10 @@ _HASH_DOMAIN = b"kladez document 1\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A document before it is stored; (source_type, external_id) is its identity within a tenant."""
+    """A document before it is stored; (source_type, external_id) is its identity within a tenant.
+
+    `parent_key` names the document above it.
+    """
 
     source_type: str
     external_id: str
@@ -51,6 +55,11 @@ class Draft:
     language: str = ""
     url: str = ""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    parent_key: DocumentKey | None = None
+
+    @property
+    def key(self) -> DocumentKey:
+        return DocumentKey(source_type=self.source_type, external_id=self.external_id)
 
 
 def check(draft: Draft) -> list[Violation]:
@@ -66,6 +75,7 @@ def check(draft: Draft) -> list[Violation]:
         *_check_language(draft.language),
         *_check_url(draft.url),
         *_check_metadata(draft.metadata),
+        *_check_parent(draft),
     ]
 
 
@@ -80,6 +90,8 @@ def content_hash(draft: Draft) -> bytes:
         draft.language,
         draft.url,
         _canonical(draft.metadata),
+        # Only where there is one, so that hashes from before there were parents still match.
+        *([draft.parent_key.source_type, draft.parent_key.external_id] if draft.parent_key else []),
     ]
     encoded = json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode("ascii")
     return hashlib.sha256(_HASH_DOMAIN + encoded).digest()
@@ -162,6 +174,17 @@ def _check_metadata(metadata: Mapping[str, JsonValue]) -> Iterator[Violation]:
     size = len(json.dumps(metadata, ensure_ascii=False).encode())
     if size > MAX_METADATA_BYTES:
         yield Violation("metadata", f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON, is {size:,}")
+
+
+def _check_parent(draft: Draft) -> Iterator[Violation]:
+    parent = draft.parent_key
+    if parent is None:
+        return
+    if not _SOURCE_TYPE.fullmatch(parent.source_type):
+        yield Violation("parent_key.source_type", "must be 1-64 characters of a-z, 0-9, _ and -")
+    yield from _check_text("parent_key.external_id", parent.external_id, MAX_EXTERNAL_ID, required=True)
+    if parent == draft.key:
+        yield Violation("parent_key", "must not be the document itself")
 
 
 def _metadata_faults(metadata: Mapping[str, JsonValue]) -> Iterator[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 SEPARATOR = " > "
 LONGEST_TITLE = 200
+# The titles above a document share a passage's window with its text, so there is room for a few only.
+LONGEST_ANCESTRY = 200
 
 # A fenced block is matched whole, so that the comments in a shell script are no headings. Possessive
 # quantifiers keep the time linear for a row of a million backticks.
@@ -61,6 +63,21 @@ class Outline:
             return False
         above = max(start, self._headings[place - 1].end) if place else start
         return not self._content[above : self._headings[place].start].strip()
+
+
+def below(ancestors: Sequence[str], heading: str) -> str:
+    """The path of a passage whose document stands below others; their titles come root first.
+
+    The nearest titles are kept, as many as fit into 200 characters together.
+    """
+    kept: list[str] = []
+    room = LONGEST_ANCESTRY
+    for title in filter(None, map(_plain, reversed(ancestors))):
+        if kept and len(title) > room:
+            break
+        kept.insert(0, title)
+        room -= len(title) + len(SEPARATOR)
+    return _join([*kept, heading])
 
 
 def _headings(content: str) -> Iterator[_Heading]:

@@ -48,7 +48,8 @@ class DocumentKey:
 class StoredDocument:
     """A document as it is stored; `content` is "" where a listing leaves it out.
 
-    `sync_status` is pending, processing, synced or error; `version` grows with every change.
+    `sync_status` is pending, processing, synced or error; `version` grows with every change. A root has
+    neither `parent_source_type` nor `parent_external_id`.
     """
 
     id: UUID
@@ -70,6 +71,14 @@ class StoredDocument:
     created_at: datetime
     updated_at: datetime
     chunk_count: int
+    parent_source_type: str | None
+    parent_external_id: str | None
+
+    @property
+    def parent_key(self) -> DocumentKey | None:
+        if self.parent_source_type is None or self.parent_external_id is None:
+            return None
+        return DocumentKey(source_type=self.parent_source_type, external_id=self.parent_external_id)
 
 
 @dataclass(frozen=True, kw_only=True)

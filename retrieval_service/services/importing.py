@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -62,8 +63,9 @@ class Importer:
             raise errors.Invalid([under("document", one) for one in item.violations])
         async with self._database.tenant(tenant_id) as scope:
             [stored] = await store(scope, [item])
-            key = DocumentKey(source_type=draft.source_type, external_id=draft.external_id)
-            document = await documents.get(scope, key)
+            document = await documents.get(scope, draft.key)
+        if stored.violations:
+            raise errors.Invalid([under("document", one) for one in stored.violations])
         if document is None or stored.outcome is None:
             raise errors.Conflict("the document was deleted at the same moment")
         return document, stored.outcome
@@ -92,7 +94,7 @@ class Importer:
                 expected = f"must be at most {before.next_sequence}: documents before it are missing"
                 raise errors.Invalid([Violation("chunk.first_sequence", expected)])
             fresh = prepared[before.next_sequence - first_sequence :]
-            items = await store(scope, fresh)
+            items = await store_of_import(scope, import_id, fresh)
             after = counted(before, items)
             await imports.save(scope, import_id, after)
         return after, list(enumerate(items, start=before.next_sequence))
@@ -155,15 +157,60 @@ def language_of(draft: Draft) -> str:
 
 async def store(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
     """The same items with their outcomes; refused ones are passed through."""
-    good = [item.draft for item in items if not item.violations]
-    written = {(one.source_type, one.external_id): one for one in await documents.upsert(scope, good)}
+    return await write(scope, await without_orphans(scope, items))
+
+
+async def store_of_import(scope: TenantScope, import_id: UUID, items: Sequence[Item]) -> list[Item]:
+    """As `store`, and the import remembers what it did, so that it can be undone."""
+    allowed = await without_orphans(scope, items)
+    await imports.remember(scope, import_id, good_drafts(allowed))
+    stored = await write(scope, allowed)
+    changed = [item.draft.key for item in stored if item.outcome in (Outcome.CREATED, Outcome.UPDATED)]
+    await imports.note(scope, import_id, changed)
+    return stored
+
+
+async def without_orphans(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    """Refuses documents whose parent neither is stored nor stands before them."""
+    parents = {item.draft.parent_key for item in items if not item.violations} - {None}
+    if not parents:
+        return list(items)
+    await documents.lock_tree(scope)
+    known = await documents.living(scope, filter(None, parents))
+    checked: list[Item] = []
+    for item in items:
+        if not item.violations and item.draft.parent_key not in {None, *known}:
+            item = replace(item, violations=[Violation("parent_key", "there is no such document")])
+        known |= set() if item.violations else {item.draft.key}
+        checked.append(item)
+    return checked
+
+
+async def write(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    written: dict[DocumentKey, documents.Written] = {}
+    for drafts in generations(good_drafts(items)):
+        written |= {one.key: one for one in await documents.upsert(scope, drafts)}
     return [
         item if item.violations else replace(item, outcome=outcome(item.draft, written)) for item in items
     ]
 
 
-def outcome(draft: Draft, written: dict[tuple[str, str], documents.Written]) -> Outcome:
-    one = written.get((draft.source_type, draft.external_id))
+def good_drafts(items: Iterable[Item]) -> list[Draft]:
+    return [item.draft for item in items if not item.violations]
+
+
+def generations(drafts: Iterable[Draft]) -> list[list[Draft]]:
+    """Groups to be stored one after another: parents first, each of which stands before its children."""
+    numbers: dict[DocumentKey, int] = {}
+    grouped: defaultdict[int, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        numbers[draft.key] = numbers.get(draft.parent_key, -1) + 1 if draft.parent_key else 0
+        grouped[numbers[draft.key]].append(draft)
+    return [grouped[number] for number in sorted(grouped)]
+
+
+def outcome(draft: Draft, written: Mapping[DocumentKey, documents.Written]) -> Outcome:
+    one = written.get(draft.key)
     if one is None:
         return Outcome.UNCHANGED
     return Outcome.CREATED if one.created else Outcome.UPDATED

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain import languages
+from retrieval_service.domain import headings, languages
 from retrieval_service.domain.chunking import Chunk, ChunkPolicy, split
 from retrieval_service.domain.hashing import chunk_hash, embedding_text
 from retrieval_service.domain.html_text import html_to_text
+from retrieval_service.domain.index_jobs import Outcome, estimated_tokens
 from retrieval_service.domain.lexical import indexed_text, passage_terms
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.retry import delay_seconds
 from retrieval_service.domain.spaces import Embedded, Space, Vector
 from retrieval_service.providers.ports import Embedder
-from retrieval_service.stores import chunks, documents, jobs, usage
+from retrieval_service.stores import chunks, documents, index_jobs, jobs, usage
 from retrieval_service.stores.chunks import Change, KeptChunk, NewChunk, Place, Source, StoredChunk
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.jobs import Job
@@ -30,12 +31,24 @@ log = structlog.get_logger("kladez.indexing")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A change without its vectors; `texts` are to be embedded for the chunks with these ids, in order."""
+    """A change without its vectors; `texts` are to be embedded for the chunks with these ids, in order.
+
+    `saved_tokens` is what embedding the unchanged chunks would have cost, estimated.
+    """
 
     change: Change
     texts: tuple[str, ...]
     embed_ids: tuple[UUID, ...]
     unchanged_count: int
+    saved_tokens: int
+    is_gone: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.is_gone:
+            return Outcome.REMOVED
+        changes = self.change.added or self.change.removed or self.texts
+        return Outcome.INDEXED if changes else Outcome.SKIPPED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +112,7 @@ class Indexer:
             await self._isolate(readings, error)
         else:
             for reading, plan in plans:
-                await self._write(reading.job, plan, vectors)
+                await self._write(reading, plan, vectors)
 
     async def _isolate(self, readings: Sequence[Reading], error: Exception) -> None:
         """One document spoils its batch: the others go on without it."""
@@ -139,16 +152,10 @@ class Indexer:
         embedded: Embedded = await self._embedder.embed_passages(texts)
         return EmbeddedChunks(vectors=dict(zip(ids, embedded.vectors, strict=True)), tokens=embedded.tokens)
 
-    async def _write(self, job: Job, plan: Plan, embedded: EmbeddedChunks) -> None:
-        amounts = used(plan, embedded)
+    async def _write(self, reading: Reading, plan: Plan, embedded: EmbeddedChunks) -> None:
+        job, amounts = reading.job, used(plan, embedded)
         try:
-            async with self._database.tenant(job.tenant_id) as scope:
-                if not await jobs.finish(scope, job, worker=self._worker):
-                    raise JobLost
-                written = await chunks.apply(
-                    scope, self._space_id, with_vectors(plan.change, embedded.vectors)
-                )
-                await usage.add(scope, amounts)
+            written = await self._finish(reading, plan, embedded, amounts)
         except JobLost:
             log.warning("job_lost", tenant_id=str(job.tenant_id), document_id=str(job.document_id))
             return
@@ -162,6 +169,24 @@ class Indexer:
             chunks_embedded=amounts.embedded_chunks,
             tokens_embedded=amounts.embedded_tokens,
         )
+
+    async def _finish(self, reading: Reading, plan: Plan, embedded: EmbeddedChunks, amounts: Usage) -> bool:
+        """False when a newer version came, whose own job is what an index job waits for then."""
+        job, change = reading.job, with_vectors(plan.change, embedded.vectors)
+        async with self._database.tenant(job.tenant_id) as scope:
+            if not await jobs.finish(scope, job, worker=self._worker):
+                raise JobLost
+            written = await chunks.apply(scope, self._space_id, change)
+            await usage.add(scope, amounts)
+            if written or reading.source is None:
+                await index_jobs.record(
+                    scope,
+                    job.document_id,
+                    plan.outcome,
+                    embedded_tokens=amounts.embedded_tokens,
+                    saved_tokens=plan.saved_tokens,
+                )
+        return written
 
     async def _fail_all(self, readings: Iterable[Reading], error: str, *, final: bool) -> None:
         for reading in readings:
@@ -181,6 +206,7 @@ class Indexer:
             )
             if status == "error":
                 await chunks.mark_failed(scope, job.document_id, error)
+                await index_jobs.record(scope, job.document_id, Outcome.FAILED)
         log.warning(
             "indexing_failed",
             tenant_id=str(job.tenant_id),
@@ -208,9 +234,11 @@ def plan(source: Source, stored: Sequence[StoredChunk], policy: ChunkPolicy, spa
     reusable = by_hash(stored)
     matches = [
         match(chunk, source.title, language, reusable)
-        for chunk in split(content, source.content_type, policy)
+        for chunk in placed(split(content, source.content_type, policy), source.ancestors)
     ]
     wanted = [one for one in matches if readable(one.text, space) and not (one.old and one.old.has_vector)]
+    wanted_ids = {one.id for one in wanted}
+    unchanged = [one for one in matches if one.old and one.id not in wanted_ids]
     change = Change(
         document_id=source.id,
         version=source.version,
@@ -222,14 +250,20 @@ def plan(source: Source, stored: Sequence[StoredChunk], policy: ChunkPolicy, spa
         change=change,
         texts=tuple(one.text for one in wanted),
         embed_ids=tuple(one.id for one in wanted),
-        unchanged_count=len({one.id for one in change.kept} - {one.id for one in wanted}),
+        unchanged_count=len(unchanged),
+        saved_tokens=sum(estimated_tokens(one.text) for one in unchanged if readable(one.text, space)),
     )
+
+
+def placed(parts: Iterable[Chunk], ancestors: Sequence[str]) -> Iterator[Chunk]:
+    """The chunks under the titles that stand above their document."""
+    return (replace(part, heading=headings.below(ancestors, part.heading)) for part in parts)
 
 
 def nothing_left(document_id: UUID, version: int, stored: Iterable[StoredChunk]) -> Plan:
     """The plan for a document that is deleted or gone."""
     change = Change(document_id=document_id, version=version, removed=[old.id for old in stored])
-    return Plan(change=change, texts=(), embed_ids=(), unchanged_count=0)
+    return Plan(change=change, texts=(), embed_ids=(), unchanged_count=0, saved_tokens=0, is_gone=True)
 
 
 def by_hash(stored: Iterable[StoredChunk]) -> dict[bytes, list[StoredChunk]]:

@@ -21,7 +21,10 @@ TERM_DIMENSIONS = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What an index is made from, at one version of the document."""
+    """What an index is made from, at one version of the document.
+
+    `ancestors` are the titles of the documents above it, root first, without those that are deleted.
+    """
 
     id: UUID
     version: int
@@ -30,6 +33,7 @@ class Source:
     content_type: str
     language: str
     is_deleted: bool
+    ancestors: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +91,19 @@ class Change:
 
 
 SELECT_SOURCES = """
-SELECT id, version, title, content, content_type, language, is_deleted
-FROM documents WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
+WITH RECURSIVE above AS (
+    SELECT d.id AS document_id, p.parent_id, p.title, p.is_deleted, 1 AS distance
+    FROM documents d JOIN documents p ON p.tenant_id = d.tenant_id AND p.id = d.parent_id
+    WHERE d.tenant_id = %(tenant_id)s AND d.id = ANY(%(ids)s)
+    UNION ALL
+    SELECT above.document_id, p.parent_id, p.title, p.is_deleted, above.distance + 1
+    FROM above JOIN documents p ON p.tenant_id = %(tenant_id)s AND p.id = above.parent_id
+    WHERE above.distance < 64
+)
+SELECT id, version, title, content, content_type, language, is_deleted,
+    ARRAY(SELECT above.title FROM above WHERE above.document_id = d.id AND NOT above.is_deleted
+          ORDER BY above.distance DESC) AS ancestors
+FROM documents d WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 """
 
 
@@ -147,8 +162,12 @@ INSERT INTO {vectors} (tenant_id, chunk_id, embedding) VALUES (%(tenant_id)s, %(
 ON CONFLICT (tenant_id, chunk_id) DO UPDATE SET embedding = excluded.embedding
 """
 
+# A title above may have changed meanwhile: then a job waits for the document, which is still behind.
 MARK_SYNCED = """
-UPDATE documents SET sync_status = 'synced', last_sync_at = now(), last_sync_error = ''
+UPDATE documents d SET last_sync_at = now(), last_sync_error = '', sync_status = CASE WHEN EXISTS (
+        SELECT FROM document_sync_jobs j WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id
+            AND j.target = 'pgvector' AND j.status = 'pending')
+    THEN 'pending' ELSE 'synced' END
 WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s
 """
 
@@ -225,6 +244,28 @@ async def mark_failed(scope: TenantScope, document_id: UUID, error: str) -> None
     """Every attempt failed; what was indexed before stays."""
     parameters = {"tenant_id": scope.tenant_id, "document_id": document_id, "error": error}
     await scope.connection.execute(MARK_FAILED, parameters)
+
+
+# Locked first, so that an upsert which takes the delete back waits, and then finds no chunks to keep.
+REMOVE_STALE = """
+WITH stale AS MATERIALIZED (
+    SELECT d.tenant_id, d.id FROM documents d
+    WHERE d.tenant_id = %(tenant_id)s AND d.is_deleted AND EXISTS (
+        SELECT FROM chunks c WHERE c.tenant_id = d.tenant_id AND c.document_id = d.id)
+    ORDER BY d.source_type, d.external_id FOR UPDATE OF d
+),
+removed AS (
+    DELETE FROM chunks c USING stale WHERE c.tenant_id = stale.tenant_id AND c.document_id = stale.id
+    RETURNING c.document_id
+)
+SELECT count(DISTINCT document_id) FROM removed
+"""
+
+
+async def remove_stale(scope: TenantScope) -> int:
+    """Removes the chunks of deleted documents, with terms and vectors; returns how many documents had some."""
+    cursor = await scope.connection.execute(REMOVE_STALE, {"tenant_id": scope.tenant_id})
+    return only(await cursor.fetchone())[0]
 
 
 COUNT = "SELECT count(*) FROM chunks WHERE tenant_id = %(tenant_id)s"

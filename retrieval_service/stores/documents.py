@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey, StoredDocument
+from retrieval_service.errors import Invalid, Violation
 from retrieval_service.stores.database import TenantScope
+
+# What the trigger documents_tree calls its two rules.
+TREE_RULES = ("documents_no_circle", "documents_depth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +30,26 @@ class Written:
     external_id: str
     created: bool
 
+    @property
+    def key(self) -> DocumentKey:
+        return DocumentKey(source_type=self.source_type, external_id=self.external_id)
+
 
 UPSERT = """
 INSERT INTO documents AS d
-    (tenant_id, source_type, external_id, title, section, tags, content, content_type, language, url, metadata,
-     content_hash)
-SELECT %(tenant_id)s, source_type, external_id, title, section, tags, content, content_type, language, url,
-    metadata, decode(content_hash, 'hex')
+    (tenant_id, source_type, external_id, parent_id, title, section, tags, content, content_type, language, url,
+     metadata, content_hash)
+SELECT %(tenant_id)s, r.source_type, r.external_id, up.id, r.title, r.section, r.tags, r.content, r.content_type,
+    r.language, r.url, r.metadata, decode(r.content_hash, 'hex')
 FROM jsonb_to_recordset(%(rows)s) AS r(source_type text, external_id text, title text, section text, tags text[],
-    content text, content_type text, language text, url text, metadata jsonb, content_hash text)
-ORDER BY source_type, external_id
+    content text, content_type text, language text, url text, metadata jsonb, content_hash text,
+    parent_source_type text, parent_external_id text)
+LEFT JOIN documents up ON up.tenant_id = %(tenant_id)s AND up.source_type = r.parent_source_type
+    AND up.external_id = r.parent_external_id
+ORDER BY r.source_type, r.external_id
 ON CONFLICT (tenant_id, source_type, external_id) DO UPDATE SET
-    title = excluded.title, section = excluded.section, tags = excluded.tags, content = excluded.content,
+    parent_id = excluded.parent_id, title = excluded.title, section = excluded.section, tags = excluded.tags,
+    content = excluded.content,
     content_type = excluded.content_type, language = excluded.language, url = excluded.url,
     metadata = excluded.metadata, content_hash = excluded.content_hash, is_deleted = false
 WHERE d.content_hash IS DISTINCT FROM excluded.content_hash OR d.is_deleted
@@ -47,17 +60,53 @@ RETURNING id, source_type, external_id, xmax = 0 AS created
 async def upsert(scope: TenantScope, drafts: Sequence[Draft]) -> list[Written]:
     """Returns what was made or changed; documents that are the same already are left alone.
 
-    Two drafts of one call must not share a key.
+    Two drafts of one call must not share a key, and parents must be stored. Raises `Invalid` when a document
+    would stand below itself, or too deep.
     """
     async with scope.connection.cursor(row_factory=class_row(Written)) as cursor:
         rows = Jsonb([_row(draft) for draft in drafts])
-        await cursor.execute(UPSERT, {"tenant_id": scope.tenant_id, "rows": rows})
+        try:
+            await cursor.execute(UPSERT, {"tenant_id": scope.tenant_id, "rows": rows})
+        except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name not in TREE_RULES:
+                raise
+            raise Invalid([Violation("parent_key", error.diag.message_primary or str(error))]) from error
         return await cursor.fetchall()
+
+
+SELECT_LIVING = """
+SELECT d.source_type, d.external_id
+FROM jsonb_to_recordset(%(keys)s) AS k(source_type text, external_id text)
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.source_type = k.source_type
+    AND d.external_id = k.external_id AND NOT d.is_deleted
+"""
+
+
+async def living(scope: TenantScope, keys: Iterable[DocumentKey]) -> set[DocumentKey]:
+    """Those of the keys that a document has."""
+    async with scope.connection.cursor(row_factory=class_row(DocumentKey)) as cursor:
+        await cursor.execute(
+            SELECT_LIVING, {"tenant_id": scope.tenant_id, "keys": Jsonb([asdict(key) for key in keys])}
+        )
+        return set(await cursor.fetchall())
+
+
+# The same lock that the trigger documents_tree takes; here it comes before any row is locked.
+LOCK_TREE = "SELECT pg_advisory_xact_lock(6172637, hashtext(%(tenant_id)s::uuid::text))"
+
+
+async def lock_tree(scope: TenantScope) -> None:
+    """No other transaction gives a document of the tenant a parent until this one ends."""
+    await scope.connection.execute(LOCK_TREE, {"tenant_id": scope.tenant_id})
 
 
 SELECT = """
 SELECT id, source_type, external_id, title, section, tags, content, content_type, language, url, metadata,
     content_hash, version, last_sync_at, last_sync_error, created_at, updated_at,
+    (SELECT up.source_type FROM documents up
+     WHERE up.tenant_id = d.tenant_id AND up.id = d.parent_id) AS parent_source_type,
+    (SELECT up.external_id FROM documents up
+     WHERE up.tenant_id = d.tenant_id AND up.id = d.parent_id) AS parent_external_id,
     CASE WHEN sync_status = 'pending' AND EXISTS (
         SELECT FROM document_sync_jobs j
         WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
@@ -79,6 +128,10 @@ async def get(scope: TenantScope, selector: UUID | DocumentKey) -> StoredDocumen
 SELECT_PAGE = """
 SELECT id, source_type, external_id, title, section, tags, '' AS content, content_type, language, url, metadata,
     content_hash, version, last_sync_at, last_sync_error, created_at, updated_at, sync_status,
+    (SELECT up.source_type FROM documents up
+     WHERE up.tenant_id = p.tenant_id AND up.id = p.parent_id) AS parent_source_type,
+    (SELECT up.external_id FROM documents up
+     WHERE up.tenant_id = p.tenant_id AND up.id = p.parent_id) AS parent_external_id,
     (SELECT count(*) FROM chunks c WHERE c.tenant_id = p.tenant_id AND c.document_id = p.id) AS chunk_count
 FROM (
     SELECT d.*, CASE WHEN d.sync_status = 'pending' AND EXISTS (
@@ -192,4 +245,6 @@ def _row(draft: Draft) -> dict[str, Any]:
         "url": draft.url,
         "metadata": dict(draft.metadata),
         "content_hash": content_hash(draft).hex(),
+        "parent_source_type": draft.parent_key and draft.parent_key.source_type,
+        "parent_external_id": draft.parent_key and draft.parent_key.external_id,
     }

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from retrieval_service.stores.database import TenantScope
+from retrieval_service.stores.database import TenantScope, only
 
 CHANNEL = "kladez_jobs"
 
@@ -27,6 +27,14 @@ class Job:
     document_id: UUID
     action: str
     attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How many jobs a worker has or could have now, and how many failed at least once and are not done."""
+
+    due_count: int
+    failed_count: int
 
 
 # Tenants are visited in turn, so that one tenant's import does not keep the others waiting. Jobs whose worker
@@ -190,6 +198,20 @@ async def prune(operator: AsyncConnection, *, hours: int) -> int:
     """Forgets jobs that were done this long ago."""
     cursor = await operator.execute(PRUNE, {"hours": hours})
     return cursor.rowcount
+
+
+STANDING = """
+SELECT count(*) FILTER (WHERE status = 'processing' OR (status = 'pending' AND scheduled_at <= now())) AS due_count,
+    count(*) FILTER (WHERE status = 'error' OR (status = 'pending' AND attempts > 0)) AS failed_count
+FROM document_sync_jobs WHERE target = 'pgvector' AND status <> 'done'
+"""
+
+
+async def standing(operator: AsyncConnection) -> Standing:
+    """Over all tenants."""
+    async with operator.cursor(row_factory=class_row(Standing)) as cursor:
+        await cursor.execute(STANDING)
+        return only(await cursor.fetchone())
 
 
 OLDEST_PENDING = """

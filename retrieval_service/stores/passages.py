@@ -11,12 +11,12 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import RawScores
 from retrieval_service.domain.lexical import SparseVector
 from retrieval_service.domain.spaces import Vector
+from retrieval_service.stores import matching
 from retrieval_service.stores.chunks import sparse
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
@@ -70,21 +70,7 @@ SEARCH = """
 WITH allowed AS MATERIALIZED (
     SELECT c.id FROM documents d JOIN chunks c ON c.tenant_id = d.tenant_id AND c.document_id = d.id
     WHERE NOT %(unlimited)s AND d.tenant_id = %(tenant_id)s
-        AND (cardinality(%(source_types)s::text[]) = 0 OR d.source_type = ANY(%(source_types)s::text[]))
-        AND (cardinality(%(sections)s::text[]) = 0 OR d.section = ANY(%(sections)s::text[]))
-        AND (cardinality(%(languages)s::text[]) = 0 OR d.language = ANY(%(languages)s::text[]))
-        AND d.tags @> %(tags)s::text[]
-        AND NOT EXISTS (
-            SELECT FROM jsonb_array_elements(%(metadata)s) AS condition
-            WHERE (CASE
-                WHEN condition ? 'any' THEN EXISTS (
-                    SELECT FROM jsonb_array_elements(condition -> 'any') AS wanted
-                    WHERE d.metadata -> (condition ->> 'key') @> wanted)
-                WHEN jsonb_typeof(d.metadata -> (condition ->> 'key')) = 'number' THEN
-                    (d.metadata ->> (condition ->> 'key'))::float8
-                        BETWEEN coalesce((condition ->> 'lower')::float8, '-infinity')
-                            AND coalesce((condition ->> 'upper')::float8, 'infinity')
-                ELSE false END) IS NOT TRUE)
+        AND {matches}
 ),
 by_meaning AS MATERIALIZED (
     SELECT v.chunk_id FROM {vectors} v
@@ -125,23 +111,24 @@ ORDER BY c.id
 async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> Candidates:
     """Candidates of all arms by chunk id; every score is exact for every one of them."""
     async with scope.connection.cursor(binary=True) as cursor:
-        statement = sql.SQL(SEARCH).format(vectors=vectors_table(space_id))
-        await cursor.execute(statement, search_parameters(scope.tenant_id, probe, conditions))
+        await cursor.execute(
+            search_statement(space_id), search_parameters(scope.tenant_id, probe, conditions)
+        )
         rows = await cursor.fetchall()
     columns = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
     return Candidates(chunk_ids=[row[0] for row in rows], raw=raw)
 
 
+def search_statement(space_id: int) -> sql.Composed:
+    return sql.SQL(SEARCH).format(vectors=vectors_table(space_id), matches=matching.MATCHES)
+
+
 def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
         "unlimited": conditions.unlimited,
-        "source_types": list(conditions.source_types),
-        "sections": list(conditions.sections),
-        "tags": list(conditions.tags),
-        "languages": list(conditions.languages),
-        "metadata": Jsonb(list(conditions.metadata)),
+        **matching.parameters(conditions),
         "has_vector": probe.vector is not None,
         "vector": None if probe.vector is None else HalfVector(probe.vector),
         "has_terms": probe.stems is not None,

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import source_service_pb2 as sources_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from psycopg import sql
 
@@ -41,6 +42,7 @@ class Owned:
     request_id: uuid.UUID
     import_id: uuid.UUID
     job: jobs.Job
+    index_job_id: uuid.UUID
     api_key_id: str
 
     @property
@@ -62,6 +64,7 @@ async def new_owned(running: Running) -> Owned:
     )
     answer = [event async for event in shop.client.stream_answer(asked)][-1].completed.answer
     assert answer.references, "the tenant's own answer must have something to leak"
+    await running.client.for_tenant(shop.tenant_id).upsert_source(declared_source())
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
     return Owned(
         shop=shop,
@@ -72,8 +75,23 @@ async def new_owned(running: Running) -> Owned:
         request_id=request_id,
         import_id=import_id,
         job=await processing_job(running, shop, uuid.UUID(stored.document_id)),
+        index_job_id=await waiting_index_job(running, shop, uuid.UUID(stored.document_id)),
         api_key_id=keys.api_keys[0].api_key_id,
     )
+
+
+def declared_source() -> sources_pb.UpsertSourceRequest:
+    """Of the type of the tenant's document, so that a sync could delete it."""
+    source = sources_pb.Source(
+        name="spices",
+        dsn_variable="KLADEZ_SOURCE_NOWHERE",
+        source_type="article",
+        ids_query="SELECT * FROM spices WHERE id = ANY(%(ids)s)",
+        all_query="SELECT * FROM spices",
+        id_column="id",
+        text_template=f"{MARK}: {{{{ text }}}}",
+    )
+    return sources_pb.UpsertSourceRequest(source=source)
 
 
 async def run_import(shop: Shop, import_id: uuid.UUID) -> list[documents_pb.ImportDocumentsResponse]:
@@ -101,6 +119,25 @@ async def processing_job(running: Running, shop: Shop, document_id: uuid.UUID) -
     return jobs.Job(
         id=row[0], tenant_id=uuid.UUID(shop.tenant_id), document_id=document_id, action="upsert", attempts=1
     )
+
+
+WAITING_INDEX_JOB = """
+WITH job AS (
+    INSERT INTO index_jobs (tenant_id, mode, next_step_at)
+    VALUES (%(tenant_id)s, 'all', now() + interval '1 hour') RETURNING tenant_id, id
+)
+INSERT INTO index_job_documents (tenant_id, document_id, index_job_id)
+SELECT tenant_id, %(document_id)s, id FROM job RETURNING index_job_id
+"""
+
+
+async def waiting_index_job(running: Running, shop: Shop, document_id: uuid.UUID) -> uuid.UUID:
+    """One that no worker moves for an hour, and that waits for the document."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        parameters = {"tenant_id": shop.tenant_id, "document_id": document_id}
+        row = await (await connection.execute(WAITING_INDEX_JOB, parameters)).fetchone()
+    assert row
+    return row[0]
 
 
 TABLES = """

@@ -11,8 +11,10 @@ import pytest_asyncio
 from google.protobuf import field_mask_pb2, message, message_factory
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import index_job_service_pb2 as index_jobs_pb
 from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import search_service_pb2 as search_pb
+from kladez.v1 import source_service_pb2 as sources_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
@@ -22,6 +24,7 @@ from tests.integration.isolation_kit import (
     MARK,
     QUESTION,
     Owned,
+    declared_source,
     dump,
     new_owned,
     run_import,
@@ -67,6 +70,10 @@ Attempt = tuple[Callable[[Owned], message.Message], str]
 
 def key_of(owned: Owned) -> documents_pb.DocumentKey:
     return documents_pb.DocumentKey(source_type="article", external_id="cloves")
+
+
+def selector_of(owned: Owned) -> documents_pb.DocumentSelector:
+    return documents_pb.DocumentSelector(ids=documents_pb.DocumentIds(document_ids=[str(owned.document_id)]))
 
 
 def own_document() -> documents_pb.Document:
@@ -149,6 +156,29 @@ RPCS: dict[str, Attempt] = {
         lambda own: documents_pb.DeleteDocumentRequest(document_id=str(own.document_id)),
         "NOT_FOUND",
     ),
+    "DocumentService/UpdateDocument": (
+        lambda own: documents_pb.UpdateDocumentRequest(
+            document=documents_pb.Document(document_id=str(own.document_id), title="Mine"),
+            update_mask=field_mask_pb2.FieldMask(paths=["title"]),
+        ),
+        "NOT_FOUND",
+    ),
+    "DocumentService/BatchDeleteDocuments": (
+        lambda own: documents_pb.BatchDeleteDocumentsRequest(selector=selector_of(own), confirm=True),
+        ANSWERED,
+    ),
+    "DocumentService/ReindexDocuments": (
+        lambda own: documents_pb.ReindexDocumentsRequest(selector=selector_of(own)),
+        ANSWERED,
+    ),
+    "DocumentService/PurgeDocuments": (
+        lambda own: documents_pb.PurgeDocumentsRequest(selector=selector_of(own), confirm=True),
+        ANSWERED,
+    ),
+    "DocumentService/UndoImport": (
+        lambda own: documents_pb.UndoImportRequest(import_id=str(own.import_id)),
+        "NOT_FOUND",
+    ),
     "SearchService/Search": (lambda _: search_pb.SearchRequest(query=QUESTION), ANSWERED),
     "AnswerService/StreamAnswer": (
         lambda own: answers_pb.StreamAnswerRequest(question="x", session_id=str(own.session_id)),
@@ -160,6 +190,34 @@ RPCS: dict[str, Attempt] = {
     ),
     "AnswerService/CreateSession": (lambda _: answers_pb.CreateSessionRequest(channel="api"), ANSWERED),
     "SyncService/GetSyncStatus": (lambda _: sync_pb.GetSyncStatusRequest(), ANSWERED),
+    "IndexJobService/CreateIndexJob": (
+        lambda _: index_jobs_pb.CreateIndexJobRequest(
+            scope=index_jobs_pb.IndexScope(missing=index_jobs_pb.IndexMissing())
+        ),
+        ANSWERED,
+    ),
+    "IndexJobService/GetIndexJob": (
+        lambda own: index_jobs_pb.GetIndexJobRequest(index_job_id=str(own.index_job_id)),
+        "NOT_FOUND",
+    ),
+    "IndexJobService/ListIndexJobs": (lambda _: index_jobs_pb.ListIndexJobsRequest(), ANSWERED),
+    "IndexJobService/CancelIndexJob": (
+        lambda own: index_jobs_pb.CancelIndexJobRequest(index_job_id=str(own.index_job_id)),
+        "NOT_FOUND",
+    ),
+    "IndexJobService/WatchIndexJob": (
+        lambda own: index_jobs_pb.WatchIndexJobRequest(index_job_id=str(own.index_job_id)),
+        "NOT_FOUND",
+    ),
+    "SourceService/UpsertSource": (lambda _: declared_source(), "PERMISSION_DENIED"),
+    "SourceService/GetSource": (lambda _: sources_pb.GetSourceRequest(name="spices"), "NOT_FOUND"),
+    "SourceService/ListSources": (lambda _: sources_pb.ListSourcesRequest(), ANSWERED),
+    "SourceService/DeleteSource": (
+        lambda _: sources_pb.DeleteSourceRequest(name="spices"),
+        "PERMISSION_DENIED",
+    ),
+    "SourceService/TestSource": (lambda _: sources_pb.TestSourceRequest(name="spices"), "NOT_FOUND"),
+    "SourceService/SyncSource": (lambda _: sources_pb.SyncSourceRequest(name="spices"), "NOT_FOUND"),
     "InsightService/GetUsage": (lambda _: insights_pb.GetUsageRequest(), ANSWERED),
 }
 METHODS = {f"{one.name}/{method.name}": method for one in server.SERVICES for method in one.methods}

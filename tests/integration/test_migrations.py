@@ -56,6 +56,11 @@ WITH tenant AS (INSERT INTO tenants (name) VALUES ('Кофейня') RETURNING i
      )
 INSERT INTO chat_sessions (tenant_id, channel) SELECT tenant_id, 'widget' FROM chunk
 """
+KEPT = """
+SELECT to_jsonb(t), to_jsonb(d), to_jsonb(c), to_jsonb(j) FROM tenants t
+JOIN documents d ON d.tenant_id = t.id JOIN chunks c ON c.tenant_id = t.id
+JOIN document_sync_jobs j ON j.tenant_id = t.id
+"""
 QUEUED = "SELECT action, status FROM document_sync_jobs"
 
 REVISIONS = sorted((schema.MIGRATIONS / "versions").glob("[0-9]*.py"))
@@ -120,6 +125,40 @@ async def test_every_revision_can_go_back_one_step(empty_database_dsn: str) -> N
         await schema.upgrade(empty_database_dsn, "+1")
         assert await structure(empty_database_dsn) == before
     assert await schema.current(empty_database_dsn) == HEAD
+
+
+async def test_index_jobs_come_and_go_and_leave_older_rows_alone(empty_database_dsn: str) -> None:
+    await schema.upgrade(empty_database_dsn, "0001")
+    await execute(empty_database_dsn, ROWS)
+    before = await rows(empty_database_dsn, KEPT)
+    await schema.upgrade(empty_database_dsn, "0002")
+    await execute(
+        empty_database_dsn, "INSERT INTO index_jobs (tenant_id, mode) SELECT id, 'all' FROM tenants"
+    )
+    assert await rows(empty_database_dsn, KEPT) == before != []
+    await schema.downgrade(empty_database_dsn, "0001")
+    assert await rows(empty_database_dsn, KEPT) == before
+    await schema.upgrade(empty_database_dsn, "0002")
+    assert await rows(empty_database_dsn, "SELECT state FROM index_jobs") == []
+
+
+SOURCE = """
+INSERT INTO sources (tenant_id, name, dsn_variable, source_type, ids_query, all_query, id_column, text_template)
+SELECT id, 'orders', 'KLADEZ_SOURCE_SHOP', 'order', 'SELECT 1', 'SELECT 1', 'id', 'x' FROM tenants
+"""
+
+
+async def test_sources_come_and_go_and_leave_older_rows_alone(empty_database_dsn: str) -> None:
+    await schema.upgrade(empty_database_dsn, "0002")
+    await execute(empty_database_dsn, ROWS)
+    before = await rows(empty_database_dsn, KEPT)
+    await schema.upgrade(empty_database_dsn, "0003")
+    await execute(empty_database_dsn, SOURCE)
+    assert await rows(empty_database_dsn, KEPT) == before != []
+    await schema.downgrade(empty_database_dsn, "0002")
+    assert await rows(empty_database_dsn, KEPT) == before
+    await schema.upgrade(empty_database_dsn, "0003")
+    assert await rows(empty_database_dsn, "SELECT name FROM sources") == []
 
 
 async def test_unreachable_database_is_reported_without_its_password() -> None:

@@ -137,6 +137,7 @@ CLOSED_TO_OPERATOR = (
     "chunk_vectors_1",
     "chat_logs",
     "chat_sessions",
+    "import_items",
     "imports",
     "usage_daily",
 )
@@ -149,6 +150,24 @@ async def test_operators_role_reads_no_document_and_no_chat(
     await connection.execute("SET LOCAL ROLE kladez_operator")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await connection.execute(sql.SQL("SELECT 1 FROM {table}").format(table=sql.Identifier(table)))
+
+
+async def test_operators_role_learns_whose_sources_there_are_and_nothing_they_say(
+    connection: psycopg.AsyncConnection, owned: Owned
+) -> None:
+    await connection.execute("SET LOCAL ROLE kladez_operator")
+    cursor = await connection.execute("SELECT tenant_id::text, name FROM sources")
+    assert (owned.shop.tenant_id, "spices") in await cursor.fetchall()
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await connection.execute("SELECT all_query FROM sources")
+
+
+async def test_tenants_role_reads_no_runs_of_schedules(
+    connection: psycopg.AsyncConnection, owned: Owned
+) -> None:
+    await become(connection, owned.shop.tenant_id)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await connection.execute("SELECT 1 FROM schedule_runs")
 
 
 async def test_tenants_role_reads_no_keys(connection: psycopg.AsyncConnection, owned: Owned) -> None:

@@ -17,12 +17,28 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import stores
-from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.index_jobs import IndexJob, Outcome
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
+from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import chats, chunks, documents, imports, jobs, passages, spaces, tenants, usage
+from retrieval_service.stores import (
+    chats,
+    chunks,
+    documents,
+    imports,
+    index_jobs,
+    jobs,
+    passages,
+    purges,
+    selections,
+    sources,
+    spaces,
+    tenants,
+    usage,
+)
 from retrieval_service.stores.database import TenantScope
 from tests.integration.isolation_kit import (
     TEXT,
@@ -41,6 +57,7 @@ from tests.integration.service_kit import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
+END = (datetime(9999, 12, 31, tzinfo=UTC), uuid.UUID(int=0))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -91,6 +108,29 @@ def change(own: Owned) -> chunks.Change:
     )
 
 
+def index_job(own: Owned) -> IndexJob:
+    return IndexJob(
+        id=own.index_job_id,
+        tenant_id=uuid.UUID(own.shop.tenant_id),
+        mode="all",
+        state="running",
+        total_count=0,
+        processed_count=0,
+        indexed_count=0,
+        skipped_count=0,
+        failed_count=0,
+        removed_count=0,
+        embedded_tokens=0,
+        saved_tokens=0,
+        last_document_id=uuid.UUID(int=0),
+        is_walked=False,
+        error="",
+        created_at=END[0],
+        started_at=None,
+        ended_at=None,
+    )
+
+
 def outcome() -> AnswerOutcome:
     return AnswerOutcome(
         answer="mine",
@@ -107,10 +147,48 @@ def outcome() -> AnswerOutcome:
     )
 
 
+def own_source() -> Source:
+    return Source(
+        name="spices",
+        dsn_variable="KLADEZ_SOURCE_MINE",
+        source_type="mine",
+        ids_query="mine",
+        all_query="mine",
+        id_column="mine",
+        text_template="mine",
+    )
+
+
+def declared() -> DeclaredSource:
+    return DeclaredSource(
+        source=own_source(), version=1, last_sync_at=None, last_error="", created_at=BEGINNING[0]
+    )
+
+
 def probe() -> passages.Probe:
     terms = passage_terms(TEXT, "en")
     vector = np.full(384, 0.05, np.float32)
     return passages.Probe(vector=vector, stems=terms.stems, grams=terms.grams, gate=(), depth=50)
+
+
+def selected(own: Owned) -> Selection:
+    return Selection(ids=[own.document_id])
+
+
+def traces_of(own: Owned) -> purges.Traces:
+    return purges.Traces(document_ids=[own.document_id], chunk_ids=[own.chunk_id])
+
+
+async def traced_chunks(scope: TenantScope, own: Owned) -> Sequence[UUID]:
+    return (await purges.traces(scope, [own.document_id])).chunk_ids
+
+
+async def removed_rows(scope: TenantScope, own: Owned) -> int:
+    return sum((await purges.remove(scope, traces_of(own))).values())
+
+
+async def remaining_rows(scope: TenantScope, own: Owned) -> int:
+    return sum((await purges.remaining(scope, traces_of(own))).values())
 
 
 def anything(_: object) -> bool:
@@ -143,6 +221,7 @@ STORES: dict[str, Trial] = {
     "chunks.of_document": (lambda scope, own: chunks.of_document(scope, 1, own.document_id), NO_ROWS),
     "chunks.apply": (lambda scope, own: chunks.apply(scope, 1, change(own)), NO_ROWS),
     "chunks.mark_failed": (lambda scope, own: chunks.mark_failed(scope, own.document_id, "x"), NO_ROWS),
+    "chunks.remove_stale": (lambda scope, _: chunks.remove_stale(scope), NO_ROWS),
     "chunks.count": (lambda scope, _: chunks.count(scope), NO_ROWS),
     "documents.upsert": (
         lambda scope, _: documents.upsert(
@@ -162,6 +241,69 @@ STORES: dict[str, Trial] = {
     "documents.lock": (lambda scope, own: documents.lock(scope, own.document_id), NO_ROWS),
     "documents.enqueue_all": (lambda scope, _: documents.enqueue_all(scope), NO_ROWS),
     "documents.count_by_status": (lambda scope, _: documents.count_by_status(scope), NO_ROWS),
+    "index_jobs.insert": (lambda scope, _: index_jobs.insert(scope, "all"), anything),
+    "index_jobs.active": (lambda scope, _: index_jobs.active(scope), NO_ROWS),
+    "index_jobs.get": (lambda scope, own: index_jobs.get(scope, own.index_job_id), NO_ROWS),
+    "index_jobs.page": (lambda scope, _: index_jobs.page(scope, before=END, limit=9), NO_ROWS),
+    "index_jobs.cooldown": (lambda scope, _: index_jobs.cooldown(scope, cooldown_seconds=600), NO_ROWS),
+    "index_jobs.request_cancel": (
+        lambda scope, own: index_jobs.request_cancel(scope, own.index_job_id),
+        NO_ROWS,
+    ),
+    "index_jobs.lock": (lambda scope, own: index_jobs.lock(scope, own.index_job_id), NO_ROWS),
+    "index_jobs.begin": (lambda scope, own: index_jobs.begin(scope, own.index_job_id), NO_ROWS),
+    "index_jobs.record": (
+        lambda scope, own: index_jobs.record(scope, own.document_id, Outcome.FAILED),
+        NO_ROWS,
+    ),
+    "index_jobs.settle": (lambda scope, own: index_jobs.settle(scope, own.index_job_id), NO_ROWS),
+    "index_jobs.count_waiting": (
+        lambda scope, own: index_jobs.count_waiting(scope, own.index_job_id),
+        NO_ROWS,
+    ),
+    "index_jobs.hand_out": (
+        lambda scope, own: index_jobs.hand_out(scope, index_job(own), limit=9),
+        NO_ROWS,
+    ),
+    "index_jobs.move": (
+        lambda scope, own: index_jobs.move(
+            scope, own.index_job_id, last_document_id=own.document_id, is_walked=True, waiting=9
+        ),
+        NO_ROWS,
+    ),
+    "index_jobs.enqueue": (
+        lambda scope, own: index_jobs.enqueue(scope, own.index_job_id, [own.document_id]),
+        NO_ROWS,
+    ),
+    "index_jobs.let_go": (lambda scope, own: index_jobs.let_go(scope, own.index_job_id), NO_ROWS),
+    "index_jobs.complete": (
+        lambda scope, own: index_jobs.complete(scope, own.index_job_id, removed=1),
+        NO_ROWS,
+    ),
+    "index_jobs.end": (
+        lambda scope, own: index_jobs.end(scope, own.index_job_id, state="failed"),
+        NO_ROWS,
+    ),
+    "documents.living": (
+        lambda scope, _: documents.living(scope, [DocumentKey(source_type="article", external_id="cloves")]),
+        (set(),),
+    ),
+    "documents.lock_tree": (lambda scope, _: documents.lock_tree(scope), NO_ROWS),
+    "imports.remember": (
+        lambda scope, own: imports.remember(
+            scope, own.import_id, [Draft(source_type="article", external_id="cloves", content="mine")]
+        ),
+        NO_ROWS,
+    ),
+    "imports.note": (
+        lambda scope, own: imports.note(
+            scope, own.import_id, [DocumentKey(source_type="article", external_id="cloves")]
+        ),
+        NO_ROWS,
+    ),
+    "imports.exists": (lambda scope, own: imports.exists(scope, own.import_id), NO_ROWS),
+    "imports.lock_items": (lambda scope, own: imports.lock_items(scope, own.import_id), NO_ROWS),
+    "imports.undo": (lambda scope, own: imports.undo(scope, own.import_id, [own.document_id]), NO_ROWS),
     "imports.begin": (lambda scope, own: imports.begin(scope, own.import_id), (Progress(),)),
     "imports.save": (
         lambda scope, own: imports.save(scope, own.import_id, Progress(next_sequence=99)),
@@ -180,6 +322,33 @@ STORES: dict[str, Trial] = {
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),
         (passages.Sample(languages=None, chunk_count=0, stems=b"", grams=b""),),
+    ),
+    "purges.traces": (lambda scope, own: traced_chunks(scope, own), NO_ROWS),
+    "purges.remove": (lambda scope, own: removed_rows(scope, own), NO_ROWS),
+    "purges.remaining": (lambda scope, own: remaining_rows(scope, own), NO_ROWS),
+    "selections.count": (
+        lambda scope, own: selections.count(scope, selected(own)),
+        (selections.Selected(count=0, sample=[]),),
+    ),
+    "selections.lock": (lambda scope, own: selections.lock(scope, selected(own)), NO_ROWS),
+    "selections.delete": (lambda scope, own: selections.delete(scope, selected(own)), NO_ROWS),
+    "selections.enqueue": (lambda scope, own: selections.enqueue(scope, selected(own)), NO_ROWS),
+    "sources.upsert": (lambda scope, _: sources.upsert(scope, own_source()), anything),
+    "sources.get": (lambda scope, _: sources.get(scope, "spices"), NO_ROWS),
+    "sources.page": (lambda scope, _: sources.page(scope, after="", limit=9), NO_ROWS),
+    "sources.delete": (lambda scope, _: sources.delete(scope, "spices"), NO_ROWS),
+    "sources.record_sync": (
+        lambda scope, _: sources.record_sync(scope, declared(), read_at=END[0], error="x"),
+        NO_ROWS,
+    ),
+    "sources.moment": (lambda scope, _: sources.moment(scope), anything),
+    "sources.document_ids": (
+        lambda scope, _: sources.document_ids(scope, "article", after="", unchanged_since=END[0], limit=9),
+        NO_ROWS,
+    ),
+    "sources.delete_documents": (
+        lambda scope, _: sources.delete_documents(scope, "article", ["cloves"], unchanged_since=END[0]),
+        NO_ROWS,
     ),
     "spaces.count_vectors": (lambda scope, _: spaces.count_vectors(scope, 1), NO_ROWS),
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
@@ -245,13 +414,35 @@ WRITERS = {
     "chats.finish",
     "chunks.apply",
     "chunks.mark_failed",
+    "chunks.remove_stale",
     "documents.delete",
     "documents.enqueue_all",
     "documents.lock",
+    "documents.lock_tree",
+    "imports.note",
+    "imports.remember",
     "imports.save",
+    "imports.undo",
+    "index_jobs.begin",
+    "index_jobs.complete",
+    "index_jobs.cooldown",
+    "index_jobs.end",
+    "index_jobs.enqueue",
+    "index_jobs.hand_out",
+    "index_jobs.let_go",
+    "index_jobs.move",
+    "index_jobs.record",
+    "index_jobs.request_cancel",
+    "index_jobs.settle",
     "jobs.fail",
     "jobs.finish",
     "jobs.oldest_pending",
+    "sources.delete",
+    "sources.delete_documents",
+    "sources.record_sync",
+    "purges.remove",
+    "selections.delete",
+    "selections.enqueue",
     "usage.add",
 }
 

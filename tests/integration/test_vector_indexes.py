@@ -135,7 +135,7 @@ def meaning(vector: NDArray[np.float32]) -> Probe:
 
 async def plan_of(bench: Bench, tenant_id: UUID, probe: Probe) -> str:
     """How the search would be carried out, for the role and with the settings of a real one."""
-    statement = sql.SQL("EXPLAIN ") + of_space(bench, passages.SEARCH)
+    statement = sql.SQL("EXPLAIN ") + passages.search_statement(bench.service.space_id)
     parameters = passages.search_parameters(tenant_id, probe, Conditions())
     async with bench.service.database.tenant(tenant_id) as scope:
         assert await value(scope.connection, "SELECT current_user::text") == "kladez_tenant"

@@ -22,71 +22,99 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kladez/v1/document_service.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x03\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x13\n\x0bsource_type\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0f\n\x07section\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x07 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x08 \x01(\t\x12\x10\n\x08language\x18\t \x01(\t\x12\x0b\n\x03url\x18\n \x01(\t\x12)\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x63ontent_hash\x18\x0c \x01(\t\x12*\n\x0bsync_status\x18\r \x01(\x0e\x32\x15.kladez.v1.SyncStatus\x12\x17\n\x0flast_sync_error\x18\x0e \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\x0f \x01(\x05\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_sync_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\x15UpsertDocumentRequest\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\"j\n\x16UpsertDocumentResponse\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.kladez.v1.UpsertOutcome\"E\n\x1b\x42\x61tchUpsertDocumentsRequest\x12&\n\tdocuments\x18\x01 \x03(\x0b\x32\x13.kladez.v1.Document\"J\n\x1c\x42\x61tchUpsertDocumentsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.kladez.v1.DocumentResult\"\xa7\x01\n\x0e\x44ocumentResult\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x13\n\x0bsource_type\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x18.kladez.v1.UpsertOutcomeH\x00\x12%\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x14.kladez.v1.ItemErrorH\x00\x42\x08\n\x06result\"S\n\tItemError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x15.kladez.v1.FieldError\"0\n\nFieldError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"w\n\x16ImportDocumentsRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.kladez.v1.ImportConfigH\x00\x12\'\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x16.kladez.v1.ImportChunkH\x00\x42\t\n\x07payload\"!\n\x0cImportConfig\x12\x11\n\timport_id\x18\x01 \x01(\t\"M\n\x0bImportChunk\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x03\x12&\n\tdocuments\x18\x02 \x03(\x0b\x32\x13.kladez.v1.Document\"\xa8\x01\n\x17ImportDocumentsResponse\x12#\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\x14.kladez.v1.ImportAckH\x00\x12\x32\n\x0bitem_errors\x18\x02 \x01(\x0b\x32\x1b.kladez.v1.ImportItemErrorsH\x00\x12+\n\x07summary\x18\x03 \x01(\x0b\x32\x18.kladez.v1.ImportSummaryH\x00\x42\x07\n\x05\x65vent\"\"\n\tImportAck\x12\x15\n\rnext_sequence\x18\x01 \x01(\x03\"=\n\x10ImportItemErrors\x12)\n\x06\x65rrors\x18\x01 \x03(\x0b\x32\x19.kladez.v1.DocumentResult\"l\n\rImportSummary\x12\x15\n\rcreated_count\x18\x01 \x01(\x03\x12\x15\n\rupdated_count\x18\x02 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x03\"8\n\x11ImportShopRequest\x12\x11\n\tshop_json\x18\x01 \x01(\x0c\x12\x10\n\x08language\x18\x02 \x01(\t\"\x81\x01\n\x12ImportShopResponse\x12)\n\x07summary\x18\x01 \x01(\x0b\x32\x18.kladez.v1.ImportSummary\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.kladez.v1.ShopRowError\x12\x17\n\x0fmetadata_fields\x18\x03 \x03(\t\"]\n\x0cShopRowError\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x0c\n\x04line\x18\x03 \x01(\x05\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"^\n\x12GetDocumentRequest\x12\x15\n\x0b\x64ocument_id\x18\x01 \x01(\tH\x00\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x16.kladez.v1.DocumentKeyH\x00\x42\n\n\x08selector\"7\n\x0b\x44ocumentKey\x12\x13\n\x0bsource_type\x18\x01 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\"<\n\x13GetDocumentResponse\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\"~\n\x14ListDocumentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12*\n\x0bsync_status\x18\x04 \x01(\x0e\x32\x15.kladez.v1.SyncStatus\"X\n\x15ListDocumentsResponse\x12&\n\tdocuments\x18\x01 \x03(\x0b\x32\x13.kladez.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x15\x44\x65leteDocumentRequest\x12\x15\n\x0b\x64ocument_id\x18\x01 \x01(\tH\x00\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x16.kladez.v1.DocumentKeyH\x00\x42\n\n\x08selector\"\x18\n\x16\x44\x65leteDocumentResponse*\x8d\x01\n\nSyncStatus\x12\x1b\n\x17SYNC_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13SYNC_STATUS_PENDING\x10\x01\x12\x1a\n\x16SYNC_STATUS_PROCESSING\x10\x02\x12\x16\n\x12SYNC_STATUS_SYNCED\x10\x03\x12\x15\n\x11SYNC_STATUS_ERROR\x10\x04*\x85\x01\n\rUpsertOutcome\x12\x1e\n\x1aUPSERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16UPSERT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16UPSERT_OUTCOME_UPDATED\x10\x02\x12\x1c\n\x18UPSERT_OUTCOME_UNCHANGED\x10\x03\x32\xf3\x04\n\x0f\x44ocumentService\x12U\n\x0eUpsertDocument\x12 .kladez.v1.UpsertDocumentRequest\x1a!.kladez.v1.UpsertDocumentResponse\x12g\n\x14\x42\x61tchUpsertDocuments\x12&.kladez.v1.BatchUpsertDocumentsRequest\x1a\'.kladez.v1.BatchUpsertDocumentsResponse\x12\\\n\x0fImportDocuments\x12!.kladez.v1.ImportDocumentsRequest\x1a\".kladez.v1.ImportDocumentsResponse(\x01\x30\x01\x12I\n\nImportShop\x12\x1c.kladez.v1.ImportShopRequest\x1a\x1d.kladez.v1.ImportShopResponse\x12L\n\x0bGetDocument\x12\x1d.kladez.v1.GetDocumentRequest\x1a\x1e.kladez.v1.GetDocumentResponse\x12R\n\rListDocuments\x12\x1f.kladez.v1.ListDocumentsRequest\x1a .kladez.v1.ListDocumentsResponse\x12U\n\x0e\x44\x65leteDocument\x12 .kladez.v1.DeleteDocumentRequest\x1a!.kladez.v1.DeleteDocumentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kladez/v1/document_service.proto\x12\tkladez.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\xa8\x04\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x13\n\x0bsource_type\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0f\n\x07section\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x07 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x08 \x01(\t\x12\x10\n\x08language\x18\t \x01(\t\x12\x0b\n\x03url\x18\n \x01(\t\x12)\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x63ontent_hash\x18\x0c \x01(\t\x12*\n\x0bsync_status\x18\r \x01(\x0e\x32\x15.kladez.v1.SyncStatus\x12\x17\n\x0flast_sync_error\x18\x0e \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\x0f \x01(\x05\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_sync_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nparent_key\x18\x13 \x01(\x0b\x32\x16.kladez.v1.DocumentKey\x12\x0c\n\x04\x65tag\x18\x14 \x01(\t\">\n\x15UpsertDocumentRequest\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\"j\n\x16UpsertDocumentResponse\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.kladez.v1.UpsertOutcome\"E\n\x1b\x42\x61tchUpsertDocumentsRequest\x12&\n\tdocuments\x18\x01 \x03(\x0b\x32\x13.kladez.v1.Document\"J\n\x1c\x42\x61tchUpsertDocumentsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.kladez.v1.DocumentResult\"\xa7\x01\n\x0e\x44ocumentResult\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x13\n\x0bsource_type\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x18.kladez.v1.UpsertOutcomeH\x00\x12%\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x14.kladez.v1.ItemErrorH\x00\x42\x08\n\x06result\"S\n\tItemError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x15.kladez.v1.FieldError\"0\n\nFieldError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"w\n\x16ImportDocumentsRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.kladez.v1.ImportConfigH\x00\x12\'\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x16.kladez.v1.ImportChunkH\x00\x42\t\n\x07payload\"!\n\x0cImportConfig\x12\x11\n\timport_id\x18\x01 \x01(\t\"M\n\x0bImportChunk\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x03\x12&\n\tdocuments\x18\x02 \x03(\x0b\x32\x13.kladez.v1.Document\"\xa8\x01\n\x17ImportDocumentsResponse\x12#\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\x14.kladez.v1.ImportAckH\x00\x12\x32\n\x0bitem_errors\x18\x02 \x01(\x0b\x32\x1b.kladez.v1.ImportItemErrorsH\x00\x12+\n\x07summary\x18\x03 \x01(\x0b\x32\x18.kladez.v1.ImportSummaryH\x00\x42\x07\n\x05\x65vent\"\"\n\tImportAck\x12\x15\n\rnext_sequence\x18\x01 \x01(\x03\"=\n\x10ImportItemErrors\x12)\n\x06\x65rrors\x18\x01 \x03(\x0b\x32\x19.kladez.v1.DocumentResult\"l\n\rImportSummary\x12\x15\n\rcreated_count\x18\x01 \x01(\x03\x12\x15\n\rupdated_count\x18\x02 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x04 \x01(\x03\"8\n\x11ImportShopRequest\x12\x11\n\tshop_json\x18\x01 \x01(\x0c\x12\x10\n\x08language\x18\x02 \x01(\t\"\x81\x01\n\x12ImportShopResponse\x12)\n\x07summary\x18\x01 \x01(\x0b\x32\x18.kladez.v1.ImportSummary\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.kladez.v1.ShopRowError\x12\x17\n\x0fmetadata_fields\x18\x03 \x03(\t\"]\n\x0cShopRowError\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x0c\n\x04line\x18\x03 \x01(\x05\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"^\n\x12GetDocumentRequest\x12\x15\n\x0b\x64ocument_id\x18\x01 \x01(\tH\x00\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x16.kladez.v1.DocumentKeyH\x00\x42\n\n\x08selector\"7\n\x0b\x44ocumentKey\x12\x13\n\x0bsource_type\x18\x01 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\"<\n\x13GetDocumentResponse\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\"~\n\x14ListDocumentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12*\n\x0bsync_status\x18\x04 \x01(\x0e\x32\x15.kladez.v1.SyncStatus\"X\n\x15ListDocumentsResponse\x12&\n\tdocuments\x18\x01 \x03(\x0b\x32\x13.kladez.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x15\x44\x65leteDocumentRequest\x12\x15\n\x0b\x64ocument_id\x18\x01 \x01(\tH\x00\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x16.kladez.v1.DocumentKeyH\x00\x42\n\n\x08selector\"\x18\n\x16\x44\x65leteDocumentResponse\"o\n\x15UpdateDocumentRequest\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"?\n\x16UpdateDocumentResponse\x12%\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Document\"\x8c\x01\n\x10\x44ocumentSelector\x12%\n\x03ids\x18\x01 \x01(\x0b\x32\x16.kladez.v1.DocumentIdsH\x00\x12#\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x11.kladez.v1.FilterH\x00\x12\x11\n\x07section\x18\x03 \x01(\tH\x00\x12\r\n\x03tag\x18\x04 \x01(\tH\x00\x42\n\n\x08selector\"#\n\x0b\x44ocumentIds\x12\x14\n\x0c\x64ocument_ids\x18\x01 \x03(\t\"]\n\x1b\x42\x61tchDeleteDocumentsRequest\x12-\n\x08selector\x18\x01 \x01(\x0b\x32\x1b.kladez.v1.DocumentSelector\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"S\n\x1c\x42\x61tchDeleteDocumentsResponse\x12\x16\n\x0e\x64ocument_count\x18\x01 \x01(\x03\x12\x1b\n\x13sample_document_ids\x18\x02 \x03(\t\"H\n\x17ReindexDocumentsRequest\x12-\n\x08selector\x18\x01 \x01(\x0b\x32\x1b.kladez.v1.DocumentSelector\"2\n\x18ReindexDocumentsResponse\x12\x16\n\x0e\x64ocument_count\x18\x01 \x01(\x03\"y\n\x15PurgeDocumentsRequest\x12/\n\x08selector\x18\x01 \x01(\x0b\x32\x1b.kladez.v1.DocumentSelectorH\x00\x12\x11\n\x07\x64\x65leted\x18\x02 \x01(\x08H\x00\x12\x0f\n\x07\x63onfirm\x18\x03 \x01(\x08\x42\x0b\n\tdocuments\"u\n\x16PurgeDocumentsResponse\x12\x16\n\x0e\x64ocument_count\x18\x01 \x01(\x03\x12\x1b\n\x13sample_document_ids\x18\x02 \x03(\t\x12&\n\x06tables\x18\x03 \x03(\x0b\x32\x16.kladez.v1.PurgedTable\"L\n\x0bPurgedTable\x12\r\n\x05table\x18\x01 \x01(\t\x12\x15\n\rremoved_count\x18\x02 \x01(\x03\x12\x17\n\x0fremaining_count\x18\x03 \x01(\x03\"&\n\x11UndoImportRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\"x\n\x12UndoImportResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x03\x12\x16\n\x0erestored_count\x18\x02 \x01(\x03\x12\x15\n\rskipped_count\x18\x03 \x01(\x03\x12\x1c\n\x14skipped_document_ids\x18\x04 \x03(\t*\x8d\x01\n\nSyncStatus\x12\x1b\n\x17SYNC_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13SYNC_STATUS_PENDING\x10\x01\x12\x1a\n\x16SYNC_STATUS_PROCESSING\x10\x02\x12\x16\n\x12SYNC_STATUS_SYNCED\x10\x03\x12\x15\n\x11SYNC_STATUS_ERROR\x10\x04*\x85\x01\n\rUpsertOutcome\x12\x1e\n\x1aUPSERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16UPSERT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16UPSERT_OUTCOME_UPDATED\x10\x02\x12\x1c\n\x18UPSERT_OUTCOME_UNCHANGED\x10\x03\x32\xb2\x08\n\x0f\x44ocumentService\x12U\n\x0eUpsertDocument\x12 .kladez.v1.UpsertDocumentRequest\x1a!.kladez.v1.UpsertDocumentResponse\x12g\n\x14\x42\x61tchUpsertDocuments\x12&.kladez.v1.BatchUpsertDocumentsRequest\x1a\'.kladez.v1.BatchUpsertDocumentsResponse\x12\\\n\x0fImportDocuments\x12!.kladez.v1.ImportDocumentsRequest\x1a\".kladez.v1.ImportDocumentsResponse(\x01\x30\x01\x12I\n\nImportShop\x12\x1c.kladez.v1.ImportShopRequest\x1a\x1d.kladez.v1.ImportShopResponse\x12L\n\x0bGetDocument\x12\x1d.kladez.v1.GetDocumentRequest\x1a\x1e.kladez.v1.GetDocumentResponse\x12R\n\rListDocuments\x12\x1f.kladez.v1.ListDocumentsRequest\x1a .kladez.v1.ListDocumentsResponse\x12U\n\x0eUpdateDocument\x12 .kladez.v1.UpdateDocumentRequest\x1a!.kladez.v1.UpdateDocumentResponse\x12U\n\x0e\x44\x65leteDocument\x12 .kladez.v1.DeleteDocumentRequest\x1a!.kladez.v1.DeleteDocumentResponse\x12g\n\x14\x42\x61tchDeleteDocuments\x12&.kladez.v1.BatchDeleteDocumentsRequest\x1a\'.kladez.v1.BatchDeleteDocumentsResponse\x12[\n\x10ReindexDocuments\x12\".kladez.v1.ReindexDocumentsRequest\x1a#.kladez.v1.ReindexDocumentsResponse\x12U\n\x0ePurgeDocuments\x12 .kladez.v1.PurgeDocumentsRequest\x1a!.kladez.v1.PurgeDocumentsResponse\x12I\n\nUndoImport\x12\x1c.kladez.v1.UndoImportRequest\x1a\x1d.kladez.v1.UndoImportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.document_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SYNCSTATUS']._serialized_start=2690
-  _globals['_SYNCSTATUS']._serialized_end=2831
-  _globals['_UPSERTOUTCOME']._serialized_start=2834
-  _globals['_UPSERTOUTCOME']._serialized_end=2967
-  _globals['_DOCUMENT']._serialized_start=111
-  _globals['_DOCUMENT']._serialized_end=605
-  _globals['_UPSERTDOCUMENTREQUEST']._serialized_start=607
-  _globals['_UPSERTDOCUMENTREQUEST']._serialized_end=669
-  _globals['_UPSERTDOCUMENTRESPONSE']._serialized_start=671
-  _globals['_UPSERTDOCUMENTRESPONSE']._serialized_end=777
-  _globals['_BATCHUPSERTDOCUMENTSREQUEST']._serialized_start=779
-  _globals['_BATCHUPSERTDOCUMENTSREQUEST']._serialized_end=848
-  _globals['_BATCHUPSERTDOCUMENTSRESPONSE']._serialized_start=850
-  _globals['_BATCHUPSERTDOCUMENTSRESPONSE']._serialized_end=924
-  _globals['_DOCUMENTRESULT']._serialized_start=927
-  _globals['_DOCUMENTRESULT']._serialized_end=1094
-  _globals['_ITEMERROR']._serialized_start=1096
-  _globals['_ITEMERROR']._serialized_end=1179
-  _globals['_FIELDERROR']._serialized_start=1181
-  _globals['_FIELDERROR']._serialized_end=1229
-  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_start=1231
-  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_end=1350
-  _globals['_IMPORTCONFIG']._serialized_start=1352
-  _globals['_IMPORTCONFIG']._serialized_end=1385
-  _globals['_IMPORTCHUNK']._serialized_start=1387
-  _globals['_IMPORTCHUNK']._serialized_end=1464
-  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_start=1467
-  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_end=1635
-  _globals['_IMPORTACK']._serialized_start=1637
-  _globals['_IMPORTACK']._serialized_end=1671
-  _globals['_IMPORTITEMERRORS']._serialized_start=1673
-  _globals['_IMPORTITEMERRORS']._serialized_end=1734
-  _globals['_IMPORTSUMMARY']._serialized_start=1736
-  _globals['_IMPORTSUMMARY']._serialized_end=1844
-  _globals['_IMPORTSHOPREQUEST']._serialized_start=1846
-  _globals['_IMPORTSHOPREQUEST']._serialized_end=1902
-  _globals['_IMPORTSHOPRESPONSE']._serialized_start=1905
-  _globals['_IMPORTSHOPRESPONSE']._serialized_end=2034
-  _globals['_SHOPROWERROR']._serialized_start=2036
-  _globals['_SHOPROWERROR']._serialized_end=2129
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=2131
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=2225
-  _globals['_DOCUMENTKEY']._serialized_start=2227
-  _globals['_DOCUMENTKEY']._serialized_end=2282
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=2284
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=2344
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=2346
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=2472
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=2474
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=2562
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=2564
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=2661
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=2663
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=2687
-  _globals['_DOCUMENTSERVICE']._serialized_start=2970
-  _globals['_DOCUMENTSERVICE']._serialized_end=3597
+  _globals['_SYNCSTATUS']._serialized_start=3952
+  _globals['_SYNCSTATUS']._serialized_end=4093
+  _globals['_UPSERTOUTCOME']._serialized_start=4096
+  _globals['_UPSERTOUTCOME']._serialized_end=4229
+  _globals['_DOCUMENT']._serialized_start=169
+  _globals['_DOCUMENT']._serialized_end=721
+  _globals['_UPSERTDOCUMENTREQUEST']._serialized_start=723
+  _globals['_UPSERTDOCUMENTREQUEST']._serialized_end=785
+  _globals['_UPSERTDOCUMENTRESPONSE']._serialized_start=787
+  _globals['_UPSERTDOCUMENTRESPONSE']._serialized_end=893
+  _globals['_BATCHUPSERTDOCUMENTSREQUEST']._serialized_start=895
+  _globals['_BATCHUPSERTDOCUMENTSREQUEST']._serialized_end=964
+  _globals['_BATCHUPSERTDOCUMENTSRESPONSE']._serialized_start=966
+  _globals['_BATCHUPSERTDOCUMENTSRESPONSE']._serialized_end=1040
+  _globals['_DOCUMENTRESULT']._serialized_start=1043
+  _globals['_DOCUMENTRESULT']._serialized_end=1210
+  _globals['_ITEMERROR']._serialized_start=1212
+  _globals['_ITEMERROR']._serialized_end=1295
+  _globals['_FIELDERROR']._serialized_start=1297
+  _globals['_FIELDERROR']._serialized_end=1345
+  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_start=1347
+  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_end=1466
+  _globals['_IMPORTCONFIG']._serialized_start=1468
+  _globals['_IMPORTCONFIG']._serialized_end=1501
+  _globals['_IMPORTCHUNK']._serialized_start=1503
+  _globals['_IMPORTCHUNK']._serialized_end=1580
+  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_start=1583
+  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_end=1751
+  _globals['_IMPORTACK']._serialized_start=1753
+  _globals['_IMPORTACK']._serialized_end=1787
+  _globals['_IMPORTITEMERRORS']._serialized_start=1789
+  _globals['_IMPORTITEMERRORS']._serialized_end=1850
+  _globals['_IMPORTSUMMARY']._serialized_start=1852
+  _globals['_IMPORTSUMMARY']._serialized_end=1960
+  _globals['_IMPORTSHOPREQUEST']._serialized_start=1962
+  _globals['_IMPORTSHOPREQUEST']._serialized_end=2018
+  _globals['_IMPORTSHOPRESPONSE']._serialized_start=2021
+  _globals['_IMPORTSHOPRESPONSE']._serialized_end=2150
+  _globals['_SHOPROWERROR']._serialized_start=2152
+  _globals['_SHOPROWERROR']._serialized_end=2245
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=2247
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=2341
+  _globals['_DOCUMENTKEY']._serialized_start=2343
+  _globals['_DOCUMENTKEY']._serialized_end=2398
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=2400
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=2460
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=2462
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=2588
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=2590
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=2678
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=2680
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=2777
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=2779
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=2803
+  _globals['_UPDATEDOCUMENTREQUEST']._serialized_start=2805
+  _globals['_UPDATEDOCUMENTREQUEST']._serialized_end=2916
+  _globals['_UPDATEDOCUMENTRESPONSE']._serialized_start=2918
+  _globals['_UPDATEDOCUMENTRESPONSE']._serialized_end=2981
+  _globals['_DOCUMENTSELECTOR']._serialized_start=2984
+  _globals['_DOCUMENTSELECTOR']._serialized_end=3124
+  _globals['_DOCUMENTIDS']._serialized_start=3126
+  _globals['_DOCUMENTIDS']._serialized_end=3161
+  _globals['_BATCHDELETEDOCUMENTSREQUEST']._serialized_start=3163
+  _globals['_BATCHDELETEDOCUMENTSREQUEST']._serialized_end=3256
+  _globals['_BATCHDELETEDOCUMENTSRESPONSE']._serialized_start=3258
+  _globals['_BATCHDELETEDOCUMENTSRESPONSE']._serialized_end=3341
+  _globals['_REINDEXDOCUMENTSREQUEST']._serialized_start=3343
+  _globals['_REINDEXDOCUMENTSREQUEST']._serialized_end=3415
+  _globals['_REINDEXDOCUMENTSRESPONSE']._serialized_start=3417
+  _globals['_REINDEXDOCUMENTSRESPONSE']._serialized_end=3467
+  _globals['_PURGEDOCUMENTSREQUEST']._serialized_start=3469
+  _globals['_PURGEDOCUMENTSREQUEST']._serialized_end=3590
+  _globals['_PURGEDOCUMENTSRESPONSE']._serialized_start=3592
+  _globals['_PURGEDOCUMENTSRESPONSE']._serialized_end=3709
+  _globals['_PURGEDTABLE']._serialized_start=3711
+  _globals['_PURGEDTABLE']._serialized_end=3787
+  _globals['_UNDOIMPORTREQUEST']._serialized_start=3789
+  _globals['_UNDOIMPORTREQUEST']._serialized_end=3827
+  _globals['_UNDOIMPORTRESPONSE']._serialized_start=3829
+  _globals['_UNDOIMPORTRESPONSE']._serialized_end=3949
+  _globals['_DOCUMENTSERVICE']._serialized_start=4232
+  _globals['_DOCUMENTSERVICE']._serialized_end=5306
 # @@protoc_insertion_point(module_scope)

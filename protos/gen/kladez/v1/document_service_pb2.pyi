@@ -5,11 +5,13 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kladez.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -105,6 +107,8 @@ class Document(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     LAST_SYNC_TIME_FIELD_NUMBER: _builtins.int
+    PARENT_KEY_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """Output only. The id, a UUID."""
     source_type: _builtins.str
@@ -131,6 +135,8 @@ class Document(_message.Message):
     """Output only. Why the last attempt failed; empty unless sync_status is SYNC_STATUS_ERROR."""
     chunk_count: _builtins.int
     """Output only. How many chunks stand in the index."""
+    etag: _builtins.str
+    """Output only, except in UpdateDocument. Changes with every change of the document."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Tags to filter by, at most 50 of at most 100 code points."""
@@ -150,6 +156,14 @@ class Document(_message.Message):
     @_builtins.property
     def last_sync_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the index last caught up with the document."""
+
+    @_builtins.property
+    def parent_key(self) -> Global___DocumentKey:
+        """Optional. The document above this one, which must be stored, or stand earlier in the same request. At most
+        64 levels. The titles above, the nearest 200 characters of them, are searched with the document's text as
+        "Returns > Period". An upsert without it makes a root. A batch whose parents would form a circle is refused
+        as a whole.
+        """
 
     def __init__(
         self,
@@ -172,10 +186,12 @@ class Document(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         last_sync_time: _timestamp_pb2.Timestamp | None = ...,
+        parent_key: Global___DocumentKey | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "parent_key", b"parent_key", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "content", b"content", "content_hash", b"content_hash", "content_type", b"content_type", "create_time", b"create_time", "document_id", b"document_id", "external_id", b"external_id", "language", b"language", "last_sync_error", b"last_sync_error", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "section", b"section", "source_type", b"source_type", "sync_status", b"sync_status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "content", b"content", "content_hash", b"content_hash", "content_type", b"content_type", "create_time", b"create_time", "document_id", b"document_id", "etag", b"etag", "external_id", b"external_id", "language", b"language", "last_sync_error", b"last_sync_error", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "parent_key", b"parent_key", "section", b"section", "source_type", b"source_type", "sync_status", b"sync_status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -871,3 +887,383 @@ class DeleteDocumentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteDocumentResponse: _TypeAlias = DeleteDocumentResponse  # noqa: Y015
+
+@_typing.final
+class UpdateDocumentRequest(_message.Message):
+    """Request of UpdateDocument."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> Global___Document:
+        """Required. document_id, or source_type and external_id, select the document; etag, when set, must match or
+        the call is ABORTED.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Required. Any of title, section, tags, content, content_type, language, url, metadata, parent_key.
+        A language that is named and empty is detected again; a parent_key that is named and unset makes a root.
+        """
+
+    def __init__(
+        self,
+        *,
+        document: Global___Document | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateDocumentRequest: _TypeAlias = UpdateDocumentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateDocumentResponse(_message.Message):
+    """Response of UpdateDocument."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> Global___Document:
+        """The stored document without its content."""
+
+    def __init__(
+        self,
+        *,
+        document: Global___Document | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateDocumentResponse: _TypeAlias = UpdateDocumentResponse  # noqa: Y015
+
+@_typing.final
+class DocumentSelector(_message.Message):
+    """Which documents a call is about; selecting all of a tenant at once is not possible."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    SECTION_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    section: _builtins.str
+    """Documents of this section, 1-200 code points."""
+    tag: _builtins.str
+    """Documents with this tag, 1-100 code points."""
+    @_builtins.property
+    def ids(self) -> Global___DocumentIds:
+        """These documents."""
+
+    @_builtins.property
+    def filter(self) -> _common_pb2.Filter:
+        """Documents that meet all conditions; a filter without any is refused."""
+
+    def __init__(
+        self,
+        *,
+        ids: Global___DocumentIds | None = ...,
+        filter: _common_pb2.Filter | None = ...,
+        section: _builtins.str = ...,
+        tag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "ids", b"ids", "section", b"section", "selector", b"selector", "tag", b"tag"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "ids", b"ids", "section", b"section", "selector", b"selector", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_selector: _TypeAlias = _typing.Literal["ids", "filter", "section", "tag"]  # noqa: Y015
+    _WhichOneofArgType_selector: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_selector) -> _WhichOneofReturnType_selector | None: ...
+
+Global___DocumentSelector: _TypeAlias = DocumentSelector  # noqa: Y015
+
+@_typing.final
+class DocumentIds(_message.Message):
+    """Documents by id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. 1-500 UUIDs; those of no document are ignored."""
+
+    def __init__(
+        self,
+        *,
+        document_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_ids", b"document_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentIds: _TypeAlias = DocumentIds  # noqa: Y015
+
+@_typing.final
+class BatchDeleteDocumentsRequest(_message.Message):
+    """Request of BatchDeleteDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    CONFIRM_FIELD_NUMBER: _builtins.int
+    confirm: _builtins.bool
+    """Optional. Without it nothing is deleted."""
+    @_builtins.property
+    def selector(self) -> Global___DocumentSelector:
+        """Required. Which documents."""
+
+    def __init__(
+        self,
+        *,
+        selector: Global___DocumentSelector | None = ...,
+        confirm: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "selector", b"selector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchDeleteDocumentsRequest: _TypeAlias = BatchDeleteDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class BatchDeleteDocumentsResponse(_message.Message):
+    """Response of BatchDeleteDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_COUNT_FIELD_NUMBER: _builtins.int
+    SAMPLE_DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    document_count: _builtins.int
+    """How many documents were deleted, or would be."""
+    @_builtins.property
+    def sample_document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 100 of their ids."""
+
+    def __init__(
+        self,
+        *,
+        document_count: _builtins.int = ...,
+        sample_document_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_count", b"document_count", "sample_document_ids", b"sample_document_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchDeleteDocumentsResponse: _TypeAlias = BatchDeleteDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class ReindexDocumentsRequest(_message.Message):
+    """Request of ReindexDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def selector(self) -> Global___DocumentSelector:
+        """Required. Which documents."""
+
+    def __init__(
+        self,
+        *,
+        selector: Global___DocumentSelector | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReindexDocumentsRequest: _TypeAlias = ReindexDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class ReindexDocumentsResponse(_message.Message):
+    """Response of ReindexDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_COUNT_FIELD_NUMBER: _builtins.int
+    document_count: _builtins.int
+    """How many documents were selected; all of them wait for a worker now."""
+    def __init__(
+        self,
+        *,
+        document_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_count", b"document_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReindexDocumentsResponse: _TypeAlias = ReindexDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class PurgeDocumentsRequest(_message.Message):
+    """Request of PurgeDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    CONFIRM_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.bool
+    """True: every document that was deleted before."""
+    confirm: _builtins.bool
+    """Optional. Without it nothing is removed."""
+    @_builtins.property
+    def selector(self) -> Global___DocumentSelector:
+        """These documents, deleted or not."""
+
+    def __init__(
+        self,
+        *,
+        selector: Global___DocumentSelector | None = ...,
+        deleted: _builtins.bool = ...,
+        confirm: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "documents", b"documents", "selector", b"selector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "deleted", b"deleted", "documents", b"documents", "selector", b"selector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_documents: _TypeAlias = _typing.Literal["selector", "deleted"]  # noqa: Y015
+    _WhichOneofArgType_documents: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_documents) -> _WhichOneofReturnType_documents | None: ...
+
+Global___PurgeDocumentsRequest: _TypeAlias = PurgeDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class PurgeDocumentsResponse(_message.Message):
+    """Response of PurgeDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_COUNT_FIELD_NUMBER: _builtins.int
+    SAMPLE_DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    TABLES_FIELD_NUMBER: _builtins.int
+    document_count: _builtins.int
+    """How many documents were removed, or would be."""
+    @_builtins.property
+    def sample_document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 100 of their ids."""
+
+    @_builtins.property
+    def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgedTable]:
+        """The receipt, with `confirm` only: every table that held something of these documents or could have."""
+
+    def __init__(
+        self,
+        *,
+        document_count: _builtins.int = ...,
+        sample_document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        tables: _abc.Iterable[Global___PurgedTable] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_count", b"document_count", "sample_document_ids", b"sample_document_ids", "tables", b"tables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeDocumentsResponse: _TypeAlias = PurgeDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class PurgedTable(_message.Message):
+    """One line of a purge's receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNT_FIELD_NUMBER: _builtins.int
+    REMAINING_COUNT_FIELD_NUMBER: _builtins.int
+    table: _builtins.str
+    """The table's name."""
+    removed_count: _builtins.int
+    """Rows that were removed."""
+    remaining_count: _builtins.int
+    """Rows that were found afterwards, in a transaction of their own; 0."""
+    def __init__(
+        self,
+        *,
+        table: _builtins.str = ...,
+        removed_count: _builtins.int = ...,
+        remaining_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remaining_count", b"remaining_count", "removed_count", b"removed_count", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgedTable: _TypeAlias = PurgedTable  # noqa: Y015
+
+@_typing.final
+class UndoImportRequest(_message.Message):
+    """Request of UndoImport."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Required. The id of an import by ImportDocuments."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoImportRequest: _TypeAlias = UndoImportRequest  # noqa: Y015
+
+@_typing.final
+class UndoImportResponse(_message.Message):
+    """Response of UndoImport."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    RESTORED_COUNT_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    SKIPPED_DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    deleted_count: _builtins.int
+    """Documents that the import had made and that are deleted now."""
+    restored_count: _builtins.int
+    """Documents that the import had changed and that have their earlier state again."""
+    skipped_count: _builtins.int
+    """Documents that changed after the import and were left alone."""
+    @_builtins.property
+    def skipped_document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 100 of those that were left alone."""
+
+    def __init__(
+        self,
+        *,
+        deleted_count: _builtins.int = ...,
+        restored_count: _builtins.int = ...,
+        skipped_count: _builtins.int = ...,
+        skipped_document_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_count", b"deleted_count", "restored_count", b"restored_count", "skipped_count", b"skipped_count", "skipped_document_ids", b"skipped_document_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoImportResponse: _TypeAlias = UndoImportResponse  # noqa: Y015

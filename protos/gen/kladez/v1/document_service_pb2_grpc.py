@@ -65,10 +65,35 @@ class DocumentServiceStub:
                 request_serializer=kladez_dot_v1_dot_document__service__pb2.ListDocumentsRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_document__service__pb2.ListDocumentsResponse.FromString,
                 _registered_method=True)
+        self.UpdateDocument = channel.unary_unary(
+                '/kladez.v1.DocumentService/UpdateDocument',
+                request_serializer=kladez_dot_v1_dot_document__service__pb2.UpdateDocumentRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_document__service__pb2.UpdateDocumentResponse.FromString,
+                _registered_method=True)
         self.DeleteDocument = channel.unary_unary(
                 '/kladez.v1.DocumentService/DeleteDocument',
                 request_serializer=kladez_dot_v1_dot_document__service__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_document__service__pb2.DeleteDocumentResponse.FromString,
+                _registered_method=True)
+        self.BatchDeleteDocuments = channel.unary_unary(
+                '/kladez.v1.DocumentService/BatchDeleteDocuments',
+                request_serializer=kladez_dot_v1_dot_document__service__pb2.BatchDeleteDocumentsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_document__service__pb2.BatchDeleteDocumentsResponse.FromString,
+                _registered_method=True)
+        self.ReindexDocuments = channel.unary_unary(
+                '/kladez.v1.DocumentService/ReindexDocuments',
+                request_serializer=kladez_dot_v1_dot_document__service__pb2.ReindexDocumentsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_document__service__pb2.ReindexDocumentsResponse.FromString,
+                _registered_method=True)
+        self.PurgeDocuments = channel.unary_unary(
+                '/kladez.v1.DocumentService/PurgeDocuments',
+                request_serializer=kladez_dot_v1_dot_document__service__pb2.PurgeDocumentsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_document__service__pb2.PurgeDocumentsResponse.FromString,
+                _registered_method=True)
+        self.UndoImport = channel.unary_unary(
+                '/kladez.v1.DocumentService/UndoImport',
+                request_serializer=kladez_dot_v1_dot_document__service__pb2.UndoImportRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_document__service__pb2.UndoImportResponse.FromString,
                 _registered_method=True)
 
 
@@ -119,8 +144,46 @@ class DocumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateDocument(self, request, context):
+        """Changes the fields that `update_mask` names and no others. A new title or parent also changes what is
+        searched of every document below, so these are indexed again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteDocument(self, request, context):
-        """Deletes one document: it is not found any more from the moment of the response.
+        """Deletes one document: it is not found any more from the moment of the response. Documents below it stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchDeleteDocuments(self, request, context):
+        """Deletes all documents that are selected; without `confirm` only counts them. Documents below them stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReindexDocuments(self, request, context):
+        """Queues all documents that are selected for the index; text that did not change is not embedded again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeDocuments(self, request, context):
+        """Removes documents and everything made of them for good; without `confirm` only counts them.
+        Documents below them stay and become roots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoImport(self, request, context):
+        """Takes back what an import did: documents it made are deleted, documents it changed get their earlier
+        state. Documents that changed since are left as they are and reported.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,10 +222,35 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     request_deserializer=kladez_dot_v1_dot_document__service__pb2.ListDocumentsRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_document__service__pb2.ListDocumentsResponse.SerializeToString,
             ),
+            'UpdateDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateDocument,
+                    request_deserializer=kladez_dot_v1_dot_document__service__pb2.UpdateDocumentRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_document__service__pb2.UpdateDocumentResponse.SerializeToString,
+            ),
             'DeleteDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteDocument,
                     request_deserializer=kladez_dot_v1_dot_document__service__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_document__service__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'BatchDeleteDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDeleteDocuments,
+                    request_deserializer=kladez_dot_v1_dot_document__service__pb2.BatchDeleteDocumentsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_document__service__pb2.BatchDeleteDocumentsResponse.SerializeToString,
+            ),
+            'ReindexDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReindexDocuments,
+                    request_deserializer=kladez_dot_v1_dot_document__service__pb2.ReindexDocumentsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_document__service__pb2.ReindexDocumentsResponse.SerializeToString,
+            ),
+            'PurgeDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeDocuments,
+                    request_deserializer=kladez_dot_v1_dot_document__service__pb2.PurgeDocumentsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_document__service__pb2.PurgeDocumentsResponse.SerializeToString,
+            ),
+            'UndoImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoImport,
+                    request_deserializer=kladez_dot_v1_dot_document__service__pb2.UndoImportRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_document__service__pb2.UndoImportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -339,6 +427,33 @@ class DocumentService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.DocumentService/UpdateDocument',
+            kladez_dot_v1_dot_document__service__pb2.UpdateDocumentRequest.SerializeToString,
+            kladez_dot_v1_dot_document__service__pb2.UpdateDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteDocument(request,
             target,
             options=(),
@@ -355,6 +470,114 @@ class DocumentService:
             '/kladez.v1.DocumentService/DeleteDocument',
             kladez_dot_v1_dot_document__service__pb2.DeleteDocumentRequest.SerializeToString,
             kladez_dot_v1_dot_document__service__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDeleteDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.DocumentService/BatchDeleteDocuments',
+            kladez_dot_v1_dot_document__service__pb2.BatchDeleteDocumentsRequest.SerializeToString,
+            kladez_dot_v1_dot_document__service__pb2.BatchDeleteDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReindexDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.DocumentService/ReindexDocuments',
+            kladez_dot_v1_dot_document__service__pb2.ReindexDocumentsRequest.SerializeToString,
+            kladez_dot_v1_dot_document__service__pb2.ReindexDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.DocumentService/PurgeDocuments',
+            kladez_dot_v1_dot_document__service__pb2.PurgeDocumentsRequest.SerializeToString,
+            kladez_dot_v1_dot_document__service__pb2.PurgeDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.DocumentService/UndoImport',
+            kladez_dot_v1_dot_document__service__pb2.UndoImportRequest.SerializeToString,
+            kladez_dot_v1_dot_document__service__pb2.UndoImportResponse.FromString,
             options,
             channel_credentials,
             insecure,

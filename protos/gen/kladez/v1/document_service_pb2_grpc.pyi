@@ -30,8 +30,24 @@ class DocumentServiceStub:
     """Returns one document with its content."""
     ListDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
     """Lists documents without their content, oldest first."""
+    UpdateDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.UpdateDocumentRequest, _document_service_pb2.UpdateDocumentResponse]
+    """Changes the fields that `update_mask` names and no others. A new title or parent also changes what is
+    searched of every document below, so these are indexed again.
+    """
     DeleteDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.DeleteDocumentRequest, _document_service_pb2.DeleteDocumentResponse]
-    """Deletes one document: it is not found any more from the moment of the response."""
+    """Deletes one document: it is not found any more from the moment of the response. Documents below it stay."""
+    BatchDeleteDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.BatchDeleteDocumentsRequest, _document_service_pb2.BatchDeleteDocumentsResponse]
+    """Deletes all documents that are selected; without `confirm` only counts them. Documents below them stay."""
+    ReindexDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ReindexDocumentsRequest, _document_service_pb2.ReindexDocumentsResponse]
+    """Queues all documents that are selected for the index; text that did not change is not embedded again."""
+    PurgeDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.PurgeDocumentsRequest, _document_service_pb2.PurgeDocumentsResponse]
+    """Removes documents and everything made of them for good; without `confirm` only counts them.
+    Documents below them stay and become roots.
+    """
+    UndoImport: _aio.UnaryUnaryMultiCallable[_document_service_pb2.UndoImportRequest, _document_service_pb2.UndoImportResponse]
+    """Takes back what an import did: documents it made are deleted, documents it changed get their earlier
+    state. Documents that changed since are left as they are and reported.
+    """
 
 class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
     """The tenant's knowledge. Writing needs the scope `tenant:write`, reading `tenant:read`."""
@@ -87,11 +103,57 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists documents without their content, oldest first."""
 
     @_abc_1.abstractmethod
+    def UpdateDocument(
+        self,
+        request: _document_service_pb2.UpdateDocumentRequest,
+        context: _aio.ServicerContext[_document_service_pb2.UpdateDocumentRequest, _abc.Awaitable[_document_service_pb2.UpdateDocumentResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.UpdateDocumentResponse]:
+        """Changes the fields that `update_mask` names and no others. A new title or parent also changes what is
+        searched of every document below, so these are indexed again.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteDocument(
         self,
         request: _document_service_pb2.DeleteDocumentRequest,
         context: _aio.ServicerContext[_document_service_pb2.DeleteDocumentRequest, _abc.Awaitable[_document_service_pb2.DeleteDocumentResponse]],
     ) -> _abc.Awaitable[_document_service_pb2.DeleteDocumentResponse]:
-        """Deletes one document: it is not found any more from the moment of the response."""
+        """Deletes one document: it is not found any more from the moment of the response. Documents below it stay."""
+
+    @_abc_1.abstractmethod
+    def BatchDeleteDocuments(
+        self,
+        request: _document_service_pb2.BatchDeleteDocumentsRequest,
+        context: _aio.ServicerContext[_document_service_pb2.BatchDeleteDocumentsRequest, _abc.Awaitable[_document_service_pb2.BatchDeleteDocumentsResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.BatchDeleteDocumentsResponse]:
+        """Deletes all documents that are selected; without `confirm` only counts them. Documents below them stay."""
+
+    @_abc_1.abstractmethod
+    def ReindexDocuments(
+        self,
+        request: _document_service_pb2.ReindexDocumentsRequest,
+        context: _aio.ServicerContext[_document_service_pb2.ReindexDocumentsRequest, _abc.Awaitable[_document_service_pb2.ReindexDocumentsResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.ReindexDocumentsResponse]:
+        """Queues all documents that are selected for the index; text that did not change is not embedded again."""
+
+    @_abc_1.abstractmethod
+    def PurgeDocuments(
+        self,
+        request: _document_service_pb2.PurgeDocumentsRequest,
+        context: _aio.ServicerContext[_document_service_pb2.PurgeDocumentsRequest, _abc.Awaitable[_document_service_pb2.PurgeDocumentsResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.PurgeDocumentsResponse]:
+        """Removes documents and everything made of them for good; without `confirm` only counts them.
+        Documents below them stay and become roots.
+        """
+
+    @_abc_1.abstractmethod
+    def UndoImport(
+        self,
+        request: _document_service_pb2.UndoImportRequest,
+        context: _aio.ServicerContext[_document_service_pb2.UndoImportRequest, _abc.Awaitable[_document_service_pb2.UndoImportResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.UndoImportResponse]:
+        """Takes back what an import did: documents it made are deleted, documents it changed get their earlier
+        state. Documents that changed since are left as they are and reported.
+        """
 
 def add_DocumentServiceServicer_to_server(servicer: DocumentServiceServicer, server: _aio.Server) -> None: ...

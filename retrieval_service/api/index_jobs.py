@@ -1,0 +1,70 @@
+"""IndexJobService on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from kladez.v1 import index_job_service_pb2 as pb
+from kladez.v1 import index_job_service_pb2_grpc as pb_grpc
+
+from retrieval_service.api import calls, convert, fields
+from retrieval_service.api.paging import PageTokens, page_size
+from retrieval_service.domain.index_jobs import IndexMode
+from retrieval_service.services.reindexing import Reindexer
+
+PAGE = {"default": 20, "largest": 100}
+
+
+class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
+    """One service call per method."""
+
+    def __init__(self, reindexer: Reindexer, page_tokens: PageTokens) -> None:
+        self._reindexer = reindexer
+        self._page_tokens = page_tokens
+
+    async def CreateIndexJob(
+        self, request: pb.CreateIndexJobRequest, context: Any
+    ) -> pb.CreateIndexJobResponse:
+        job, joined = await self._reindexer.start(calls.tenant_id(), mode(request.scope))
+        return pb.CreateIndexJobResponse(index_job=convert.index_job(job), joined=joined)
+
+    async def GetIndexJob(self, request: pb.GetIndexJobRequest, context: Any) -> pb.GetIndexJobResponse:
+        index_job_id = fields.uuid("index_job_id", request.index_job_id)
+        job = await self._reindexer.get(calls.tenant_id(), index_job_id)
+        return pb.GetIndexJobResponse(index_job=convert.index_job(job))
+
+    async def ListIndexJobs(self, request: pb.ListIndexJobsRequest, context: Any) -> pb.ListIndexJobsResponse:
+        tenant_id, size = calls.tenant_id(), page_size(request.page_size, **PAGE)
+        read = self._page_tokens.read(request.page_token, request, str(tenant_id))
+        before = fields.position(read, fields.END)
+        rows = await self._reindexer.page(tenant_id, before=before, limit=size + 1)
+        page, more = rows[:size], len(rows) > size
+        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        return pb.ListIndexJobsResponse(
+            index_jobs=[convert.index_job(row) for row in page],
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+        )
+
+    async def CancelIndexJob(
+        self, request: pb.CancelIndexJobRequest, context: Any
+    ) -> pb.CancelIndexJobResponse:
+        index_job_id = fields.uuid("index_job_id", request.index_job_id)
+        job = await self._reindexer.cancel(calls.tenant_id(), index_job_id)
+        return pb.CancelIndexJobResponse(index_job=convert.index_job(job))
+
+    async def WatchIndexJob(
+        self, request: pb.WatchIndexJobRequest, context: Any
+    ) -> AsyncIterator[pb.WatchIndexJobResponse]:
+        index_job_id = fields.uuid("index_job_id", request.index_job_id)
+        async with aclosing(self._reindexer.watch(calls.tenant_id(), index_job_id)) as jobs:
+            async for job in jobs:
+                yield pb.WatchIndexJobResponse(index_job=convert.index_job(job))
+
+
+def mode(scope: pb.IndexScope) -> IndexMode:
+    chosen = scope.WhichOneof("scope")
+    if chosen is None:
+        raise fields.refuse("scope", "must be one of missing, all and rebuild")
+    return IndexMode(chosen)

@@ -1,0 +1,151 @@
+"""What `kladez import json` reads: a folder of JSON files, each with one object or a list of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from kladez.v1 import document_service_pb2 as documents_pb
+
+from retrieval_service.cli.failures import BadInput
+from retrieval_service.cli.sources import Problem, Row, is_hidden
+
+DEFAULT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "external_id", "slug"),
+    "title": ("title", "name"),
+    "content": ("content", "text", "body"),
+    "url": ("url", "link"),
+    "tags": ("tags",),
+    "section": ("section", "category"),
+    "language": ("language", "lang"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapped:
+    """Which names of an object stand for which field of a document; everything else is metadata.
+
+    `names` holds candidates for each field, the first one that an object has is taken. `metadata` is added to
+    every document, over what the object says itself.
+    """
+
+    source_type: str = "document"
+    content_type: str = "text/plain"
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_NAMES)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonFolder:
+    """Every `.json` file below a folder in the order of their paths, hidden ones left out."""
+
+    path: Path
+    mapped: Mapped
+
+    def fingerprint(self) -> str:
+        """Also changes with the mapping: another one makes other documents of the same files."""
+        digest = hashlib.sha256(repr(self.mapped).encode())
+        for file in self.files():
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest.update(f"{file.relative_to(self.path).as_posix()}\n{content}\n".encode())
+        return digest.hexdigest()
+
+    def entries(self) -> Iterator[Row | Problem]:
+        seen: dict[str, str] = {}
+        for file in self.files():
+            for entry in _from_file(file, file.relative_to(self.path).as_posix(), self.mapped):
+                yield _first_of_its_id(entry, seen)
+
+    def files(self) -> list[Path]:
+        paths = self.path.rglob("*.json")
+        return sorted(path for path in paths if path.is_file() and not is_hidden(path, self.path))
+
+
+def open_folder(path: Path, mapped: Mapped) -> JsonFolder:
+    """Raises `BadInput` when it is no folder, or has nothing to import."""
+    if not path.is_dir():
+        raise BadInput(f"{path} is not a folder.")
+    folder = JsonFolder(path=path, mapped=mapped)
+    if not folder.files():
+        raise BadInput(f"{path} holds no .json file.")
+    return folder
+
+
+def _from_file(file: Path, name: str, mapped: Mapped) -> Iterator[Row | Problem]:
+    try:
+        value = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        yield Problem(place=name, description=f"cannot be read: {error.strerror}")
+        return
+    except (ValueError, RecursionError) as error:
+        yield Problem(place=name, description=f"is not JSON: {error}")
+        return
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _from_object(item, f"{name}[{number}]", mapped)
+    else:
+        yield from _from_object(value, name, mapped)
+
+
+def _from_object(value: object, place: str, mapped: Mapped) -> Iterator[Row | Problem]:
+    if not isinstance(value, dict):
+        yield Problem(place=place, description="must be an object")
+        return
+    rest = dict(value)
+    taken = {field: _take(rest, names) for field, names in mapped.names.items()}
+    problems = [*_wrong_kinds(place, taken)]
+    if problems:
+        yield from problems
+        return
+    yield _row(place, taken, {**rest, **mapped.metadata}, mapped)
+
+
+def _take(rest: dict[str, Any], names: tuple[str, ...]) -> Any:
+    """The first of the names that the object has, which then is no metadata; None without any."""
+    name = next((name for name in names if rest.get(name) is not None), None)
+    return None if name is None else rest.pop(name)
+
+
+def _wrong_kinds(place: str, taken: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, value in taken.items():
+        if name == "tags":
+            if value is not None and not (
+                isinstance(value, list) and all(isinstance(tag, str) for tag in value)
+            ):
+                yield Problem(place=place, field=name, description="must be a list of texts")
+        elif name == "id":
+            if isinstance(value, bool | float) or not isinstance(value, str | int | None):
+                yield Problem(place=place, field=name, description="must be text or a whole number")
+        elif not isinstance(value, str | None):
+            yield Problem(place=place, field=name, description="must be text")
+
+
+def _row(place: str, taken: Mapping[str, Any], metadata: Mapping[str, Any], mapped: Mapped) -> Row | Problem:
+    """An object without an id is named by its place, which stays the same as long as the files do."""
+    document = documents_pb.Document(
+        source_type=mapped.source_type,
+        external_id=str(taken["id"]) if taken["id"] is not None else place,
+        content_type=mapped.content_type,
+        tags=taken["tags"] or (),
+    )
+    try:
+        json_format.ParseDict({"metadata": metadata}, document)
+        for name in ("title", "content", "url", "section", "language"):
+            setattr(document, name, taken[name] or "")
+    except (json_format.ParseError, ValueError) as error:
+        return Problem(place=place, description=f"cannot be sent: {error}")
+    return Row(place=place, document=document)
+
+
+def _first_of_its_id(entry: Row | Problem, seen: dict[str, str]) -> Row | Problem:
+    if isinstance(entry, Problem):
+        return entry
+    before = seen.setdefault(entry.document.external_id, entry.place)
+    if before == entry.place:
+        return entry
+    return Problem(place=entry.place, field="id", description=f"is that of {before} too")

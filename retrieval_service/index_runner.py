@@ -1,0 +1,53 @@
+"""Moves index jobs on beside a worker: short steps, none of which is lost or done twice when the worker dies."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.services.reindexing import Reindexer
+from retrieval_service.stores.index_jobs import Due
+
+log = structlog.get_logger("kladez.index_runner")
+
+STEP_SECONDS = 0.1
+IDLE_SECONDS = 0.5
+JOBS_AT_A_TIME = 32
+
+
+class IndexRunner:
+    """Runs until it is cancelled, which undoes the step in hand."""
+
+    def __init__(self, reindexer: Reindexer) -> None:
+        self._reindexer = reindexer
+
+    async def run(self) -> None:
+        while True:
+            due = await self._claim()
+            for one in due:
+                await self._advance(one)
+            await asyncio.sleep(STEP_SECONDS if due else IDLE_SECONDS)
+
+    async def _claim(self) -> list[Due]:
+        try:
+            return await self._reindexer.claim(pause_seconds=STEP_SECONDS, limit=JOBS_AT_A_TIME)
+        except errors.Unavailable as error:
+            log.warning("index_jobs_not_claimed", error=str(error))
+            return []
+
+    async def _advance(self, due: Due) -> None:
+        try:
+            await self._reindexer.advance(due)
+        except errors.Unavailable as error:
+            log.warning("index_step_left", index_job_id=str(due.id), error=str(error))
+        except Exception as error:
+            log.exception("index_job_failed", tenant_id=str(due.tenant_id), index_job_id=str(due.id))
+            await self._fail(due, type(error).__name__)
+
+    async def _fail(self, due: Due, error: str) -> None:
+        try:
+            await self._reindexer.fail(due, error)
+        except errors.Unavailable as failure:
+            log.warning("index_step_left", index_job_id=str(due.id), error=str(failure))

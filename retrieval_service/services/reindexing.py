@@ -1,0 +1,152 @@
+"""Starts, shows and cancels index jobs, and moves them on through the queue that all documents go through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.index_jobs import IndexJob, IndexMode, room
+from retrieval_service.stores import chunks, index_jobs
+from retrieval_service.stores.database import Database, TenantScope
+from retrieval_service.stores.index_jobs import Due
+
+log = structlog.get_logger("kladez.reindexing")
+
+WATCH_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReindexOptions:
+    """`concurrency` batches of `batch` documents of a tenant are in the queue at a time."""
+
+    batch: int
+    concurrency: int
+    cooldown_seconds: float
+
+
+class Reindexer:
+    """Index jobs of one tenant at a time."""
+
+    def __init__(self, database: Database, options: ReindexOptions) -> None:
+        self._database = database
+        self._options = options
+
+    async def start(self, tenant_id: UUID, mode: IndexMode) -> tuple[IndexJob, bool]:
+        """The new job, or the active one and True; raises `TooMany` soon after a rebuild."""
+        while True:
+            async with self._database.tenant(tenant_id) as scope:
+                active = await index_jobs.active(scope)
+                if active:
+                    return active, True
+                await self._check_cooldown(scope, mode)
+                job = await index_jobs.insert(scope, mode)
+            if job:  # otherwise another call was faster
+                log.info("index_job_created", tenant_id=str(tenant_id), index_job_id=str(job.id), mode=mode)
+                return job, False
+
+    async def get(self, tenant_id: UUID, index_job_id: UUID) -> IndexJob:
+        async with self._database.tenant(tenant_id) as scope:
+            return found(await index_jobs.get(scope, index_job_id))
+
+    async def page(self, tenant_id: UUID, *, before: tuple[datetime, UUID], limit: int) -> list[IndexJob]:
+        async with self._database.tenant(tenant_id) as scope:
+            return await index_jobs.page(scope, before=before, limit=limit)
+
+    async def cancel(self, tenant_id: UUID, index_job_id: UUID) -> IndexJob:
+        """Asks the job to stop; one that has ended stays as it is."""
+        async with self._database.tenant(tenant_id) as scope:
+            await index_jobs.request_cancel(scope, index_job_id)
+            return found(await index_jobs.get(scope, index_job_id))
+
+    async def watch(self, tenant_id: UUID, index_job_id: UUID) -> AsyncGenerator[IndexJob, None]:
+        """The job now and after changes, twice a second at most, until it has ended."""
+        shown: IndexJob | None = None
+        while shown is None or not shown.is_final:
+            job = await self.get(tenant_id, index_job_id)
+            if job != shown:
+                yield job
+            shown = job
+            if not job.is_final:
+                await asyncio.sleep(WATCH_SECONDS)
+
+    async def claim(self, *, pause_seconds: float, limit: int) -> list[Due]:
+        """Jobs of any tenant to be moved on now."""
+        async with self._database.operator() as operator:
+            return await index_jobs.claim(operator, pause_seconds=pause_seconds, limit=limit)
+
+    async def advance(self, due: Due) -> None:
+        """One step: counts what is done, hands out the next documents, ends the job when there are none.
+
+        A step is one transaction and nothing is kept between two of them, so that any worker may do the next.
+        """
+        async with self._database.tenant(due.tenant_id) as scope:
+            job = await index_jobs.lock(scope, due.id)
+            if job is None:
+                return
+            if job.state == "queued":
+                await index_jobs.begin(scope, job.id)
+            await index_jobs.settle(scope, job.id)
+            if job.state == "cancelling":
+                await self._cancel(scope, job)
+            else:
+                await self._hand_out(scope, job)
+
+    async def fail(self, due: Due, error: str) -> None:
+        async with self._database.tenant(due.tenant_id) as scope:
+            await index_jobs.end(scope, due.id, state="failed", error=error)
+
+    async def _hand_out(self, scope: TenantScope, job: IndexJob) -> None:
+        waiting = await index_jobs.count_waiting(scope, job.id)
+        if job.is_walked and not waiting:
+            await self._complete(scope, job)
+            return
+        new_ids = [] if job.is_walked else await self._walk(scope, job, waiting)
+        await index_jobs.enqueue(scope, job.id, new_ids)
+
+    async def _walk(self, scope: TenantScope, job: IndexJob, waiting: int) -> list[UUID]:
+        limit = room(waiting, batch=self._options.batch, concurrency=self._options.concurrency)
+        if not limit:
+            return []
+        new_ids = await index_jobs.hand_out(scope, job, limit=limit)
+        await index_jobs.move(
+            scope,
+            job.id,
+            last_document_id=max(new_ids, default=job.last_document_id),
+            is_walked=len(new_ids) < limit,
+            waiting=waiting + len(new_ids),
+        )
+        return new_ids
+
+    async def _complete(self, scope: TenantScope, job: IndexJob) -> None:
+        removed = await chunks.remove_stale(scope) if job.mode == IndexMode.REBUILD else 0
+        await index_jobs.complete(scope, job.id, removed=removed)
+        log.info("index_job_completed", tenant_id=str(job.tenant_id), index_job_id=str(job.id))
+
+    async def _cancel(self, scope: TenantScope, job: IndexJob) -> None:
+        """What workers have begun is waited for, and counted."""
+        await index_jobs.let_go(scope, job.id)
+        if not await index_jobs.count_waiting(scope, job.id):
+            await index_jobs.end(scope, job.id, state="cancelled")
+            log.info("index_job_cancelled", tenant_id=str(job.tenant_id), index_job_id=str(job.id))
+
+    async def _check_cooldown(self, scope: TenantScope, mode: IndexMode) -> None:
+        if mode != IndexMode.REBUILD:
+            return
+        seconds = await index_jobs.cooldown(scope, cooldown_seconds=self._options.cooldown_seconds)
+        if seconds > 0:
+            raise errors.TooMany(
+                f"the last rebuild has only just ended; the next may start in {seconds:.0f} s",
+                retry_after_seconds=seconds,
+            )
+
+
+def found(job: IndexJob | None) -> IndexJob:
+    if job is None:
+        raise errors.NotFound("there is no such index job")
+    return job

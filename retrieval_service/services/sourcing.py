@@ -1,0 +1,208 @@
+"""Brings documents up to date with the rows of their source: what changed is stored, what is gone is deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.source_rows import RenderedRow, Row, RowRenderer
+from retrieval_service.domain.sources import DeclaredSource
+from retrieval_service.errors import Violation
+from retrieval_service.services.declaring import found
+from retrieval_service.services.importing import Importer, Item, Outcome
+from retrieval_service.services.source_addresses import SourceAddresses
+from retrieval_service.stores import sources
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.source_rows import BATCH_ROWS, SourceReader
+
+log = structlog.get_logger("kladez.sourcing")
+
+MAX_IDS = 10_000
+MAX_ROW_ERRORS = 100
+IDS_PER_PAGE = 5_000
+# A transaction may commit a row long after it wrote its time into it.
+OVERLAP = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedRow:
+    """A row that could not be stored, and why."""
+
+    external_id: str
+    violations: Sequence[Violation]
+
+
+@dataclass(kw_only=True)
+class SourceReport:
+    """Grows while a source is read; `failed` holds the first rows only."""
+
+    read_count: int = 0
+    created_count: int = 0
+    updated_count: int = 0
+    unchanged_count: int = 0
+    deleted_count: int = 0
+    failed_count: int = 0
+    failed: list[FailedRow] = field(default_factory=list)
+
+    def add(self, items: Sequence[Item]) -> None:
+        outcomes = [item.outcome for item in items]
+        self.created_count += outcomes.count(Outcome.CREATED)
+        self.updated_count += outcomes.count(Outcome.UPDATED)
+        self.unchanged_count += outcomes.count(Outcome.UNCHANGED)
+        for item in items:
+            if item.violations:
+                self.add_failed(item.draft.external_id, item.violations)
+
+    def add_failed(self, external_id: str, violations: Sequence[Violation]) -> None:
+        self.failed_count += 1
+        if len(self.failed) < MAX_ROW_ERRORS:
+            self.failed.append(FailedRow(external_id=external_id, violations=violations))
+
+
+class Sourcing:
+    """Reads with one connection of the source's database, and writes batch by batch with ours."""
+
+    def __init__(self, database: Database, importer: Importer, addresses: SourceAddresses) -> None:
+        self._database = database
+        self._importer = importer
+        self._addresses = addresses
+
+    async def sync_ids(self, tenant_id: UUID, name: str, ids: Sequence[str]) -> SourceReport:
+        """Reads just these rows; those that are gone are deleted here too."""
+        if len(ids) > MAX_IDS:
+            raise errors.Invalid([Violation("ids", f"must be at most {MAX_IDS:,}, are {len(ids):,}")])
+        declared = await self._declared(tenant_id, name)
+        run = SourceRun(self._database, self._importer, tenant_id, declared)
+        try:
+            async with self._addresses.reader(declared.source) as reader:
+                await run.take_ids(reader, list(dict.fromkeys(ids)))
+        except errors.KladezError as error:
+            await self._record(tenant_id, declared, read_at=None, error=str(error))
+            raise
+        await self._record(tenant_id, declared, read_at=None, error="")
+        return run.report
+
+    async def sync(self, tenant_id: UUID, name: str, *, every_row: bool = False) -> SourceReport:
+        """Reads the rows that changed since the last time, or every row, and deletes what is gone.
+
+        Raises `Conflict` when the source is being read already.
+        """
+        declared = await self._declared(tenant_id, name)
+        async with self._database.owner() as owner:
+            if not await sources.lock_scan(owner, tenant_id, name):
+                raise errors.Conflict(f"source {name} is being read already")
+            return await self._scan(tenant_id, declared, every_row=every_row)
+
+    async def _scan(self, tenant_id: UUID, declared: DeclaredSource, *, every_row: bool) -> SourceReport:
+        run = SourceRun(self._database, self._importer, tenant_id, declared)
+        try:
+            async with self._addresses.reader(declared.source) as reader:
+                read_at = await reader.moment()
+                await run.take_rows(reader, None if every_row else since(declared))
+        except errors.KladezError as error:
+            await self._record(tenant_id, declared, read_at=None, error=str(error))
+            raise
+        await self._record(tenant_id, declared, read_at=read_at, error="")
+        log.info("source_synced", tenant_id=str(tenant_id), source=declared.source.name, **counts(run.report))
+        return run.report
+
+    async def _declared(self, tenant_id: UUID, name: str) -> DeclaredSource:
+        async with self._database.tenant(tenant_id) as scope:
+            return found(await sources.get(scope, name))
+
+    async def _record(
+        self, tenant_id: UUID, declared: DeclaredSource, *, read_at: datetime | None, error: str
+    ) -> None:
+        async with self._database.tenant(tenant_id) as scope:
+            await sources.record_sync(scope, declared, read_at=read_at, error=error)
+
+
+class SourceRun:
+    """One reading of one source, and what has become of its rows so far."""
+
+    def __init__(
+        self, database: Database, importer: Importer, tenant_id: UUID, declared: DeclaredSource
+    ) -> None:
+        self.report = SourceReport()
+        self._database = database
+        self._importer = importer
+        self._tenant_id = tenant_id
+        self._source = declared.source
+        self._renderer = RowRenderer(declared.source)
+
+    async def take_ids(self, reader: SourceReader, ids: Sequence[str]) -> None:
+        started_at = await self._moment()
+        for start in range(0, len(ids), BATCH_ROWS):
+            wanted = ids[start : start + BATCH_ROWS]
+            seen = await self._take(await reader.by_ids(wanted))
+            await self._delete([one for one in wanted if one not in seen], started_at)
+
+    async def take_rows(self, reader: SourceReader, since: datetime | None) -> None:
+        """What is gone is known only once all ids were read; a source that breaks deletes nothing."""
+        started_at = await self._moment()
+        seen: set[str] = set()
+        async for rows in reader.rows(since):
+            seen |= await self._take(rows)
+        if since is not None:
+            async for ids in reader.ids():
+                seen.update(ids)
+        await self._delete_all_but(seen, started_at)
+
+    async def _take(self, rows: Sequence[Row]) -> set[str]:
+        """Stores a batch; returns the ids of its rows, also of those that failed."""
+        rendered = await asyncio.to_thread(self._renderer.render, rows)
+        self.report.read_count += len(rows)
+        for row in rendered:
+            if row.draft is None:
+                self.report.add_failed(row.external_id, row.violations)
+        await self._store(rendered)
+        return {row.external_id for row in rendered}
+
+    async def _store(self, rendered: Sequence[RenderedRow]) -> None:
+        drafts = [row.draft for row in rendered if row.draft is not None]
+        for start in range(0, len(drafts), BATCH_ROWS):
+            batch = drafts[start : start + BATCH_ROWS]
+            self.report.add(await self._importer.upsert_batch(self._tenant_id, batch))
+
+    async def _delete_all_but(self, seen: Set[str], started_at: datetime) -> None:
+        """Rows that were written while we read are not known to be gone."""
+        after = ""
+        while page := await self._document_ids(after, started_at):
+            await self._delete([one for one in page if one not in seen], started_at)
+            after = page[-1]
+
+    async def _document_ids(self, after: str, started_at: datetime) -> list[str]:
+        async with self._database.tenant(self._tenant_id) as scope:
+            return await sources.document_ids(
+                scope, self._source.source_type, after=after, unchanged_since=started_at, limit=IDS_PER_PAGE
+            )
+
+    async def _delete(self, gone: Sequence[str], started_at: datetime) -> None:
+        if not gone:
+            return
+        async with self._database.tenant(self._tenant_id) as scope:
+            self.report.deleted_count += await sources.delete_documents(
+                scope, self._source.source_type, gone, unchanged_since=started_at
+            )
+
+    async def _moment(self) -> datetime:
+        async with self._database.tenant(self._tenant_id) as scope:
+            return await sources.moment(scope)
+
+
+def since(declared: DeclaredSource) -> datetime | None:
+    """The moment from which changes are read; None when only all rows will do."""
+    if not declared.source.updated_at_column or declared.last_sync_at is None:
+        return None
+    return declared.last_sync_at - OVERLAP
+
+
+def counts(report: SourceReport) -> dict[str, int]:
+    """By name, for a log line."""
+    return {name: value for name, value in vars(report).items() if isinstance(value, int)}

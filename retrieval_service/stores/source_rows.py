@@ -1,0 +1,186 @@
+"""Rows of other databases, read as they stood at one moment and never written.
+
+The queries are an operator's own, so they are no literals here: they run with nothing but reading allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, AsyncServerCursor, IsolationLevel, sql
+from psycopg.rows import DictRow, dict_row
+
+from retrieval_service import errors
+from retrieval_service.domain.source_rows import text_of
+from retrieval_service.domain.sources import Source
+from retrieval_service.stores.database import only
+
+BATCH_ROWS = 500
+CONNECT_SECONDS = 10
+# Beyond the time that Postgres itself keeps to, for a server that keeps silent.
+GRACE_SECONDS = 5
+MAX_ERROR = 300
+
+SETTINGS = """
+SELECT set_config('statement_timeout', %(milliseconds)s, true), set_config('TimeZone', 'UTC', true)
+"""
+NOW = "SELECT now() AS now"
+
+
+class SourceReader:
+    """One transaction over a source's database."""
+
+    def __init__(
+        self, connection: AsyncConnection[DictRow], source: Source, *, timeout_seconds: float
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._timeout_seconds = timeout_seconds
+
+    async def moment(self) -> datetime:
+        """By the clock of the source's database."""
+        cursor = await self._connection.execute(NOW)
+        return only(await cursor.fetchone())["now"]
+
+    async def by_ids(self, ids: Sequence[str]) -> list[DictRow]:
+        """The rows that still exist; ids are compared as the column's own type."""
+        async with self._asking("ids_query"):
+            cursor = await self._connection.execute(self._source.ids_query.encode(), {"ids": _array(ids)})
+            return await cursor.fetchall()
+
+    async def rows(self, since: datetime | None) -> AsyncIterator[list[DictRow]]:
+        """All rows in batches, or only those that were updated since."""
+        query = _all(self._source) if since is None else self._updated(since)
+        async for batch in self._streamed(query):
+            yield batch
+
+    async def ids(self) -> AsyncIterator[list[str]]:
+        """The ids of all rows in batches."""
+        column = sql.Identifier(self._source.id_column).as_bytes(self._connection)
+        query = b"SELECT declared." + column + b" AS id FROM (" + _all(self._source) + b"\n) AS declared"
+        async for batch in self._streamed(query):
+            yield [text_of(row["id"]) for row in batch]
+
+    async def sample(self, limit: int) -> list[DictRow]:
+        async with self._asking("all_query"):
+            return await (await self._first(limit)).fetchall()
+
+    async def unindexed(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns that begin no index of the table they come from."""
+        async with self._asking("all_query"):
+            cursor = await self._first(0)
+        origins = _origins(cursor)
+        return [name for name in columns if not await self._begins_index(*origins.get(name, (0, 0)))]
+
+    async def _first(self, limit: int) -> AsyncCursor[DictRow]:
+        """Prepared, because what is prepared can be one statement only."""
+        return await self._connection.execute(_limited(self._source, limit), prepare=True)
+
+    async def _begins_index(self, table: int, column: int) -> bool:
+        cursor = await self._connection.execute(BEGINS_INDEX, {"table": table, "column": column})
+        return only(await cursor.fetchone())["found"]
+
+    async def _streamed(self, query: bytes) -> AsyncIterator[list[DictRow]]:
+        async with self._connection.cursor(name="kladez_source") as cursor:
+            async with self._asking("all_query"):
+                await cursor.execute(query)
+            while batch := await self._next(cursor):
+                yield batch
+
+    async def _next(self, cursor: AsyncServerCursor[DictRow]) -> list[DictRow]:
+        async with self._asking("all_query"):
+            return await cursor.fetchmany(BATCH_ROWS)
+
+    @contextlib.asynccontextmanager
+    async def _asking(self, query: str) -> AsyncIterator[None]:
+        """What Postgres refuses is the source's fault; what takes too long may do better later."""
+        name = self._source.name
+        try:
+            async with asyncio.timeout(self._timeout_seconds + GRACE_SECONDS):
+                yield
+        except (TimeoutError, psycopg.errors.QueryCanceled) as error:
+            raise errors.SourceUnavailable(f"source {name}: {query} took too long") from error
+        except psycopg.OperationalError:
+            raise
+        except (psycopg.Error, UnicodeError) as error:
+            reason = str(error).partition("\n")[0][:MAX_ERROR]
+            raise errors.SourceFailed(f"source {name}: {query} failed: {reason}") from error
+
+    def _updated(self, since: datetime) -> bytes:
+        """Without parameters, so that a % in the declared query stays what it is."""
+        column = sql.Identifier(self._source.updated_at_column).as_bytes(self._connection)
+        moment = sql.Literal(since).as_bytes(self._connection)
+        declared = b"SELECT * FROM (" + _all(self._source) + b"\n) AS declared WHERE declared."
+        return declared + column + b" > " + moment
+
+
+BEGINS_INDEX = """
+SELECT EXISTS (SELECT FROM pg_index
+    WHERE indrelid = %(table)s::oid AND indkey[0] = %(column)s AND indisvalid AND indpred IS NULL) AS found
+"""
+
+
+@contextlib.asynccontextmanager
+async def open_reader(source: Source, dsn: str, *, timeout_seconds: float) -> AsyncIterator[SourceReader]:
+    """A transaction of one moment that only reads; each statement has `timeout_seconds`.
+
+    Raises `SourceUnavailable` when the database does not answer, or no longer.
+    """
+    with _unavailable_when_lost(source):
+        async with await _connected(source, dsn) as connection:
+            await connection.set_read_only(True)
+            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            await connection.execute(SETTINGS, {"milliseconds": str(int(timeout_seconds * 1_000))})
+            yield SourceReader(connection, source, timeout_seconds=timeout_seconds)
+
+
+async def _connected(source: Source, dsn: str) -> AsyncConnection[DictRow]:
+    try:
+        return await AsyncConnection[DictRow].connect(
+            dsn, row_factory=dict_row, connect_timeout=CONNECT_SECONDS, application_name="kladez"
+        )
+    except psycopg.Error:
+        raise _silent(source) from None  # the driver's words may hold the address with its password
+
+
+def _all(source: Source) -> bytes:
+    return source.all_query.encode()
+
+
+def _limited(source: Source, limit: int) -> bytes:
+    return b"SELECT * FROM (" + _all(source) + b"\n) AS declared LIMIT " + str(limit).encode()
+
+
+def _array(ids: Sequence[str]) -> str:
+    """An array's text, whose type Postgres takes from what it is compared with."""
+    quoted = (one.replace("\\", "\\\\").replace('"', '\\"') for one in ids)
+    return "{" + ",".join(f'"{one}"' for one in quoted) + "}"
+
+
+def _origins(cursor: AsyncCursor[DictRow]) -> dict[str, tuple[int, int]]:
+    """Table and column, by their numbers in Postgres, that each column of the result is read from."""
+    result = cursor.pgresult
+    if result is None:
+        return {}
+    names = [column.name for column in cursor.description or ()]
+    return {name: (result.ftable(index), result.ftablecol(index)) for index, name in enumerate(names)}
+
+
+@contextlib.contextmanager
+def _unavailable_when_lost(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.QueryCanceled:
+        raise
+    except psycopg.OperationalError as error:
+        raise _silent(source) from error
+
+
+def _silent(source: Source) -> errors.SourceUnavailable:
+    return errors.SourceUnavailable(
+        f"the database of source {source.name} does not answer ({source.dsn_variable})"
+    )

@@ -1,0 +1,59 @@
+"""What happens by the clock, looked at and done by hand straight on the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retrieval_service.config import Settings
+from retrieval_service.domain.schedules import Run
+from retrieval_service.services.scheduling import Standing
+from retrieval_service.stores import jobs, schema
+from retrieval_service.stores.database import PoolSize, open_database
+from retrieval_service.wiring import Service, new_scheduler, new_worker, open_service
+
+SMALL_POOL = PoolSize(minimum=1, maximum=2)
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What was due and is done; `failed_count` documents could not be indexed."""
+
+    runs: Sequence[Run]
+    failed_count: int
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed_count and not any(run.error for run in self.runs)
+
+
+async def standings(settings: Settings, dsn: str) -> list[Standing]:
+    await schema.upgrade(dsn)
+    async with open_database(dsn, SMALL_POOL) as database:
+        return await new_scheduler(settings, database).standings()
+
+
+async def drain(settings: Settings, dsn: str) -> Drained:
+    """Runs the schedules that are due, then indexes until no document waits; what failed is left for later."""
+    async with open_service(settings, dsn) as service:
+        runs = await service.scheduler.run_due()
+        return Drained(runs=runs, failed_count=await _index_all(service))
+
+
+async def _index_all(service: Service) -> int:
+    worker = new_worker(service)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(worker.run())
+        try:
+            while (standing := await _standing(service)).due_count:  # noqa: ASYNC110 - the database gives no event
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            worker.stop()
+    return standing.failed_count
+
+
+async def _standing(service: Service) -> jobs.Standing:
+    async with service.database.operator() as operator:
+        return await jobs.standing(operator)

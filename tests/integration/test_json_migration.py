@@ -1,0 +1,161 @@
+"""`kladez import json` against a real service: resumed, compared, and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+from kladez.v1 import document_service_pb2 as pb
+
+from retrieval_service.cli import backups, integrity, migrating
+from retrieval_service.cli.connection import tenant_client
+from retrieval_service.cli.json_folder import JsonFolder, Mapped
+from retrieval_service.cli.options import Options
+from retrieval_service.cli.sources import Row
+from retrieval_service.postgres.embedded import Embedded
+from tests.integration.service_kit import Running, Shop, new_shop, shared_service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+COUNT = 3_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
+    """Without a worker: what is only stored here need not be embedded."""
+    async with shared_service(postgres_server, migrated_template, workers=0) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(running: Running) -> Shop:
+    return await new_shop(running)
+
+
+@pytest.fixture
+def options(tmp_path: Path, running: Running, shop: Shop) -> Options:
+    return Options(address=f"127.0.0.1:{running.port}", key=shop.key, data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JsonFolder:
+    path = tmp_path / "documents"
+    path.mkdir()
+    rows = [
+        {"id": f"tea-{number}", "title": f"Tea {number}", "text": f"Чай номер {number}.", "price": number}
+        for number in range(5)
+    ]
+    (path / "many.json").write_text(json.dumps(rows), encoding="utf-8")
+    (path / "one.json").write_text('{"id": "page", "body": "<p>A page.</p>", "tags": ["web"]}')
+    return JsonFolder(path=path, mapped=Mapped(content_type="text/html", metadata={"batch": 1}))
+
+
+async def test_folder_is_stored_backed_up_and_equal_on_both_sides(
+    options: Options, folder: JsonFolder, shop: Shop
+) -> None:
+    done = await migrating.migrate(options, folder, None)
+    assert done.report.summary.created_count == 6
+    compared = done.integrity
+    assert (compared.sent_count, compared.stored_count, list(compared.differences)) == (6, 6, [])
+    assert compared.sent_hash == compared.stored_hash
+    assert await asyncio.to_thread(backups.damaged, done.manifest.parent) == []
+    key = pb.DocumentKey(source_type="document", external_id="page")
+    page = (await shop.client.get_document(pb.GetDocumentRequest(key=key))).document
+    assert (page.content, list(page.tags), dict(page.metadata)) == ("A page.", ["web"], {"batch": 1})
+
+
+async def test_tampered_and_missing_documents_are_found_by_name(
+    options: Options, folder: JsonFolder, running: Running, shop: Shop
+) -> None:
+    await migrating.migrate(options, folder, None)
+    # A tamperer with all rights, who also keeps the stored hash and every trigger from telling.
+    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
+        await connection.execute("SET session_replication_role = replica")
+        parameters = {"tenant_id": shop.tenant_id}
+        tamper = "UPDATE documents SET content = 'Not tea.' WHERE tenant_id = %(tenant_id)s"
+        await connection.execute(tamper + " AND external_id = 'tea-3'", parameters)
+    lost = pb.DocumentKey(source_type="document", external_id="tea-4")
+    await shop.client.delete_document(pb.DeleteDocumentRequest(key=lost))
+    compared = await integrity_of(options, folder)
+    assert (compared["sent_count"], compared["stored_count"]) == (6, 5)
+    assert compared["sent_hash"] != compared["stored_hash"]
+    differences = {one["key"]["external_id"]: list(one["fields"]) for one in compared["differences"]}
+    assert differences == {"tea-3": ["content"], "tea-4": []}
+
+
+async def integrity_of(options: Options, folder: JsonFolder) -> dict[str, Any]:
+    """The report alone, without importing again, which would mend what it finds."""
+    async with tenant_client(options) as client:
+        rows = (entry for entry in folder.entries() if isinstance(entry, Row))
+        return asdict(await integrity.compare(client, rows))
+
+
+async def test_import_is_taken_back_by_its_id(options: Options, folder: JsonFolder, shop: Shop) -> None:
+    first = await migrating.migrate(options, folder, None)
+    assert len(await stored(shop)) == 6
+    undone = await shop.client.undo_import(pb.UndoImportRequest(import_id=first.report.import_id))
+    assert (undone.deleted_count, undone.skipped_count) == (6, 0)
+    assert await stored(shop) == []
+    again = await migrating.migrate(options, folder, None)
+    assert len(await stored(shop)) == 6
+    assert not again.integrity.differences
+
+
+async def test_import_that_was_killed_goes_on_where_it_stood(
+    options: Options, tmp_path: Path, running: Running, shop: Shop
+) -> None:
+    path = tmp_path / "big"
+    path.mkdir()
+    for number in range(COUNT // 100):
+        rows = [{"id": f"{number}-{row}", "text": f"Tea {number} {row}. " * 50} for row in range(100)]
+        (path / f"{number:03}.json").write_text(json.dumps(rows))
+    process = await kladez(options, "import", "json", str(path), "--json")
+    while not await count(running, shop):  # noqa: ASYNC110 - the other process gives no event
+        await asyncio.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert await process.wait() == -signal.SIGKILL
+    before = await count(running, shop)
+    assert 0 < before < COUNT
+    process = await kladez(options, "import", "json", str(path), "--json")
+    printed, complaints = await process.communicate()
+    assert process.returncode == 0, complaints
+    done = json.loads(printed)
+    assert done["summary"]["created_count"] == str(COUNT)
+    assert done["integrity"]["differences"] == []
+    assert done["integrity"]["stored_count"] == await count(running, shop) == COUNT
+
+
+async def kladez(options: Options, *arguments: str) -> asyncio.subprocess.Process:
+    told = ["--address", options.address, "--key", options.key, "--data-dir", str(options.data_dir)]
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "retrieval_service.cli.main",
+        *arguments,
+        *told,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def count(running: Running, shop: Shop) -> int:
+    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
+        cursor = await connection.execute(
+            "SELECT count(*) FROM documents WHERE tenant_id = %s", [shop.tenant_id]
+        )
+        [row] = await cursor.fetchall()
+    return row[0]
+
+
+async def stored(shop: Shop) -> list[str]:
+    response = await shop.client.list_documents(pb.ListDocumentsRequest())
+    return [one.external_id for one in response.documents]

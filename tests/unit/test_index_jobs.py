@@ -1,0 +1,92 @@
+"""How many documents an index job may hand out, and what one came to."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from semantic_text_splitter import TextSplitter
+
+from retrieval_service.domain.chunking import OPENAI_POLICY
+from retrieval_service.domain.index_jobs import Outcome, estimated_tokens, room
+from retrieval_service.domain.spaces import Space
+from retrieval_service.services.indexing import nothing_left, plan
+from retrieval_service.stores.chunks import Source, StoredChunk
+
+SPACE = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)
+TEA = Source(
+    id=UUID(int=1),
+    version=1,
+    title="Tea",
+    content="Green tea is brewed at 80 degrees.",
+    content_type="text/plain",
+    language="en",
+    is_deleted=False,
+)
+
+
+@given(waiting=st.integers(0, 500), batch=st.integers(1, 64), concurrency=st.integers(1, 8))
+def test_only_whole_batches_are_handed_out_and_never_too_many(
+    waiting: int, batch: int, concurrency: int
+) -> None:
+    handed_out = room(waiting, batch=batch, concurrency=concurrency)
+    assert handed_out % batch == 0
+    assert handed_out == 0 or waiting + handed_out <= batch * concurrency
+    assert waiting + handed_out > batch * (concurrency - 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Standard delivery takes three working days and is free above fifty euros.",
+        "Доставка занимает три рабочих дня и бесплатна при заказе от пяти тысяч рублей.",
+        "A entrega padrão leva três dias úteis e é grátis acima de cinquenta euros.",
+    ],
+)
+def test_estimate_is_of_the_right_size_in_every_language(text: str) -> None:
+    assert counted_tokens(text) / 2 <= estimated_tokens(text) <= counted_tokens(text) * 2
+
+
+def counted_tokens(text: str) -> int:
+    """By the tokenizer of OpenAI's embedding models: the smallest passage that holds the text."""
+    return next(
+        size
+        for size in range(1, 100)
+        if TextSplitter.from_tiktoken_model("text-embedding-3-small", size).chunks(text) == [text]
+    )
+
+
+def stored(*, has_vector: bool) -> list[StoredChunk]:
+    """The index of the document as it is."""
+    [chunk] = plan(TEA, [], OPENAI_POLICY, SPACE).change.added
+    return [
+        StoredChunk(
+            id=chunk.id,
+            chunk_index=0,
+            chunk_hash=chunk.chunk_hash,
+            text=chunk.text,
+            has_vector=has_vector,
+        )
+    ]
+
+
+def test_new_document_is_indexed_and_saves_nothing() -> None:
+    made = plan(TEA, [], OPENAI_POLICY, SPACE)
+    assert (made.outcome, made.saved_tokens) == (Outcome.INDEXED, 0)
+
+
+def test_document_that_is_right_already_is_skipped_and_saves_its_tokens() -> None:
+    made = plan(TEA, stored(has_vector=True), OPENAI_POLICY, SPACE)
+    assert made.outcome == Outcome.SKIPPED
+    assert made.saved_tokens >= estimated_tokens(TEA.content)
+
+
+def test_document_without_its_vectors_is_indexed() -> None:
+    made = plan(TEA, stored(has_vector=False), OPENAI_POLICY, SPACE)
+    assert (made.outcome, made.saved_tokens) == (Outcome.INDEXED, 0)
+
+
+def test_document_that_is_gone_counts_as_removed() -> None:
+    assert nothing_left(TEA.id, 2, stored(has_vector=True)).outcome == Outcome.REMOVED
