@@ -21,7 +21,7 @@ _FOREIGN_SHARE = 0.25
 _SHORT_WORDS = 12
 _LEAST_CONFIDENCE = 0.3
 # The product's own languages are likelier than their neighbours; only short texts are close enough to notice.
-_PRIOR: Mapping[str, float] = {"en": 2.0, "ru": 2.0, "pt": 2.0}
+_PRIOR: Mapping[str, float] = {"en": 2.0, "ru": 4.0, "pt": 2.0}
 
 _SCRIPT_ALIASES = {"Cjk": "Han", "Ideographic": "Han"}
 

@@ -51,6 +51,7 @@ def test_only_the_beginning_of_a_long_text_is_sampled() -> None:
         ("Скільки коштує доставка?", "uk"),
         ("Де моє замовлення?", "uk"),
         ("Къде е моята поръчка?", "bg"),
+        ("Парковка у магазина бесплатная два часа.", "ru"),
         ("¿Dónde está mi pedido?", "es"),
         ("Où est ma commande ?", "fr"),
         ("Wo ist meine Bestellung?", "de"),
