@@ -109,7 +109,8 @@ SELECT id, source_type, external_id, title, section, tags, content, content_type
      WHERE up.tenant_id = d.tenant_id AND up.id = d.parent_id) AS parent_external_id,
     CASE WHEN sync_status = 'pending' AND EXISTS (
         SELECT FROM document_sync_jobs j
-        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
+        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.target = 'pgvector'
+            AND j.status = 'processing')
     THEN 'processing' ELSE sync_status END AS sync_status,
     (SELECT count(*) FROM chunks c WHERE c.tenant_id = d.tenant_id AND c.document_id = d.id) AS chunk_count
 FROM documents d
@@ -127,7 +128,7 @@ async def get(scope: TenantScope, selector: UUID | DocumentKey) -> StoredDocumen
 
 SELECT_PAGE = """
 SELECT id, source_type, external_id, title, section, tags, '' AS content, content_type, language, url, metadata,
-    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at, sync_status,
+    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at, status_now AS sync_status,
     (SELECT up.source_type FROM documents up
      WHERE up.tenant_id = p.tenant_id AND up.id = p.parent_id) AS parent_source_type,
     (SELECT up.external_id FROM documents up
@@ -136,16 +137,15 @@ SELECT id, source_type, external_id, title, section, tags, '' AS content, conten
 FROM (
     SELECT d.*, CASE WHEN d.sync_status = 'pending' AND EXISTS (
         SELECT FROM document_sync_jobs j
-        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
+        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.target = 'pgvector'
+            AND j.status = 'processing')
     THEN 'processing' ELSE d.sync_status END AS status_now
     FROM documents d
     WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted
         AND (d.created_at, d.id) > (%(after_time)s, %(after_id)s)
         AND (%(source_type)s = '' OR d.source_type = %(source_type)s)
-) AS p (tenant_id, id, source_type, external_id, parent_id, title, section, tags, content, content_type, language,
-    url, metadata, content_hash, version, stored_status, last_sync_at, last_sync_error, is_deleted, created_at,
-    updated_at, sync_status)
-WHERE %(sync_status)s = '' OR sync_status = %(sync_status)s
+) AS p
+WHERE %(sync_status)s = '' OR status_now = %(sync_status)s
 ORDER BY created_at, id LIMIT %(limit)s
 """
 
@@ -214,7 +214,8 @@ async def enqueue_all(scope: TenantScope) -> int:
 COUNT_BY_STATUS = """
 SELECT CASE WHEN sync_status = 'pending' AND EXISTS (
         SELECT FROM document_sync_jobs j
-        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.status = 'processing')
+        WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id AND j.target = 'pgvector'
+            AND j.status = 'processing')
     THEN 'processing' ELSE sync_status END AS status, count(*)
 FROM documents d WHERE tenant_id = %(tenant_id)s AND NOT is_deleted GROUP BY 1
 """

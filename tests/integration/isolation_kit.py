@@ -66,6 +66,7 @@ async def new_owned(running: Running) -> Owned:
     assert answer.references, "the tenant's own answer must have something to leak"
     await running.client.for_tenant(shop.tenant_id).upsert_source(declared_source())
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
+    await hold_remotely(running, shop, uuid.UUID(stored.document_id))
     return Owned(
         shop=shop,
         document_id=uuid.UUID(stored.document_id),
@@ -138,6 +139,38 @@ async def waiting_index_job(running: Running, shop: Shop, document_id: uuid.UUID
         row = await (await connection.execute(WAITING_INDEX_JOB, parameters)).fetchone()
     assert row
     return row[0]
+
+
+REMOTE_FILE = """
+WITH store AS (
+    INSERT INTO vector_stores (tenant_id, store_id) VALUES (%(tenant_id)s, %(store_id)s) RETURNING store_id
+),
+file AS (
+    INSERT INTO document_files
+        (tenant_id, file_id, document_id, store_id, version, content_digest, attributes_digest, byte_count)
+    SELECT %(tenant_id)s, %(file_id)s, %(document_id)s, store_id, 1, 'x', 'x', 1 FROM store RETURNING file_id
+),
+logged AS (
+    INSERT INTO sync_log (tenant_id, actor, action, document_ids, file_ids, outcome)
+    SELECT %(tenant_id)s, 'worker', 'upload', ARRAY[%(document_id)s]::uuid[], ARRAY[file_id], 'done' FROM file
+)
+INSERT INTO backend_comparisons
+    (tenant_id, query, served_by, pgvector_count, openai_count, overlap, pgvector_ms, openai_ms)
+VALUES (%(tenant_id)s, %(question)s, 'pgvector', 1, 1, 1, 1, 1)
+"""
+
+
+async def hold_remotely(running: Running, shop: Shop, document_id: uuid.UUID) -> None:
+    """Rows as if the document were kept at the retrieval provider too; there is no such file."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        parameters = {
+            "tenant_id": shop.tenant_id,
+            "document_id": document_id,
+            "store_id": f"vs_{MARK}_{shop.tenant_id}",
+            "file_id": f"file-{MARK}-{document_id}",
+            "question": QUESTION,
+        }
+        await connection.execute(REMOTE_FILE, parameters)
 
 
 TABLES = """
