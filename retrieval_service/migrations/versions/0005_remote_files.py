@@ -23,8 +23,13 @@ ALTER TABLE documents
     ADD COLUMN remote_status text NOT NULL DEFAULT ''
         CHECK (remote_status IN ('', 'pending', 'synced', 'error')),
     ADD COLUMN remote_error text NOT NULL DEFAULT '',
-    ADD COLUMN remote_synced_at timestamptz
+    ADD COLUMN remote_synced_at timestamptz;
+CREATE INDEX documents_awaiting_remote ON documents (tenant_id, created_at)
+    WHERE remote_status = 'pending' AND openai_primary_file_id = '' AND NOT is_deleted
 """
+
+# Why another one answered than was to, in words for people.
+ANSWERS = "ALTER TABLE chat_logs ADD COLUMN degraded_reason text NOT NULL DEFAULT ''"
 
 # A file outlives its document's row: it has to be found when that is gone. A leftover must go from the provider.
 TABLES = """
@@ -176,12 +181,13 @@ DELETE FROM document_sync_jobs WHERE target = 'openai';
 DROP TABLE backend_comparisons, sync_log, document_files, vector_stores;
 ALTER TABLE documents DROP COLUMN openai_primary_file_id, DROP COLUMN remote_status, DROP COLUMN remote_error,
     DROP COLUMN remote_synced_at;
+ALTER TABLE chat_logs DROP COLUMN degraded_reason;
 ALTER TABLE tenants DROP COLUMN backend, DROP COLUMN shadow_share, DROP COLUMN is_mirrored
 """
 
 
 def upgrade() -> None:
-    for statements in (TENANTS, DOCUMENTS, TABLES, SECURITY, QUEUE):
+    for statements in (TENANTS, DOCUMENTS, ANSWERS, TABLES, SECURITY, QUEUE):
         op.execute(statements)
 
 

@@ -267,8 +267,11 @@ class AnswerCompleted(_message.Message):
 
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why it ended."""
+    degraded: _builtins.bool
+    """True when the passages come from another backend or another way of searching than they were to."""
     @_builtins.property
     def answer(self) -> Global___Answer:
         """The whole answer; its text equals the joined deltas."""
@@ -278,10 +281,11 @@ class AnswerCompleted(_message.Message):
         *,
         finish_reason: Global___FinishReason.ValueType = ...,
         answer: Global___Answer | None = ...,
+        degraded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "finish_reason", b"finish_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "degraded", b"degraded", "finish_reason", b"finish_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,6 +310,8 @@ class Answer(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """The id, a UUID."""
     session_id: _builtins.str
@@ -326,6 +332,10 @@ class Answer(_message.Message):
     """Tokens the model read."""
     output_tokens: _builtins.int
     """Tokens the model wrote."""
+    degraded: _builtins.bool
+    """True when the passages come from another backend or another way of searching than they were to."""
+    degraded_reason: _builtins.str
+    """Why, in words for people; empty unless degraded."""
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Citation]:
         """Attributions, in order."""
@@ -354,10 +364,12 @@ class Answer(_message.Message):
         input_tokens: _builtins.int = ...,
         output_tokens: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        degraded: _builtins.bool = ...,
+        degraded_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "status", b"status", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "status", b"status", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RetrievalBackend:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetrievalBackendEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetrievalBackend.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETRIEVAL_BACKEND_UNSPECIFIED: _RetrievalBackend.ValueType  # 0
+    """In a request: leave it as it is."""
+    RETRIEVAL_BACKEND_DEFAULT: _RetrievalBackend.ValueType  # 1
+    """Whatever the installation uses."""
+    RETRIEVAL_BACKEND_PGVECTOR: _RetrievalBackend.ValueType  # 2
+    """The service's own index in Postgres."""
+    RETRIEVAL_BACKEND_OPENAI: _RetrievalBackend.ValueType  # 3
+    """OpenAI's vector stores."""
+
+class RetrievalBackend(_RetrievalBackend, metaclass=_RetrievalBackendEnumTypeWrapper):
+    """Who finds passages."""
+
+RETRIEVAL_BACKEND_UNSPECIFIED: RetrievalBackend.ValueType  # 0
+"""In a request: leave it as it is."""
+RETRIEVAL_BACKEND_DEFAULT: RetrievalBackend.ValueType  # 1
+"""Whatever the installation uses."""
+RETRIEVAL_BACKEND_PGVECTOR: RetrievalBackend.ValueType  # 2
+"""The service's own index in Postgres."""
+RETRIEVAL_BACKEND_OPENAI: RetrievalBackend.ValueType  # 3
+"""OpenAI's vector stores."""
+Global___RetrievalBackend: _TypeAlias = RetrievalBackend  # noqa: Y015
 
 @_typing.final
 class Filter(_message.Message):

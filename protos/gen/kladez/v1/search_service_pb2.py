@@ -26,21 +26,21 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/search_service.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16kladez/v1/common.proto\"\xb3\x01\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x16\n\tmin_score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\x0c\n\n_min_score\"\xaf\x01\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.kladez.v1.SearchHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x04 \x01(\t\x12#\n\x04mode\x18\x05 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12\x10\n\x08language\x18\x06 \x01(\t\"\xeb\x02\n\tSearchHit\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0f\n\x07heading\x18\x06 \x01(\t\x12\x0f\n\x07section\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x0b\n\x03url\x18\t \x01(\t\x12\x0c\n\x04text\x18\n \x01(\t\x12\x14\n\x0cstart_offset\x18\x0b \x01(\x05\x12\x12\n\nend_offset\x18\x0c \x01(\x05\x12\x10\n\x08language\x18\r \x01(\t\x12\r\n\x05score\x18\x0e \x01(\x01\x12\x17\n\nsimilarity\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rlexical_score\x18\x10 \x01(\x01\x12)\n\x08metadata\x18\x11 \x01(\x0b\x32\x17.google.protobuf.StructB\r\n\x0b_similarity*v\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_MODE_SEMANTIC\x10\x01\x12\x19\n\x15SEARCH_MODE_FULL_TEXT\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x32N\n\rSearchService\x12=\n\x06Search\x12\x18.kladez.v1.SearchRequest\x1a\x19.kladez.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/search_service.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16kladez/v1/common.proto\"\xb3\x01\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x16\n\tmin_score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\x0c\n\n_min_score\"\xdd\x01\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.kladez.v1.SearchHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x04 \x01(\t\x12#\n\x04mode\x18\x05 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12\x10\n\x08language\x18\x06 \x01(\t\x12,\n\x07\x62\x61\x63kend\x18\x07 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\"\xeb\x02\n\tSearchHit\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0f\n\x07heading\x18\x06 \x01(\t\x12\x0f\n\x07section\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x0b\n\x03url\x18\t \x01(\t\x12\x0c\n\x04text\x18\n \x01(\t\x12\x14\n\x0cstart_offset\x18\x0b \x01(\x05\x12\x12\n\nend_offset\x18\x0c \x01(\x05\x12\x10\n\x08language\x18\r \x01(\t\x12\r\n\x05score\x18\x0e \x01(\x01\x12\x17\n\nsimilarity\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rlexical_score\x18\x10 \x01(\x01\x12)\n\x08metadata\x18\x11 \x01(\x0b\x32\x17.google.protobuf.StructB\r\n\x0b_similarity*v\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_MODE_SEMANTIC\x10\x01\x12\x19\n\x15SEARCH_MODE_FULL_TEXT\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x32N\n\rSearchService\x12=\n\x06Search\x12\x18.kladez.v1.SearchRequest\x1a\x19.kladez.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.search_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHMODE']._serialized_start=825
-  _globals['_SEARCHMODE']._serialized_end=943
+  _globals['_SEARCHMODE']._serialized_start=871
+  _globals['_SEARCHMODE']._serialized_end=989
   _globals['_SEARCHREQUEST']._serialized_start=100
   _globals['_SEARCHREQUEST']._serialized_end=279
   _globals['_SEARCHRESPONSE']._serialized_start=282
-  _globals['_SEARCHRESPONSE']._serialized_end=457
-  _globals['_SEARCHHIT']._serialized_start=460
-  _globals['_SEARCHHIT']._serialized_end=823
-  _globals['_SEARCHSERVICE']._serialized_start=945
-  _globals['_SEARCHSERVICE']._serialized_end=1023
+  _globals['_SEARCHRESPONSE']._serialized_end=503
+  _globals['_SEARCHHIT']._serialized_start=506
+  _globals['_SEARCHHIT']._serialized_end=869
+  _globals['_SEARCHSERVICE']._serialized_start=991
+  _globals['_SEARCHSERVICE']._serialized_end=1069
 # @@protoc_insertion_point(module_scope)

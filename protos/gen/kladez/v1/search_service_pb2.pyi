@@ -71,7 +71,7 @@ class SearchRequest(_message.Message):
     """Optional. Default 30, at most 100."""
     page_token: _builtins.str
     """Optional. From the previous response to the same request. A listing ends with the candidates of its
-    first page: those of each way of searching, 50 or twice the page size, whichever is more.
+    first page: those of each way of searching, 50 or twice the page size, whichever is more; 50 from OpenAI.
     """
     @_builtins.property
     def filter(self) -> _common_pb2.Filter:
@@ -109,16 +109,19 @@ class SearchResponse(_message.Message):
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty only at the end."""
     degraded: _builtins.bool
-    """True when the mode asked for could not be served and another one answered."""
+    """True when the mode asked for, or the tenant's backend, could not serve and another one answered."""
     degraded_reason: _builtins.str
     """Why, in words for people; empty unless degraded."""
     mode: Global___SearchMode.ValueType
     """The mode that answered."""
     language: _builtins.str
     """ISO 639-1 code detected for the query; empty when undecided."""
+    backend: _common_pb2.RetrievalBackend.ValueType
+    """The backend that answered."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchHit]:
         """Best first."""
@@ -132,10 +135,11 @@ class SearchResponse(_message.Message):
         degraded_reason: _builtins.str = ...,
         mode: Global___SearchMode.ValueType = ...,
         language: _builtins.str = ...,
+        backend: _common_pb2.RetrievalBackend.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "degraded_reason", b"degraded_reason", "hits", b"hits", "language", b"language", "mode", b"mode", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "hits", b"hits", "language", b"language", "mode", b"mode", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,12 +194,12 @@ class SearchHit(_message.Message):
     """ISO 639-1 code of the passage."""
     score: _builtins.float
     """Relevance in [0, 1]. Semantic: cosine similarity. Full text and hybrid: relative to the best hit of
-    the query, which has the highest score. Comparable only within one response.
+    the query, which has the highest score. OpenAI: its own score. Comparable only within one response.
     """
     similarity: _builtins.float
-    """Cosine similarity to the query in [-1, 1]; unset when the passage has no vector."""
+    """Cosine similarity to the query in [-1, 1]; unset when the passage has no vector, and from OpenAI."""
     lexical_score: _builtins.float
-    """BM25 over stems, not normalised, comparable between queries of one tenant."""
+    """BM25 over stems, not normalised, comparable between queries of one tenant; 0 from OpenAI."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The document's tags."""

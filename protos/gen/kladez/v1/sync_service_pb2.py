@@ -23,19 +23,33 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ckladez/v1/sync_service.proto\x12\tkladez.v1\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetSyncStatusRequest\"\xbf\x01\n\x15GetSyncStatusResponse\x12\x15\n\rpending_count\x18\x01 \x01(\x03\x12\x18\n\x10processing_count\x18\x02 \x01(\x03\x12\x14\n\x0csynced_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x04 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x05 \x01(\x03\x12\x35\n\x12oldest_pending_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration2a\n\x0bSyncService\x12R\n\rGetSyncStatus\x12\x1f.kladez.v1.GetSyncStatusRequest\x1a .kladez.v1.GetSyncStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ckladez/v1/sync_service.proto\x12\tkladez.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x16\n\x14GetSyncStatusRequest\"\xbf\x01\n\x15GetSyncStatusResponse\x12\x15\n\rpending_count\x18\x01 \x01(\x03\x12\x18\n\x10processing_count\x18\x02 \x01(\x03\x12\x14\n\x0csynced_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x04 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x05 \x01(\x03\x12\x35\n\x12oldest_pending_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x11SetBackendRequest\x12,\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x19\n\x0cshadow_share\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x0f\n\r_shadow_share\"\xef\x01\n\x12SetBackendResponse\x12,\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x35\n\x10previous_backend\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x36\n\x11\x65\x66\x66\x65\x63tive_backend\x18\x03 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x14\n\x0cshadow_share\x18\x04 \x01(\x01\x12\x10\n\x08mirrored\x18\x05 \x01(\x08\x12\x14\n\x0cqueued_count\x18\x06 \x01(\x03\"+\n\x1bGetBackendComparisonRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"\xb0\x02\n\x1cGetBackendComparisonResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x03\x12\x19\n\x0coverlap_mean\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0boverlap_p10\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12+\n\x08pgvector\x18\x05 \x01(\x0b\x32\x19.kladez.v1.BackendLatency\x12)\n\x06openai\x18\x06 \x01(\x0b\x32\x19.kladez.v1.BackendLatency\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\x01\x12+\n\x08\x65xamples\x18\x08 \x03(\x0b\x32\x19.kladez.v1.ComparedSearchB\x0f\n\r_overlap_meanB\x0e\n\x0c_overlap_p10\"P\n\x0e\x42\x61\x63kendLatency\x12\x13\n\x06p50_ms\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06p95_ms\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\t\n\x07_p50_msB\t\n\x07_p95_ms\"\xe8\x01\n\x0e\x43omparedSearch\x12\r\n\x05query\x18\x01 \x01(\t\x12.\n\tserved_by\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x0f\n\x07overlap\x18\x03 \x01(\x01\x12\x16\n\x0epgvector_count\x18\x04 \x01(\x05\x12\x14\n\x0copenai_count\x18\x05 \x01(\x05\x12\x13\n\x0bpgvector_ms\x18\x06 \x01(\x01\x12\x11\n\topenai_ms\x18\x07 \x01(\x01\x12\x30\n\x0c\x63ompare_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x95\x02\n\x0bSyncService\x12R\n\rGetSyncStatus\x12\x1f.kladez.v1.GetSyncStatusRequest\x1a .kladez.v1.GetSyncStatusResponse\x12I\n\nSetBackend\x12\x1c.kladez.v1.SetBackendRequest\x1a\x1d.kladez.v1.SetBackendResponse\x12g\n\x14GetBackendComparison\x12&.kladez.v1.GetBackendComparisonRequest\x1a\'.kladez.v1.GetBackendComparisonResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.sync_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=75
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=97
-  _globals['_GETSYNCSTATUSRESPONSE']._serialized_start=100
-  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=291
-  _globals['_SYNCSERVICE']._serialized_start=293
-  _globals['_SYNCSERVICE']._serialized_end=390
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=132
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=154
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_start=157
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=348
+  _globals['_SETBACKENDREQUEST']._serialized_start=350
+  _globals['_SETBACKENDREQUEST']._serialized_end=459
+  _globals['_SETBACKENDRESPONSE']._serialized_start=462
+  _globals['_SETBACKENDRESPONSE']._serialized_end=701
+  _globals['_GETBACKENDCOMPARISONREQUEST']._serialized_start=703
+  _globals['_GETBACKENDCOMPARISONREQUEST']._serialized_end=746
+  _globals['_GETBACKENDCOMPARISONRESPONSE']._serialized_start=749
+  _globals['_GETBACKENDCOMPARISONRESPONSE']._serialized_end=1053
+  _globals['_BACKENDLATENCY']._serialized_start=1055
+  _globals['_BACKENDLATENCY']._serialized_end=1135
+  _globals['_COMPAREDSEARCH']._serialized_start=1138
+  _globals['_COMPAREDSEARCH']._serialized_end=1370
+  _globals['_SYNCSERVICE']._serialized_start=1373
+  _globals['_SYNCSERVICE']._serialized_end=1650
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from kladez.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -77,3 +81,245 @@ class GetSyncStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSyncStatusResponse: _TypeAlias = GetSyncStatusResponse  # noqa: Y015
+
+@_typing.final
+class SetBackendRequest(_message.Message):
+    """Request of SetBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    SHADOW_SHARE_FIELD_NUMBER: _builtins.int
+    backend: _common_pb2.RetrievalBackend.ValueType
+    """Optional. Who searches; stays as it is when unspecified."""
+    shadow_share: _builtins.float
+    """Optional. The share of searches that the other backend does too, in [0, 1]; stays as it is when unset.
+    Above 0 the documents are kept at OpenAI whoever searches.
+    """
+    def __init__(
+        self,
+        *,
+        backend: _common_pb2.RetrievalBackend.ValueType = ...,
+        shadow_share: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "shadow_share", b"shadow_share"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "backend", b"backend", "shadow_share", b"shadow_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__shadow_share: _TypeAlias = _typing.Literal["shadow_share"]  # noqa: Y015
+    _WhichOneofArgType__shadow_share: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shadow_share) -> _WhichOneofReturnType__shadow_share | None: ...
+
+Global___SetBackendRequest: _TypeAlias = SetBackendRequest  # noqa: Y015
+
+@_typing.final
+class SetBackendResponse(_message.Message):
+    """Response of SetBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    PREVIOUS_BACKEND_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_BACKEND_FIELD_NUMBER: _builtins.int
+    SHADOW_SHARE_FIELD_NUMBER: _builtins.int
+    MIRRORED_FIELD_NUMBER: _builtins.int
+    QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    backend: _common_pb2.RetrievalBackend.ValueType
+    """What the tenant asks for now."""
+    previous_backend: _common_pb2.RetrievalBackend.ValueType
+    """What it asked for before."""
+    effective_backend: _common_pb2.RetrievalBackend.ValueType
+    """Who searches now: never RETRIEVAL_BACKEND_DEFAULT."""
+    shadow_share: _builtins.float
+    """The share of searches that both do now."""
+    mirrored: _builtins.bool
+    """Whether the tenant's documents are kept at OpenAI. What is there already stays when this ends."""
+    queued_count: _builtins.int
+    """Documents queued for OpenAI by this call. Until they are there, Postgres goes on answering."""
+    def __init__(
+        self,
+        *,
+        backend: _common_pb2.RetrievalBackend.ValueType = ...,
+        previous_backend: _common_pb2.RetrievalBackend.ValueType = ...,
+        effective_backend: _common_pb2.RetrievalBackend.ValueType = ...,
+        shadow_share: _builtins.float = ...,
+        mirrored: _builtins.bool = ...,
+        queued_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "effective_backend", b"effective_backend", "mirrored", b"mirrored", "previous_backend", b"previous_backend", "queued_count", b"queued_count", "shadow_share", b"shadow_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBackendResponse: _TypeAlias = SetBackendResponse  # noqa: Y015
+
+@_typing.final
+class GetBackendComparisonRequest(_message.Message):
+    """Request of GetBackendComparison."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    """Optional. How many days back, 1-30; 7 when 0."""
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBackendComparisonRequest: _TypeAlias = GetBackendComparisonRequest  # noqa: Y015
+
+@_typing.final
+class GetBackendComparisonResponse(_message.Message):
+    """Response of GetBackendComparison."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    OVERLAP_MEAN_FIELD_NUMBER: _builtins.int
+    OVERLAP_P10_FIELD_NUMBER: _builtins.int
+    PGVECTOR_FIELD_NUMBER: _builtins.int
+    OPENAI_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Searches that both did, or tried to."""
+    failed_count: _builtins.int
+    """Those of them that one of the two failed."""
+    overlap_mean: _builtins.float
+    """The mean share of documents that both have among their first ten, in [0, 1]; unset without comparisons."""
+    overlap_p10: _builtins.float
+    """A tenth of the searches agree less than this."""
+    cost_usd: _builtins.float
+    """What the comparisons' searches at OpenAI cost, by the price in the settings."""
+    @_builtins.property
+    def pgvector(self) -> Global___BackendLatency:
+        """Times of Postgres."""
+
+    @_builtins.property
+    def openai(self) -> Global___BackendLatency:
+        """Times of OpenAI."""
+
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComparedSearch]:
+        """The searches that agree least, at most 20."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        overlap_mean: _builtins.float | None = ...,
+        overlap_p10: _builtins.float | None = ...,
+        pgvector: Global___BackendLatency | None = ...,
+        openai: Global___BackendLatency | None = ...,
+        cost_usd: _builtins.float = ...,
+        examples: _abc.Iterable[Global___ComparedSearch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_mean", b"_overlap_mean", "_overlap_p10", b"_overlap_p10", "openai", b"openai", "overlap_mean", b"overlap_mean", "overlap_p10", b"overlap_p10", "pgvector", b"pgvector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_mean", b"_overlap_mean", "_overlap_p10", b"_overlap_p10", "cost_usd", b"cost_usd", "count", b"count", "examples", b"examples", "failed_count", b"failed_count", "openai", b"openai", "overlap_mean", b"overlap_mean", "overlap_p10", b"overlap_p10", "pgvector", b"pgvector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__overlap_mean: _TypeAlias = _typing.Literal["overlap_mean"]  # noqa: Y015
+    _WhichOneofArgType__overlap_mean: _TypeAlias = _typing.Literal["_overlap_mean", b"_overlap_mean"]  # noqa: Y015
+    _WhichOneofReturnType__overlap_p10: _TypeAlias = _typing.Literal["overlap_p10"]  # noqa: Y015
+    _WhichOneofArgType__overlap_p10: _TypeAlias = _typing.Literal["_overlap_p10", b"_overlap_p10"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_mean) -> _WhichOneofReturnType__overlap_mean | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_p10) -> _WhichOneofReturnType__overlap_p10 | None: ...
+
+Global___GetBackendComparisonResponse: _TypeAlias = GetBackendComparisonResponse  # noqa: Y015
+
+@_typing.final
+class BackendLatency(_message.Message):
+    """How long one backend takes; unset without comparisons."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P50_MS_FIELD_NUMBER: _builtins.int
+    P95_MS_FIELD_NUMBER: _builtins.int
+    p50_ms: _builtins.float
+    """Half of the searches are faster, in milliseconds."""
+    p95_ms: _builtins.float
+    """95 of 100 searches are faster, in milliseconds."""
+    def __init__(
+        self,
+        *,
+        p50_ms: _builtins.float | None = ...,
+        p95_ms: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_p50_ms", b"_p50_ms", "_p95_ms", b"_p95_ms", "p50_ms", b"p50_ms", "p95_ms", b"p95_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_p50_ms", b"_p50_ms", "_p95_ms", b"_p95_ms", "p50_ms", b"p50_ms", "p95_ms", b"p95_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__p50_ms: _TypeAlias = _typing.Literal["p50_ms"]  # noqa: Y015
+    _WhichOneofArgType__p50_ms: _TypeAlias = _typing.Literal["_p50_ms", b"_p50_ms"]  # noqa: Y015
+    _WhichOneofReturnType__p95_ms: _TypeAlias = _typing.Literal["p95_ms"]  # noqa: Y015
+    _WhichOneofArgType__p95_ms: _TypeAlias = _typing.Literal["_p95_ms", b"_p95_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p50_ms) -> _WhichOneofReturnType__p50_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p95_ms) -> _WhichOneofReturnType__p95_ms | None: ...
+
+Global___BackendLatency: _TypeAlias = BackendLatency  # noqa: Y015
+
+@_typing.final
+class ComparedSearch(_message.Message):
+    """One search that both did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    SERVED_BY_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    PGVECTOR_COUNT_FIELD_NUMBER: _builtins.int
+    OPENAI_COUNT_FIELD_NUMBER: _builtins.int
+    PGVECTOR_MS_FIELD_NUMBER: _builtins.int
+    OPENAI_MS_FIELD_NUMBER: _builtins.int
+    COMPARE_TIME_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """What was searched for."""
+    served_by: _common_pb2.RetrievalBackend.ValueType
+    """Who answered the caller."""
+    overlap: _builtins.float
+    """The share of documents that both have among their first ten, in [0, 1]."""
+    pgvector_count: _builtins.int
+    """Hits from Postgres."""
+    openai_count: _builtins.int
+    """Hits from OpenAI."""
+    pgvector_ms: _builtins.float
+    """How long Postgres took, in milliseconds."""
+    openai_ms: _builtins.float
+    """How long OpenAI took, in milliseconds."""
+    @_builtins.property
+    def compare_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        served_by: _common_pb2.RetrievalBackend.ValueType = ...,
+        overlap: _builtins.float = ...,
+        pgvector_count: _builtins.int = ...,
+        openai_count: _builtins.int = ...,
+        pgvector_ms: _builtins.float = ...,
+        openai_ms: _builtins.float = ...,
+        compare_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compare_time", b"compare_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_time", b"compare_time", "openai_count", b"openai_count", "openai_ms", b"openai_ms", "overlap", b"overlap", "pgvector_count", b"pgvector_count", "pgvector_ms", b"pgvector_ms", "query", b"query", "served_by", b"served_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparedSearch: _TypeAlias = ComparedSearch  # noqa: Y015

@@ -40,6 +40,16 @@ class SyncServiceStub:
                 request_serializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusResponse.FromString,
                 _registered_method=True)
+        self.SetBackend = channel.unary_unary(
+                '/kladez.v1.SyncService/SetBackend',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.SetBackendRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.SetBackendResponse.FromString,
+                _registered_method=True)
+        self.GetBackendComparison = channel.unary_unary(
+                '/kladez.v1.SyncService/GetBackendComparison',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.GetBackendComparisonRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.GetBackendComparisonResponse.FromString,
+                _registered_method=True)
 
 
 class SyncServiceServicer:
@@ -53,6 +63,22 @@ class SyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetBackend(self, request, context):
+        """Chooses who searches for the tenant, and the share of searches that both do for comparison. Needs the scope
+        `operator`: storage and searches at OpenAI are paid for by the installation. FAILED_PRECONDITION with the
+        reason BACKEND_NOT_CONFIGURED when OpenAI is wanted and the service has no access to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBackendComparison(self, request, context):
+        """Tells how far the two backends agree on the searches that both did, and what each takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SyncServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +86,16 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.GetSyncStatus,
                     request_deserializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusResponse.SerializeToString,
+            ),
+            'SetBackend': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBackend,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.SetBackendRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.SetBackendResponse.SerializeToString,
+            ),
+            'GetBackendComparison': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBackendComparison,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.GetBackendComparisonRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.GetBackendComparisonResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +126,60 @@ class SyncService:
             '/kladez.v1.SyncService/GetSyncStatus',
             kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusRequest.SerializeToString,
             kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBackend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/SetBackend',
+            kladez_dot_v1_dot_sync__service__pb2.SetBackendRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.SetBackendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBackendComparison(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/GetBackendComparison',
+            kladez_dot_v1_dot_sync__service__pb2.GetBackendComparisonRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.GetBackendComparisonResponse.FromString,
             options,
             channel_credentials,
             insecure,

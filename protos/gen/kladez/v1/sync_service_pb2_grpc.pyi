@@ -18,6 +18,13 @@ class SyncServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSyncStatus: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.GetSyncStatusResponse]
     """Counts documents by status and tells the age of the backlog."""
+    SetBackend: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.SetBackendRequest, _sync_service_pb2.SetBackendResponse]
+    """Chooses who searches for the tenant, and the share of searches that both do for comparison. Needs the scope
+    `operator`: storage and searches at OpenAI are paid for by the installation. FAILED_PRECONDITION with the
+    reason BACKEND_NOT_CONFIGURED when OpenAI is wanted and the service has no access to it.
+    """
+    GetBackendComparison: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetBackendComparisonRequest, _sync_service_pb2.GetBackendComparisonResponse]
+    """Tells how far the two backends agree on the searches that both did, and what each takes."""
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
     """How far the index is behind the documents. Needs the scope `tenant:read`."""
@@ -29,5 +36,24 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_sync_service_pb2.GetSyncStatusRequest, _abc.Awaitable[_sync_service_pb2.GetSyncStatusResponse]],
     ) -> _abc.Awaitable[_sync_service_pb2.GetSyncStatusResponse]:
         """Counts documents by status and tells the age of the backlog."""
+
+    @_abc_1.abstractmethod
+    def SetBackend(
+        self,
+        request: _sync_service_pb2.SetBackendRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.SetBackendRequest, _abc.Awaitable[_sync_service_pb2.SetBackendResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.SetBackendResponse]:
+        """Chooses who searches for the tenant, and the share of searches that both do for comparison. Needs the scope
+        `operator`: storage and searches at OpenAI are paid for by the installation. FAILED_PRECONDITION with the
+        reason BACKEND_NOT_CONFIGURED when OpenAI is wanted and the service has no access to it.
+        """
+
+    @_abc_1.abstractmethod
+    def GetBackendComparison(
+        self,
+        request: _sync_service_pb2.GetBackendComparisonRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.GetBackendComparisonRequest, _abc.Awaitable[_sync_service_pb2.GetBackendComparisonResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.GetBackendComparisonResponse]:
+        """Tells how far the two backends agree on the searches that both did, and what each takes."""
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: _aio.Server) -> None: ...
