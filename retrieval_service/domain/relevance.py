@@ -19,6 +19,11 @@ ENOUGH_COVERAGE = 0.32
 ENOUGH_MEANING = 0.48
 COVERAGE_BESIDE_MEANING = 0.3
 
+# A provider's scores are of a scale of its own that we have not measured: they only help words that are there,
+# unless they are near the top of the scale.
+ENOUGH_REMOTE = 0.8
+COVERAGE_BESIDE_REMOTE = 1.0
+
 # Two words that share this much of their 4-letter pieces are forms or misspellings of one.
 SAME_WORD = 0.5
 
@@ -35,6 +40,13 @@ def is_relevant(evidence: Evidence) -> bool:
     if evidence.similarity is None:
         return evidence.coverage >= ENOUGH_COVERAGE
     return evidence.similarity + COVERAGE_BESIDE_MEANING * evidence.coverage >= ENOUGH_MEANING
+
+
+def is_relevant_remotely(score: float, words_covered: float) -> bool:
+    """`score` is the provider's, in [0, 1]."""
+    if words_covered >= ENOUGH_COVERAGE:
+        return True
+    return score + COVERAGE_BESIDE_REMOTE * words_covered >= ENOUGH_REMOTE
 
 
 def coverage(question: str, passage: str, language: str, statistics: TermStatistics) -> float:

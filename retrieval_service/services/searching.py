@@ -14,6 +14,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import fusion, languages, lexical
+from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import Scores
 from retrieval_service.domain.lexical import Terms, TermStatistics
@@ -78,6 +79,7 @@ class Found:
     language: str
     degraded_reason: str
     has_more: bool
+    backend: Backend = Backend.PGVECTOR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,111 @@
+"""Searches a tenant's documents at the retrieval provider and shows only what Postgres says is theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from retrieval_service.domain import languages, overlaps
+from retrieval_service.domain.backends import Backend
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.lexical import TermStatistics
+from retrieval_service.domain.relevance import coverage, is_relevant_remotely
+from retrieval_service.domain.remote_files import Hit as FileHit
+from retrieval_service.providers.ports import RetrievalBackend
+from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.searching import (
+    LEAST_SHARE_OF_BEST,
+    WITNESSES,
+    Found,
+    Hit,
+    Query,
+    passage_text,
+    varied,
+)
+from retrieval_service.services.weighing import Weigher
+from retrieval_service.stores import remote_passages
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.remote_passages import Candidate
+
+# What the provider gives at most; pages are cut from it, so that they do not overlap.
+MOST_HITS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedHits:
+    """What may be shown, best first, a chunk once; and how many of the provider's hits may not."""
+
+    hits: Sequence[Hit]
+    dropped_count: int
+
+
+class RemoteSearcher:
+    """`seconds` bound the provider's answer; its failures are raised as ours."""
+
+    def __init__(
+        self,
+        database: Database,
+        backend: RetrievalBackend,
+        breaker: Breaker,
+        weigher: Weigher,
+        *,
+        seconds: float,
+    ) -> None:
+        self._database = database
+        self._backend = backend
+        self._breaker = breaker
+        self._weigher = weigher
+        self._seconds = seconds
+
+    async def search(self, tenant_id: UUID, store_id: str, query: Query) -> Found:
+        """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`."""
+        async with self._breaker.call(self._seconds):
+            files = await self._backend.search(
+                store_id, query.text, query.conditions, limit=MOST_HITS, threshold=query.min_score
+            )
+        checked = await self.check(tenant_id, files.hits, query.conditions)
+        good = [hit for hit in checked.hits if hit.score >= query.min_score]
+        end = query.offset + query.limit
+        return Found(
+            hits=good[query.offset : end],
+            mode=query.mode,
+            language=await asyncio.to_thread(languages.detect_language, query.text),
+            degraded_reason="",
+            has_more=len(good) > end,
+            backend=Backend.OPENAI,
+        )
+
+    async def check(
+        self, tenant_id: UUID, files: Sequence[FileHit], conditions: Conditions
+    ) -> CheckedHits:
+        """Asked of Postgres in one statement: what is deleted, replaced, foreign or excluded stays out."""
+        candidates = [Candidate(file_id=hit.file_id, samples=overlaps.samples(hit.text)) for hit in files]
+        async with self._database.tenant(tenant_id) as scope:
+            checked = await remote_passages.check(scope, candidates, conditions)
+        best: dict[UUID, Hit] = {}
+        for one in checked:
+            score = min(1.0, max(0.0, files[one.place].score))
+            best.setdefault(
+                one.passage.chunk_id,
+                Hit(passage=one.passage, score=score, similarity=None, stem_score=0.0),
+            )
+        return CheckedHits(hits=list(best.values()), dropped_count=len(files) - len(checked))
+
+    async def relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> list[Hit]:
+        """The hits to answer from: none when not one of the best has to do with the question."""
+        weights = await self._weigher.weights(tenant_id)
+        return await asyncio.to_thread(relevant_hits, text, hits, weights.statistics)
+
+
+def relevant_hits(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> list[Hit]:
+    witnesses = (
+        is_relevant_remotely(
+            hit.score, coverage(text, passage_text(hit.passage), hit.passage.language, statistics)
+        )
+        for hit in hits[:WITNESSES]
+    )
+    if not any(witnesses):
+        return []
+    return varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
