@@ -59,7 +59,7 @@ IDEMPOTENT = {
     ),
     "kladez.v1.SearchService": ("Search",),
     "kladez.v1.AnswerService": ("GetAnswer",),
-    "kladez.v1.SyncService": ("GetSyncStatus",),
+    "kladez.v1.SyncService": ("GetSyncStatus", "GetBackendComparison"),
     "kladez.v1.IndexJobService": ("GetIndexJob", "ListIndexJobs", "CancelIndexJob"),
     "kladez.v1.SourceService": ("UpsertSource", "GetSource", "ListSources"),
     "kladez.v1.InsightService": ("GetUsage",),
@@ -233,6 +233,14 @@ class Client:
 
     async def get_sync_status(self, request: sync_pb.GetSyncStatusRequest) -> sync_pb.GetSyncStatusResponse:
         return await self._unary(self._sync.GetSyncStatus, request)
+
+    async def set_backend(self, request: sync_pb.SetBackendRequest) -> sync_pb.SetBackendResponse:
+        return await self._unary(self._sync.SetBackend, request)
+
+    async def get_backend_comparison(
+        self, request: sync_pb.GetBackendComparisonRequest
+    ) -> sync_pb.GetBackendComparisonResponse:
+        return await self._unary(self._sync.GetBackendComparison, request)
 
     async def create_index_job(
         self, request: index_jobs_pb.CreateIndexJobRequest

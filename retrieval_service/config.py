@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from retrieval_service import errors
 from retrieval_service.domain import schedules
 
+UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
+
 
 def checked_cron(cron: str) -> str:
     fault = schedules.fault(cron)
@@ -51,6 +53,12 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     openai_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
 
+    use_openai_retrieval: bool = Field(default=False, validation_alias="USE_OPENAI_RETRIEVAL")
+    openai_search_seconds: Annotated[float, Field(gt=0)] = 3.0
+    openai_search_usd: Annotated[float, Field(ge=0)] = 2.5
+    openai_breaker_failures: Annotated[int, Field(ge=1)] = 5
+    openai_breaker_pause_seconds: Annotated[float, Field(gt=0)] = 30.0
+
     job_batch: Annotated[int, Field(ge=1, le=500)] = 32
     job_lease_seconds: Annotated[float, Field(ge=1)] = 20.0
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
@@ -88,4 +96,4 @@ def source_dsns(prefix: str) -> dict[str, SecretStr]:
 def setting_name(location: tuple[int | str, ...]) -> str:
     """The environment variable behind a field."""
     name = str(location[0]).upper() if location else ""
-    return name if name in {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"} else f"KLADEZ_{name}"
+    return name if name in UNPREFIXED else f"KLADEZ_{name}"

@@ -159,6 +159,12 @@ class ProviderLocked(ProviderRefused):
     reason = "PROVIDER_LOCKED"
 
 
+class BackendNotConfigured(KladezError):
+    """The service has no access to the backend that was asked for."""
+
+    reason = "BACKEND_NOT_CONFIGURED"
+
+
 class SpaceMismatch(KladezError):
     """The model returned vectors of another length than its embedding space has."""
 

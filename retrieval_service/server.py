@@ -111,10 +111,12 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         DocumentServicer(service.importer, service.editor, service.reader, service.page_tokens), server
     )
     search_service_pb2_grpc.add_SearchServiceServicer_to_server(
-        SearchServicer(service.searcher, service.meter, service.page_tokens), server
+        SearchServicer(service.retrieval.retriever, service.meter, service.page_tokens), server
     )
     answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(AnswerServicer(service.answering), server)
-    sync_service_pb2_grpc.add_SyncServiceServicer_to_server(SyncServicer(service.reader), server)
+    sync_service_pb2_grpc.add_SyncServiceServicer_to_server(
+        SyncServicer(service.reader, service.retrieval.switcher, service.comparer), server
+    )
     index_job_service_pb2_grpc.add_IndexJobServiceServicer_to_server(
         IndexJobServicer(service.reindexer, service.page_tokens), server
     )
@@ -148,9 +150,11 @@ async def report(health: Health, status: int) -> None:
 
 @contextlib.asynccontextmanager
 async def background(service: Service) -> AsyncIterator[None]:
-    """The worker inside the server, unless it is switched off, and the usage counts."""
+    """The worker inside the server, unless it is switched off, the usage counts, and comparisons of backends."""
     async with asyncio.TaskGroup() as group:
-        meter = group.create_task(service.meter.run())
+        shadow = service.retrieval.shadow
+        endless = [service.meter.run(), *([shadow.run()] if shadow else [])]
+        beside = [group.create_task(one) for one in endless]
         worker = new_worker(service) if service.settings.workers else None
         working = group.create_task(worker.run()) if worker else None
         try:
@@ -159,7 +163,8 @@ async def background(service: Service) -> AsyncIterator[None]:
             if worker and working:
                 worker.stop()
                 await working
-            meter.cancel()
+            for one in beside:
+                one.cancel()
 
 
 async def work(settings: Settings, dsn: str) -> None:

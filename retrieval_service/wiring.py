@@ -15,10 +15,17 @@ from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.index_runner import IndexRunner
-from retrieval_service.providers.opening import open_answerer, open_embedder
-from retrieval_service.providers.ports import Answerer, Embedder
+from retrieval_service.providers.opening import (
+    open_answerer,
+    open_embedder,
+    open_file_answerer,
+    open_retrieval_backend,
+)
+from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend
+from retrieval_service.retrieval import Retrieval, assemble_retrieval
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
+from retrieval_service.services.comparing import Comparer
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
 from retrieval_service.services.importing import Importer
@@ -62,6 +69,8 @@ class Service:
     scheduler: Scheduler
     reindexer: Reindexer
     searcher: Searcher
+    retrieval: Retrieval
+    comparer: Comparer
     answering: Answering
     meter: Meter
     page_tokens: PageTokens
@@ -77,10 +86,20 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         stack.push_async_callback(embedder.close)
         answerer = await open_answerer(settings)
         stack.push_async_callback(answerer.close)
+        backend = await open_retrieval_backend(settings)
+        if backend:
+            stack.push_async_callback(backend.close)
+        file_answerer = await open_file_answerer(settings)
+        if file_answerer:
+            stack.push_async_callback(file_answerer.close)
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
         space_id = await adopt_space(database, embedder)
-        yield assemble(settings, dsn, database, embedder, answerer, policy, space_id)
+        service = assemble(
+            settings, dsn, database, embedder, answerer, policy, space_id, backend, file_answerer
+        )
+        await service.retrieval.switcher.settle()
+        yield service
 
 
 def assemble(
@@ -91,15 +110,19 @@ def assemble(
     answerer: Answerer,
     policy: ChunkPolicy,
     space_id: int,
+    backend: RetrievalBackend | None = None,
+    file_answerer: FileAnswerer | None = None,
 ) -> Service:
     authenticator = Authenticator(database)
+    weigher = Weigher(database)
     searcher = Searcher(
         database,
         embedder,
-        Weigher(database),
+        weigher,
         space_id=space_id,
         exact_lexical_chunks=settings.exact_lexical_chunks,
     )
+    retrieval = assemble_retrieval(settings, database, searcher, weigher, backend, file_answerer)
     meter = Meter(database)
     importer = Importer(database)
     addresses = source_addresses(settings)
@@ -110,7 +133,12 @@ def assemble(
         space_id=space_id,
         policy=policy,
         authenticator=authenticator,
-        manager=Manager(database, authenticator, space_id=space_id),
+        manager=Manager(
+            database,
+            authenticator,
+            space_id=space_id,
+            mirrors_new=settings.use_openai_retrieval and backend is not None,
+        ),
         importer=importer,
         declarer=Declarer(database, addresses),
         sourcing=Sourcing(database, importer, addresses),
@@ -119,7 +147,11 @@ def assemble(
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
         searcher=searcher,
-        answering=Answering(database, searcher, answerer, meter),
+        retrieval=retrieval,
+        comparer=Comparer(database),
+        answering=Answering(
+            database, retrieval.retriever, retrieval.chooser, answerer, meter, retrieval.answerer
+        ),
         meter=meter,
         page_tokens=PageTokens(page_token_key(settings, dsn)),
     )
@@ -195,6 +227,10 @@ def new_worker(service: Service) -> Worker:
         indexer,
         name=name,
         options=options,
-        housekeeping=[promoter.look_around, service.scheduler.look_around],
+        housekeeping=[
+            promoter.look_around,
+            service.scheduler.look_around,
+            service.comparer.look_around,
+        ],
         companions=[IndexRunner(service.reindexer).run],
     )

@@ -71,6 +71,8 @@ def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
         cited = convert.citation(event.start, event.end, event.numbers)
         return pb.StreamAnswerResponse(sequence=sequence, citation=cited)
     completed = pb.AnswerCompleted(
-        finish_reason=convert.FINISH_REASONS[event.answer.finish_reason], answer=convert.answer(event.answer)
+        finish_reason=convert.FINISH_REASONS[event.answer.finish_reason],
+        answer=convert.answer(event.answer),
+        degraded=bool(event.answer.degraded_reason),
     )
     return pb.StreamAnswerResponse(sequence=sequence, completed=completed)

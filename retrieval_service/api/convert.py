@@ -20,6 +20,7 @@ from kladez.v1 import (
 
 from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENANT_WRITE
 from retrieval_service.domain.answers import Reference
+from retrieval_service.domain.backends import Backend, Choice
 from retrieval_service.domain.documents import Draft, JsonValue
 from retrieval_service.domain.index_jobs import IndexJob
 from retrieval_service.domain.records import (
@@ -67,6 +68,17 @@ MODES = {
     search_service_pb2.SEARCH_MODE_HYBRID: Mode.HYBRID,
 }
 MODE_NUMBERS = {mode: number for number, mode in MODES.items()}
+
+CHOICES = {
+    common_pb2.RETRIEVAL_BACKEND_DEFAULT: Choice.DEFAULT,
+    common_pb2.RETRIEVAL_BACKEND_PGVECTOR: Choice.PGVECTOR,
+    common_pb2.RETRIEVAL_BACKEND_OPENAI: Choice.OPENAI,
+}
+CHOICE_NUMBERS = {choice: number for number, choice in CHOICES.items()}
+BACKEND_NUMBERS = {
+    Backend.PGVECTOR: common_pb2.RETRIEVAL_BACKEND_PGVECTOR,
+    Backend.OPENAI: common_pb2.RETRIEVAL_BACKEND_OPENAI,
+}
 
 ANSWER_STATUSES = {
     "running": answer_service_pb2.ANSWER_STATUS_RUNNING,
@@ -329,6 +341,8 @@ def answer(row: LoggedAnswer) -> answer_service_pb2.Answer:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         create_time=timestamp(row.created_at),
+        degraded=bool(row.degraded_reason),
+        degraded_reason=row.degraded_reason,
     )
 
 

@@ -92,6 +92,9 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
     "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
     "/kladez.v1.SyncService/GetSyncStatus": _read(),
+    # The installation pays for what is stored and searched at OpenAI.
+    "/kladez.v1.SyncService/SetBackend": _operator_of_tenant(),
+    "/kladez.v1.SyncService/GetBackendComparison": _read(),
     "/kladez.v1.IndexJobService/CreateIndexJob": _write(max_request_bytes=64 * KIB),
     "/kladez.v1.IndexJobService/GetIndexJob": _read(),
     "/kladez.v1.IndexJobService/ListIndexJobs": _read(),

@@ -11,7 +11,8 @@ from retrieval_service.api import calls, convert, fields
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import Usage
 from retrieval_service.services.metering import Meter
-from retrieval_service.services.searching import LEAST_DEPTH, Query, Searcher
+from retrieval_service.services.retrieving import Retriever
+from retrieval_service.services.searching import LEAST_DEPTH, Query
 
 MAX_QUERY = 2_000
 
@@ -19,8 +20,8 @@ MAX_QUERY = 2_000
 class SearchServicer(pb_grpc.SearchServiceServicer):
     """All pages of a listing take the same number of candidates, so that they do not overlap."""
 
-    def __init__(self, searcher: Searcher, meter: Meter, page_tokens: PageTokens) -> None:
-        self._searcher = searcher
+    def __init__(self, retriever: Retriever, meter: Meter, page_tokens: PageTokens) -> None:
+        self._retriever = retriever
         self._meter = meter
         self._page_tokens = page_tokens
 
@@ -38,7 +39,7 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
             offset=offset,
             depth=depth,
         )
-        found = await self._searcher.search(tenant_id, query)
+        found = await self._retriever.search(tenant_id, query)
         self._meter.count(tenant_id, Usage(searches=1))
         place = (offset + size, depth)
         return pb.SearchResponse(
@@ -48,6 +49,7 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
             degraded_reason=found.degraded_reason,
             mode=convert.MODE_NUMBERS[found.mode],
             language=found.language,
+            backend=convert.BACKEND_NUMBERS[found.backend],
         )
 
 

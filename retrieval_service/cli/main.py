@@ -14,6 +14,7 @@ import typer
 from retrieval_service import config, errors
 from retrieval_service.cli import (
     asking,
+    backends,
     benching,
     documents,
     evaluating,
@@ -48,6 +49,7 @@ app.add_typer(sql_sources.app, name="source")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")
+backends.register(schedules.sync)
 migrating.register(imports.app)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
+from retrieval_service.domain import phrases
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.fragments import Ending, FinishReason
+from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 
 
@@ -71,6 +72,12 @@ class WrittenAnswer:
     citations: list[tuple[int, int, list[int]]] = field(default_factory=list)
     ending: Ending | None = None
     first_text_at: float | None = None
+    degraded_reason: str = ""
+
+    def started(self) -> Started:
+        return Started(
+            answer_id=self.answer_id, session_id=self.question.session_id, references=self.references
+        )
 
     def note(self, event: Delta | Cited, now: float) -> Delta | Cited:
         """Adds the event to the answer and gives it back."""
@@ -81,6 +88,16 @@ class WrittenAnswer:
             self.first_text_at = now
         self.text += event.text
         return event
+
+    def note_not_found(self, asked: Prompt, now: float) -> Delta | Cited:
+        """The honest "I don't know", which no model is asked for."""
+        self.ending = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
+        text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
+        return self.note(Delta(text=text), now)
+
+    def note_no_answer(self, asked: Prompt, now: float) -> Delta | Cited:
+        """For a model that said nothing."""
+        return self.note(Delta(text=phrases.no_answer_text(asked.language, asked.fallback_contact)), now)
 
     def outcome(self, status: str, now: float) -> AnswerOutcome:
         """What the chat log keeps."""
@@ -98,4 +115,5 @@ class WrittenAnswer:
             output_tokens=ending.output_tokens,
             first_token_ms=None if first is None else round((first - self.started_at) * 1_000),
             latency_ms=round((now - self.started_at) * 1_000),
+            degraded_reason=self.degraded_reason,
         )

@@ -131,6 +131,7 @@ class LoggedAnswer:
     input_tokens: int
     output_tokens: int
     created_at: datetime
+    degraded_reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,3 +149,4 @@ class AnswerOutcome:
     output_tokens: int
     first_token_ms: int | None
     latency_ms: int
+    degraded_reason: str = ""

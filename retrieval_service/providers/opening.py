@@ -1,4 +1,4 @@
-"""Opens the embedder and the answerer that are configured."""
+"""Opens the embedder, the answerers and the retrieval backend that are configured."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from retrieval_service.providers.openai.batching import BatchLimits
 from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
 from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings, open_client
 from retrieval_service.providers.openai.embeddings import EmbeddingSettings, open_openai_embedder
+from retrieval_service.providers.openai.file_search import FileSearchAnswerer
 from retrieval_service.providers.openai.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.store_settings import StoreSettings
 from retrieval_service.providers.openai.streaming import AnswerSettings
-from retrieval_service.providers.ports import Answerer, Embedder
+from retrieval_service.providers.openai.vector_stores import open_vector_stores
+from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend
 
 # Room for title and heading beside the chunk, for models with a small window.
 WINDOW_SHARE = 0.8
@@ -58,13 +61,34 @@ async def open_answerer(settings: Settings) -> Answerer:
         return ExtractiveAnswerer()
     access = openai_access(settings)
     client = await asyncio.to_thread(open_client, access)
-    answers = AnswerSettings(model=settings.answer_model, max_output_tokens=settings.answer_max_tokens)
-    # Servers other than OpenAI's own know chat completions; few know responses.
-    responses = settings.answerer == "responses" or (
-        settings.answerer == "auto" and access.provider == "openai"
-    )
-    kind = ResponsesAnswerer if responses else ChatCompletionsAnswerer
-    return kind(client, answers, provider=access.provider)
+    kind = ResponsesAnswerer if writes_responses(settings) else ChatCompletionsAnswerer
+    return kind(client, answer_settings(settings), provider=access.provider)
+
+
+async def open_file_answerer(settings: Settings) -> FileAnswerer | None:
+    """None when answers are not written by the Responses API, which alone searches in files."""
+    if not has_openai(settings) or not writes_responses(settings):
+        return None
+    access = openai_access(settings)
+    client = await asyncio.to_thread(open_client, access)
+    return FileSearchAnswerer(client, answer_settings(settings), provider=access.provider)
+
+
+async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:
+    """None without access to OpenAI."""
+    if not has_openai(settings):
+        return None
+    return await open_vector_stores(openai_access(settings), StoreSettings())
+
+
+def writes_responses(settings: Settings) -> bool:
+    """Servers other than OpenAI's own know chat completions; few know responses."""
+    is_openai = openai_access(settings).provider == "openai"
+    return settings.answerer == "responses" or (settings.answerer == "auto" and is_openai)
+
+
+def answer_settings(settings: Settings) -> AnswerSettings:
+    return AnswerSettings(model=settings.answer_model, max_output_tokens=settings.answer_max_tokens)
 
 
 def has_openai(settings: Settings) -> bool:

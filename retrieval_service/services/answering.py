@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain import phrases
+from retrieval_service.domain import languages
 from retrieval_service.domain.answers import (
     AnswerEvent,
     Completed,
@@ -24,10 +24,13 @@ from retrieval_service.domain.citations import CitationStream, Cited, Delta
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt, Turn
 from retrieval_service.domain.records import LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
-from retrieval_service.domain.snippets import snippet
 from retrieval_service.providers.ports import Answerer
+from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.metering import Meter
-from retrieval_service.services.searching import Hit, Query, Searcher
+from retrieval_service.services.referencing import numbered, references
+from retrieval_service.services.remote_answering import RemoteAnswerer
+from retrieval_service.services.retrieving import Retriever
+from retrieval_service.services.searching import Found, Query
 from retrieval_service.stores import chats, tenants
 from retrieval_service.stores.database import Database, TenantScope
 
@@ -46,15 +49,19 @@ class Answering:
     def __init__(
         self,
         database: Database,
-        searcher: Searcher,
+        retriever: Retriever,
+        chooser: Chooser,
         answerer: Answerer,
         meter: Meter,
+        remote: RemoteAnswerer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._searcher = searcher
+        self._retriever = retriever
+        self._chooser = chooser
         self._answerer = answerer
         self._meter = meter
+        self._remote = remote
         self._clock = clock
         self._running: set[tuple[UUID, UUID]] = set()
 
@@ -98,11 +105,7 @@ class Answering:
         written, tenant, history = await self._begin(tenant_id, question)
         status = "interrupted"
         try:
-            fragments = await self._fragments(tenant_id, written, tenant)
-            yield Started(
-                answer_id=written.answer_id, session_id=question.session_id, references=written.references
-            )
-            async with aclosing(self._parts(written, prompt(written, tenant, fragments, history))) as events:
+            async with aclosing(self._events(tenant_id, written, tenant, history)) as events:
                 async for event in events:
                     yield event
             status = "completed"
@@ -135,25 +138,68 @@ class Answering:
             raise errors.AnswerRunning(retry_after_seconds=RUNNING_RETRY_SECONDS)
         return WrittenAnswer(answer_id=answer_id, question=question, started_at=started_at), tenant, history
 
+    async def _events(
+        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
+    ) -> AsyncGenerator[Started | Delta | Cited, None]:
+        """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
+        remote = await self._remotely(tenant_id, written, tenant, history)
+        if remote:
+            is_begun = False
+            try:
+                async with aclosing(remote) as events:
+                    async for event in events:
+                        is_begun = True
+                        yield event
+                return
+            except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
+                if is_begun:
+                    raise
+                log.warning("backend_degraded", tenant_id=str(tenant_id), error=str(error))
+                written.degraded_reason = str(error)
+        fragments = await self._fragments(tenant_id, written, tenant)
+        yield written.started()
+        async with aclosing(self._parts(written, prompt(written, tenant, fragments, history))) as events:
+            async for event in events:
+                yield event
+
+    async def _remotely(
+        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
+    ) -> AsyncGenerator[Started | Delta | Cited, None] | None:
+        """None when the tenant's documents are searched here, or cannot be searched there right now."""
+        if self._remote is None:
+            return None
+        chosen = await self._chooser.chosen(tenant_id)
+        if not chosen.is_remote:
+            return None
+        question = written.question
+        detected = await asyncio.to_thread(languages.detect_language, question.text)
+        written.language = question.language or detected or default_language(tenant)
+        asked = prompt(written, tenant, (), history)
+        return self._remote.events(tenant_id, chosen.store_id, written, asked)
+
     async def _fragments(
         self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant
     ) -> tuple[Fragment, ...]:
         """What the answer is made from; none when nothing the tenant knows has to do with the question."""
         question = written.question
         query = Query(text=question.text, conditions=question.conditions, limit=FRAGMENTS * 2)
-        found = await self._searcher.search(tenant_id, query)
-        relevant = (await self._searcher.relevant(tenant_id, found, question.text))[:FRAGMENTS]
-        fragments = numbered(relevant)
+        found = await self._found(tenant_id, written, query)
+        relevant = (await self._retriever.relevant(tenant_id, found, question.text))[:FRAGMENTS]
         written.language = question.language or found.language or default_language(tenant)
-        written.references = [reference(one, hit) for one, hit in zip(fragments, relevant, strict=True)]
-        return fragments
+        written.references = references(relevant)
+        written.degraded_reason = found.degraded_reason
+        return numbered(relevant)
+
+    async def _found(self, tenant_id: UUID, written: WrittenAnswer, query: Query) -> Found:
+        """The provider that has just failed is not asked again."""
+        if written.degraded_reason:
+            return await self._retriever.search_in_postgres(tenant_id, query, written.degraded_reason)
+        return await self._retriever.search(tenant_id, query)
 
     async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[Delta | Cited, None]:
         """What the model writes, cut into text and citations; without fragments the model is not asked."""
         if not asked.fragments:
-            written.ending = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
-            text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
-            yield written.note(Delta(text=text), self._clock())
+            yield written.note_not_found(asked, self._clock())
             return
         written.answerer = self._answerer.name
         citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
@@ -167,8 +213,7 @@ class Answering:
         for event in citations.finish():
             yield written.note(event, self._clock())
         if not written.text:
-            text = phrases.no_answer_text(asked.language, asked.fallback_contact)
-            yield written.note(Delta(text=text), self._clock())
+            yield written.note_no_answer(asked, self._clock())
 
     async def _finish(self, tenant_id: UUID, written: WrittenAnswer, status: str) -> None:
         outcome = written.outcome(status, self._clock())
@@ -202,36 +247,6 @@ async def replay(stored: LoggedAnswer) -> AsyncGenerator[AnswerEvent, None]:
     for start, end, numbers in stored.citations:
         yield Cited(start=start, end=end, numbers=tuple(numbers))
     yield Completed(answer=stored)
-
-
-def numbered(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
-    return tuple(
-        Fragment(
-            number=number,
-            document_id=str(hit.passage.document_id),
-            chunk_id=str(hit.passage.chunk_id),
-            title=hit.passage.title,
-            url=hit.passage.url,
-            text=hit.passage.text,
-            language=hit.passage.language,
-            score=hit.score,
-        )
-        for number, hit in enumerate(hits, start=1)
-    )
-
-
-def reference(fragment: Fragment, hit: Hit) -> Reference:
-    return Reference(
-        number=fragment.number,
-        document_id=fragment.document_id,
-        chunk_id=fragment.chunk_id,
-        source_type=hit.passage.source_type,
-        external_id=hit.passage.external_id,
-        title=fragment.title,
-        url=fragment.url,
-        snippet=snippet(fragment.text, fragment.title),
-        score=fragment.score,
-    )
 
 
 def prompt(

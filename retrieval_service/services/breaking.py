@@ -29,7 +29,9 @@ class Breaker:
         A refusal is an answer: only a refused key or account is everybody's failure.
         """
         if not self._circuit.allows(self._clock()):
-            raise errors.ProviderUnavailable("OpenAI has failed several times and is left alone for a moment.")
+            raise errors.ProviderUnavailable(
+                "OpenAI has failed several times and is left alone for a moment."
+            )
         try:
             async with asyncio.timeout(seconds):
                 yield

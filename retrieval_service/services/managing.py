@@ -16,18 +16,28 @@ from retrieval_service.stores.database import Database
 
 
 class Manager:
-    """What an operator may do; the API has checked that the caller is one."""
+    """What an operator may do; the API has checked that the caller is one.
 
-    def __init__(self, database: Database, authenticator: Authenticator, *, space_id: int) -> None:
+    `mirrors_new` says that new tenants' documents are kept at the retrieval provider too.
+    """
+
+    def __init__(
+        self, database: Database, authenticator: Authenticator, *, space_id: int, mirrors_new: bool
+    ) -> None:
         self._database = database
         self._authenticator = authenticator
         self._space_id = space_id
+        self._mirrors_new = mirrors_new
 
     async def create_tenant(self, name: str, settings: TenantSettings) -> Tenant:
         refuse_if([*check_name(name), *check_settings(settings)])
         async with self._database.operator() as operator:
             return await tenants.insert(
-                operator, name=name, settings=settings.as_json(), space_id=self._space_id
+                operator,
+                name=name,
+                settings=settings.as_json(),
+                space_id=self._space_id,
+                is_mirrored=self._mirrors_new,
             )
 
     async def get_tenant(self, tenant_id: UUID) -> Tenant:

@@ -77,9 +77,7 @@ class RemoteSearcher:
             backend=Backend.OPENAI,
         )
 
-    async def check(
-        self, tenant_id: UUID, files: Sequence[FileHit], conditions: Conditions
-    ) -> CheckedHits:
+    async def check(self, tenant_id: UUID, files: Sequence[FileHit], conditions: Conditions) -> CheckedHits:
         """Asked of Postgres in one statement: what is deleted, replaced, foreign or excluded stays out."""
         candidates = [Candidate(file_id=hit.file_id, samples=overlaps.samples(hit.text)) for hit in files]
         async with self._database.tenant(tenant_id) as scope:

@@ -127,7 +127,9 @@ def compared(served: Served, second: _Second, usd_per_search: float) -> Comparis
         served_by=served.found.backend,
         pgvector_count=first_count if by_postgres else second_count,
         openai_count=second_count if by_postgres else first_count,
-        overlap=None if failed else rules.overlap(documents(served.found), documents(second.found), depth=depth),
+        overlap=None
+        if failed
+        else rules.overlap(documents(served.found), documents(second.found), depth=depth),
         pgvector_ms=served.took_ms if by_postgres else second.took_ms,
         openai_ms=second.took_ms if by_postgres else served.took_ms,
         cost_usd=0.0 if by_postgres and failed else usd_per_search,

@@ -40,9 +40,7 @@ WHERE id = %(tenant_id)s
 """
 
 
-async def choose(
-    operator: AsyncConnection, tenant_id: UUID, choice: Choice, *, shadow_share: float
-) -> None:
+async def choose(operator: AsyncConnection, tenant_id: UUID, choice: Choice, *, shadow_share: float) -> None:
     parameters = {"tenant_id": tenant_id, "choice": choice.value, "shadow_share": shadow_share}
     await operator.execute(CHOOSE, parameters)
 

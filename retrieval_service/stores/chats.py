@@ -74,7 +74,8 @@ FINISH = """
 UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(context)s,
     citations = %(citations)s, status = %(status)s, finish_reason = %(finish_reason)s,
     answerer = %(answerer)s, input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
-    first_token_ms = %(first_token_ms)s, latency_ms = %(latency_ms)s, finished_at = now()
+    first_token_ms = %(first_token_ms)s, latency_ms = %(latency_ms)s,
+    degraded_reason = %(degraded_reason)s, finished_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s
 """
 
@@ -94,6 +95,7 @@ async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) ->
         "output_tokens": outcome.output_tokens,
         "first_token_ms": outcome.first_token_ms,
         "latency_ms": outcome.latency_ms,
+        "degraded_reason": outcome.degraded_reason,
     }
     await scope.connection.execute(FINISH, parameters)
 
@@ -101,7 +103,7 @@ async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) ->
 # Nobody writes an answer for five minutes: what still runs then was left behind by a process that died.
 SELECT = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at,
+    input_tokens, output_tokens, created_at, degraded_reason,
     CASE WHEN status = 'running' AND created_at < now() - interval '5 minutes' THEN 'interrupted' ELSE status END
         AS status
 FROM chat_logs WHERE tenant_id = %(tenant_id)s AND (id = %(answer_id)s OR request_id = %(request_id)s)

@@ -50,9 +50,7 @@ ORDER BY hit.place
 """
 
 
-async def check(
-    scope: TenantScope, candidates: Sequence[Candidate], conditions: Conditions
-) -> list[Checked]:
+async def check(scope: TenantScope, candidates: Sequence[Candidate], conditions: Conditions) -> list[Checked]:
     """In order; what is not the tenant's, is deleted, replaced or does not meet the conditions is missing."""
     listed = [
         {"place": place, "file_id": one.file_id, "samples": list(one.samples)}

@@ -15,15 +15,26 @@ from retrieval_service.domain.records import Tenant
 from retrieval_service.stores.database import only
 
 INSERT = """
-INSERT INTO tenants (name, settings, space_id) VALUES (%(name)s, %(settings)s, %(space_id)s)
+INSERT INTO tenants (name, settings, space_id, is_mirrored)
+VALUES (%(name)s, %(settings)s, %(space_id)s, %(is_mirrored)s)
 RETURNING id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at
 """
 
 
 async def insert(
-    operator: AsyncConnection, *, name: str, settings: Mapping[str, Any], space_id: int
+    operator: AsyncConnection,
+    *,
+    name: str,
+    settings: Mapping[str, Any],
+    space_id: int,
+    is_mirrored: bool = False,
 ) -> Tenant:
-    parameters = {"name": name, "settings": Jsonb(settings), "space_id": space_id}
+    parameters = {
+        "name": name,
+        "settings": Jsonb(settings),
+        "space_id": space_id,
+        "is_mirrored": is_mirrored,
+    }
     async with operator.cursor(row_factory=class_row(Tenant)) as cursor:
         await cursor.execute(INSERT, parameters)
         return only(await cursor.fetchone())

@@ -130,7 +130,8 @@ async def in_one_task(manager: AbstractAsyncContextManager[Value]) -> AsyncItera
 def settings_for_tests(**changes: Any) -> Settings:
     """Defaults that depend on nobody's environment."""
     quiet = {"port": 0, "embedder": "local", "answerer": "extractive", "openai_api_key": None}
-    return load().model_copy(update={**quiet, "openai_base_url": None, **changes})
+    without_openai = {"openai_base_url": None, "use_openai_retrieval": False}
+    return load().model_copy(update={**quiet, **without_openai, **changes})
 
 
 async def new_shop(running: Running, **settings: Any) -> Shop:

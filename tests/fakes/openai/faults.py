@@ -53,6 +53,9 @@ class Faults:
     def add(self, fault: Fault) -> None:
         self._pending.append(fault)
 
+    def clear(self) -> None:
+        self._pending.clear()
+
     def take(self, path: str, method: str | None = None) -> Fault | None:
         """The oldest fault for a request, spent once; None while that one lets requests through."""
         meant = (fault for fault in self._pending if fault.is_for(path, method))

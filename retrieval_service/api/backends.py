@@ -1,0 +1,74 @@
+"""Choices of a backend and comparisons of the two as messages of the contract."""
+
+from __future__ import annotations
+
+from kladez.v1 import sync_service_pb2 as pb
+
+from retrieval_service.api import convert, fields
+from retrieval_service.domain.backends import Choice, ComparedExample
+from retrieval_service.services.comparing import KEPT_DAYS, ComparisonReport
+from retrieval_service.services.switching_backends import Switched
+
+DEFAULT_DAYS = 7
+
+
+def choice(request: pb.SetBackendRequest) -> Choice | None:
+    """None leaves it as it is."""
+    if not request.backend:
+        return None
+    if request.backend not in convert.CHOICES:
+        raise fields.refuse("backend", "is not one that we know")
+    return convert.CHOICES[request.backend]
+
+
+def shadow_share(request: pb.SetBackendRequest) -> float | None:
+    """None leaves it as it is."""
+    if not request.HasField("shadow_share"):
+        return None
+    if not 0 <= request.shadow_share <= 1:
+        raise fields.refuse("shadow_share", "must be in [0, 1]")
+    return request.shadow_share
+
+
+def days(request: pb.GetBackendComparisonRequest) -> int:
+    if not 0 <= request.days <= KEPT_DAYS:
+        raise fields.refuse("days", f"must be 1-{KEPT_DAYS}")
+    return request.days or DEFAULT_DAYS
+
+
+def switched(now: Switched) -> pb.SetBackendResponse:
+    return pb.SetBackendResponse(
+        backend=convert.CHOICE_NUMBERS[now.choice],
+        previous_backend=convert.CHOICE_NUMBERS[now.previous],
+        effective_backend=convert.BACKEND_NUMBERS[now.effective],
+        shadow_share=now.shadow_share,
+        mirrored=now.is_mirrored,
+        queued_count=now.queued_count,
+    )
+
+
+def comparison(report: ComparisonReport) -> pb.GetBackendComparisonResponse:
+    summary = report.summary
+    return pb.GetBackendComparisonResponse(
+        count=summary.count,
+        failed_count=summary.failed_count,
+        overlap_mean=summary.overlap_mean,
+        overlap_p10=summary.overlap_p10,
+        pgvector=pb.BackendLatency(p50_ms=summary.pgvector_p50_ms, p95_ms=summary.pgvector_p95_ms),
+        openai=pb.BackendLatency(p50_ms=summary.openai_p50_ms, p95_ms=summary.openai_p95_ms),
+        cost_usd=summary.cost_usd,
+        examples=[compared(one) for one in report.examples],
+    )
+
+
+def compared(example: ComparedExample) -> pb.ComparedSearch:
+    return pb.ComparedSearch(
+        query=example.query,
+        served_by=convert.BACKEND_NUMBERS[example.served_by],
+        overlap=example.overlap or 0.0,  # None for failed searches only, which are no examples
+        pgvector_count=example.pgvector_count,
+        openai_count=example.openai_count,
+        pgvector_ms=example.pgvector_ms,
+        openai_ms=example.openai_ms,
+        compare_time=convert.timestamp(example.compared_at),
+    )

@@ -1,0 +1,58 @@
+"""Puts together what searches and answers: here, at OpenAI, and the choice between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retrieval_service.config import Settings
+from retrieval_service.domain.circuit import CircuitLimits
+from retrieval_service.providers.ports import FileAnswerer, RetrievalBackend
+from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.choosing import Chooser
+from retrieval_service.services.remote_answering import RemoteAnswerer
+from retrieval_service.services.remote_searching import RemoteSearcher
+from retrieval_service.services.retrieving import Retriever
+from retrieval_service.services.searching import Searcher
+from retrieval_service.services.shadowing import Shadow
+from retrieval_service.services.switching_backends import Switcher
+from retrieval_service.services.weighing import Weigher
+from retrieval_service.stores.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """Without access to OpenAI there is neither a shadow nor an answerer of its own."""
+
+    retriever: Retriever
+    chooser: Chooser
+    switcher: Switcher
+    shadow: Shadow | None = None
+    answerer: RemoteAnswerer | None = None
+
+
+def assemble_retrieval(
+    settings: Settings,
+    database: Database,
+    searcher: Searcher,
+    weigher: Weigher,
+    backend: RetrievalBackend | None,
+    answerer: FileAnswerer | None,
+) -> Retrieval:
+    uses_openai, has_openai = settings.use_openai_retrieval, backend is not None
+    chooser = Chooser(database, uses_openai=uses_openai, has_openai=has_openai)
+    switcher = Switcher(database, chooser, uses_openai=uses_openai, has_openai=has_openai)
+    if backend is None:
+        return Retrieval(retriever=Retriever(searcher, chooser), chooser=chooser, switcher=switcher)
+    limits = CircuitLimits(
+        failures=settings.openai_breaker_failures, pause_seconds=settings.openai_breaker_pause_seconds
+    )
+    breaker = Breaker(limits)
+    remote = RemoteSearcher(database, backend, breaker, weigher, seconds=settings.openai_search_seconds)
+    shadow = Shadow(database, searcher, remote, usd_per_thousand=settings.openai_search_usd)
+    return Retrieval(
+        retriever=Retriever(searcher, chooser, remote, shadow),
+        chooser=chooser,
+        switcher=switcher,
+        shadow=shadow,
+        answerer=RemoteAnswerer(answerer, remote, breaker) if answerer else None,
+    )

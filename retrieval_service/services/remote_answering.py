@@ -1,0 +1,137 @@
+"""Answers with the model's own search in a tenant's files, once Postgres has approved of all that it found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from uuid import UUID
+
+from retrieval_service import errors
+from retrieval_service.domain.answers import Started, WrittenAnswer
+from retrieval_service.domain.citations import AnswerEvent as Said
+from retrieval_service.domain.file_citations import FileCitations
+from retrieval_service.domain.fragments import Ending, Prompt, TextPart
+from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, FileSearch, FoundFiles
+from retrieval_service.domain.remote_files import Hit as FileHit
+from retrieval_service.providers.ports import FileAnswerer
+from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.referencing import references
+from retrieval_service.services.remote_searching import RemoteSearcher
+from retrieval_service.services.searching import Hit
+
+FILES = 5
+# The model has to decide, search and begin to write; whoever waits longer is answered from Postgres.
+BEGINNING_SECONDS = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """What was found, and the first part that is something else, None when the stream ends without."""
+
+    files: Sequence[FileHit]
+    first: FileAnswerPart | None
+
+
+class RemoteAnswerer:
+    """`clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        answerer: FileAnswerer,
+        searcher: RemoteSearcher,
+        breaker: Breaker,
+        *,
+        beginning_seconds: float = BEGINNING_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._answerer = answerer
+        self._searcher = searcher
+        self._breaker = breaker
+        self._beginning_seconds = beginning_seconds
+        self._clock = clock
+
+    async def events(
+        self, tenant_id: UUID, store_id: str, written: WrittenAnswer, asked: Prompt
+    ) -> AsyncGenerator[Started | Said, None]:
+        """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`.
+
+        Before the first event nothing has been said, and somebody else may answer.
+        """
+        where = FileSearch(store_ids=[store_id], conditions=written.question.conditions, limit=FILES)
+        async with aclosing(self._answerer.stream(asked, where)) as parts:
+            async with self._breaker.call(self._beginning_seconds):
+                beginning = await begin(parts)
+            hits = await self._approved(tenant_id, written, beginning.files)
+            written.references = references(hits)
+            yield written.started()
+            if not hits:
+                yield written.note_not_found(asked, self._clock())
+                return
+            written.answerer = self._answerer.name
+            async with aclosing(self._write(written, beginning, parts)) as events:
+                async for event in events:
+                    yield event
+            if not written.text:
+                yield written.note_no_answer(asked, self._clock())
+
+    async def _approved(
+        self, tenant_id: UUID, written: WrittenAnswer, files: Sequence[FileHit]
+    ) -> Sequence[Hit]:
+        """None when nothing has to do with the question.
+
+        The model has read all it found: if any of it is deleted, replaced or excluded, its words are not used.
+        """
+        checked = await self._searcher.check(tenant_id, files, written.question.conditions)
+        if checked.dropped_count:
+            raise errors.ProviderUnavailable("OpenAI still finds documents that have changed.")
+        relevant = await self._searcher.relevant(tenant_id, checked.hits, written.question.text)
+        return checked.hits if relevant else []
+
+    async def _write(
+        self, written: WrittenAnswer, beginning: Beginning, parts: AsyncGenerator[FileAnswerPart, None]
+    ) -> AsyncGenerator[Said, None]:
+        citations = FileCitations(numbers_of(written))
+        known = {hit.file_id for hit in beginning.files}
+        for event in said(citations, written, known, beginning.first):
+            yield written.note(event, self._clock())
+        async for part in parts:
+            for event in said(citations, written, known, part):
+                yield written.note(event, self._clock())
+        for event in citations.finish():
+            yield written.note(event, self._clock())
+
+
+async def begin(parts: AsyncGenerator[FileAnswerPart, None]) -> Beginning:
+    """Everything that is found before the model speaks."""
+    files: list[FileHit] = []
+    async for part in parts:
+        if not isinstance(part, FoundFiles):
+            return Beginning(files=files, first=part)
+        files += part.hits
+    return Beginning(files=files, first=None)
+
+
+def said(
+    citations: FileCitations, written: WrittenAnswer, known: set[str], part: FileAnswerPart | None
+) -> Sequence[Said]:
+    """What a part adds to the answer; the model may not read files that nobody has approved of."""
+    match part:
+        case TextPart():
+            return citations.text(part.text)
+        case FileCited():
+            return citations.cited(part)
+        case FoundFiles() if not known.issuperset(hit.file_id for hit in part.hits):
+            raise errors.ProviderUnavailable("The model went on searching while it wrote.")
+        case Ending():
+            written.ending = part
+    return ()
+
+
+def numbers_of(written: WrittenAnswer) -> dict[UUID, int]:
+    """The first reference of each document."""
+    numbers: dict[UUID, int] = {}
+    for one in written.references:
+        numbers.setdefault(UUID(one.document_id), one.number)
+    return numbers

@@ -1,0 +1,103 @@
+"""Changes who searches for a tenant, and keeps the documents at OpenAI of those whose searches need them there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.backends import Backend, Choice, Standing, effective
+from retrieval_service.services.choosing import Chooser
+from retrieval_service.stores import backends, remote_documents
+from retrieval_service.stores.database import Database
+
+log = structlog.get_logger("kladez.switching_backends")
+
+WITHOUT_OPENAI = "The service has no access to OpenAI: set OPENAI_API_KEY or OPENAI_BASE_URL."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switched:
+    """How it is now, what was asked for before, and how many documents were queued for OpenAI."""
+
+    choice: Choice
+    previous: Choice
+    effective: Backend
+    shadow_share: float
+    is_mirrored: bool
+    queued_count: int
+
+
+class Switcher:
+    """`uses_openai` is the installation's setting; `has_openai` says that OpenAI can be reached at all."""
+
+    def __init__(self, database: Database, chooser: Chooser, *, uses_openai: bool, has_openai: bool) -> None:
+        if uses_openai and not has_openai:
+            raise errors.Misconfigured(
+                "USE_OPENAI_RETRIEVAL is set, but neither OPENAI_API_KEY nor OPENAI_BASE_URL"
+            )
+        self._database = database
+        self._chooser = chooser
+        self._uses_openai = uses_openai
+        self._has_openai = has_openai
+
+    async def switch(
+        self, tenant_id: UUID, *, choice: Choice | None = None, shadow_share: float | None = None
+    ) -> Switched:
+        """None leaves a thing as it is. What OpenAI holds stays there when nobody needs it any more."""
+        before = await self._standing(tenant_id)
+        wanted = before.choice if choice is None else choice
+        share = before.shadow_share if shadow_share is None else shadow_share
+        if not self._has_openai and (wanted is Choice.OPENAI or share > 0):
+            raise errors.BackendNotConfigured(WITHOUT_OPENAI, setting="OPENAI_API_KEY")
+        async with self._database.operator() as operator:
+            await backends.choose(operator, tenant_id, wanted, shadow_share=share)
+        queued = await self.settle(tenant_id)
+        self._chooser.forget(tenant_id)
+        after = await self._standing(tenant_id)
+        return Switched(
+            choice=after.choice,
+            previous=before.choice,
+            effective=effective(after.choice, uses_openai=self._uses_openai),
+            shadow_share=after.shadow_share,
+            is_mirrored=after.is_mirrored,
+            queued_count=queued,
+        )
+
+    async def settle(self, tenant_id: UUID | None = None) -> int:
+        """Begins and ends the mirroring of whoever needs it changed, all tenants or one; returns what it queued."""
+        async with self._database.operator() as operator:
+            mismatched = await backends.mismatched(
+                operator,
+                is_possible=self._has_openai,
+                uses_openai=self._uses_openai,
+                tenant_id=tenant_id,
+            )
+        return sum([await self._mirror(one, wanted) for one, wanted in mismatched.items()])
+
+    async def _mirror(self, tenant_id: UUID, wanted: bool) -> int:
+        """Queued before the change, so that a crash between repeats it, and after, for what changed meanwhile."""
+        queued = await self._enqueue(tenant_id) if wanted else 0
+        async with self._database.operator() as operator:
+            await backends.mirror(operator, tenant_id, is_mirrored=wanted)
+        if wanted:
+            queued = max(queued, await self._enqueue(tenant_id))
+        else:
+            # What changes from now on is not noticed, so nothing counts as held: all is looked at again one day.
+            async with self._database.tenant(tenant_id) as scope:
+                await remote_documents.reset(scope)
+        log.info("mirroring_changed", tenant_id=str(tenant_id), is_mirrored=wanted, documents=queued)
+        return queued
+
+    async def _enqueue(self, tenant_id: UUID) -> int:
+        async with self._database.tenant(tenant_id) as scope:
+            return await remote_documents.enqueue_all(scope)
+
+    async def _standing(self, tenant_id: UUID) -> Standing:
+        async with self._database.tenant(tenant_id) as scope:
+            standing = await backends.standing(scope)
+        if standing is None:
+            raise errors.NotFound("there is no such tenant")
+        return standing
