@@ -43,5 +43,9 @@ class Comparer:
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + LOOK_AROUND_SECONDS
+        await self.forget_old()
+
+    async def forget_old(self) -> None:
+        """Of all tenants."""
         async with self._database.operator() as operator:
             await comparisons.prune(operator, days=KEPT_DAYS)

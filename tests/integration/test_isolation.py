@@ -190,6 +190,8 @@ RPCS: dict[str, Attempt] = {
     ),
     "AnswerService/CreateSession": (lambda _: answers_pb.CreateSessionRequest(channel="api"), ANSWERED),
     "SyncService/GetSyncStatus": (lambda _: sync_pb.GetSyncStatusRequest(), ANSWERED),
+    "SyncService/SetBackend": (lambda _: sync_pb.SetBackendRequest(shadow_share=1.0), "PERMISSION_DENIED"),
+    "SyncService/GetBackendComparison": (lambda _: sync_pb.GetBackendComparisonRequest(), ANSWERED),
     "IndexJobService/CreateIndexJob": (
         lambda _: index_jobs_pb.CreateIndexJobRequest(
             scope=index_jobs_pb.IndexScope(missing=index_jobs_pb.IndexMissing())
