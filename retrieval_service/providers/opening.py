@@ -74,13 +74,6 @@ async def open_file_answerer(settings: Settings) -> FileAnswerer | None:
     return FileSearchAnswerer(client, answer_settings(settings), provider=access.provider)
 
 
-async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:
-    """None without access to OpenAI."""
-    if not has_openai(settings):
-        return None
-    return await open_vector_stores(openai_access(settings), StoreSettings())
-
-
 def writes_responses(settings: Settings) -> bool:
     """Servers other than OpenAI's own know chat completions; few know responses."""
     is_openai = openai_access(settings).provider == "openai"
@@ -89,6 +82,13 @@ def writes_responses(settings: Settings) -> bool:
 
 def answer_settings(settings: Settings) -> AnswerSettings:
     return AnswerSettings(model=settings.answer_model, max_output_tokens=settings.answer_max_tokens)
+
+
+async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:
+    """None when no provider is configured that could keep documents."""
+    if not has_openai(settings):
+        return None
+    return await open_vector_stores(openai_access(settings), StoreSettings())
 
 
 def has_openai(settings: Settings) -> bool:

@@ -11,14 +11,23 @@ from psycopg.rows import kwargs_row
 from retrieval_service.domain.backends import Choice, Standing
 from retrieval_service.stores.database import TenantScope
 
-# New documents reach the provider within seconds; what has waited for longer would be missed there.
+# A new document may be missed for a minute where many others are held. Both counts are bounded.
 SELECT = """
 SELECT t.backend AS choice, t.shadow_share, t.is_mirrored, coalesce(v.store_id, '') AS store_id,
-    EXISTS (
-        SELECT FROM documents d
-        WHERE d.tenant_id = t.id AND d.remote_status = 'pending' AND d.openai_primary_file_id = ''
-            AND NOT d.is_deleted AND d.created_at < now() - interval '1 minute') AS is_filling
+    coalesce(waiting.since < now() - interval '1 minute', false) OR waiting.count * 10 > held.count AS is_filling
 FROM tenants t LEFT JOIN vector_stores v ON v.tenant_id = t.id
+CROSS JOIN LATERAL (
+    SELECT min(created_at) AS since, count(*) AS count FROM (
+        SELECT d.created_at FROM documents d
+        WHERE d.tenant_id = t.id AND d.remote_status = 'pending' AND NOT d.is_deleted AND NOT EXISTS (
+            SELECT FROM document_files f
+            WHERE f.tenant_id = d.tenant_id AND f.document_id = d.id AND f.role = 'primary'
+                AND f.store_id = v.store_id)
+        ORDER BY d.created_at LIMIT 51) AS some) AS waiting
+CROSS JOIN LATERAL (
+    SELECT count(*) AS count FROM (
+        SELECT FROM document_files f
+        WHERE f.tenant_id = t.id AND f.role = 'primary' AND f.store_id = v.store_id LIMIT 510) AS some) AS held
 WHERE t.id = %(tenant_id)s
 """
 

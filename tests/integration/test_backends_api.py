@@ -16,7 +16,7 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import document_files
-from tests.fakes.openai import FakeOpenAI, Fault, running_openai
+from tests.fakes.openai import FakeOpenAI, Fate, Fault, running_openai
 from tests.integration.backends_kit import (
     DEFAULT,
     OPENAI,
@@ -130,16 +130,25 @@ async def test_default_is_the_installations_choice(running: Running, shop: Shop)
     assert (await search(shop, QUESTIONS["en"])).backend == PGVECTOR
 
 
-async def test_tenant_without_files_is_served_here_and_told_so(running: Running) -> None:
+async def test_postgres_answers_until_openai_holds_the_documents(running: Running, fake: FakeOpenAI) -> None:
     shop = await new_shop(running)
     await upsert(shop, "en", TEXTS["en"], language="en")
     await wait_until_indexed(shop)
+    fake.storage.fate = Fate(seconds=0.5)
     switched = await choose(running, shop, OPENAI)
     assert (switched.effective_backend, switched.mirrored) == (OPENAI, True)
     assert switched.queued_count == 1
     response = await search(shop, QUESTIONS["en"])
     assert (response.backend, response.degraded, found(response)) == (PGVECTOR, True, ["en"])
     assert "OpenAI" in response.degraded_reason
+    fake.storage.fate = Fate()
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            response = await search(shop, QUESTIONS["en"])
+            assert found(response) == ["en"]
+            if response.backend == OPENAI:
+                break
+            await asyncio.sleep(0.05)
 
 
 async def test_deleted_document_is_never_found_again(shop: Shop, fake: FakeOpenAI) -> None:

@@ -28,7 +28,7 @@ ALTER TABLE documents
     ADD COLUMN remote_synced_at timestamptz,
     ADD COLUMN is_remote_unsettled boolean NOT NULL DEFAULT false;
 CREATE INDEX documents_awaiting_remote ON documents (tenant_id, created_at)
-    WHERE remote_status = 'pending' AND openai_primary_file_id = '' AND NOT is_deleted
+    WHERE remote_status = 'pending' AND NOT is_deleted
 """
 
 # Why another one answered than was to, in words for people.
