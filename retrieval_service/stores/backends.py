@@ -23,11 +23,11 @@ CROSS JOIN LATERAL (
             SELECT FROM document_files f
             WHERE f.tenant_id = d.tenant_id AND f.document_id = d.id AND f.role = 'primary'
                 AND f.store_id = v.store_id)
-        ORDER BY d.created_at LIMIT 51) AS some) AS waiting
+        ORDER BY d.created_at LIMIT 51) AS first_ones) AS waiting
 CROSS JOIN LATERAL (
     SELECT count(*) AS count FROM (
         SELECT FROM document_files f
-        WHERE f.tenant_id = t.id AND f.role = 'primary' AND f.store_id = v.store_id LIMIT 510) AS some) AS held
+        WHERE f.tenant_id = t.id AND f.role = 'primary' AND f.store_id = v.store_id LIMIT 510) AS first_ones) AS held
 WHERE t.id = %(tenant_id)s
 """
 

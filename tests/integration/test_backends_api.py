@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -14,8 +15,11 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 
+from retrieval_service import errors
+from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import document_files
+from tests.conftest import temporary_database
 from tests.fakes.openai import FakeOpenAI, Fate, Fault, running_openai
 from tests.integration.backends_kit import (
     DEFAULT,
@@ -35,10 +39,12 @@ from tests.integration.service_kit import (
     WAIT_SECONDS,
     Running,
     Shop,
+    bearer,
     failure_of,
     in_one_task,
     new_shop,
     refused,
+    running_service,
     shared_service,
     upsert,
     wait_until_indexed,
@@ -142,13 +148,7 @@ async def test_postgres_answers_until_openai_holds_the_documents(running: Runnin
     assert (response.backend, response.degraded, found(response)) == (PGVECTOR, True, ["en"])
     assert "OpenAI" in response.degraded_reason
     fake.storage.fate = Fate()
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            response = await search(shop, QUESTIONS["en"])
-            assert found(response) == ["en"]
-            if response.backend == OPENAI:
-                break
-            await asyncio.sleep(0.05)
+    assert found(await served_by_openai(shop)) == ["en"]
 
 
 async def test_deleted_document_is_never_found_again(shop: Shop, fake: FakeOpenAI) -> None:
@@ -275,11 +275,7 @@ async def test_outage_is_answered_from_postgres_and_ends_by_itself(shop: Shop, f
         assert len(fake.journal.to(SEARCH)) == asked
     finally:
         fake.faults.clear()
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            if (await search(shop, QUESTIONS["en"])).backend == OPENAI:
-                break
-            await asyncio.sleep(0.05)
+    await served_by_openai(shop)
     assert len(fake.journal.to(SEARCH)) == asked + 1
 
 
@@ -308,13 +304,38 @@ async def test_flag_of_the_installation_serves_everybody_who_has_not_chosen(
     async with in_one_task(flagged) as running:
         shop = await new_shop(running)
         await upsert(shop, "en", TEXTS["en"], language="en")
-        await hold(running, shop, fake)
         shown = await choose(running, shop, 0)
         assert (shown.backend, shown.effective_backend, shown.mirrored) == (DEFAULT, OPENAI, True)
-        await asyncio.sleep(1.1)  # a choice is kept for a second
-        assert (await search(shop, QUESTIONS["en"])).backend == OPENAI
+        assert found(await served_by_openai(shop)) == ["en"]
         assert (await choose(running, shop, PGVECTOR)).effective_backend == PGVECTOR
         assert (await search(shop, QUESTIONS["en"])).backend == PGVECTOR
+
+
+async def test_flag_that_changes_between_starts_moves_the_documents_of_those_before(
+    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
+) -> None:
+    access = {"openai_base_url": fake.base_url}
+    with temporary_database(postgres_server, template=migrated_template) as dsn:
+        async with in_one_task(running_service(dsn)) as before:
+            shop = await new_shop(before)
+            await upsert(shop, "en", TEXTS["en"], language="en")
+            await wait_until_indexed(shop)
+        async with in_one_task(running_service(dsn, use_openai_retrieval=True, **access)) as flagged:
+            served = await served_by_openai(replace(shop, client=client_of(flagged, shop)))
+            assert found(served) == ["en"]
+        async with in_one_task(running_service(dsn, **access)) as after:
+            own = replace(shop, client=client_of(after, shop))
+            assert (await search(own, QUESTIONS["en"])).backend == PGVECTOR
+            assert not (await choose(after, own, 0)).mirrored
+
+
+async def test_flag_without_access_to_openai_names_what_is_missing(
+    postgres_server: Embedded, migrated_template: str
+) -> None:
+    flagged = shared_service(postgres_server, migrated_template, use_openai_retrieval=True)
+    with pytest.raises(errors.Misconfigured, match=r"USE_OPENAI_RETRIEVAL.*OPENAI_API_KEY"):
+        async with flagged:
+            pytest.fail("it started")
 
 
 async def test_openai_cannot_be_chosen_without_access_to_it(
@@ -328,6 +349,21 @@ async def test_openai_cannot_be_chosen_without_access_to_it(
         with refused("FAILED_PRECONDITION"):
             await choose(running, shop, PGVECTOR, shadow_share=0.5)
         assert (await choose(running, shop, PGVECTOR)).backend == PGVECTOR
+
+
+def client_of(running: Running, shop: Shop) -> Client:
+    return Client(running.channel, bearer(shop.key))
+
+
+async def served_by_openai(shop: Shop) -> search_pb.SearchResponse:
+    """The first reply from there; until then Postgres finds the same document."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            response = await search(shop, QUESTIONS["en"])
+            if response.backend == OPENAI:
+                return response
+            assert response.degraded
+            await asyncio.sleep(0.05)
 
 
 async def test_tenants_own_key_cannot_choose(shop: Shop) -> None:

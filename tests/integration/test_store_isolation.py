@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import stores
+from retrieval_service.domain.backends import Backend, Choice, Comparison, Standing
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import IndexJob, Outcome
@@ -25,14 +26,17 @@ from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progres
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
+    backends,
     chats,
     chunks,
+    comparisons,
     documents,
     imports,
     index_jobs,
     jobs,
     passages,
     purges,
+    remote_passages,
     selections,
     sources,
     spaces,
@@ -42,6 +46,7 @@ from retrieval_service.stores import (
 )
 from retrieval_service.stores.database import TenantScope
 from tests.integration.isolation_kit import (
+    MARK,
     TEXT,
     WORKER,
     Owned,
@@ -197,7 +202,43 @@ def anything(_: object) -> bool:
     return True
 
 
+def comparison() -> Comparison:
+    return Comparison(
+        query="mine",
+        served_by=Backend.PGVECTOR,
+        pgvector_count=1,
+        openai_count=1,
+        overlap=0.0,
+        pgvector_ms=1.0,
+        openai_ms=1.0,
+        cost_usd=1.0,
+    )
+
+
+async def compared_count(scope: TenantScope) -> int:
+    return (await comparisons.summary(scope, days=30)).count
+
+
+def remote_file(own: Owned) -> remote_passages.Candidate:
+    return remote_passages.Candidate(file_id=f"file-{MARK}-{own.document_id}", samples=[TEXT])
+
+
 STORES: dict[str, Trial] = {
+    "backends.standing": (
+        lambda scope, _: backends.standing(scope),
+        (
+            Standing(
+                choice=Choice.DEFAULT, shadow_share=0.0, is_mirrored=False, store_id="", is_filling=False
+            ),
+        ),
+    ),
+    "comparisons.record": (lambda scope, _: comparisons.record(scope, comparison()), NO_ROWS),
+    "comparisons.summary": (lambda scope, _: compared_count(scope), NO_ROWS),
+    "comparisons.worst": (lambda scope, _: comparisons.worst(scope, days=30, limit=9), NO_ROWS),
+    "remote_passages.check": (
+        lambda scope, own: remote_passages.check(scope, [remote_file(own)], Conditions()),
+        NO_ROWS,
+    ),
     "chats.open_session": (
         lambda scope, _: chats.open_session(scope, channel="api", user_key="", language=""),
         anything,
