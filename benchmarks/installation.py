@@ -47,7 +47,9 @@ async def synthetic_service(chosen: Settings, dsn: str) -> AsyncIterator[Service
     embedder = SyntheticEmbedder()
     async with open_database(dsn, PoolSize(maximum=chosen.pool_size)) as database:
         space_id = await wiring.adopt_space(database, embedder)
-        yield wiring.assemble(chosen, dsn, database, embedder, ExtractiveAnswerer(), OPENAI_POLICY, space_id)
+        yield wiring.assemble(
+            chosen, dsn, database, embedder, ExtractiveAnswerer(), None, OPENAI_POLICY, space_id
+        )
 
 
 async def new_tenant(service: Service, name: str) -> UUID:

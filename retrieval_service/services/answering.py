@@ -156,6 +156,13 @@ class Answering:
                     raise
                 log.warning("backend_degraded", tenant_id=str(tenant_id), error=str(error))
                 written.degraded_reason = str(error)
+        async with aclosing(self._from_fragments(tenant_id, written, tenant, history)) as events:
+            async for event in events:
+                yield event
+
+    async def _from_fragments(
+        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
+    ) -> AsyncGenerator[Started | Delta | Cited, None]:
         fragments = await self._fragments(tenant_id, written, tenant)
         yield written.started()
         async with aclosing(self._parts(written, prompt(written, tenant, fragments, history))) as events:

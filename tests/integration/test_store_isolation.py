@@ -250,7 +250,7 @@ STORES: dict[str, Trial] = {
             ),
         ),
     ),
-    "comparisons.record": (lambda scope, _: comparisons.record(scope, comparison()), NO_ROWS),
+    "comparisons.record": (lambda scope, _: comparisons.record(scope, comparison()), anything),
     "comparisons.summary": (lambda scope, _: compared_count(scope), NO_ROWS),
     "comparisons.worst": (lambda scope, _: comparisons.worst(scope, days=30, limit=9), NO_ROWS),
     "remote_passages.check": (
