@@ -229,15 +229,18 @@ async def test_chunk_that_holds_the_found_text_is_shown_and_only_once(
 ) -> None:
     shop = await new_shop(running)
     parts = [
-        f"# Part {number}\n\n" + " ".join(f"part{number}word{place}" for place in range(700))
-        for number in range(6)
+        f"# Part {number}\n\n" + " ".join(f"part{number}word{place}" for place in range(60))
+        for number in range(4)
     ]
     await upsert(shop, "book", "\n\n".join(parts), title="Book", content_type="text/markdown", language="en")
-    await hold(running, shop, fake)
+    store_id = await hold(running, shop, fake)
+    [entry] = fake.storage.entries_of(store_id)
+    small = {"max_chunk_size_tokens": 30, "chunk_overlap_tokens": 10}
+    fake.storage.attach(store_id, entry.file_id, entry.attributes, small)
     await choose(running, shop, OPENAI)
-    response = await search(shop, "part4word300 part4word301 part4word302 part4word303")
+    response = await search(shop, "part2word30 part2word31 part2word32 part2word33")
     assert response.backend == OPENAI
-    assert "part4word" in response.hits[0].text
+    assert "part2word3" in response.hits[0].text
     ids = [hit.chunk_id for hit in response.hits]
     assert len(ids) == len(set(ids))
     assert [hit.score for hit in response.hits] == sorted((hit.score for hit in response.hits), reverse=True)
