@@ -30,6 +30,30 @@ class RemoteDocument:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """A document as the database has it, with all that its remote copy is made of.
+
+    `ancestors` are the titles of the documents above it, root first, without those that are deleted. While it
+    `is_unsettled`, the provider may hold files of it that nobody has written down.
+    """
+
+    tenant_id: UUID
+    id: UUID
+    version: int
+    source_type: str
+    title: str
+    section: str
+    tags: Sequence[str]
+    content: str
+    content_type: str
+    language: str
+    metadata: Mapping[str, Any]
+    is_deleted: bool
+    is_unsettled: bool
+    ancestors: Sequence[str] = ()
+
+
 class FileState(StrEnum):
     """How far a file has come; IN_PROGRESS is what remains when the deadline passes."""
 

@@ -16,14 +16,17 @@ ALTER TABLE tenants
     ADD COLUMN is_mirrored boolean NOT NULL DEFAULT false
 """
 
-# `remote_status` is '' for a document that the provider is not to hold.
+# `remote_status` is '' for a document that the provider is not to hold, or holds at a version that is past.
+# `is_remote_unsettled` is set before a file is sent and cleared when its end is written down: in between a worker
+# may die, and the file with it be known to nobody but the provider.
 DOCUMENTS = """
 ALTER TABLE documents
     ADD COLUMN openai_primary_file_id text NOT NULL DEFAULT '',
     ADD COLUMN remote_status text NOT NULL DEFAULT ''
         CHECK (remote_status IN ('', 'pending', 'synced', 'error')),
     ADD COLUMN remote_error text NOT NULL DEFAULT '',
-    ADD COLUMN remote_synced_at timestamptz
+    ADD COLUMN remote_synced_at timestamptz,
+    ADD COLUMN is_remote_unsettled boolean NOT NULL DEFAULT false
 """
 
 # A file outlives its document's row: it has to be found when that is gone. A leftover must go from the provider.
@@ -49,6 +52,7 @@ CREATE TABLE document_files (
 );
 CREATE UNIQUE INDEX document_files_primary ON document_files (tenant_id, document_id) WHERE role = 'primary';
 CREATE INDEX document_files_by_document ON document_files (tenant_id, document_id);
+CREATE INDEX document_files_leftovers ON document_files (tenant_id) WHERE role = 'leftover';
 
 CREATE TABLE sync_log (
     tenant_id uuid NOT NULL REFERENCES tenants (id),
@@ -103,8 +107,10 @@ BEGIN
         EXECUTE format('CREATE POLICY every_row ON %I TO kladez_operator USING (true)', table_name);
         EXECUTE format('GRANT SELECT, DELETE ON %I TO kladez_operator', table_name);
     END LOOP;
-    CREATE POLICY every_row ON vector_stores FOR SELECT TO kladez_operator USING (true);
-    GRANT SELECT ON vector_stores TO kladez_operator;
+    FOREACH table_name IN ARRAY ARRAY['vector_stores', 'document_files'] LOOP
+        EXECUTE format('CREATE POLICY every_row ON %I FOR SELECT TO kladez_operator USING (true)', table_name);
+        EXECUTE format('GRANT SELECT ON %I TO kladez_operator', table_name);
+    END LOOP;
 END $$
 """
 
@@ -122,10 +128,10 @@ CREATE TRIGGER documents_zz_stamp_remote_insert BEFORE INSERT ON documents
     FOR EACH ROW EXECUTE FUNCTION documents_stamp_remote();
 CREATE FUNCTION documents_stamp_remote_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.version > OLD.version
-        AND EXISTS (SELECT FROM tenants t WHERE t.id = NEW.tenant_id AND t.is_mirrored)
-    THEN
-        NEW.remote_status := 'pending';
+    IF NEW.version > OLD.version THEN
+        NEW.remote_status := CASE
+            WHEN EXISTS (SELECT FROM tenants t WHERE t.id = NEW.tenant_id AND t.is_mirrored) THEN 'pending'
+            ELSE '' END;
         NEW.remote_error := '';
     END IF;
     RETURN NEW;
@@ -163,7 +169,42 @@ CREATE TRIGGER documents_enqueue_remote_delete AFTER DELETE ON documents
     FOR EACH ROW EXECUTE FUNCTION documents_enqueue_remote()
 """
 
+# A document's remote title holds the titles above it. The name sorts behind documents_cascade, which has locked
+# the same documents.
+CASCADE = """
+CREATE FUNCTION documents_cascade_remote() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    mirrored boolean;
+BEGIN
+    SELECT t.is_mirrored INTO mirrored FROM tenants t WHERE t.id = NEW.tenant_id;
+    WITH RECURSIVE below AS (
+        SELECT id, 1 AS distance FROM documents WHERE tenant_id = NEW.tenant_id AND parent_id = NEW.id
+        UNION ALL
+        SELECT c.id, below.distance + 1
+        FROM below JOIN documents c ON c.tenant_id = NEW.tenant_id AND c.parent_id = below.id
+        WHERE below.distance < 64
+    ),
+    marked AS (
+        UPDATE documents d SET remote_status = CASE WHEN mirrored THEN 'pending' ELSE '' END
+        WHERE d.tenant_id = NEW.tenant_id AND d.id IN (SELECT id FROM below) AND NOT d.is_deleted
+            AND (mirrored OR d.remote_status <> '')
+        RETURNING d.tenant_id, d.id
+    )
+    INSERT INTO document_sync_jobs (tenant_id, document_id, action, target)
+    SELECT tenant_id, id, 'upsert', 'openai' FROM marked WHERE mirrored
+    ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending'
+    DO UPDATE SET scheduled_at = least(document_sync_jobs.scheduled_at, now()), attempts = 0, is_orphan = false;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER documents_cascade_remote AFTER UPDATE ON documents
+    FOR EACH ROW WHEN ((NEW.title, NEW.parent_id, NEW.is_deleted) IS DISTINCT FROM
+                       (OLD.title, OLD.parent_id, OLD.is_deleted))
+    EXECUTE FUNCTION documents_cascade_remote()
+"""
+
 DOWN = """
+DROP TRIGGER documents_cascade_remote ON documents;
+DROP FUNCTION documents_cascade_remote();
 DROP TRIGGER documents_enqueue_remote_delete ON documents;
 DROP TRIGGER documents_enqueue_remote_update ON documents;
 DROP TRIGGER documents_enqueue_remote_insert ON documents;
@@ -175,13 +216,13 @@ DROP FUNCTION documents_stamp_remote();
 DELETE FROM document_sync_jobs WHERE target = 'openai';
 DROP TABLE backend_comparisons, sync_log, document_files, vector_stores;
 ALTER TABLE documents DROP COLUMN openai_primary_file_id, DROP COLUMN remote_status, DROP COLUMN remote_error,
-    DROP COLUMN remote_synced_at;
+    DROP COLUMN remote_synced_at, DROP COLUMN is_remote_unsettled;
 ALTER TABLE tenants DROP COLUMN backend, DROP COLUMN shadow_share, DROP COLUMN is_mirrored
 """
 
 
 def upgrade() -> None:
-    for statements in (TENANTS, DOCUMENTS, TABLES, SECURITY, QUEUE):
+    for statements in (TENANTS, DOCUMENTS, TABLES, SECURITY, QUEUE, CASCADE):
         op.execute(statements)
 
 
