@@ -36,6 +36,7 @@ from retrieval_service.stores import (
     selections,
     sources,
     spaces,
+    sync_log,
     tenants,
     usage,
 )
@@ -351,6 +352,19 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "spaces.count_vectors": (lambda scope, _: spaces.count_vectors(scope, 1), NO_ROWS),
+    "sync_log.record": (
+        lambda scope, own: sync_log.record(
+            scope,
+            sync_log.Entry(actor="worker", action="mine", outcome="done", document_ids=[own.document_id]),
+        ),
+        NO_ROWS,
+    ),
+    "sync_log.page": (
+        lambda scope, own: sync_log.page(
+            scope, before_id=2**63 - 1, document_id=own.document_id, outcome="", limit=9
+        ),
+        NO_ROWS,
+    ),
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
 }
@@ -443,6 +457,7 @@ WRITERS = {
     "purges.remove",
     "selections.delete",
     "selections.enqueue",
+    "sync_log.record",
     "usage.add",
 }
 
