@@ -1,4 +1,4 @@
-"""What was done to a tenant's documents at the retrieval provider: by whom, to which, how long it took, how it ended."""
+"""What was done to a tenant's documents at the retrieval provider: by whom, how long it took, how it ended."""
 
 from __future__ import annotations
 
