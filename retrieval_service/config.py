@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
     job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0
 
+    sync_batch: Annotated[int, Field(ge=1, le=500)] = 50
+    sync_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+
     index_job_batch: Annotated[int, Field(ge=1, le=1_000)] = 32
     index_job_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     index_job_cooldown_seconds: Annotated[float, Field(ge=0)] = 600.0

@@ -142,8 +142,10 @@ class ProviderUnavailable(Unavailable):
 
     reason = "PROVIDER_UNAVAILABLE"
 
-    def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: float | None = None, **metadata: str
+    ) -> None:
+        super().__init__(message, **metadata)
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -157,6 +159,12 @@ class ProviderLocked(ProviderRefused):
     """The model provider does not accept our key or our account; the same request will do once that is mended."""
 
     reason = "PROVIDER_LOCKED"
+
+
+class ProviderMissing(ProviderRefused):
+    """The model provider does not have what was asked for."""
+
+    reason = "PROVIDER_MISSING"
 
 
 class SpaceMismatch(KladezError):

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import structlog
 
 from retrieval_service.api.paging import PageTokens
+from retrieval_service.claiming import Lane
 from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.index_runner import IndexRunner
-from retrieval_service.providers.opening import open_answerer, open_embedder
-from retrieval_service.providers.ports import Answerer, Embedder
+from retrieval_service.providers.opening import open_answerer, open_embedder, open_retrieval_backend
+from retrieval_service.providers.ports import Answerer, Embedder, RetrievalBackend
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
 from retrieval_service.services.declaring import Declarer
@@ -28,12 +29,15 @@ from retrieval_service.services.metering import Meter
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
+from retrieval_service.services.remote_purging import RemotePurger
 from retrieval_service.services.scheduling import Scheduler, reconciling
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
+from retrieval_service.services.sweeping import Sweeper
+from retrieval_service.services.syncing import Syncer
 from retrieval_service.services.weighing import Weigher
-from retrieval_service.stores import documents, schema, spaces, tenants
+from retrieval_service.stores import documents, jobs, schema, spaces, tenants
 from retrieval_service.stores.database import Database, PoolSize, open_database
 from retrieval_service.worker import Worker, WorkerOptions, worker_name
 
@@ -45,11 +49,12 @@ UNDECIDABLE = "zxq vbn"
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a server or a worker needs."""
+    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider."""
 
     settings: Settings
     database: Database
     embedder: Embedder
+    backend: RetrievalBackend | None
     space_id: int
     policy: ChunkPolicy
     authenticator: Authenticator
@@ -77,10 +82,12 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         stack.push_async_callback(embedder.close)
         answerer = await open_answerer(settings)
         stack.push_async_callback(answerer.close)
+        if backend := await open_retrieval_backend(settings):
+            stack.push_async_callback(backend.close)
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
         space_id = await adopt_space(database, embedder)
-        yield assemble(settings, dsn, database, embedder, answerer, policy, space_id)
+        yield assemble(settings, dsn, database, embedder, answerer, backend, policy, space_id)
 
 
 def assemble(
@@ -89,6 +96,7 @@ def assemble(
     database: Database,
     embedder: Embedder,
     answerer: Answerer,
+    backend: RetrievalBackend | None,
     policy: ChunkPolicy,
     space_id: int,
 ) -> Service:
@@ -107,6 +115,7 @@ def assemble(
         settings=settings,
         database=database,
         embedder=embedder,
+        backend=backend,
         space_id=space_id,
         policy=policy,
         authenticator=authenticator,
@@ -115,7 +124,7 @@ def assemble(
         declarer=Declarer(database, addresses),
         sourcing=Sourcing(database, importer, addresses),
         scheduler=new_scheduler(settings, database),
-        editor=Editor(database),
+        editor=Editor(database, RemotePurger(database, backend)),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
         searcher=searcher,
@@ -169,32 +178,59 @@ def page_token_key(settings: Settings, dsn: str) -> bytes:
 
 
 def new_worker(service: Service) -> Worker:
-    """A worker with a name of its own, which also promotes big tenants, moves index jobs on and keeps the schedules."""
+    """A worker with a name of its own, which also promotes big tenants, moves index jobs on and keeps the schedules.
+
+    Without a retrieval provider it leaves the jobs for one to others.
+    """
+    settings, name = service.settings, worker_name()
+    promoter = Promoter(
+        service.database, space_id=service.space_id, own_index_chunks=settings.own_index_chunks
+    )
+    options = WorkerOptions(
+        lease_seconds=settings.job_lease_seconds,
+        poll_seconds=settings.job_poll_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
+    )
+    sweeping = [Sweeper(service.database, service.backend).look_around] if service.backend else []
+    return Worker(
+        service.database,
+        [indexing_lane(service, name), *syncing_lanes(service, name)],
+        name=name,
+        options=options,
+        housekeeping=[promoter.look_around, service.scheduler.look_around, *sweeping],
+        companions=[IndexRunner(service.reindexer).run],
+    )
+
+
+def indexing_lane(service: Service, worker: str) -> Lane:
     settings = service.settings
-    name = worker_name()
     indexer = Indexer(
         service.database,
         service.embedder,
         space_id=service.space_id,
         policy=service.policy,
-        worker=name,
+        worker=worker,
         max_attempts=settings.job_max_attempts,
     )
-    promoter = Promoter(
-        service.database, space_id=service.space_id, own_index_chunks=settings.own_index_chunks
-    )
-    options = WorkerOptions(
+    return Lane(
+        target=jobs.PGVECTOR,
         concurrency=max(1, settings.workers),
         batch=settings.job_batch,
-        lease_seconds=settings.job_lease_seconds,
-        poll_seconds=settings.job_poll_seconds,
-        shutdown_seconds=settings.shutdown_seconds,
+        work=indexer.index,
     )
-    return Worker(
-        service.database,
-        indexer,
-        name=name,
-        options=options,
-        housekeeping=[promoter.look_around, service.scheduler.look_around],
-        companions=[IndexRunner(service.reindexer).run],
-    )
+
+
+def syncing_lanes(service: Service, worker: str) -> list[Lane]:
+    """None without a retrieval provider."""
+    if service.backend is None:
+        return []
+    settings = service.settings
+    syncer = Syncer(service.database, service.backend, worker=worker, max_attempts=settings.job_max_attempts)
+    return [
+        Lane(
+            target=jobs.OPENAI,
+            concurrency=settings.sync_concurrency,
+            batch=settings.sync_batch,
+            work=syncer.sync,
+        )
+    ]

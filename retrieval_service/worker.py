@@ -1,4 +1,4 @@
-"""Claims jobs as soon as they are written and indexes them; dies without harm, for another worker takes over."""
+"""Has jobs done as soon as they are written; dies without harm, for another worker takes over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,9 @@ import aiojobs
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.services.indexing import Indexer
+from retrieval_service.claiming import Claiming, Lane
 from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.jobs import Job
 
 log = structlog.get_logger("kladez.worker")
 
@@ -29,10 +28,8 @@ PAUSE_AFTER_FAILURE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """`concurrency` batches of `batch` jobs at a time; a dead worker's jobs are free after the lease."""
+    """A dead worker's jobs are free after the lease."""
 
-    concurrency: int
-    batch: int
     lease_seconds: float
     poll_seconds: float
     shutdown_seconds: float
@@ -49,27 +46,33 @@ class Worker:
     def __init__(
         self,
         database: Database,
-        indexer: Indexer,
+        lanes: Sequence[Lane],
         *,
         name: str,
         options: WorkerOptions,
         housekeeping: Sequence[Callable[[], Awaitable[None]]] = (),
         companions: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
-        """`companions` run beside the claiming until the worker stops, which cancels them."""
+        """No lane keeps another waiting. `companions` run beside them until the worker stops, which cancels them."""
         self._database = database
-        self._indexer = indexer
         self._name = name
         self._options = options
         self._housekeeping = housekeeping
         self._companions = companions
-        self._wake = asyncio.Event()
-        self._busy = 0
-        self._stopping = False
+        self._claimings = [
+            Claiming(
+                database,
+                lane,
+                worker=name,
+                lease_seconds=options.lease_seconds,
+                poll_seconds=options.poll_seconds,
+            )
+            for lane in lanes
+        ]
 
     def stop(self) -> None:
-        self._stopping = True
-        self._wake.set()
+        for claiming in self._claimings:
+            claiming.stop()
 
     async def run(self) -> None:
         scheduler = aiojobs.Scheduler(close_timeout=self._options.shutdown_seconds, limit=None)
@@ -77,67 +80,18 @@ class Worker:
         companions = [companion() for companion in self._companions]
         services = [await scheduler.spawn(service) for service in (self._listen(), *chores, *companions)]
         try:
-            await self._claim_until_stopped(scheduler)
+            async with asyncio.TaskGroup() as group:
+                for claiming in self._claimings:
+                    group.create_task(claiming.run(scheduler))
         finally:
             for service in services:
                 await service.close(timeout=self._options.shutdown_seconds)
             await scheduler.wait_and_close(timeout=self._options.shutdown_seconds)
             await self._give_back()
 
-    async def _claim_until_stopped(self, scheduler: aiojobs.Scheduler) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            claimed = await self._claim() if self._busy < self._options.concurrency else []
-            if claimed:
-                self._busy += 1
-                await scheduler.spawn(self._process(claimed))
-            else:
-                await self._sleep(self._options.poll_seconds)
-
-    async def _claim(self) -> list[Job]:
-        try:
-            async with self._database.operator() as operator:
-                return await jobs.claim(
-                    operator,
-                    worker=self._name,
-                    limit=self._options.batch,
-                    lease_seconds=self._options.lease_seconds,
-                )
-        except errors.Unavailable as error:
-            log.warning("claim_failed", error=str(error))
-            return []
-
-    async def _process(self, claimed: Sequence[Job]) -> None:
-        try:
-            async with self._kept(claimed):
-                await self._indexer.index(claimed)
-        except errors.Unavailable as error:
-            log.warning("batch_left", jobs=len(claimed), error=str(error))  # the lease ends it
-        except Exception:
-            log.exception("batch_failed", jobs=len(claimed))
-        finally:
-            self._busy -= 1  # counted here: the scheduler drops a job only after the waking
-            self._wake.set()
-
-    @contextlib.asynccontextmanager
-    async def _kept(self, claimed: Sequence[Job]) -> AsyncIterator[None]:
-        """Extends the leases for as long as the block runs."""
-        heartbeat = asyncio.create_task(self._extend([job.id for job in claimed]))
-        try:
-            yield
-        finally:
-            heartbeat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await heartbeat
-
-    async def _extend(self, ids: Sequence[int]) -> None:
-        while True:
-            await asyncio.sleep(self._options.lease_seconds / 3)
-            with contextlib.suppress(errors.Unavailable):
-                async with self._database.operator() as operator:
-                    await jobs.extend(
-                        operator, ids, worker=self._name, lease_seconds=self._options.lease_seconds
-                    )
+    def _wake(self) -> None:
+        for claiming in self._claimings:
+            claiming.wake()
 
     async def _listen(self) -> None:
         """Wakes the claiming as soon as a job is committed; polling is the net below."""
@@ -145,9 +99,9 @@ class Worker:
             try:
                 async with self._database.owner() as connection:
                     await connection.execute("LISTEN kladez_jobs")
-                    self._wake.set()
+                    self._wake()
                     async for _ in connection.notifies():
-                        self._wake.set()
+                        self._wake()
             except errors.Unavailable:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
@@ -168,14 +122,9 @@ class Worker:
             await jobs.prune(operator, hours=DONE_JOBS_KEPT_HOURS)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)
-            self._wake.set()
+            self._wake()
 
     async def _give_back(self) -> None:
         with contextlib.suppress(errors.Unavailable):
             async with self._database.operator() as operator:
                 await jobs.recover(operator, worker=self._name)
-
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()

@@ -64,7 +64,10 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
-    """What became of an attached file; `code` is the provider's, `message` ours, both empty when it is well."""
+    """What became of an attached file; `code` is the provider's, `message` ours, both empty when it is well.
+
+    `request_id` is what the provider calls the request that attached it, or the one that failed.
+    """
 
     file_id: str
     state: FileState
@@ -72,6 +75,7 @@ class FileOutcome:
     message: str = ""
     is_retryable: bool = False
     retry_after_seconds: float | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

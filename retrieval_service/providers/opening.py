@@ -1,4 +1,4 @@
-"""Opens the embedder and the answerer that are configured."""
+"""Opens the embedder, the answerer and the keeper of documents that are configured."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from retrieval_service.providers.openai.chat_completions import ChatCompletionsA
 from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings, open_client
 from retrieval_service.providers.openai.embeddings import EmbeddingSettings, open_openai_embedder
 from retrieval_service.providers.openai.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.store_settings import StoreSettings
 from retrieval_service.providers.openai.streaming import AnswerSettings
-from retrieval_service.providers.ports import Answerer, Embedder
+from retrieval_service.providers.openai.vector_stores import open_vector_stores
+from retrieval_service.providers.ports import Answerer, Embedder, RetrievalBackend
 
 # Room for title and heading beside the chunk, for models with a small window.
 WINDOW_SHARE = 0.8
@@ -65,6 +67,13 @@ async def open_answerer(settings: Settings) -> Answerer:
     )
     kind = ResponsesAnswerer if responses else ChatCompletionsAnswerer
     return kind(client, answers, provider=access.provider)
+
+
+async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:
+    """None when no provider is configured that could keep documents."""
+    if not has_openai(settings):
+        return None
+    return await open_vector_stores(openai_access(settings), StoreSettings())
 
 
 def has_openai(settings: Settings) -> bool:

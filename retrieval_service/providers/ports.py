@@ -53,12 +53,17 @@ class Answerer(Protocol):
 class RetrievalBackend(Protocol):
     """Keeps documents as files in stores and searches them; a store belongs to one tenant.
 
-    Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`. What has been removed may be found for a
-    short while, and filters may let too much pass, so whoever answers with hits checks them first.
+    The id of a request is what the provider calls it, empty when it does not say. Raises
+    `errors.ProviderUnavailable` or `errors.ProviderRefused`. What has been removed may be found for a short
+    while, and filters may let too much pass, so whoever answers with hits checks them first.
     """
 
     async def ensure_store(self, name: str, metadata: Mapping[str, str]) -> str:
         """The id of the store with this name and metadata, which is created when there is none."""
+        ...
+
+    async def has_store(self, store_id: str) -> bool:
+        """False for a store that the provider has deleted, or that has expired."""
         ...
 
     async def delete_store(self, store_id: str) -> None:
@@ -69,12 +74,12 @@ class RetrievalBackend(Protocol):
         """Each old file serves until its successor is ready; raises only when no document could succeed."""
         ...
 
-    async def update_attributes(self, store_id: str, file_id: str, document: RemoteDocument) -> None:
-        """For a document that changed in all but its text: nothing is processed anew."""
+    async def update_attributes(self, store_id: str, file_id: str, document: RemoteDocument) -> str:
+        """For a document that changed in all but its text: nothing is processed anew. Returns the request's id."""
         ...
 
-    async def remove(self, store_id: str, file_id: str) -> None:
-        """From the store and from the provider; a file that is gone is fine."""
+    async def remove(self, store_id: str, file_id: str) -> str:
+        """From the store and from the provider; a file that is gone is fine. Returns the request's id."""
         ...
 
     async def list_files(self, store_id: str) -> tuple[StoreFile, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from retrieval_service.domain.conditions import Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.records import DocumentKey, StoredDocument
 from retrieval_service.services.importing import prepare, store, under
+from retrieval_service.services.remote_purging import RemotelyPurged, RemotePurger
 from retrieval_service.stores import documents, imports, purges, selections
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.selections import SAMPLE_SIZE
@@ -31,7 +32,7 @@ class Affected:
 
 @dataclass(frozen=True, kw_only=True)
 class PurgedTable:
-    """Rows of a table that were removed, and rows that were found afterwards."""
+    """Rows of a table, or files at the retrieval provider, that were removed and that were found afterwards."""
 
     name: str
     removed_count: int
@@ -50,8 +51,9 @@ class Undone:
 class Editor:
     """Documents of one tenant at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, remote: RemotePurger) -> None:
         self._database = database
+        self._remote = remote
 
     async def update(
         self,
@@ -91,9 +93,20 @@ class Editor:
             return affecting(await selections.enqueue(scope, selection))
 
     async def purge(self, tenant_id: UUID, selection: Selection) -> tuple[Affected, list[PurgedTable]]:
-        """Removes the documents for good; what is left of them is counted after the removal is committed."""
+        """Removes the documents for good; what is left of them is counted after the removal is committed.
+
+        A retrieval provider comes first: while it holds something, the rows that tell of it stay, deleted.
+        """
+        if (known := await self._begin_remote_purge(tenant_id, selection)) is not None:
+            purged = await self._remote.purge(tenant_id, known)
+            selection = Selection(ids=known, deleted_too=True)
+        else:
+            purged = None
         async with self._database.tenant(tenant_id) as scope:
-            traces = await purges.traces(scope, await selections.lock(scope, selection))
+            ids = await selections.lock(scope, selection)
+            if purged:
+                await self._remote.check(scope, ids)
+            traces = await purges.traces(scope, ids)
             removed = await purges.remove(scope, traces)
         async with self._database.tenant(tenant_id) as scope:
             remaining = await purges.remaining(scope, traces)
@@ -104,7 +117,15 @@ class Editor:
             PurgedTable(name=name, removed_count=removed.get(name, 0), remaining_count=remaining[name])
             for name in sorted(remaining)
         ]
-        return affecting(traces.document_ids), receipt
+        return affecting(traces.document_ids), [*receipt, *remote_lines(purged)]
+
+    async def _begin_remote_purge(self, tenant_id: UUID, selection: Selection) -> list[UUID] | None:
+        """The documents, deleted so that no worker sends them any more; None when no provider knows them."""
+        async with self._database.tenant(tenant_id) as scope:
+            ids = await selections.lock(scope, selection)
+            if not ids or not await self._remote.is_concerned(scope, ids):
+                return None
+            return await selections.delete(scope, selection)
 
     async def undo_import(self, tenant_id: UUID, import_id: UUID) -> Undone:
         """Done a second time it finds nothing but what it had to leave alone."""
@@ -153,6 +174,21 @@ def found(document: StoredDocument | None) -> StoredDocument:
     if document is None:
         raise errors.NotFound("there is no such document")
     return document
+
+
+def remote_lines(purged: RemotelyPurged | None) -> list[PurgedTable]:
+    """The receipt's lines about the retrieval provider; none when it was not concerned."""
+    if purged is None:
+        return []
+    before, after = purged.before, purged.after
+    return [
+        remote_line("openai files", before.files, after.files),
+        remote_line("openai vector store files", before.store_files, after.store_files),
+    ]
+
+
+def remote_line(name: str, before: Set[str], after: Set[str]) -> PurgedTable:
+    return PurgedTable(name=name, removed_count=len(before - after), remaining_count=len(after))
 
 
 def affecting(ids: Sequence[UUID]) -> Affected:

@@ -124,12 +124,15 @@ async def forget(scope: TenantScope, file_ids: Sequence[str]) -> None:
 
 SELECT_LEFTOVERS = """
 SELECT file_id, document_id, store_id, role, version, content_digest, attributes_digest, byte_count, created_at
-FROM document_files WHERE tenant_id = %(tenant_id)s AND role = 'leftover' ORDER BY created_at, file_id LIMIT %(limit)s
+FROM document_files f WHERE tenant_id = %(tenant_id)s AND role = 'leftover' AND NOT EXISTS (
+    SELECT FROM document_sync_jobs j WHERE j.tenant_id = f.tenant_id AND j.document_id = f.document_id
+        AND j.target = 'openai' AND j.status = 'processing')
+ORDER BY created_at, file_id LIMIT %(limit)s
 """
 
 
 async def leftovers(scope: TenantScope, limit: int) -> list[DocumentFile]:
-    """Oldest first."""
+    """Oldest first, without those of documents that are being worked on: a worker may be taking one up again."""
     async with scope.connection.cursor(row_factory=class_row(DocumentFile)) as cursor:
         await cursor.execute(SELECT_LEFTOVERS, {"tenant_id": scope.tenant_id, "limit": limit})
         return await cursor.fetchall()

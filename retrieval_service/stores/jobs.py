@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from retrieval_service.stores.database import TenantScope, only
 
 CHANNEL = "kladez_jobs"
+PGVECTOR, OPENAI = "pgvector", "openai"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +51,15 @@ WITH RECURSIVE waiting AS (
 share AS (
     SELECT tenant_id, ceil(%(limit)s::float8 / count(*) OVER ())::int AS fair
     FROM waiting w WHERE EXISTS (SELECT FROM document_sync_jobs j
-        WHERE j.tenant_id = w.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now())
+        WHERE j.tenant_id = w.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
+            AND j.target = %(target)s)
     ORDER BY random() LIMIT %(limit)s
 ),
 picked AS (
     SELECT ready.id, ready.is_orphan, ready.attempts FROM share, LATERAL (
         SELECT j.id, j.is_orphan, j.attempts FROM document_sync_jobs j
         WHERE j.tenant_id = share.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
-            AND j.target = 'pgvector'
+            AND j.target = %(target)s
             AND NOT EXISTS (SELECT FROM document_sync_jobs p
                 WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id AND p.target = j.target
                     AND p.status = 'processing')
@@ -76,10 +78,12 @@ RETURNING id, tenant_id, document_id, action, attempts
 """
 
 
-async def claim(operator: AsyncConnection, *, worker: str, limit: int, lease_seconds: float) -> list[Job]:
-    """Up to `limit` due jobs, each for another document, now processed by this worker alone."""
+async def claim(
+    operator: AsyncConnection, *, worker: str, limit: int, lease_seconds: float, target: str = PGVECTOR
+) -> list[Job]:
+    """Up to `limit` due jobs for the target, each for another document, now processed by this worker alone."""
     async with operator.cursor(row_factory=class_row(Job)) as cursor:
-        parameters = {"worker": worker, "limit": limit, "lease_seconds": lease_seconds}
+        parameters = {"worker": worker, "limit": limit, "lease_seconds": lease_seconds, "target": target}
         await cursor.execute(CLAIM, parameters)
         return await cursor.fetchall()
 
@@ -203,24 +207,26 @@ async def prune(operator: AsyncConnection, *, hours: int) -> int:
 STANDING = """
 SELECT count(*) FILTER (WHERE status = 'processing' OR (status = 'pending' AND scheduled_at <= now())) AS due_count,
     count(*) FILTER (WHERE status = 'error' OR (status = 'pending' AND attempts > 0)) AS failed_count
-FROM document_sync_jobs WHERE target = 'pgvector' AND status <> 'done'
+FROM document_sync_jobs WHERE target = %(target)s AND status <> 'done'
 """
 
 
-async def standing(operator: AsyncConnection) -> Standing:
+async def standing(operator: AsyncConnection, *, target: str = PGVECTOR) -> Standing:
     """Over all tenants."""
     async with operator.cursor(row_factory=class_row(Standing)) as cursor:
-        await cursor.execute(STANDING)
+        await cursor.execute(STANDING, {"target": target})
         return only(await cursor.fetchone())
 
 
 OLDEST_PENDING = """
-SELECT min(created_at) FROM document_sync_jobs WHERE tenant_id = %(tenant_id)s AND status = 'pending'
+SELECT min(created_at) FROM document_sync_jobs
+WHERE tenant_id = %(tenant_id)s AND status = 'pending' AND target = %(target)s
 """
 
 
-async def oldest_pending(scope: TenantScope) -> datetime | None:
+async def oldest_pending(scope: TenantScope, *, target: str = PGVECTOR) -> datetime | None:
     """When the job that has waited longest was queued."""
-    cursor = await scope.connection.execute(OLDEST_PENDING, {"tenant_id": scope.tenant_id})
+    parameters = {"tenant_id": scope.tenant_id, "target": target}
+    cursor = await scope.connection.execute(OLDEST_PENDING, parameters)
     row = await cursor.fetchone()
     return row[0] if row else None

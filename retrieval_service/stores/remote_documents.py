@@ -194,11 +194,12 @@ async def counts(scope: TenantScope) -> dict[str, int]:
 COUNT_UPLOADING = """
 SELECT count(*) FROM document_sync_jobs
 WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(ids)s) AND target = 'openai' AND status = 'processing'
+    AND action = 'upsert'
 """
 
 
 async def count_uploading(scope: TenantScope, ids: Sequence[UUID]) -> int:
-    """How many of the documents a worker is busy with at the provider at this moment."""
+    """How many of the documents a worker may be sending to the provider at this moment."""
     parameters = {"tenant_id": scope.tenant_id, "ids": list(ids)}
     cursor = await scope.connection.execute(COUNT_UPLOADING, parameters)
     return only(await cursor.fetchone())[0]

@@ -10,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from retrieval_service import worker as worker_module
+from retrieval_service.claiming import Lane
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.stores import jobs
 from retrieval_service.worker import Worker, WorkerOptions
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
@@ -140,12 +142,11 @@ async def test_broken_chore_keeps_no_other_from_its_work(
         tried.release()
         raise RuntimeError("out of order")
 
-    options = WorkerOptions(
-        concurrency=1, batch=32, lease_seconds=LONG_LEASE, poll_seconds=30, shutdown_seconds=1
-    )
+    options = WorkerOptions(lease_seconds=LONG_LEASE, poll_seconds=30, shutdown_seconds=1)
+    lane = Lane(target=jobs.PGVECTOR, concurrency=1, batch=32, work=indexer(bench, "alive").index)
     worker = Worker(
         bench.service.database,
-        indexer(bench, "alive"),
+        [lane],
         name="alive",
         options=options,
         housekeeping=[broken],

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.remote_documents import content_of
 from retrieval_service.domain.remote_files import RemoteDocument
 from retrieval_service.providers.openai.attributes import (
     attributes_of,
-    content_of,
     file_name,
     read_name,
     revision_of,

@@ -16,7 +16,7 @@ from openai.types.vector_stores.file_batch_create_params import File
 from retrieval_service import errors
 from retrieval_service.domain.remote_files import Attributes, FileOutcome
 from retrieval_service.providers.openai import outcomes
-from retrieval_service.providers.openai.attempts import Attempts, genuine
+from retrieval_service.providers.openai.attempts import Attempts, genuine, request_id_of
 from retrieval_service.providers.openai.store_settings import StoreSettings
 from retrieval_service.providers.openai.write_pace import StorePaces
 
@@ -52,6 +52,7 @@ class Batch:
     """Files that a store took together; without `batch_id` the answer that would have told it was lost."""
 
     batch_id: str
+    request_id: str
     file_ids: Sequence[str]
 
 
@@ -90,11 +91,11 @@ class Attaching:
         async def create() -> Batch:
             async with self._paces.write(store_id, deadline=attempts.deadline):
                 batch = genuine(await attempts.once(lambda: request(store_id, files=files)))
-            return Batch(batch_id=batch.id, file_ids=file_ids)
+            return Batch(batch_id=batch.id, request_id=request_id_of(batch), file_ids=file_ids)
 
         async def look() -> Batch | None:
             is_taken = await self._are_attached(store_id, file_ids, attempts)
-            return Batch(batch_id="", file_ids=file_ids) if is_taken else None
+            return Batch(batch_id="", request_id="", file_ids=file_ids) if is_taken else None
 
         return await attempts.make(create, look)
 
@@ -161,7 +162,8 @@ class Attaching:
 
     async def _outcomes(self, store_id: str, batch: Batch, attempts: Attempts) -> list[FileOutcome]:
         told = self._of_batch if batch.batch_id else self._of_files
-        return outcomes.in_order(batch.file_ids, await told(store_id, batch, attempts))
+        ended = outcomes.in_order(batch.file_ids, await told(store_id, batch, attempts))
+        return [replace(outcome, request_id=batch.request_id) for outcome in ended]
 
     async def _of_batch(self, store_id: str, batch: Batch, attempts: Attempts) -> list[FileOutcome]:
         request = self._client.vector_stores.file_batches.list_files

@@ -99,6 +99,11 @@ def genuine(answer: Answer) -> Answer:
     return answer
 
 
+def request_id_of(answer: BaseModel | None) -> str:
+    """What the server calls the request that it answered; empty when it does not say."""
+    return getattr(answer, "_request_id", None) or ""
+
+
 async def side_by_side(
     tasks: Iterable[Callable[[], Coroutine[None, None, Result]]], *, at_once: int
 ) -> list[Result]:

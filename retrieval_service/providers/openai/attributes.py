@@ -6,12 +6,12 @@ Tags and metadata get the places that are left. A document with more of them say
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from retrieval_service.domain.remote_documents import content_digest
 from retrieval_service.domain.remote_files import AttributeValue, RemoteDocument
 
 MOST_ATTRIBUTES = 16
@@ -27,13 +27,8 @@ REVISION_LENGTH = 12
 _NAME = re.compile(r"(?P<document_id>[0-9a-f-]{36})@(?P<revision>[0-9a-f]{12})\.md")
 
 
-def content_of(document: RemoteDocument) -> bytes:
-    """The title stands on top, because a search sees nothing but the text."""
-    return (f"# {document.title}\n\n{document.text}" if document.title else document.text).encode()
-
-
 def revision_of(document: RemoteDocument) -> str:
-    return hashlib.sha256(content_of(document)).hexdigest()[:REVISION_LENGTH]
+    return content_digest(document)[:REVISION_LENGTH]
 
 
 def file_name(document: RemoteDocument) -> str:

@@ -35,6 +35,7 @@ REFUSED_IN_STREAM = EXHAUSTED | {
 # No hyphens: an API key never looks like a code.
 # No key, a wrong one, or one that may not do this.
 LOCKED_OUT = (401, 403)
+MISSING = 404
 CODE = re.compile(r"[a-z0-9_]{1,64}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -62,12 +63,14 @@ def translated() -> Iterator[None]:
 def from_status(error: openai.APIStatusError) -> errors.KladezError:
     """Temporary or for good, by the status and by the code that overrules it."""
     message = _sentence(error.status_code, error.code or error.type, error.request_id)
+    request = {"provider_request_id": _token(REQUEST_ID, error.request_id)} if error.request_id else {}
     if _is_exhausted(error.code, error.type) or error.status_code in LOCKED_OUT:
-        return errors.ProviderLocked(message)
+        return errors.ProviderLocked(message, **request)
     if not _is_transient(error.status_code):
-        return errors.ProviderRefused(message)
+        kind = errors.ProviderMissing if error.status_code == MISSING else errors.ProviderRefused
+        return kind(message, **request)
     wait_seconds = retry_after_seconds(error.response.headers, now=time.time())
-    return errors.ProviderUnavailable(message, retry_after_seconds=wait_seconds)
+    return errors.ProviderUnavailable(message, retry_after_seconds=wait_seconds, **request)
 
 
 def in_stream(code: str | None) -> errors.KladezError:

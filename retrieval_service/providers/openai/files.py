@@ -9,9 +9,10 @@ import openai
 from openai import AsyncOpenAI
 from openai.types import FileDeleted, FileObject
 
+from retrieval_service.domain.remote_documents import content_of
 from retrieval_service.domain.remote_files import RemoteDocument, UploadedFile
-from retrieval_service.providers.openai.attempts import Attempts, genuine
-from retrieval_service.providers.openai.attributes import content_of, file_name, read_name
+from retrieval_service.providers.openai.attempts import Attempts, genuine, request_id_of
+from retrieval_service.providers.openai.attributes import file_name, read_name
 
 # What the SDK's own uploads to vector stores say; listing asks for it too, so other purposes never mix in.
 PURPOSE = "assistants"
@@ -47,8 +48,8 @@ class Files:
                 if known := read_name(file.filename):
                     yield UploadedFile(file_id=file.id, document_id=known[0], revision=known[1])
 
-    async def delete(self, file_id: str, attempts: Attempts) -> None:
-        """Also takes it out of every store; what is gone already is fine."""
+    async def delete(self, file_id: str, attempts: Attempts) -> str:
+        """Also takes it out of every store; what is gone already is fine. Returns the id of the request."""
 
         async def request() -> FileDeleted | None:
             try:
@@ -56,7 +57,7 @@ class Files:
             except openai.NotFoundError:
                 return None
 
-        await attempts.ask(request)
+        return request_id_of(await attempts.ask(request))
 
     async def _newest(self, name: str, attempts: Attempts) -> str | None:
         async with aclosing(self._listed(attempts)) as files:

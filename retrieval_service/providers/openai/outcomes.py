@@ -58,6 +58,7 @@ def missing(file_id: str) -> FileOutcome:
 def prevented(file_id: str, error: errors.KladezError) -> FileOutcome:
     """For a file whose upload or attachment failed."""
     wait = error.retry_after_seconds if isinstance(error, errors.ProviderUnavailable) else None
+    request_id = error.metadata.get("provider_request_id", "")
     return FileOutcome(
         file_id=file_id,
         state=FileState.FAILED,
@@ -65,6 +66,7 @@ def prevented(file_id: str, error: errors.KladezError) -> FileOutcome:
         message=str(error),
         is_retryable=isinstance(error, errors.Unavailable),
         retry_after_seconds=wait,
+        request_id=request_id,
     )
 
 

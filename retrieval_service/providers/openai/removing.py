@@ -21,11 +21,11 @@ class Removing:
         self._paces = paces
         self._settings = settings
 
-    async def remove(self, store_id: str, file_id: str) -> None:
+    async def remove(self, store_id: str, file_id: str) -> str:
         """The store first: its search forgets the file sooner than by the file's own deletion."""
         attempts = Attempts(self._settings.work)
         await attempts.persist(lambda: self._detach(store_id, file_id, attempts))
-        await self._files.delete(file_id, attempts)
+        return await self._files.delete(file_id, attempts)
 
     async def _detach(self, store_id: str, file_id: str, attempts: Attempts) -> None:
         async with self._paces.write(store_id, deadline=attempts.deadline):

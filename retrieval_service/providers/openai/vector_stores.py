@@ -13,6 +13,7 @@ from openai.types import VectorStore, VectorStoreDeleted, VectorStoreSearchRespo
 from openai.types.vector_store_search_params import RankingOptions
 from openai.types.vector_stores import VectorStoreFile
 
+from retrieval_service import errors
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.remote_files import (
     FileOutcome,
@@ -26,7 +27,7 @@ from retrieval_service.domain.remote_files import (
 )
 from retrieval_service.providers.openai import filters, found, outcomes
 from retrieval_service.providers.openai.attaching import Attaching, Attachment
-from retrieval_service.providers.openai.attempts import Attempts, genuine
+from retrieval_service.providers.openai.attempts import Attempts, genuine, request_id_of
 from retrieval_service.providers.openai.attributes import attributes_of, parsed_id
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
 from retrieval_service.providers.openai.files import Files
@@ -87,6 +88,15 @@ class VectorStores:
         await attempts.ask(request)
         self._paces.forget(store_id)
 
+    async def has_store(self, store_id: str) -> bool:
+        """False for a store that has expired or was deleted."""
+        request = self._client.vector_stores.retrieve
+        try:
+            store = genuine(await Attempts(self._settings.work).ask(lambda: request(store_id)))
+        except errors.ProviderMissing:
+            return False
+        return store.status != "expired"
+
     async def upload(self, document: RemoteDocument) -> str:
         """The id of the file, which is in no store yet."""
         return await self._files.upload(document, Attempts(self._settings.work))
@@ -102,22 +112,23 @@ class VectorStores:
     async def replace(self, store_id: str, replacements: Sequence[Replacement]) -> tuple[Replaced, ...]:
         return await self._replacing.replace(store_id, replacements)
 
-    async def remove(self, store_id: str, file_id: str) -> None:
-        await self._removing.remove(store_id, file_id)
+    async def remove(self, store_id: str, file_id: str) -> str:
+        return await self._removing.remove(store_id, file_id)
 
-    async def update_attributes(self, store_id: str, file_id: str, document: RemoteDocument) -> None:
+    async def update_attributes(self, store_id: str, file_id: str, document: RemoteDocument) -> str:
         """For a document that changed in all but its text: nothing is processed anew."""
         attempts = Attempts(self._settings.work)
         update = self._client.vector_stores.files.update
         attributes = attributes_of(document)
 
-        async def act() -> None:
+        async def act() -> str:
             async with self._paces.write(store_id, deadline=attempts.deadline):
-                await attempts.once(
+                updated = await attempts.once(
                     lambda: update(file_id, vector_store_id=store_id, attributes=dict(attributes))
                 )
+                return request_id_of(updated)
 
-        await attempts.persist(act)
+        return await attempts.persist(act)
 
     async def list_files(self, store_id: str) -> tuple[StoreFile, ...]:
         """Everything in the store, also what is not ours."""
