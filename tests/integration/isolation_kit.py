@@ -167,10 +167,14 @@ async def hold_remotely(running: Running, shop: Shop, document_id: uuid.UUID) ->
             "tenant_id": shop.tenant_id,
             "document_id": document_id,
             "store_id": f"vs_{MARK}_{shop.tenant_id}",
-            "file_id": f"file-{MARK}-{document_id}",
+            "file_id": remote_file_id(document_id),
             "question": QUESTION,
         }
         await connection.execute(REMOTE_FILE, parameters)
+
+
+def remote_file_id(document_id: uuid.UUID) -> str:
+    return f"file-{MARK}-{document_id}"
 
 
 TABLES = """

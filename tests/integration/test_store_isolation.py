@@ -27,18 +27,21 @@ from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     chats,
     chunks,
+    document_files,
     documents,
     imports,
     index_jobs,
     jobs,
     passages,
     purges,
+    remote_documents,
     selections,
     sources,
     spaces,
     sync_log,
     tenants,
     usage,
+    vector_stores,
 )
 from retrieval_service.stores.database import TenantScope
 from tests.integration.isolation_kit import (
@@ -47,6 +50,7 @@ from tests.integration.isolation_kit import (
     Owned,
     dump,
     new_owned,
+    remote_file_id,
 )
 from tests.integration.service_kit import (
     Running,
@@ -106,6 +110,21 @@ def change(own: Owned) -> chunks.Change:
     kept = chunks.KeptChunk(id=own.chunk_id, place=place())
     return chunks.Change(
         document_id=own.document_id, version=1, added=[added], kept=[kept], removed=[own.chunk_id]
+    )
+
+
+def file_of_another(own: Owned) -> document_files.DocumentFile:
+    """The first tenant's own file by its id."""
+    return document_files.DocumentFile(
+        file_id=remote_file_id(own.document_id),
+        document_id=own.document_id,
+        store_id="vs_mine",
+        role=document_files.PRIMARY,
+        version=1,
+        content_digest="mine",
+        attributes_digest="mine",
+        byte_count=1,
+        created_at=END[0],
     )
 
 
@@ -224,6 +243,28 @@ STORES: dict[str, Trial] = {
     "chunks.mark_failed": (lambda scope, own: chunks.mark_failed(scope, own.document_id, "x"), NO_ROWS),
     "chunks.remove_stale": (lambda scope, _: chunks.remove_stale(scope), NO_ROWS),
     "chunks.count": (lambda scope, _: chunks.count(scope), NO_ROWS),
+    "document_files.primary_of": (
+        lambda scope, own: document_files.primary_of(scope, [own.document_id]),
+        NO_ROWS,
+    ),
+    "document_files.of_documents": (
+        lambda scope, own: document_files.of_documents(scope, [own.document_id]),
+        NO_ROWS,
+    ),
+    "document_files.everything": (lambda scope, _: document_files.everything(scope), NO_ROWS),
+    "document_files.set_primary": (
+        lambda scope, own: document_files.set_primary(scope, file_of_another(own)),
+        NO_ROWS,
+    ),
+    "document_files.add_leftovers": (
+        lambda scope, own: document_files.add_leftovers(scope, [file_of_another(own)]),
+        NO_ROWS,
+    ),
+    "document_files.forget": (
+        lambda scope, own: document_files.forget(scope, [file_of_another(own).file_id]),
+        NO_ROWS,
+    ),
+    "document_files.leftovers": (lambda scope, _: document_files.leftovers(scope, 9), NO_ROWS),
     "documents.upsert": (
         lambda scope, _: documents.upsert(
             scope, [Draft(source_type="article", external_id="cloves", content="mine")]
@@ -351,6 +392,35 @@ STORES: dict[str, Trial] = {
         lambda scope, _: sources.delete_documents(scope, "article", ["cloves"], unchanged_since=END[0]),
         NO_ROWS,
     ),
+    "remote_documents.read": (lambda scope, own: remote_documents.read(scope, [own.document_id]), NO_ROWS),
+    "remote_documents.begin_uploads": (
+        lambda scope, own: remote_documents.begin_uploads(scope, [own.document_id]),
+        NO_ROWS,
+    ),
+    "remote_documents.mark_synced": (
+        lambda scope, own: remote_documents.mark_synced(scope, own.document_id, 1, "mine"),
+        NO_ROWS,
+    ),
+    "remote_documents.mark_removed": (
+        lambda scope, own: remote_documents.mark_removed(scope, own.document_id),
+        NO_ROWS,
+    ),
+    "remote_documents.mark_failed": (
+        lambda scope, own: remote_documents.mark_failed(scope, own.document_id, "mine"),
+        NO_ROWS,
+    ),
+    "remote_documents.enqueue_all": (lambda scope, _: remote_documents.enqueue_all(scope), NO_ROWS),
+    # It cannot know that a document it does not see is not gone: it queues a job of its own tenant.
+    "remote_documents.enqueue": (
+        lambda scope, own: remote_documents.enqueue(scope, [own.document_id]),
+        (1,),
+    ),
+    "remote_documents.reset": (lambda scope, _: remote_documents.reset(scope), NO_ROWS),
+    "remote_documents.counts": (lambda scope, _: remote_documents.counts(scope), NO_ROWS),
+    "remote_documents.count_uploading": (
+        lambda scope, own: remote_documents.count_uploading(scope, [own.document_id]),
+        NO_ROWS,
+    ),
     "spaces.count_vectors": (lambda scope, _: spaces.count_vectors(scope, 1), NO_ROWS),
     "sync_log.record": (
         lambda scope, own: sync_log.record(
@@ -367,6 +437,9 @@ STORES: dict[str, Trial] = {
     ),
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
+    "vector_stores.get": (lambda scope, _: vector_stores.get(scope), NO_ROWS),
+    "vector_stores.put": (lambda scope, _: vector_stores.put(scope, f"vs_{scope.tenant_id}"), NO_ROWS),
+    "vector_stores.remove": (lambda scope, _: vector_stores.remove(scope), NO_ROWS),
 }
 
 
@@ -429,6 +502,10 @@ WRITERS = {
     "chunks.apply",
     "chunks.mark_failed",
     "chunks.remove_stale",
+    "document_files.add_leftovers",
+    "document_files.forget",
+    "document_files.leftovers",
+    "document_files.set_primary",
     "documents.delete",
     "documents.enqueue_all",
     "documents.lock",
@@ -455,10 +532,19 @@ WRITERS = {
     "sources.delete_documents",
     "sources.record_sync",
     "purges.remove",
+    "remote_documents.begin_uploads",
+    "remote_documents.count_uploading",
+    "remote_documents.enqueue_all",
+    "remote_documents.mark_failed",
+    "remote_documents.mark_removed",
+    "remote_documents.mark_synced",
+    "remote_documents.reset",
     "selections.delete",
     "selections.enqueue",
     "sync_log.record",
     "usage.add",
+    "vector_stores.put",
+    "vector_stores.remove",
 }
 
 

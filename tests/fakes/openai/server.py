@@ -66,7 +66,10 @@ async def _recorded(request: web.Request, handler: Handler) -> web.StreamRespons
     request[EXCHANGE] = exchange
     await request.app[FAKE].journal.add(exchange)
     try:
-        return await handler(request)
+        response = await handler(request)
+        if not response.prepared:
+            response.headers.setdefault("x-request-id", wire.new_id("req_"))
+        return response
     except (asyncio.CancelledError, ConnectionResetError):
         exchange.is_disconnected = True
         raise

@@ -1190,11 +1190,11 @@ class PurgedTable(_message.Message):
     REMOVED_COUNT_FIELD_NUMBER: _builtins.int
     REMAINING_COUNT_FIELD_NUMBER: _builtins.int
     table: _builtins.str
-    """The table's name."""
+    """The table's name; "openai files" and "openai vector store files" are what was kept at OpenAI Retrieval."""
     removed_count: _builtins.int
-    """Rows that were removed."""
+    """Rows or files that were removed."""
     remaining_count: _builtins.int
-    """Rows that were found afterwards, in a transaction of their own; 0."""
+    """Rows that were found afterwards, in a transaction of their own, or files that OpenAI still lists; 0."""
     def __init__(
         self,
         *,
