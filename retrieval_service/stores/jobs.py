@@ -39,7 +39,8 @@ class Standing:
 
 
 # Tenants are visited in turn, so that one tenant's import does not keep the others waiting. Jobs whose worker
-# died come one at a time, the least tried first: the one that kills its workers takes no others with it.
+# died come one at a time, the least tried first: the one that kills its workers takes no others with it. At a
+# provider, where each attempt takes seconds and a look for what the last one left, only from the second death on.
 CLAIM = """
 WITH RECURSIVE waiting AS (
     (SELECT tenant_id FROM document_sync_jobs WHERE status = 'pending' ORDER BY tenant_id LIMIT 1)
@@ -56,8 +57,9 @@ share AS (
     ORDER BY random() LIMIT %(limit)s
 ),
 picked AS (
-    SELECT ready.id, ready.is_orphan, ready.attempts FROM share, LATERAL (
-        SELECT j.id, j.is_orphan, j.attempts FROM document_sync_jobs j
+    SELECT ready.id, ready.comes_alone, ready.attempts FROM share, LATERAL (
+        SELECT j.id, j.attempts, j.is_orphan AND (j.target = 'pgvector' OR j.attempts > 1) AS comes_alone
+        FROM document_sync_jobs j
         WHERE j.tenant_id = share.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
             AND j.target = %(target)s
             AND NOT EXISTS (SELECT FROM document_sync_jobs p
@@ -67,9 +69,9 @@ picked AS (
     ) AS ready LIMIT %(limit)s
 ),
 chosen AS (
-    (SELECT id FROM picked WHERE is_orphan ORDER BY attempts, id LIMIT 1)
+    (SELECT id FROM picked WHERE comes_alone ORDER BY attempts, id LIMIT 1)
     UNION ALL
-    SELECT id FROM picked WHERE NOT EXISTS (SELECT FROM picked WHERE is_orphan)
+    SELECT id FROM picked WHERE NOT EXISTS (SELECT FROM picked WHERE comes_alone)
 )
 UPDATE document_sync_jobs SET status = 'processing', worker = %(worker)s, attempts = attempts + 1,
     lease_until = now() + make_interval(secs => %(lease_seconds)s)

@@ -19,6 +19,9 @@ from retrieval_service.wiring import Service
 from tests.integration.indexing_kit import Bench, open_bench, until, value
 from tests.integration.openai_stores_kit import PATIENT, remote, stores_at
 
+# Two cores may be shared with much else.
+WAIT_SECONDS = 90.0
+
 MIRROR = "UPDATE tenants SET is_mirrored = true WHERE id = %s"
 BUSY = """
 SELECT count(*) FROM document_sync_jobs WHERE target = 'openai' AND status IN ('pending', 'processing')
@@ -74,7 +77,7 @@ async def insert_documents(bench: Bench, tenant_id: UUID, count: int) -> list[UU
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def synced(bench: Bench, seconds: float = 30.0) -> None:
+async def synced(bench: Bench, seconds: float = WAIT_SECONDS) -> None:
     """Returns once nothing waits for the provider; attempts that failed are repeated without a pause."""
     await until(lambda: _is_synced(bench), seconds)
 
@@ -91,7 +94,7 @@ async def swept(bench: Bench) -> None:
     async def is_swept() -> bool:
         return await value(bench.sql, LEFTOVERS) == 0
 
-    await until(is_swept)
+    await until(is_swept, WAIT_SECONDS)
 
 
 async def standing_of(bench: Bench, document_id: UUID) -> Standing:

@@ -26,6 +26,7 @@ from tests.integration.indexing_kit import (
     emptied,
     insert,
     jobs_of,
+    recover,
     shared_database,
     until,
     value,
@@ -44,6 +45,10 @@ from tests.integration.remote_sync_kit import (
 
 UPLOADS, BATCHES, STORE_FILE = "/v1/files", "/file_batches", r"/vector_stores/[^/]+/files/[^/]+"
 REMOTE_JOBS = "SELECT count(*) FROM document_sync_jobs WHERE target = 'openai' AND status = %s"
+
+END_LEASES = (
+    "UPDATE document_sync_jobs SET lease_until = now() - interval '1 second' WHERE status = 'processing'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +264,18 @@ async def test_worker_without_a_provider_leaves_the_jobs_alone(bench: Bench, ten
     async with working(replace(bench.service, backend=None)):
         await until(lambda: is_indexed(bench, tenant_id))
     assert await value(bench.sql, REMOTE_JOBS, "pending") == 1
+
+
+async def test_documents_of_a_dead_worker_come_together_once_and_then_alone(
+    bench: Bench, tenant_id: UUID
+) -> None:
+    await insert_documents(bench, tenant_id, 3)
+    sizes = []
+    for _ in range(3):
+        sizes.append(len(await claim(bench)))
+        await bench.sql.execute(END_LEASES)
+        await recover(bench.service.database)
+    assert sizes == [3, 3, 1]
 
 
 async def test_stuck_provider_keeps_no_document_from_the_index(bench: Bench, tenant_id: UUID) -> None:

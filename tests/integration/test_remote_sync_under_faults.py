@@ -21,6 +21,7 @@ from tests.fakes.openai import Drop, Fate, Fault
 from tests.integration.indexing_kit import Bench, emptied, running, shared_database, until, value
 from tests.integration.openai_stores_kit import PATIENT
 from tests.integration.remote_sync_kit import (
+    WAIT_SECONDS,
     assert_in_step,
     insert_documents,
     mirrored_tenant,
@@ -101,6 +102,7 @@ def clear_up(bench: Bench) -> None:
             bench.fake.faults.take(concrete if concrete.startswith("/v1") else f"/v1{concrete}", method)
 
 
+@pytest.mark.timeout(5 * WAIT_SECONDS)
 async def test_five_hundred_documents_end_as_exactly_the_right_set_in_any_weather(bench: Bench) -> None:
     tenant_id = await mirrored_tenant(bench)
     slow, failing, stuck = Fate(seconds=0.3), Fate(error_code="server_error"), Fate(is_stuck=True)
@@ -110,7 +112,7 @@ async def test_five_hundred_documents_end_as_exactly_the_right_set_in_any_weathe
     unlucky = {str(ids[7]): slow, str(ids[8]): failing, str(ids[9]): stuck}
     bench.fake.storage.fates = dict(unlucky)
     async with two_workers(bench):
-        await until(lambda: were_tried(bench, set(unlucky)))
+        await until(lambda: were_tried(bench, set(unlucky)), WAIT_SECONDS)
         bench.fake.storage.fates = {}
         await settled(bench, tenant_id, ids)
         let_it_storm(bench)
