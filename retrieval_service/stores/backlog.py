@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from retrieval_service.stores.database import TenantScope, only
+from retrieval_service.stores.jobs import CHANNEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +28,6 @@ class QueuedJob:
     last_error: str
     scheduled_at: datetime
     created_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mirror:
-    """How far the retrieval provider is behind; `oldest_pending` is since when its oldest job waits."""
-
-    is_mirrored: bool
-    store_id: str
-    pending_count: int
-    synced_count: int
-    error_count: int
-    oldest_pending: datetime | None
 
 
 SELECT_PAGE = """
@@ -187,30 +176,29 @@ async def knows(scope: TenantScope, document_id: UUID) -> bool:
     return only(await (await scope.connection.execute(EXISTS, parameters)).fetchone())[0]
 
 
-MIRROR = """
-SELECT t.is_mirrored, coalesce(v.store_id, '') AS store_id,
-    counts.pending_count, counts.synced_count, counts.error_count,
-    (SELECT min(j.created_at) FROM document_sync_jobs j
-     WHERE j.tenant_id = t.id AND j.target = 'openai' AND j.status = 'pending') AS oldest_pending
-FROM tenants t LEFT JOIN vector_stores v ON v.tenant_id = t.id,
-    LATERAL (
-        SELECT count(*) FILTER (WHERE d.remote_status = 'pending') AS pending_count,
-            count(*) FILTER (WHERE d.remote_status = 'synced') AS synced_count,
-            count(*) FILTER (WHERE d.remote_status = 'error') AS error_count
-        FROM documents d WHERE d.tenant_id = t.id AND NOT d.is_deleted
-    ) AS counts
-WHERE t.id = %(tenant_id)s
+IS_MIRRORED = "SELECT is_mirrored FROM tenants WHERE id = %(tenant_id)s"
+
+
+async def is_mirrored(scope: TenantScope) -> bool:
+    """Whether changes of the tenant's documents are queued for the retrieval provider."""
+    cursor = await scope.connection.execute(IS_MIRRORED, {"tenant_id": scope.tenant_id})
+    return only(await cursor.fetchone())[0]
+
+
+OLDEST_PENDING = """
+SELECT min(created_at) FROM document_sync_jobs
+WHERE tenant_id = %(tenant_id)s AND target = 'openai' AND status = 'pending'
 """
 
 
-async def mirror(scope: TenantScope) -> Mirror:
-    async with scope.connection.cursor(row_factory=class_row(Mirror)) as cursor:
-        await cursor.execute(MIRROR, {"tenant_id": scope.tenant_id})
-        return only(await cursor.fetchone())
+async def oldest_remote(scope: TenantScope) -> datetime | None:
+    """When the job for the provider that has waited longest was queued."""
+    cursor = await scope.connection.execute(OLDEST_PENDING, {"tenant_id": scope.tenant_id})
+    return only(await cursor.fetchone())[0]
 
 
-WAKE = "SELECT pg_notify('kladez_jobs', '')"
+WAKE = "SELECT pg_notify(%(channel)s, '')"
 
 
 async def _wake(scope: TenantScope) -> None:
-    await scope.connection.execute(WAKE)
+    await scope.connection.execute(WAKE, {"channel": CHANNEL})
