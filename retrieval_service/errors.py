@@ -167,6 +167,18 @@ class ProviderMissing(ProviderRefused):
     reason = "PROVIDER_MISSING"
 
 
+class BackendMissing(KladezError):
+    """No retrieval provider is configured: set OPENAI_API_KEY."""
+
+    reason = "BACKEND_MISSING"
+
+
+class NotMirrored(KladezError):
+    """The tenant's documents are not kept at a retrieval provider."""
+
+    reason = "NOT_MIRRORED"
+
+
 class SpaceMismatch(KladezError):
     """The model returned vectors of another length than its embedding space has."""
 

@@ -40,6 +40,8 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.ProviderUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ProviderLocked: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ProviderRefused: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.BackendMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NotMirrored: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SpaceMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Misconfigured: grpc.StatusCode.FAILED_PRECONDITION,
     errors.KladezError: grpc.StatusCode.INTERNAL,

@@ -44,9 +44,7 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
     async def SyncNow(self, request: pb.SyncNowRequest, context: Any) -> pb.SyncNowResponse:
         document_id = fields.optional_uuid("document_id", request.document_id)
         call = calls.current()
-        queued = await self._overseer.sync_now(
-            calls.tenant_id(), document_id, request_id=call.request_id
-        )
+        queued = await self._overseer.sync_now(calls.tenant_id(), document_id, request_id=call.request_id)
         return pb.SyncNowResponse(queued_count=queued)
 
     async def ListSyncJobs(self, request: pb.ListSyncJobsRequest, context: Any) -> pb.ListSyncJobsResponse:
@@ -86,8 +84,11 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
         )
 
     async def RepairDrift(self, request: pb.RepairDriftRequest, context: Any) -> pb.RepairDriftResponse:
-        look = self._mender.repair if request.apply else self._mender.look
-        return sync_messages.drift(await look(calls.tenant_id()))
+        tenant_id = calls.tenant_id()
+        if not request.apply:
+            return sync_messages.drift(await self._mender.look(tenant_id))
+        report = await self._mender.repair(tenant_id, request_id=calls.current().request_id)
+        return sync_messages.drift(report)
 
     def _before(self, request: message.Message, token: str) -> int:
         """The id that the page begins behind."""

@@ -113,4 +113,3 @@ def duration(length: timedelta) -> duration_pb2.Duration:
     message = duration_pb2.Duration()
     message.FromTimedelta(length)
     return message
-

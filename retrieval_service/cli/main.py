@@ -14,6 +14,7 @@ import typer
 from retrieval_service import config, errors
 from retrieval_service.cli import (
     asking,
+    backfilling,
     benching,
     documents,
     evaluating,
@@ -26,6 +27,7 @@ from retrieval_service.cli import (
     sql_sources,
     starting,
     status,
+    syncing,
     tenants,
 )
 from retrieval_service.cli.failures import ExitCode, exit_code, explanation
@@ -40,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, reindexing, evaluating, benching):
+for group in (starting, operating, asking, status, reindexing, backfilling, evaluating, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
@@ -49,6 +51,7 @@ app.add_typer(schedules.app, name="schedule")
 app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")
 migrating.register(imports.app)
+syncing.register(schedules.sync)
 
 
 @app.callback()
