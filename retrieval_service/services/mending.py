@@ -52,6 +52,10 @@ class Mender:
         self._database = database
         self._backend = backend
 
+    @property
+    def has_backend(self) -> bool:
+        return self._backend is not None
+
     async def look(self, tenant_id: UUID) -> DriftReport:
         """Writes nothing anywhere."""
         return DriftReport(comparison=(await self._look(tenant_id)).comparison)

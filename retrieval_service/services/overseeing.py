@@ -14,6 +14,9 @@ from retrieval_service.stores.database import Database
 from retrieval_service.stores.sync_log import Entry, LoggedEntry
 
 
+LOG_DAYS = 90
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
     """How far the provider's copy is: living documents by status, and since when its oldest job waits."""
@@ -76,6 +79,11 @@ class Overseer:
             return await sync_log.page(
                 scope, before_id=before_id, document_id=document_id, outcome=outcome, limit=limit
             )
+
+    async def forget_old(self) -> None:
+        """The log of all tenants keeps a quarter of a year."""
+        async with self._database.operator() as operator:
+            await sync_log.prune(operator, days=LOG_DAYS)
 
 
 def _manual(action: str, request_id: str, document_ids: Sequence[UUID] = ()) -> Entry:
