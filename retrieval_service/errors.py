@@ -168,7 +168,7 @@ class ProviderMissing(ProviderRefused):
 
 
 class BackendMissing(KladezError):
-    """No retrieval provider is configured: set OPENAI_API_KEY."""
+    """No retrieval provider is configured: set OPENAI_API_KEY or OPENAI_BASE_URL."""
 
     reason = "BACKEND_MISSING"
 

@@ -25,12 +25,14 @@ from retrieval_service.services.editing import Editor
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.managing import Manager
+from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
-from retrieval_service.services.scheduling import Scheduler, reconciling
+from retrieval_service.services.scheduling import Scheduler, drift_watch, reconciling
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
@@ -66,6 +68,8 @@ class Service:
     sourcing: Sourcing
     scheduler: Scheduler
     reindexer: Reindexer
+    overseer: Overseer
+    mender: Mender
     searcher: Searcher
     answering: Answering
     meter: Meter
@@ -111,6 +115,7 @@ def assemble(
     meter = Meter(database)
     importer = Importer(database)
     addresses = source_addresses(settings)
+    mender = Mender(database, backend)
     return Service(
         settings=settings,
         database=database,
@@ -123,10 +128,12 @@ def assemble(
         importer=importer,
         declarer=Declarer(database, addresses),
         sourcing=Sourcing(database, importer, addresses),
-        scheduler=new_scheduler(settings, database),
+        scheduler=new_scheduler(settings, database, mender),
         editor=Editor(database, RemotePurger(database, backend)),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
+        overseer=Overseer(database),
+        mender=mender,
         searcher=searcher,
         answering=Answering(database, searcher, answerer, meter),
         meter=meter,
@@ -160,9 +167,13 @@ def reindex_options(settings: Settings) -> ReindexOptions:
     )
 
 
-def new_scheduler(settings: Settings, database: Database) -> Scheduler:
+def new_scheduler(settings: Settings, database: Database, mender: Mender) -> Scheduler:
     sourcing = Sourcing(database, Importer(database), source_addresses(settings))
-    return Scheduler(database, [reconciling(database, sourcing, settings.schedule_reconcile)])
+    planned = [
+        reconciling(database, sourcing, settings.schedule_reconcile),
+        drift_watch(mender, settings.schedule_drift),
+    ]
+    return Scheduler(database, planned)
 
 
 def source_addresses(settings: Settings) -> SourceAddresses:
@@ -197,7 +208,12 @@ def new_worker(service: Service) -> Worker:
         [indexing_lane(service, name), *syncing_lanes(service, name)],
         name=name,
         options=options,
-        housekeeping=[promoter.look_around, service.scheduler.look_around, *sweeping],
+        housekeeping=[
+            promoter.look_around,
+            service.scheduler.look_around,
+            service.overseer.forget_old,
+            *sweeping,
+        ],
         companions=[IndexRunner(service.reindexer).run],
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from google.protobuf import message
 from kladez.v1 import sync_service_pb2 as pb
@@ -14,6 +14,8 @@ from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.services.mending import Mender
 from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.reading import Reader
+
+Number = TypeVar("Number", bound=int)
 
 PAGE = {"default": 50, "largest": 200}
 NEWEST = 2**63 - 1
@@ -102,7 +104,7 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
         return self._page_tokens.write((ids[size - 1],), request, str(calls.tenant_id()))
 
 
-def filtered(field: str, number: int, names: dict[int, str]) -> str:
+def filtered(field: str, number: Number, names: Mapping[Number, str]) -> str:
     """The name behind a filter's number, "" for any; raises `Invalid` for a number that we do not know."""
     if number and number not in names:
         raise fields.refuse(field, "is unknown")

@@ -30,7 +30,9 @@ class Standing:
 
     @property
     def waiting_count(self) -> int:
-        return sum(one.pending_count + one.processing_count + one.mirror.pending_count for one in self.statuses)
+        return sum(
+            one.pending_count + one.processing_count + one.mirror.pending_count for one in self.statuses
+        )
 
     @property
     def synced_count(self) -> int:

@@ -80,7 +80,9 @@ def jobs(
 
 def retry(
     context: typer.Context,
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids of jobs; without any, all that failed.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(help="Ids of jobs; without any, all that failed.")
+    ] = None,
 ) -> None:
     """Queue jobs anew whose every attempt failed; exits with 1 when there are none."""
     request = pb.RetrySyncJobsRequest(sync_job_ids=ids or ())

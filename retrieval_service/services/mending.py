@@ -137,11 +137,16 @@ async def _page(scope: TenantScope, ids: Sequence[UUID]) -> Books:
 
 
 async def _write(scope: TenantScope, looked: Look, mend: Mend) -> None:
-    files = {file.file_id: file for file in looked.books.files.get(mend.document_id, ())}
+    await document_files.forget(scope, list(mend.forgotten))
+    standing = looked.books.standings.get(mend.document_id)
+    if standing is None or standing.is_unsettled:
+        # The worker looks for all files of such a document, and may take one of them: none must be swept away.
+        return
+    known = {file.file_id: file for file in looked.books.files.get(mend.document_id, ())}
     # A file that has to go must not stand for the document any more, and `add_leftovers` changes no role.
-    await document_files.forget(scope, [*mend.forgotten, *mend.doomed])
+    await document_files.forget(scope, list(mend.doomed))
     if mend.keep:
-        await document_files.set_primary(scope, _primary(looked, mend, files.get(mend.keep)))
+        await document_files.set_primary(scope, _primary(looked, mend, known.get(mend.keep)))
     doomed = [_leftover(looked, mend, file_id) for file_id in sorted(mend.doomed)]
     await document_files.add_leftovers(scope, doomed)
 

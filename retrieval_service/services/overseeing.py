@@ -13,7 +13,6 @@ from retrieval_service.stores.backlog import QueuedJob
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.sync_log import Entry, LoggedEntry
 
-
 LOG_DAYS = 90
 
 

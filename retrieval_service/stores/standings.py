@@ -14,16 +14,21 @@ from retrieval_service.stores.database import TenantScope
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A document, deleted or not; `is_given_up` when the queue has stopped trying to bring it there."""
+    """A document, deleted or not; `is_given_up` when the queue has stopped trying to bring it there.
+
+    While it `is_unsettled`, whoever sends it next looks for what earlier attempts have left behind.
+    """
 
     document_id: UUID
     version: int
     is_deleted: bool
     is_given_up: bool
+    is_unsettled: bool
 
 
 SELECT = """
-SELECT id AS document_id, version, is_deleted, remote_status = 'error' AS is_given_up
+SELECT id AS document_id, version, is_deleted, remote_status = 'error' AS is_given_up,
+    is_remote_unsettled AS is_unsettled
 FROM documents WHERE tenant_id = %(tenant_id)s
 """
 
@@ -37,7 +42,8 @@ async def everything(scope: TenantScope) -> list[Standing]:
 
 # Locked in the order in which upserts write, so that neither waits for the other in a circle.
 LOCK = """
-SELECT id AS document_id, version, is_deleted, remote_status = 'error' AS is_given_up
+SELECT id AS document_id, version, is_deleted, remote_status = 'error' AS is_given_up,
+    is_remote_unsettled AS is_unsettled
 FROM documents WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 ORDER BY source_type, external_id FOR UPDATE
 """
