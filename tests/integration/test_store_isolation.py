@@ -25,6 +25,7 @@ from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progres
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
+    backlog,
     chats,
     chunks,
     document_files,
@@ -38,6 +39,7 @@ from retrieval_service.stores import (
     selections,
     sources,
     spaces,
+    standings,
     sync_log,
     tenants,
     usage,
@@ -217,6 +219,22 @@ def anything(_: object) -> bool:
 
 
 STORES: dict[str, Trial] = {
+    "backlog.page": (
+        lambda scope, _: backlog.page(scope, before_id=2**63 - 1, status="", target="", limit=9),
+        NO_ROWS,
+    ),
+    "backlog.revive": (
+        lambda scope, own: backlog.revive(scope, ids=[own.job.id], document_id=own.document_id),
+        NO_ROWS,
+    ),
+    "backlog.hasten": (lambda scope, own: backlog.hasten(scope, document_id=own.document_id), NO_ROWS),
+    "backlog.enqueue_lagging": (
+        lambda scope, own: backlog.enqueue_lagging(scope, document_id=own.document_id),
+        NO_ROWS,
+    ),
+    "backlog.knows": (lambda scope, own: backlog.knows(scope, own.document_id), NO_ROWS),
+    "backlog.is_mirrored": (lambda scope, _: backlog.is_mirrored(scope), (False,)),
+    "backlog.oldest_remote": (lambda scope, _: backlog.oldest_remote(scope), NO_ROWS),
     "chats.open_session": (
         lambda scope, _: chats.open_session(scope, channel="api", user_key="", language=""),
         anything,
@@ -422,6 +440,9 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "spaces.count_vectors": (lambda scope, _: spaces.count_vectors(scope, 1), NO_ROWS),
+    "standings.everything": (lambda scope, _: standings.everything(scope), NO_ROWS),
+    "standings.lock": (lambda scope, own: standings.lock(scope, [own.document_id]), NO_ROWS),
+    "standings.on_their_way": (lambda scope, _: standings.on_their_way(scope), (set(),)),
     "sync_log.record": (
         lambda scope, own: sync_log.record(
             scope,
@@ -498,6 +519,10 @@ async def test_stores_do_see_the_tenants_own_rows(running: Running, owned: Owned
 
 # They change the rows, or find nothing to do because no job waits.
 WRITERS = {
+    "backlog.enqueue_lagging",
+    "backlog.hasten",
+    "backlog.oldest_remote",
+    "backlog.revive",
     "chats.finish",
     "chunks.apply",
     "chunks.mark_failed",
