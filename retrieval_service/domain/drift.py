@@ -38,11 +38,15 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A file that our own books name for a document; it stands for the document, or it has to go."""
+    """A file that our own books name for a document; it stands for the document, or it has to go.
+
+    One that has to go is on its way, until it `is_overdue`.
+    """
 
     file_id: str
     document_id: UUID
     is_primary: bool
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,21 +149,23 @@ def compare(remote: Remote, local: Local) -> Comparison:
 
 def _sorted_out(remote: Remote, local: Local) -> tuple[list[_Holding], list[str]]:
     """By document, in a lasting order; files of the store that are nobody's apart."""
+    leaving = {one.file_id for one in local.known if not one.is_primary and not one.is_overdue}
     own = {*local.document_ids, *local.wanted, *(one.document_id for one in local.known)}
     named = {upload.file_id: upload.document_id for upload in remote.uploads}
     holdings = {document_id: _Holding(document_id=document_id) for document_id in sorted(own)}
     strangers: list[str] = []
-    for entry in remote.store or ():
+    for entry in (one for one in remote.store or () if one.file_id not in leaving):
         owner = _owner(entry, named, own, local.tenant_id)
         if owner is None:
             strangers.append(entry.file_id)
         else:
             holdings.setdefault(owner, _Holding(document_id=owner)).listed[entry.file_id] = entry
     for upload in remote.uploads:
-        if upload.document_id in holdings:
+        if upload.document_id in holdings and upload.file_id not in leaving:
             holdings[upload.document_id].uploaded[upload.file_id] = upload
     for one in local.known:
-        holdings[one.document_id].known[one.file_id] = one
+        if one.file_id not in leaving:
+            holdings[one.document_id].known[one.file_id] = one
     return list(holdings.values()), strangers
 
 

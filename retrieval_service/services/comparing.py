@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from retrieval_service import errors
@@ -25,6 +26,8 @@ from retrieval_service.stores.standings import Standing
 
 # So many texts are read at a time.
 PORTION = 100
+# Workers sweep away what has to go; after this time it is told of.
+SWEEPING_TIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ class Comparer:
             document_ids=after.standings.keys(),
             unsettled_ids=unsettled,
             wanted={document_id: copy.wanted for document_id, copy in copies.items()},
-            known=[_known(file) for files in after.files.values() for file in files],
+            known=[_known(file, datetime.now(UTC)) for files in after.files.values() for file in files],
         )
         comparison = await asyncio.to_thread(drift.compare, remote, local)
         return Look(books=after, copies=copies, comparison=comparison)
@@ -151,5 +154,10 @@ def _unsettled(before: Books, after: Books) -> frozenset[UUID]:
     return before.on_their_way | after.on_their_way | changed
 
 
-def _known(file: DocumentFile) -> Known:
-    return Known(file_id=file.file_id, document_id=file.document_id, is_primary=file.role == PRIMARY)
+def _known(file: DocumentFile, now: datetime) -> Known:
+    return Known(
+        file_id=file.file_id,
+        document_id=file.document_id,
+        is_primary=file.role == PRIMARY,
+        is_overdue=now - file.created_at > SWEEPING_TIME,
+    )

@@ -32,8 +32,12 @@ def upload(file_id: str = "a", document_id: UUID = DOCUMENT, revision: str = "ne
     return UploadedFile(file_id=file_id, document_id=document_id, revision=revision)
 
 
-def known(file_id: str = "a", document_id: UUID = DOCUMENT, *, is_primary: bool = True) -> Known:
-    return Known(file_id=file_id, document_id=document_id, is_primary=is_primary)
+def known(file_id: str = "a", document_id: UUID = DOCUMENT) -> Known:
+    return Known(file_id=file_id, document_id=document_id, is_primary=True)
+
+
+def leftover(file_id: str, *, is_overdue: bool = True) -> Known:
+    return Known(file_id=file_id, document_id=DOCUMENT, is_primary=False, is_overdue=is_overdue)
 
 
 def compared(
@@ -145,13 +149,20 @@ def test_upload_in_no_store_is_an_orphan() -> None:
 
 
 def test_file_that_was_to_go_and_did_not_is_a_leftover() -> None:
-    found = compared([entry()], [upload(), upload("b")], [known(), known("b", is_primary=False)])
+    found = compared([entry()], [upload(), upload("b")], [known(), leftover("b")])
     assert kinds(found) == [Kind.LEFTOVER]
     assert only_mend(found).doomed == {"b"}
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_leftover_that_is_about_to_be_swept_away_is_no_difference(*, is_there: bool) -> None:
+    store, uploads = ([entry("b")], [upload("b")]) if is_there else ([], [])
+    books = [known(), leftover("b", is_overdue=False)]
+    assert compared([entry(), *store], [upload(), *uploads], books) == Comparison()
+
+
 def test_leftover_that_is_gone_already_is_only_forgotten() -> None:
-    found = compared([entry()], [upload()], [known(), known("b", is_primary=False)])
+    found = compared([entry()], [upload()], [known(), leftover("b")])
     assert only_mend(found) == Mend(document_id=DOCUMENT, keep="a", forgotten=frozenset({"b"}))
 
 
