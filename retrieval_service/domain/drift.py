@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -132,6 +132,7 @@ class _Holding:
 
 
 def compare(remote: Remote, local: Local) -> Comparison:
+    remote, local = _without_leaving(remote, local)
     holdings, strangers = _sorted_out(remote, local)
     judged = [
         _judged(holding, local.wanted.get(holding.document_id))
@@ -147,25 +148,32 @@ def compare(remote: Remote, local: Local) -> Comparison:
     )
 
 
+def _without_leaving(remote: Remote, local: Local) -> tuple[Remote, Local]:
+    """As if files that are about to be swept away were gone already."""
+    leaving = {one.file_id for one in local.known if not one.is_primary and not one.is_overdue}
+    store = remote.store and [entry for entry in remote.store if entry.file_id not in leaving]
+    uploads = [upload for upload in remote.uploads if upload.file_id not in leaving]
+    known = [one for one in local.known if one.file_id not in leaving]
+    return Remote(store=store, uploads=uploads), replace(local, known=known)
+
+
 def _sorted_out(remote: Remote, local: Local) -> tuple[list[_Holding], list[str]]:
     """By document, in a lasting order; files of the store that are nobody's apart."""
-    leaving = {one.file_id for one in local.known if not one.is_primary and not one.is_overdue}
     own = {*local.document_ids, *local.wanted, *(one.document_id for one in local.known)}
     named = {upload.file_id: upload.document_id for upload in remote.uploads}
     holdings = {document_id: _Holding(document_id=document_id) for document_id in sorted(own)}
     strangers: list[str] = []
-    for entry in (one for one in remote.store or () if one.file_id not in leaving):
+    for entry in remote.store or ():
         owner = _owner(entry, named, own, local.tenant_id)
         if owner is None:
             strangers.append(entry.file_id)
         else:
             holdings.setdefault(owner, _Holding(document_id=owner)).listed[entry.file_id] = entry
     for upload in remote.uploads:
-        if upload.document_id in holdings and upload.file_id not in leaving:
+        if upload.document_id in holdings:
             holdings[upload.document_id].uploaded[upload.file_id] = upload
     for one in local.known:
-        if one.file_id not in leaving:
-            holdings[one.document_id].known[one.file_id] = one
+        holdings[one.document_id].known[one.file_id] = one
     return list(holdings.values()), strangers
 
 
