@@ -49,7 +49,9 @@ def register(app: typer.Typer) -> None:
 
 def backfill(
     context: typer.Context,
-    everybody: Annotated[bool, typer.Option("--all", help="All tenants; needs an operator's key.")] = False,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="All tenants; the key needs operator and tenant:write.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Stay until it is done; Ctrl-C leaves it running.")
     ] = True,
