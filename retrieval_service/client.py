@@ -43,6 +43,7 @@ UNARY_TIMEOUT_SECONDS = 30.0
 MANY_TIMEOUT_SECONDS = 300.0
 ANSWER_TIMEOUT_SECONDS = 90.0
 SOURCE_TIMEOUT_SECONDS = 3600.0
+DRIFT_TIMEOUT_SECONDS = 3600.0
 IMPORT_TIMEOUT_SECONDS = 3600.0
 WATCH_TIMEOUT_SECONDS = 86_400.0
 
@@ -59,7 +60,15 @@ IDEMPOTENT = {
     ),
     "kladez.v1.SearchService": ("Search",),
     "kladez.v1.AnswerService": ("GetAnswer",),
-    "kladez.v1.SyncService": ("GetSyncStatus", "GetBackendComparison"),
+    "kladez.v1.SyncService": (
+        "GetSyncStatus",
+        "SyncNow",
+        "ListSyncJobs",
+        "RetrySyncJobs",
+        "ListSyncLog",
+        "RepairDrift",
+        "GetBackendComparison",
+    ),
     "kladez.v1.IndexJobService": ("GetIndexJob", "ListIndexJobs", "CancelIndexJob"),
     "kladez.v1.SourceService": ("UpsertSource", "GetSource", "ListSources"),
     "kladez.v1.InsightService": ("GetUsage",),
@@ -233,6 +242,21 @@ class Client:
 
     async def get_sync_status(self, request: sync_pb.GetSyncStatusRequest) -> sync_pb.GetSyncStatusResponse:
         return await self._unary(self._sync.GetSyncStatus, request)
+
+    async def sync_now(self, request: sync_pb.SyncNowRequest) -> sync_pb.SyncNowResponse:
+        return await self._unary(self._sync.SyncNow, request, timeout_seconds=MANY_TIMEOUT_SECONDS)
+
+    async def list_sync_jobs(self, request: sync_pb.ListSyncJobsRequest) -> sync_pb.ListSyncJobsResponse:
+        return await self._unary(self._sync.ListSyncJobs, request)
+
+    async def retry_sync_jobs(self, request: sync_pb.RetrySyncJobsRequest) -> sync_pb.RetrySyncJobsResponse:
+        return await self._unary(self._sync.RetrySyncJobs, request, timeout_seconds=MANY_TIMEOUT_SECONDS)
+
+    async def list_sync_log(self, request: sync_pb.ListSyncLogRequest) -> sync_pb.ListSyncLogResponse:
+        return await self._unary(self._sync.ListSyncLog, request)
+
+    async def repair_drift(self, request: sync_pb.RepairDriftRequest) -> sync_pb.RepairDriftResponse:
+        return await self._unary(self._sync.RepairDrift, request, timeout_seconds=DRIFT_TIMEOUT_SECONDS)
 
     async def set_backend(self, request: sync_pb.SetBackendRequest) -> sync_pb.SetBackendResponse:
         return await self._unary(self._sync.SetBackend, request)

@@ -167,10 +167,16 @@ class ProviderMissing(ProviderRefused):
     reason = "PROVIDER_MISSING"
 
 
-class BackendNotConfigured(KladezError):
-    """The service has no access to the backend that was asked for."""
+class BackendMissing(KladezError):
+    """No retrieval provider is configured: set OPENAI_API_KEY or OPENAI_BASE_URL."""
 
-    reason = "BACKEND_NOT_CONFIGURED"
+    reason = "BACKEND_MISSING"
+
+
+class NotMirrored(KladezError):
+    """The tenant's documents are not kept at a retrieval provider."""
+
+    reason = "NOT_MIRRORED"
 
 
 class SpaceMismatch(KladezError):

@@ -115,7 +115,15 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
     )
     answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(AnswerServicer(service.answering), server)
     sync_service_pb2_grpc.add_SyncServiceServicer_to_server(
-        SyncServicer(service.reader, service.retrieval.switcher, service.comparer), server
+        SyncServicer(
+            service.reader,
+            service.overseer,
+            service.mender,
+            service.page_tokens,
+            service.retrieval.switcher,
+            service.comparer,
+        ),
+        server,
     )
     index_job_service_pb2_grpc.add_IndexJobServiceServicer_to_server(
         IndexJobServicer(service.reindexer, service.page_tokens), server

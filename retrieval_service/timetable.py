@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from retrieval_service.config import Settings
 from retrieval_service.domain.schedules import Run
+from retrieval_service.services.mending import Mender
 from retrieval_service.services.scheduling import Standing
 from retrieval_service.stores import jobs, schema
 from retrieval_service.stores.database import PoolSize, open_database
@@ -32,7 +33,7 @@ class Drained:
 async def standings(settings: Settings, dsn: str) -> list[Standing]:
     await schema.upgrade(dsn)
     async with open_database(dsn, SMALL_POOL) as database:
-        return await new_scheduler(settings, database).standings()
+        return await new_scheduler(settings, database, Mender(database, None)).standings()
 
 
 async def drain(settings: Settings, dsn: str) -> Drained:

@@ -26,18 +26,20 @@ from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, 
 from retrieval_service.retrieval import Retrieval, assemble_retrieval
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
-from retrieval_service.services.comparing import Comparer
+from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.managing import Manager
+from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
-from retrieval_service.services.scheduling import Scheduler, reconciling
+from retrieval_service.services.scheduling import Scheduler, drift_watch, reconciling
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
@@ -73,6 +75,8 @@ class Service:
     sourcing: Sourcing
     scheduler: Scheduler
     reindexer: Reindexer
+    overseer: Overseer
+    mender: Mender
     searcher: Searcher
     retrieval: Retrieval
     comparer: Comparer
@@ -129,6 +133,7 @@ def assemble(
     meter = Meter(database)
     importer = Importer(database)
     addresses = source_addresses(settings)
+    mender = Mender(database, backend)
     return Service(
         settings=settings,
         database=database,
@@ -146,10 +151,12 @@ def assemble(
         importer=importer,
         declarer=Declarer(database, addresses),
         sourcing=Sourcing(database, importer, addresses),
-        scheduler=new_scheduler(settings, database),
+        scheduler=new_scheduler(settings, database, mender),
         editor=Editor(database, RemotePurger(database, backend)),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
+        overseer=Overseer(database),
+        mender=mender,
         searcher=searcher,
         retrieval=retrieval,
         comparer=Comparer(database),
@@ -187,9 +194,13 @@ def reindex_options(settings: Settings) -> ReindexOptions:
     )
 
 
-def new_scheduler(settings: Settings, database: Database) -> Scheduler:
+def new_scheduler(settings: Settings, database: Database, mender: Mender) -> Scheduler:
     sourcing = Sourcing(database, Importer(database), source_addresses(settings))
-    return Scheduler(database, [reconciling(database, sourcing, settings.schedule_reconcile)])
+    planned = [
+        reconciling(database, sourcing, settings.schedule_reconcile),
+        drift_watch(mender, settings.schedule_drift),
+    ]
+    return Scheduler(database, planned)
 
 
 def source_addresses(settings: Settings) -> SourceAddresses:
@@ -227,6 +238,7 @@ def new_worker(service: Service) -> Worker:
         housekeeping=[
             promoter.look_around,
             service.scheduler.look_around,
+            service.overseer.forget_old,
             service.comparer.look_around,
             *sweeping,
         ],

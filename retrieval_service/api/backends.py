@@ -6,7 +6,7 @@ from kladez.v1 import sync_service_pb2 as pb
 
 from retrieval_service.api import convert, fields
 from retrieval_service.domain.backends import Choice, ComparedExample
-from retrieval_service.services.comparing import KEPT_DAYS, ComparisonReport
+from retrieval_service.services.comparing_backends import KEPT_DAYS, ComparisonReport
 from retrieval_service.services.switching_backends import Switched
 
 DEFAULT_DAYS = 7

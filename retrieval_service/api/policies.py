@@ -92,6 +92,11 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
     "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
     "/kladez.v1.SyncService/GetSyncStatus": _read(),
+    "/kladez.v1.SyncService/SyncNow": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
+    "/kladez.v1.SyncService/ListSyncJobs": _read(),
+    "/kladez.v1.SyncService/RetrySyncJobs": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
+    "/kladez.v1.SyncService/ListSyncLog": _read(),
+    "/kladez.v1.SyncService/RepairDrift": _write(max_request_bytes=64 * KIB, max_seconds=HOUR_SECONDS),
     # The installation pays for what is stored and searched at OpenAI.
     "/kladez.v1.SyncService/SetBackend": _operator_of_tenant(),
     "/kladez.v1.SyncService/GetBackendComparison": _read(),

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from google.protobuf import duration_pb2
+from google.protobuf import message
 from kladez.v1 import sync_service_pb2 as pb
 from kladez.v1 import sync_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import backends, calls
-from retrieval_service.services.comparing import Comparer
+from retrieval_service.api import backends, calls, fields, sync_messages
+from retrieval_service.api.paging import PageTokens, page_size
+from retrieval_service.services.comparing_backends import Comparer
+from retrieval_service.services.mending import Mender
+from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.switching_backends import Switcher
 
+Number = TypeVar("Number", bound=int)
+
+PAGE = {"default": 50, "largest": 200}
+NEWEST = 2**63 - 1
+MAX_JOB_IDS = 500
+
 
 class SyncServicer(pb_grpc.SyncServiceServicer):
-    """One service call per method."""
+    """One service call per method, but two for the status, which two services know in part."""
 
-    def __init__(self, reader: Reader, switcher: Switcher, comparer: Comparer) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        overseer: Overseer,
+        mender: Mender,
+        page_tokens: PageTokens,
+        switcher: Switcher,
+        comparer: Comparer,
+    ) -> None:
         self._reader = reader
+        self._overseer = overseer
+        self._mender = mender
+        self._page_tokens = page_tokens
         self._switcher = switcher
         self._comparer = comparer
 
@@ -31,7 +51,8 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
             synced_count=status.documents.get("synced", 0),
             error_count=status.documents.get("error", 0),
             chunk_count=status.chunk_count,
-            oldest_pending_age=age(status.oldest_pending),
+            oldest_pending_age=sync_messages.age(status.oldest_pending),
+            mirror=sync_messages.mirror(await self._overseer.mirror(calls.tenant_id())),
         )
 
     async def SetBackend(self, request: pb.SetBackendRequest, context: Any) -> pb.SetBackendResponse:
@@ -49,10 +70,69 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
             await self._comparer.report(calls.tenant_id(), days=backends.days(request))
         )
 
+    async def SyncNow(self, request: pb.SyncNowRequest, context: Any) -> pb.SyncNowResponse:
+        document_id = fields.optional_uuid("document_id", request.document_id)
+        call = calls.current()
+        queued = await self._overseer.sync_now(calls.tenant_id(), document_id, request_id=call.request_id)
+        return pb.SyncNowResponse(queued_count=queued)
 
-def age(since: datetime | None) -> duration_pb2.Duration | None:
-    if since is None:
-        return None
-    duration = duration_pb2.Duration()
-    duration.FromTimedelta(datetime.now(UTC) - since)
-    return duration
+    async def ListSyncJobs(self, request: pb.ListSyncJobsRequest, context: Any) -> pb.ListSyncJobsResponse:
+        size = page_size(request.page_size, **PAGE)
+        rows = await self._overseer.jobs(
+            calls.tenant_id(),
+            before_id=self._before(request, request.page_token),
+            status=filtered("status", request.status, sync_messages.STATUS_NAMES),
+            target=filtered("target", request.target, sync_messages.TARGET_NAMES),
+            limit=size + 1,
+        )
+        return pb.ListSyncJobsResponse(
+            sync_jobs=[sync_messages.sync_job(row) for row in rows[:size]],
+            next_page_token=self._token(request, [row.id for row in rows], size),
+        )
+
+    async def RetrySyncJobs(self, request: pb.RetrySyncJobsRequest, context: Any) -> pb.RetrySyncJobsResponse:
+        if len(request.sync_job_ids) > MAX_JOB_IDS:
+            raise fields.refuse("sync_job_ids", f"must be at most {MAX_JOB_IDS}")
+        retried = await self._overseer.retry(
+            calls.tenant_id(), request.sync_job_ids, request_id=calls.current().request_id
+        )
+        return pb.RetrySyncJobsResponse(retried_count=retried)
+
+    async def ListSyncLog(self, request: pb.ListSyncLogRequest, context: Any) -> pb.ListSyncLogResponse:
+        size = page_size(request.page_size, **PAGE)
+        rows = await self._overseer.log(
+            calls.tenant_id(),
+            before_id=self._before(request, request.page_token),
+            document_id=fields.optional_uuid("document_id", request.document_id),
+            outcome=filtered("outcome", request.outcome, sync_messages.OUTCOME_NAMES),
+            limit=size + 1,
+        )
+        return pb.ListSyncLogResponse(
+            entries=[sync_messages.log_entry(row) for row in rows[:size]],
+            next_page_token=self._token(request, [row.id for row in rows], size),
+        )
+
+    async def RepairDrift(self, request: pb.RepairDriftRequest, context: Any) -> pb.RepairDriftResponse:
+        tenant_id = calls.tenant_id()
+        if not request.apply:
+            return sync_messages.drift(await self._mender.look(tenant_id))
+        report = await self._mender.repair(tenant_id, request_id=calls.current().request_id)
+        return sync_messages.drift(report)
+
+    def _before(self, request: message.Message, token: str) -> int:
+        """The id that the page begins behind."""
+        read = self._page_tokens.read(token, request, str(calls.tenant_id()))
+        return int(read[0]) if read else NEWEST
+
+    def _token(self, request: message.Message, ids: Sequence[int], size: int) -> str:
+        """For the rows behind the page; empty when there are none."""
+        if len(ids) <= size:
+            return ""
+        return self._page_tokens.write((ids[size - 1],), request, str(calls.tenant_id()))
+
+
+def filtered(field: str, number: Number, names: Mapping[Number, str]) -> str:
+    """The name behind a filter's number, "" for any; raises `Invalid` for a number that we do not know."""
+    if number and number not in names:
+        raise fields.refuse(field, "is unknown")
+    return names.get(number, "")

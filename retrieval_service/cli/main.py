@@ -15,6 +15,7 @@ from retrieval_service import config, errors
 from retrieval_service.cli import (
     asking,
     backends,
+    backfilling,
     benching,
     documents,
     evaluating,
@@ -27,6 +28,7 @@ from retrieval_service.cli import (
     sql_sources,
     starting,
     status,
+    syncing,
     tenants,
 )
 from retrieval_service.cli.failures import ExitCode, exit_code, explanation
@@ -41,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, reindexing, evaluating, benching):
+for group in (starting, operating, asking, status, reindexing, backfilling, evaluating, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
@@ -51,6 +53,7 @@ app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")
 backends.register(schedules.sync)
 migrating.register(imports.app)
+syncing.register(schedules.sync)
 
 
 @app.callback()

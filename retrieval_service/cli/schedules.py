@@ -32,7 +32,7 @@ def schedule_group() -> None:
 
 @sync.callback()
 def sync_group() -> None:
-    """Bring everything up to date by hand."""
+    """See the queue and the provider's copy, and bring everything up to date by hand."""
 
 
 @app.command("list")

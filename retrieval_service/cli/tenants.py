@@ -63,7 +63,7 @@ def list_tenants(
 ) -> None:
     """List all tenants, oldest first."""
     options = options_of(context)
-    found = _call(options, lambda client: _all(client, show_deleted=deleted))
+    found = _call(options, lambda client: all_tenants(client, show_deleted=deleted))
     if options.as_json:
         output.json_message(tenants_pb.ListTenantsResponse(tenants=found))
         return
@@ -132,7 +132,7 @@ def _call(options: Options, method: Callable[[Client], Awaitable[Result]]) -> Re
     return asyncio.run(connected())
 
 
-async def _all(client: Client, *, show_deleted: bool) -> list[tenants_pb.Tenant]:
+async def all_tenants(client: Client, *, show_deleted: bool) -> list[tenants_pb.Tenant]:
     request = tenants_pb.ListTenantsRequest(page_size=PAGE_SIZE, show_deleted=show_deleted)
     found: list[tenants_pb.Tenant] = []
     while True:

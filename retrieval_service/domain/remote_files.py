@@ -104,6 +104,14 @@ class Replaced:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileForm:
+    """What of a document shows in the listings of a provider; `revision` tells the content."""
+
+    revision: str
+    attributes: Attributes
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreFile:
     """A file of a store; without `document_id` it is not one of ours. `revision` tells its content."""
 

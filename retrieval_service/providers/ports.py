@@ -9,6 +9,7 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import AnswerPart, Prompt
 from retrieval_service.domain.remote_files import (
     FileAnswerPart,
+    FileForm,
     FileSearch,
     FoundFiles,
     RemoteDocument,
@@ -80,6 +81,14 @@ class RetrievalBackend(Protocol):
 
     async def remove(self, store_id: str, file_id: str) -> str:
         """From the store and from the provider; a file that is gone is fine. Returns the request's id."""
+        ...
+
+    async def detach(self, store_id: str, file_id: str) -> None:
+        """From the store only; a file that is gone is fine."""
+        ...
+
+    def form_of(self, document: RemoteDocument) -> FileForm:
+        """What the document's file would be; slow for long ones: call it in a thread."""
         ...
 
     async def list_files(self, store_id: str) -> tuple[StoreFile, ...]:

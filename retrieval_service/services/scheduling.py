@@ -12,6 +12,7 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.domain import schedules as times
 from retrieval_service.domain.schedules import Run
+from retrieval_service.services.mending import Mender
 from retrieval_service.services.sourcing import Sourcing
 from retrieval_service.stores import schedules, sources
 from retrieval_service.stores.database import Database
@@ -105,6 +106,35 @@ class Scheduler:
 def reconciling(database: Database, sourcing: Sourcing, cron: str) -> Schedule:
     """Reads every source of every tenant for what changed."""
     return Schedule(name="reconcile", cron=cron, run=lambda: _sync_all(database, sourcing))
+
+
+def drift_watch(mender: Mender, cron: str) -> Schedule:
+    """Brings what the retrieval provider holds of every tenant back into step; idle without a provider."""
+    return Schedule(name="drift", cron=cron, run=lambda: _repair_all(mender))
+
+
+async def _repair_all(mender: Mender) -> str:
+    """One tenant that fails keeps no other from being mended."""
+    if not mender.has_backend:
+        return ""
+    problems = [await _drift_problem(mender, tenant_id) for tenant_id in await mender.tenants()]
+    return "; ".join(problem for problem in problems if problem)
+
+
+async def _drift_problem(mender: Mender, tenant_id: UUID) -> str:
+    try:
+        report = await mender.repair(tenant_id)
+    except errors.KladezError as error:
+        log.warning("drift_not_repaired", tenant_id=str(tenant_id), error=str(error))
+        return f"tenant {tenant_id}: {error}"
+    log.info(
+        "drift_repaired",
+        tenant_id=str(tenant_id),
+        differences=dict(report.comparison.counts),
+        queued=report.queued_count,
+        removed=report.removed_count,
+    )
+    return ""
 
 
 async def _sync_all(database: Database, sourcing: Sourcing) -> str:

@@ -15,8 +15,6 @@ from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.switching_backends")
 
-WITHOUT_OPENAI = "The service has no access to OpenAI: set OPENAI_API_KEY or OPENAI_BASE_URL."
-
 
 @dataclass(frozen=True, kw_only=True)
 class Switched:
@@ -51,7 +49,7 @@ class Switcher:
         wanted = before.choice if choice is None else choice
         share = before.shadow_share if shadow_share is None else shadow_share
         if not self._has_openai and (wanted is Choice.OPENAI or share > 0):
-            raise errors.BackendNotConfigured(WITHOUT_OPENAI, setting="OPENAI_API_KEY")
+            raise errors.BackendMissing(setting="OPENAI_API_KEY")
         async with self._database.operator() as operator:
             await backends.choose(operator, tenant_id, wanted, shadow_share=share)
         queued = await self.settle(tenant_id)

@@ -347,7 +347,7 @@ async def test_openai_cannot_be_chosen_without_access_to_it(
     async with in_one_task(shared_service(postgres_server, migrated_template)) as running:
         shop = await new_shop(running)
         failure = await failure_of(choose(running, shop, OPENAI))
-        assert (failure.code, failure.reason) == ("FAILED_PRECONDITION", "BACKEND_NOT_CONFIGURED")
+        assert (failure.code, failure.reason) == ("FAILED_PRECONDITION", "BACKEND_MISSING")
         assert "OPENAI_API_KEY" in str(failure)
         with refused("FAILED_PRECONDITION"):
             await choose(running, shop, PGVECTOR, shadow_share=0.5)

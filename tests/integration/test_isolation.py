@@ -190,6 +190,20 @@ RPCS: dict[str, Attempt] = {
     ),
     "AnswerService/CreateSession": (lambda _: answers_pb.CreateSessionRequest(channel="api"), ANSWERED),
     "SyncService/GetSyncStatus": (lambda _: sync_pb.GetSyncStatusRequest(), ANSWERED),
+    "SyncService/SyncNow": (
+        lambda own: sync_pb.SyncNowRequest(document_id=str(own.document_id)),
+        "NOT_FOUND",
+    ),
+    "SyncService/ListSyncJobs": (lambda _: sync_pb.ListSyncJobsRequest(), ANSWERED),
+    "SyncService/RetrySyncJobs": (
+        lambda own: sync_pb.RetrySyncJobsRequest(sync_job_ids=[own.job.id]),
+        ANSWERED,
+    ),
+    "SyncService/ListSyncLog": (
+        lambda own: sync_pb.ListSyncLogRequest(document_id=str(own.document_id)),
+        ANSWERED,
+    ),
+    "SyncService/RepairDrift": (lambda _: sync_pb.RepairDriftRequest(apply=True), "FAILED_PRECONDITION"),
     "SyncService/SetBackend": (lambda _: sync_pb.SetBackendRequest(shadow_share=1.0), "PERMISSION_DENIED"),
     "SyncService/GetBackendComparison": (lambda _: sync_pb.GetBackendComparisonRequest(), ANSWERED),
     "IndexJobService/CreateIndexJob": (

@@ -164,7 +164,7 @@ async def test_draining_reads_sources_and_indexes_what_waits(database_dsn: str, 
         settings = bench.service.settings
         drained = await drain(settings, database_dsn)
         assert drained.ok
-        assert [run.name for run in drained.runs] == ["reconcile"]
+        assert [run.name for run in drained.runs] == ["reconcile", "drift"]
         assert await documents(bench, tenant_id) == [("r1", "synced")]
         again = await drain(settings, database_dsn)
         assert (again.ok, again.runs) == (True, [])
@@ -200,8 +200,8 @@ async def test_sources_of_deleted_tenants_are_not_read(database_dsn: str, shop_d
         tenant_id = await bench.tenant()
         await bench.service.declarer.upsert(tenant_id, reviews())
         await bench.service.manager.set_deleted(tenant_id, deleted=True)
-        [run] = await bench.service.scheduler.run_due()
-        assert run.error == ""
+        runs = await bench.service.scheduler.run_due()
+        assert {run.name: run.error for run in runs} == {"reconcile": "", "drift": ""}
         assert await documents(bench, tenant_id) == []
 
 
@@ -213,5 +213,8 @@ def test_wrong_cron_string_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch
 
 async def test_standings_need_nothing_but_the_database(empty_database_dsn: str) -> None:
     settings = await asyncio.to_thread(settings_for_tests)
-    [reconcile] = await standings(settings, empty_database_dsn)
-    assert (reconcile.name, reconcile.cron, reconcile.last) == ("reconcile", "0 2 * * *", None)
+    found = await standings(settings, empty_database_dsn)
+    assert [(one.name, one.cron, one.last) for one in found] == [
+        ("reconcile", "0 2 * * *", None),
+        ("drift", "0 4 * * *", None),
+    ]

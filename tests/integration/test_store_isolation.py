@@ -27,6 +27,7 @@ from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     backends,
+    backlog,
     chats,
     chunks,
     comparisons,
@@ -42,6 +43,7 @@ from retrieval_service.stores import (
     selections,
     sources,
     spaces,
+    standings,
     sync_log,
     tenants,
     usage,
@@ -242,6 +244,22 @@ def remote_file(own: Owned) -> remote_passages.Candidate:
 
 
 STORES: dict[str, Trial] = {
+    "backlog.page": (
+        lambda scope, _: backlog.page(scope, before_id=2**63 - 1, status="", target="", limit=9),
+        NO_ROWS,
+    ),
+    "backlog.revive": (
+        lambda scope, own: backlog.revive(scope, ids=[own.job.id], document_id=own.document_id),
+        NO_ROWS,
+    ),
+    "backlog.hasten": (lambda scope, own: backlog.hasten(scope, document_id=own.document_id), NO_ROWS),
+    "backlog.enqueue_lagging": (
+        lambda scope, own: backlog.enqueue_lagging(scope, document_id=own.document_id),
+        NO_ROWS,
+    ),
+    "backlog.knows": (lambda scope, own: backlog.knows(scope, own.document_id), NO_ROWS),
+    "backlog.is_mirrored": (lambda scope, _: backlog.is_mirrored(scope), (False,)),
+    "backlog.oldest_remote": (lambda scope, _: backlog.oldest_remote(scope), NO_ROWS),
     "backends.standing": (
         lambda scope, _: backends.standing(scope),
         (
@@ -462,6 +480,9 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "spaces.count_vectors": (lambda scope, _: spaces.count_vectors(scope, 1), NO_ROWS),
+    "standings.everything": (lambda scope, _: standings.everything(scope), NO_ROWS),
+    "standings.lock": (lambda scope, own: standings.lock(scope, [own.document_id]), NO_ROWS),
+    "standings.on_their_way": (lambda scope, _: standings.on_their_way(scope), (set(),)),
     "sync_log.record": (
         lambda scope, own: sync_log.record(
             scope,
@@ -538,6 +559,10 @@ async def test_stores_do_see_the_tenants_own_rows(running: Running, owned: Owned
 
 # They change the rows, or find nothing to do because no job waits.
 WRITERS = {
+    "backlog.enqueue_lagging",
+    "backlog.hasten",
+    "backlog.oldest_remote",
+    "backlog.revive",
     "chats.finish",
     "chunks.apply",
     "chunks.mark_failed",

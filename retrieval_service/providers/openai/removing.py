@@ -27,6 +27,11 @@ class Removing:
         await attempts.persist(lambda: self._detach(store_id, file_id, attempts))
         return await self._files.delete(file_id, attempts)
 
+    async def detach(self, store_id: str, file_id: str) -> None:
+        """Leaves the file itself at the provider."""
+        attempts = Attempts(self._settings.work)
+        await attempts.persist(lambda: self._detach(store_id, file_id, attempts))
+
     async def _detach(self, store_id: str, file_id: str, attempts: Attempts) -> None:
         async with self._paces.write(store_id, deadline=attempts.deadline):
             await attempts.once(lambda: self._detached(store_id, file_id))

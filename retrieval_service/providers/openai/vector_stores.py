@@ -16,6 +16,7 @@ from openai.types.vector_stores import VectorStoreFile
 from retrieval_service import errors
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.remote_files import (
+    FileForm,
     FileOutcome,
     FoundFiles,
     Hit,
@@ -28,7 +29,7 @@ from retrieval_service.domain.remote_files import (
 from retrieval_service.providers.openai import filters, found, outcomes
 from retrieval_service.providers.openai.attaching import Attaching, Attachment
 from retrieval_service.providers.openai.attempts import Attempts, genuine, request_id_of
-from retrieval_service.providers.openai.attributes import attributes_of, parsed_id
+from retrieval_service.providers.openai.attributes import attributes_of, parsed_id, revision_of
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
 from retrieval_service.providers.openai.files import Files
 from retrieval_service.providers.openai.removing import Removing
@@ -129,6 +130,13 @@ class VectorStores:
                 return request_id_of(updated)
 
         return await attempts.persist(act)
+
+    async def detach(self, store_id: str, file_id: str) -> None:
+        """From the store only; a file that is gone is fine."""
+        await self._removing.detach(store_id, file_id)
+
+    def form_of(self, document: RemoteDocument) -> FileForm:
+        return FileForm(revision=revision_of(document), attributes=attributes_of(document))
 
     async def list_files(self, store_id: str) -> tuple[StoreFile, ...]:
         """Everything in the store, also what is not ours."""

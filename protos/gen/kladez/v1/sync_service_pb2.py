@@ -27,29 +27,67 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ckladez/v1/sync_service.proto\x12\tkladez.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x16\n\x14GetSyncStatusRequest\"\xbf\x01\n\x15GetSyncStatusResponse\x12\x15\n\rpending_count\x18\x01 \x01(\x03\x12\x18\n\x10processing_count\x18\x02 \x01(\x03\x12\x14\n\x0csynced_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x04 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x05 \x01(\x03\x12\x35\n\x12oldest_pending_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x11SetBackendRequest\x12,\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x19\n\x0cshadow_share\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x0f\n\r_shadow_share\"\xef\x01\n\x12SetBackendResponse\x12,\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x35\n\x10previous_backend\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x36\n\x11\x65\x66\x66\x65\x63tive_backend\x18\x03 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x14\n\x0cshadow_share\x18\x04 \x01(\x01\x12\x10\n\x08mirrored\x18\x05 \x01(\x08\x12\x14\n\x0cqueued_count\x18\x06 \x01(\x03\"+\n\x1bGetBackendComparisonRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"\xb0\x02\n\x1cGetBackendComparisonResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x03\x12\x19\n\x0coverlap_mean\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0boverlap_p10\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12+\n\x08pgvector\x18\x05 \x01(\x0b\x32\x19.kladez.v1.BackendLatency\x12)\n\x06openai\x18\x06 \x01(\x0b\x32\x19.kladez.v1.BackendLatency\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\x01\x12+\n\x08\x65xamples\x18\x08 \x03(\x0b\x32\x19.kladez.v1.ComparedSearchB\x0f\n\r_overlap_meanB\x0e\n\x0c_overlap_p10\"P\n\x0e\x42\x61\x63kendLatency\x12\x13\n\x06p50_ms\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06p95_ms\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\t\n\x07_p50_msB\t\n\x07_p95_ms\"\xe8\x01\n\x0e\x43omparedSearch\x12\r\n\x05query\x18\x01 \x01(\t\x12.\n\tserved_by\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x0f\n\x07overlap\x18\x03 \x01(\x01\x12\x16\n\x0epgvector_count\x18\x04 \x01(\x05\x12\x14\n\x0copenai_count\x18\x05 \x01(\x05\x12\x13\n\x0bpgvector_ms\x18\x06 \x01(\x01\x12\x11\n\topenai_ms\x18\x07 \x01(\x01\x12\x30\n\x0c\x63ompare_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x95\x02\n\x0bSyncService\x12R\n\rGetSyncStatus\x12\x1f.kladez.v1.GetSyncStatusRequest\x1a .kladez.v1.GetSyncStatusResponse\x12I\n\nSetBackend\x12\x1c.kladez.v1.SetBackendRequest\x1a\x1d.kladez.v1.SetBackendResponse\x12g\n\x14GetBackendComparison\x12&.kladez.v1.GetBackendComparisonRequest\x1a\'.kladez.v1.GetBackendComparisonResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ckladez/v1/sync_service.proto\x12\tkladez.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x16\n\x14GetSyncStatusRequest\"\xe8\x01\n\x15GetSyncStatusResponse\x12\x15\n\rpending_count\x18\x01 \x01(\x03\x12\x18\n\x10processing_count\x18\x02 \x01(\x03\x12\x14\n\x0csynced_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x04 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x05 \x01(\x03\x12\x35\n\x12oldest_pending_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06mirror\x18\x07 \x01(\x0b\x32\x17.kladez.v1.MirrorStatus\"\xb5\x01\n\x0cMirrorStatus\x12\x13\n\x0bis_mirrored\x18\x01 \x01(\x08\x12\x17\n\x0fvector_store_id\x18\x02 \x01(\t\x12\x15\n\rpending_count\x18\x03 \x01(\x03\x12\x14\n\x0csynced_count\x18\x04 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x05 \x01(\x03\x12\x35\n\x12oldest_pending_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"%\n\x0eSyncNowRequest\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\"\'\n\x0fSyncNowResponse\x12\x14\n\x0cqueued_count\x18\x01 \x01(\x03\"\xe4\x02\n\x07SyncJob\x12\x13\n\x0bsync_job_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x04 \x01(\t\x12%\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\x15.kladez.v1.SyncAction\x12%\n\x06target\x18\x06 \x01(\x0e\x32\x15.kladez.v1.SyncTarget\x12(\n\x06status\x18\x07 \x01(\x0e\x32\x18.kladez.v1.SyncJobStatus\x12\x15\n\rattempt_count\x18\x08 \x01(\x05\x12\x12\n\nlast_error\x18\t \x01(\t\x12\x31\n\rschedule_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x13ListSyncJobsRequest\x12(\n\x06status\x18\x01 \x01(\x0e\x32\x18.kladez.v1.SyncJobStatus\x12%\n\x06target\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SyncTarget\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"V\n\x14ListSyncJobsResponse\x12%\n\tsync_jobs\x18\x01 \x03(\x0b\x32\x12.kladez.v1.SyncJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x14RetrySyncJobsRequest\x12\x14\n\x0csync_job_ids\x18\x01 \x03(\x03\".\n\x15RetrySyncJobsResponse\x12\x15\n\rretried_count\x18\x01 \x01(\x03\"\xc7\x02\n\x0cSyncLogEntry\x12\x19\n\x11sync_log_entry_id\x18\x01 \x01(\x03\x12/\n\x0bhappen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x17\n\x0fvector_store_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64ocument_ids\x18\x06 \x03(\t\x12\x10\n\x08\x66ile_ids\x18\x07 \x03(\t\x12\x12\n\nbyte_count\x18\x08 \x01(\x03\x12+\n\x08\x64uration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x07outcome\x18\n \x01(\x0e\x32\x16.kladez.v1.SyncOutcome\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\"y\n\x12ListSyncLogRequest\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.kladez.v1.SyncOutcome\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x13ListSyncLogResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.kladez.v1.SyncLogEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x12RepairDriftRequest\x12\r\n\x05\x61pply\x18\x01 \x01(\x08\"p\n\x05\x44rift\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.kladez.v1.DriftKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x1b\n\x13sample_document_ids\x18\x03 \x03(\t\x12\x17\n\x0fsample_file_ids\x18\x04 \x03(\t\"d\n\x13RepairDriftResponse\x12 \n\x06\x64rifts\x18\x01 \x03(\x0b\x32\x10.kladez.v1.Drift\x12\x14\n\x0cqueued_count\x18\x02 \x01(\x03\x12\x15\n\rremoved_count\x18\x03 \x01(\x03\"m\n\x11SetBackendRequest\x12,\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x19\n\x0cshadow_share\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x0f\n\r_shadow_share\"\xef\x01\n\x12SetBackendResponse\x12,\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x35\n\x10previous_backend\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x36\n\x11\x65\x66\x66\x65\x63tive_backend\x18\x03 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x14\n\x0cshadow_share\x18\x04 \x01(\x01\x12\x10\n\x08mirrored\x18\x05 \x01(\x08\x12\x14\n\x0cqueued_count\x18\x06 \x01(\x03\"+\n\x1bGetBackendComparisonRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"\xb0\x02\n\x1cGetBackendComparisonResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x02 \x01(\x03\x12\x19\n\x0coverlap_mean\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0boverlap_p10\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12+\n\x08pgvector\x18\x05 \x01(\x0b\x32\x19.kladez.v1.BackendLatency\x12)\n\x06openai\x18\x06 \x01(\x0b\x32\x19.kladez.v1.BackendLatency\x12\x10\n\x08\x63ost_usd\x18\x07 \x01(\x01\x12+\n\x08\x65xamples\x18\x08 \x03(\x0b\x32\x19.kladez.v1.ComparedSearchB\x0f\n\r_overlap_meanB\x0e\n\x0c_overlap_p10\"P\n\x0e\x42\x61\x63kendLatency\x12\x13\n\x06p50_ms\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06p95_ms\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\t\n\x07_p50_msB\t\n\x07_p95_ms\"\xe8\x01\n\x0e\x43omparedSearch\x12\r\n\x05query\x18\x01 \x01(\t\x12.\n\tserved_by\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\x12\x0f\n\x07overlap\x18\x03 \x01(\x01\x12\x16\n\x0epgvector_count\x18\x04 \x01(\x05\x12\x14\n\x0copenai_count\x18\x05 \x01(\x05\x12\x13\n\x0bpgvector_ms\x18\x06 \x01(\x01\x12\x11\n\topenai_ms\x18\x07 \x01(\x01\x12\x30\n\x0c\x63ompare_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*[\n\nSyncTarget\x12\x1b\n\x17SYNC_TARGET_UNSPECIFIED\x10\x00\x12\x18\n\x14SYNC_TARGET_PGVECTOR\x10\x01\x12\x16\n\x12SYNC_TARGET_OPENAI\x10\x02*\xa2\x01\n\rSyncJobStatus\x12\x1f\n\x1bSYNC_JOB_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17SYNC_JOB_STATUS_PENDING\x10\x01\x12\x1e\n\x1aSYNC_JOB_STATUS_PROCESSING\x10\x02\x12\x18\n\x14SYNC_JOB_STATUS_DONE\x10\x03\x12\x19\n\x15SYNC_JOB_STATUS_ERROR\x10\x04*Y\n\nSyncAction\x12\x1b\n\x17SYNC_ACTION_UNSPECIFIED\x10\x00\x12\x16\n\x12SYNC_ACTION_UPSERT\x10\x01\x12\x16\n\x12SYNC_ACTION_DELETE\x10\x02*[\n\x0bSyncOutcome\x12\x1c\n\x18SYNC_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11SYNC_OUTCOME_DONE\x10\x01\x12\x17\n\x13SYNC_OUTCOME_FAILED\x10\x02*\xb9\x02\n\tDriftKind\x12\x1a\n\x16\x44RIFT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44RIFT_KIND_STORE_GONE\x10\x01\x12\x16\n\x12\x44RIFT_KIND_MISSING\x10\x02\x12\x16\n\x12\x44RIFT_KIND_CONTENT\x10\x03\x12\x19\n\x15\x44RIFT_KIND_ATTRIBUTES\x10\x04\x12\x14\n\x10\x44RIFT_KIND_STUCK\x10\x05\x12\x18\n\x14\x44RIFT_KIND_DUPLICATE\x10\x06\x12\x14\n\x10\x44RIFT_KIND_EXTRA\x10\x07\x12\x15\n\x11\x44RIFT_KIND_ORPHAN\x10\x08\x12\x17\n\x13\x44RIFT_KIND_LEFTOVER\x10\t\x12\x1b\n\x17\x44RIFT_KIND_UNKNOWN_FILE\x10\n\x12\x17\n\x13\x44RIFT_KIND_GIVEN_UP\x10\x0b\x32\x98\x05\n\x0bSyncService\x12R\n\rGetSyncStatus\x12\x1f.kladez.v1.GetSyncStatusRequest\x1a .kladez.v1.GetSyncStatusResponse\x12@\n\x07SyncNow\x12\x19.kladez.v1.SyncNowRequest\x1a\x1a.kladez.v1.SyncNowResponse\x12O\n\x0cListSyncJobs\x12\x1e.kladez.v1.ListSyncJobsRequest\x1a\x1f.kladez.v1.ListSyncJobsResponse\x12R\n\rRetrySyncJobs\x12\x1f.kladez.v1.RetrySyncJobsRequest\x1a .kladez.v1.RetrySyncJobsResponse\x12L\n\x0bListSyncLog\x12\x1d.kladez.v1.ListSyncLogRequest\x1a\x1e.kladez.v1.ListSyncLogResponse\x12L\n\x0bRepairDrift\x12\x1d.kladez.v1.RepairDriftRequest\x1a\x1e.kladez.v1.RepairDriftResponse\x12I\n\nSetBackend\x12\x1c.kladez.v1.SetBackendRequest\x1a\x1d.kladez.v1.SetBackendResponse\x12g\n\x14GetBackendComparison\x12&.kladez.v1.GetBackendComparisonRequest\x1a\'.kladez.v1.GetBackendComparisonResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.sync_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SYNCTARGET']._serialized_start=3158
+  _globals['_SYNCTARGET']._serialized_end=3249
+  _globals['_SYNCJOBSTATUS']._serialized_start=3252
+  _globals['_SYNCJOBSTATUS']._serialized_end=3414
+  _globals['_SYNCACTION']._serialized_start=3416
+  _globals['_SYNCACTION']._serialized_end=3505
+  _globals['_SYNCOUTCOME']._serialized_start=3507
+  _globals['_SYNCOUTCOME']._serialized_end=3598
+  _globals['_DRIFTKIND']._serialized_start=3601
+  _globals['_DRIFTKIND']._serialized_end=3914
   _globals['_GETSYNCSTATUSREQUEST']._serialized_start=132
   _globals['_GETSYNCSTATUSREQUEST']._serialized_end=154
   _globals['_GETSYNCSTATUSRESPONSE']._serialized_start=157
-  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=348
-  _globals['_SETBACKENDREQUEST']._serialized_start=350
-  _globals['_SETBACKENDREQUEST']._serialized_end=459
-  _globals['_SETBACKENDRESPONSE']._serialized_start=462
-  _globals['_SETBACKENDRESPONSE']._serialized_end=701
-  _globals['_GETBACKENDCOMPARISONREQUEST']._serialized_start=703
-  _globals['_GETBACKENDCOMPARISONREQUEST']._serialized_end=746
-  _globals['_GETBACKENDCOMPARISONRESPONSE']._serialized_start=749
-  _globals['_GETBACKENDCOMPARISONRESPONSE']._serialized_end=1053
-  _globals['_BACKENDLATENCY']._serialized_start=1055
-  _globals['_BACKENDLATENCY']._serialized_end=1135
-  _globals['_COMPAREDSEARCH']._serialized_start=1138
-  _globals['_COMPAREDSEARCH']._serialized_end=1370
-  _globals['_SYNCSERVICE']._serialized_start=1373
-  _globals['_SYNCSERVICE']._serialized_end=1650
+  _globals['_GETSYNCSTATUSRESPONSE']._serialized_end=389
+  _globals['_MIRRORSTATUS']._serialized_start=392
+  _globals['_MIRRORSTATUS']._serialized_end=573
+  _globals['_SYNCNOWREQUEST']._serialized_start=575
+  _globals['_SYNCNOWREQUEST']._serialized_end=612
+  _globals['_SYNCNOWRESPONSE']._serialized_start=614
+  _globals['_SYNCNOWRESPONSE']._serialized_end=653
+  _globals['_SYNCJOB']._serialized_start=656
+  _globals['_SYNCJOB']._serialized_end=1012
+  _globals['_LISTSYNCJOBSREQUEST']._serialized_start=1015
+  _globals['_LISTSYNCJOBSREQUEST']._serialized_end=1156
+  _globals['_LISTSYNCJOBSRESPONSE']._serialized_start=1158
+  _globals['_LISTSYNCJOBSRESPONSE']._serialized_end=1244
+  _globals['_RETRYSYNCJOBSREQUEST']._serialized_start=1246
+  _globals['_RETRYSYNCJOBSREQUEST']._serialized_end=1290
+  _globals['_RETRYSYNCJOBSRESPONSE']._serialized_start=1292
+  _globals['_RETRYSYNCJOBSRESPONSE']._serialized_end=1338
+  _globals['_SYNCLOGENTRY']._serialized_start=1341
+  _globals['_SYNCLOGENTRY']._serialized_end=1668
+  _globals['_LISTSYNCLOGREQUEST']._serialized_start=1670
+  _globals['_LISTSYNCLOGREQUEST']._serialized_end=1791
+  _globals['_LISTSYNCLOGRESPONSE']._serialized_start=1793
+  _globals['_LISTSYNCLOGRESPONSE']._serialized_end=1881
+  _globals['_REPAIRDRIFTREQUEST']._serialized_start=1883
+  _globals['_REPAIRDRIFTREQUEST']._serialized_end=1918
+  _globals['_DRIFT']._serialized_start=1920
+  _globals['_DRIFT']._serialized_end=2032
+  _globals['_REPAIRDRIFTRESPONSE']._serialized_start=2034
+  _globals['_REPAIRDRIFTRESPONSE']._serialized_end=2134
+  _globals['_SETBACKENDREQUEST']._serialized_start=2136
+  _globals['_SETBACKENDREQUEST']._serialized_end=2245
+  _globals['_SETBACKENDRESPONSE']._serialized_start=2248
+  _globals['_SETBACKENDRESPONSE']._serialized_end=2487
+  _globals['_GETBACKENDCOMPARISONREQUEST']._serialized_start=2489
+  _globals['_GETBACKENDCOMPARISONREQUEST']._serialized_end=2532
+  _globals['_GETBACKENDCOMPARISONRESPONSE']._serialized_start=2535
+  _globals['_GETBACKENDCOMPARISONRESPONSE']._serialized_end=2839
+  _globals['_BACKENDLATENCY']._serialized_start=2841
+  _globals['_BACKENDLATENCY']._serialized_end=2921
+  _globals['_COMPAREDSEARCH']._serialized_start=2924
+  _globals['_COMPAREDSEARCH']._serialized_end=3156
+  _globals['_SYNCSERVICE']._serialized_start=3917
+  _globals['_SYNCSERVICE']._serialized_end=4581
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from kladez.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,170 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SyncTarget:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SyncTargetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncTarget.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNC_TARGET_UNSPECIFIED: _SyncTarget.ValueType  # 0
+    """In filters: any."""
+    SYNC_TARGET_PGVECTOR: _SyncTarget.ValueType  # 1
+    """The index in the database."""
+    SYNC_TARGET_OPENAI: _SyncTarget.ValueType  # 2
+    """The vector store at OpenAI."""
+
+class SyncTarget(_SyncTarget, metaclass=_SyncTargetEnumTypeWrapper):
+    """Where a document is to be found. Treat unknown values as unspecified."""
+
+SYNC_TARGET_UNSPECIFIED: SyncTarget.ValueType  # 0
+"""In filters: any."""
+SYNC_TARGET_PGVECTOR: SyncTarget.ValueType  # 1
+"""The index in the database."""
+SYNC_TARGET_OPENAI: SyncTarget.ValueType  # 2
+"""The vector store at OpenAI."""
+Global___SyncTarget: _TypeAlias = SyncTarget  # noqa: Y015
+
+class _SyncJobStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SyncJobStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncJobStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNC_JOB_STATUS_UNSPECIFIED: _SyncJobStatus.ValueType  # 0
+    """In filters: any."""
+    SYNC_JOB_STATUS_PENDING: _SyncJobStatus.ValueType  # 1
+    """Waits for a worker, or for its next attempt."""
+    SYNC_JOB_STATUS_PROCESSING: _SyncJobStatus.ValueType  # 2
+    """A worker has it."""
+    SYNC_JOB_STATUS_DONE: _SyncJobStatus.ValueType  # 3
+    """Succeeded."""
+    SYNC_JOB_STATUS_ERROR: _SyncJobStatus.ValueType  # 4
+    """Every attempt failed; see RetrySyncJobs."""
+
+class SyncJobStatus(_SyncJobStatus, metaclass=_SyncJobStatusEnumTypeWrapper):
+    """Where a job stands. Treat unknown values as processing."""
+
+SYNC_JOB_STATUS_UNSPECIFIED: SyncJobStatus.ValueType  # 0
+"""In filters: any."""
+SYNC_JOB_STATUS_PENDING: SyncJobStatus.ValueType  # 1
+"""Waits for a worker, or for its next attempt."""
+SYNC_JOB_STATUS_PROCESSING: SyncJobStatus.ValueType  # 2
+"""A worker has it."""
+SYNC_JOB_STATUS_DONE: SyncJobStatus.ValueType  # 3
+"""Succeeded."""
+SYNC_JOB_STATUS_ERROR: SyncJobStatus.ValueType  # 4
+"""Every attempt failed; see RetrySyncJobs."""
+Global___SyncJobStatus: _TypeAlias = SyncJobStatus  # noqa: Y015
+
+class _SyncAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SyncActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNC_ACTION_UNSPECIFIED: _SyncAction.ValueType  # 0
+    """Never sent."""
+    SYNC_ACTION_UPSERT: _SyncAction.ValueType  # 1
+    """Brings the target up to the document's latest version."""
+    SYNC_ACTION_DELETE: _SyncAction.ValueType  # 2
+    """Removes the document from the target."""
+
+class SyncAction(_SyncAction, metaclass=_SyncActionEnumTypeWrapper):
+    """What a job does. Treat unknown values as an upsert."""
+
+SYNC_ACTION_UNSPECIFIED: SyncAction.ValueType  # 0
+"""Never sent."""
+SYNC_ACTION_UPSERT: SyncAction.ValueType  # 1
+"""Brings the target up to the document's latest version."""
+SYNC_ACTION_DELETE: SyncAction.ValueType  # 2
+"""Removes the document from the target."""
+Global___SyncAction: _TypeAlias = SyncAction  # noqa: Y015
+
+class _SyncOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SyncOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNC_OUTCOME_UNSPECIFIED: _SyncOutcome.ValueType  # 0
+    """In filters: any."""
+    SYNC_OUTCOME_DONE: _SyncOutcome.ValueType  # 1
+    """It was done."""
+    SYNC_OUTCOME_FAILED: _SyncOutcome.ValueType  # 2
+    """It failed."""
+
+class SyncOutcome(_SyncOutcome, metaclass=_SyncOutcomeEnumTypeWrapper):
+    """How something ended at the provider. Treat unknown values as failed."""
+
+SYNC_OUTCOME_UNSPECIFIED: SyncOutcome.ValueType  # 0
+"""In filters: any."""
+SYNC_OUTCOME_DONE: SyncOutcome.ValueType  # 1
+"""It was done."""
+SYNC_OUTCOME_FAILED: SyncOutcome.ValueType  # 2
+"""It failed."""
+Global___SyncOutcome: _TypeAlias = SyncOutcome  # noqa: Y015
+
+class _DriftKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DriftKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DriftKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRIFT_KIND_UNSPECIFIED: _DriftKind.ValueType  # 0
+    """Never sent."""
+    DRIFT_KIND_STORE_GONE: _DriftKind.ValueType  # 1
+    """The vector store is gone or has expired; every document is missing then, too."""
+    DRIFT_KIND_MISSING: _DriftKind.ValueType  # 2
+    """A document that the store does not hold."""
+    DRIFT_KIND_CONTENT: _DriftKind.ValueType  # 3
+    """A file with another revision of its document's content."""
+    DRIFT_KIND_ATTRIBUTES: _DriftKind.ValueType  # 4
+    """A file whose attributes are not its document's."""
+    DRIFT_KIND_STUCK: _DriftKind.ValueType  # 5
+    """A document's file that the provider failed to process, or has been processing for too long."""
+    DRIFT_KIND_DUPLICATE: _DriftKind.ValueType  # 6
+    """A second file in the store for the same document."""
+    DRIFT_KIND_EXTRA: _DriftKind.ValueType  # 7
+    """A file in the store that stands for no living document."""
+    DRIFT_KIND_ORPHAN: _DriftKind.ValueType  # 8
+    """An upload of one of the tenant's documents that is in no store."""
+    DRIFT_KIND_LEFTOVER: _DriftKind.ValueType  # 9
+    """A file that was to be removed and could not be so far."""
+    DRIFT_KIND_UNKNOWN_FILE: _DriftKind.ValueType  # 10
+    """A right file that the service did not know of."""
+    DRIFT_KIND_GIVEN_UP: _DriftKind.ValueType  # 11
+    """A document that is not in the store because every attempt failed; see RetrySyncJobs. Not mended here."""
+
+class DriftKind(_DriftKind, metaclass=_DriftKindEnumTypeWrapper):
+    """How the provider's copy differs from the documents. Treat unknown values as a difference of another kind."""
+
+DRIFT_KIND_UNSPECIFIED: DriftKind.ValueType  # 0
+"""Never sent."""
+DRIFT_KIND_STORE_GONE: DriftKind.ValueType  # 1
+"""The vector store is gone or has expired; every document is missing then, too."""
+DRIFT_KIND_MISSING: DriftKind.ValueType  # 2
+"""A document that the store does not hold."""
+DRIFT_KIND_CONTENT: DriftKind.ValueType  # 3
+"""A file with another revision of its document's content."""
+DRIFT_KIND_ATTRIBUTES: DriftKind.ValueType  # 4
+"""A file whose attributes are not its document's."""
+DRIFT_KIND_STUCK: DriftKind.ValueType  # 5
+"""A document's file that the provider failed to process, or has been processing for too long."""
+DRIFT_KIND_DUPLICATE: DriftKind.ValueType  # 6
+"""A second file in the store for the same document."""
+DRIFT_KIND_EXTRA: DriftKind.ValueType  # 7
+"""A file in the store that stands for no living document."""
+DRIFT_KIND_ORPHAN: DriftKind.ValueType  # 8
+"""An upload of one of the tenant's documents that is in no store."""
+DRIFT_KIND_LEFTOVER: DriftKind.ValueType  # 9
+"""A file that was to be removed and could not be so far."""
+DRIFT_KIND_UNKNOWN_FILE: DriftKind.ValueType  # 10
+"""A right file that the service did not know of."""
+DRIFT_KIND_GIVEN_UP: DriftKind.ValueType  # 11
+"""A document that is not in the store because every attempt failed; see RetrySyncJobs. Not mended here."""
+Global___DriftKind: _TypeAlias = DriftKind  # noqa: Y015
 
 @_typing.final
 class GetSyncStatusRequest(_message.Message):
@@ -50,6 +215,7 @@ class GetSyncStatusResponse(_message.Message):
     ERROR_COUNT_FIELD_NUMBER: _builtins.int
     CHUNK_COUNT_FIELD_NUMBER: _builtins.int
     OLDEST_PENDING_AGE_FIELD_NUMBER: _builtins.int
+    MIRROR_FIELD_NUMBER: _builtins.int
     pending_count: _builtins.int
     """Documents that wait for a worker."""
     processing_count: _builtins.int
@@ -64,6 +230,10 @@ class GetSyncStatusResponse(_message.Message):
     def oldest_pending_age(self) -> _duration_pb2.Duration:
         """How long the oldest waiting job has waited; unset when none waits."""
 
+    @_builtins.property
+    def mirror(self) -> Global___MirrorStatus:
+        """The copy at the retrieval provider; unset when there is none and none is wanted."""
+
     def __init__(
         self,
         *,
@@ -73,14 +243,505 @@ class GetSyncStatusResponse(_message.Message):
         error_count: _builtins.int = ...,
         chunk_count: _builtins.int = ...,
         oldest_pending_age: _duration_pb2.Duration | None = ...,
+        mirror: Global___MirrorStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_pending_age", b"oldest_pending_age"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mirror", b"mirror", "oldest_pending_age", b"oldest_pending_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "error_count", b"error_count", "oldest_pending_age", b"oldest_pending_age", "pending_count", b"pending_count", "processing_count", b"processing_count", "synced_count", b"synced_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "error_count", b"error_count", "mirror", b"mirror", "oldest_pending_age", b"oldest_pending_age", "pending_count", b"pending_count", "processing_count", b"processing_count", "synced_count", b"synced_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSyncStatusResponse: _TypeAlias = GetSyncStatusResponse  # noqa: Y015
+
+@_typing.final
+class MirrorStatus(_message.Message):
+    """How far the copy at the retrieval provider is behind the documents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_MIRRORED_FIELD_NUMBER: _builtins.int
+    VECTOR_STORE_ID_FIELD_NUMBER: _builtins.int
+    PENDING_COUNT_FIELD_NUMBER: _builtins.int
+    SYNCED_COUNT_FIELD_NUMBER: _builtins.int
+    ERROR_COUNT_FIELD_NUMBER: _builtins.int
+    OLDEST_PENDING_AGE_FIELD_NUMBER: _builtins.int
+    is_mirrored: _builtins.bool
+    """Whether changes of the tenant's documents are brought there."""
+    vector_store_id: _builtins.str
+    """The vector store's id at the provider; empty as long as there is none."""
+    pending_count: _builtins.int
+    """Documents that are on their way."""
+    synced_count: _builtins.int
+    """Documents the provider holds at their latest version."""
+    error_count: _builtins.int
+    """Documents whose every attempt failed."""
+    @_builtins.property
+    def oldest_pending_age(self) -> _duration_pb2.Duration:
+        """How long the oldest waiting job for the provider has waited; unset when none waits."""
+
+    def __init__(
+        self,
+        *,
+        is_mirrored: _builtins.bool = ...,
+        vector_store_id: _builtins.str = ...,
+        pending_count: _builtins.int = ...,
+        synced_count: _builtins.int = ...,
+        error_count: _builtins.int = ...,
+        oldest_pending_age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_pending_age", b"oldest_pending_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_count", b"error_count", "is_mirrored", b"is_mirrored", "oldest_pending_age", b"oldest_pending_age", "pending_count", b"pending_count", "synced_count", b"synced_count", "vector_store_id", b"vector_store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MirrorStatus: _TypeAlias = MirrorStatus  # noqa: Y015
+
+@_typing.final
+class SyncNowRequest(_message.Message):
+    """Request of SyncNow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    document_id: _builtins.str
+    """Optional. A document's id; without it, everything that is not in step."""
+    def __init__(
+        self,
+        *,
+        document_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncNowRequest: _TypeAlias = SyncNowRequest  # noqa: Y015
+
+@_typing.final
+class SyncNowResponse(_message.Message):
+    """Response of SyncNow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    queued_count: _builtins.int
+    """Jobs that did not have to wait any longer, were queued anew or for the first time."""
+    def __init__(
+        self,
+        *,
+        queued_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queued_count", b"queued_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncNowResponse: _TypeAlias = SyncNowResponse  # noqa: Y015
+
+@_typing.final
+class SyncJob(_message.Message):
+    """A job of the queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNC_JOB_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    SCHEDULE_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    sync_job_id: _builtins.int
+    """The id."""
+    document_id: _builtins.str
+    """The document's id."""
+    source_type: _builtins.str
+    """The caller's own identity of the document; both are empty once it has been purged."""
+    external_id: _builtins.str
+    """See `source_type`."""
+    action: Global___SyncAction.ValueType
+    """What is to be done."""
+    target: Global___SyncTarget.ValueType
+    """Where."""
+    status: Global___SyncJobStatus.ValueType
+    """Where the job stands."""
+    attempt_count: _builtins.int
+    """Attempts so far."""
+    last_error: _builtins.str
+    """What went wrong last."""
+    @_builtins.property
+    def schedule_time(self) -> _timestamp_pb2.Timestamp:
+        """When the next attempt may be made."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was queued."""
+
+    def __init__(
+        self,
+        *,
+        sync_job_id: _builtins.int = ...,
+        document_id: _builtins.str = ...,
+        source_type: _builtins.str = ...,
+        external_id: _builtins.str = ...,
+        action: Global___SyncAction.ValueType = ...,
+        target: Global___SyncTarget.ValueType = ...,
+        status: Global___SyncJobStatus.ValueType = ...,
+        attempt_count: _builtins.int = ...,
+        last_error: _builtins.str = ...,
+        schedule_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "schedule_time", b"schedule_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt_count", b"attempt_count", "create_time", b"create_time", "document_id", b"document_id", "external_id", b"external_id", "last_error", b"last_error", "schedule_time", b"schedule_time", "source_type", b"source_type", "status", b"status", "sync_job_id", b"sync_job_id", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncJob: _TypeAlias = SyncJob  # noqa: Y015
+
+@_typing.final
+class ListSyncJobsRequest(_message.Message):
+    """Request of ListSyncJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status: Global___SyncJobStatus.ValueType
+    """Optional. Only jobs of this status."""
+    target: Global___SyncTarget.ValueType
+    """Optional. Only jobs for this target."""
+    page_size: _builtins.int
+    """Optional. Default 50, at most 200."""
+    page_token: _builtins.str
+    """Optional. From the previous response."""
+    def __init__(
+        self,
+        *,
+        status: Global___SyncJobStatus.ValueType = ...,
+        target: Global___SyncTarget.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status", b"status", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSyncJobsRequest: _TypeAlias = ListSyncJobsRequest  # noqa: Y015
+
+@_typing.final
+class ListSyncJobsResponse(_message.Message):
+    """Response of ListSyncJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNC_JOBS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty only at the end."""
+    @_builtins.property
+    def sync_jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncJob]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        sync_jobs: _abc.Iterable[Global___SyncJob] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sync_jobs", b"sync_jobs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSyncJobsResponse: _TypeAlias = ListSyncJobsResponse  # noqa: Y015
+
+@_typing.final
+class RetrySyncJobsRequest(_message.Message):
+    """Request of RetrySyncJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNC_JOB_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sync_job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. At most 500; empty: all jobs whose every attempt failed."""
+
+    def __init__(
+        self,
+        *,
+        sync_job_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sync_job_ids", b"sync_job_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySyncJobsRequest: _TypeAlias = RetrySyncJobsRequest  # noqa: Y015
+
+@_typing.final
+class RetrySyncJobsResponse(_message.Message):
+    """Response of RetrySyncJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETRIED_COUNT_FIELD_NUMBER: _builtins.int
+    retried_count: _builtins.int
+    """Jobs that were queued anew."""
+    def __init__(
+        self,
+        *,
+        retried_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["retried_count", b"retried_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySyncJobsResponse: _TypeAlias = RetrySyncJobsResponse  # noqa: Y015
+
+@_typing.final
+class SyncLogEntry(_message.Message):
+    """Something that was done at the retrieval provider, or was tried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNC_LOG_ENTRY_ID_FIELD_NUMBER: _builtins.int
+    HAPPEN_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    VECTOR_STORE_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
+    BYTE_COUNT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    sync_log_entry_id: _builtins.int
+    """The id; grows with time."""
+    actor: _builtins.str
+    """Who did it: worker, repair, manual and the like."""
+    action: _builtins.str
+    """What was done: upload, delete and the like."""
+    vector_store_id: _builtins.str
+    """The vector store's id at the provider; empty where it does not matter."""
+    byte_count: _builtins.int
+    """Bytes sent."""
+    outcome: Global___SyncOutcome.ValueType
+    """How it ended."""
+    error: _builtins.str
+    """Why it failed; empty unless failed."""
+    request_id: _builtins.str
+    """The id of the request that asked for it; empty when nobody did."""
+    @_builtins.property
+    def happen_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    @_builtins.property
+    def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """To which documents."""
+
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """To which files, by their ids at the provider."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long it took."""
+
+    def __init__(
+        self,
+        *,
+        sync_log_entry_id: _builtins.int = ...,
+        happen_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        action: _builtins.str = ...,
+        vector_store_id: _builtins.str = ...,
+        document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        byte_count: _builtins.int = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        outcome: Global___SyncOutcome.ValueType = ...,
+        error: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "happen_time", b"happen_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "byte_count", b"byte_count", "document_ids", b"document_ids", "duration", b"duration", "error", b"error", "file_ids", b"file_ids", "happen_time", b"happen_time", "outcome", b"outcome", "request_id", b"request_id", "sync_log_entry_id", b"sync_log_entry_id", "vector_store_id", b"vector_store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncLogEntry: _TypeAlias = SyncLogEntry  # noqa: Y015
+
+@_typing.final
+class ListSyncLogRequest(_message.Message):
+    """Request of ListSyncLog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    document_id: _builtins.str
+    """Optional. Only what concerned this document."""
+    outcome: Global___SyncOutcome.ValueType
+    """Optional. Only what ended so."""
+    page_size: _builtins.int
+    """Optional. Default 50, at most 200."""
+    page_token: _builtins.str
+    """Optional. From the previous response."""
+    def __init__(
+        self,
+        *,
+        document_id: _builtins.str = ...,
+        outcome: Global___SyncOutcome.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSyncLogRequest: _TypeAlias = ListSyncLogRequest  # noqa: Y015
+
+@_typing.final
+class ListSyncLogResponse(_message.Message):
+    """Response of ListSyncLog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty only at the end."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncLogEntry]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___SyncLogEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSyncLogResponse: _TypeAlias = ListSyncLogResponse  # noqa: Y015
+
+@_typing.final
+class RepairDriftRequest(_message.Message):
+    """Request of RepairDrift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLY_FIELD_NUMBER: _builtins.int
+    apply: _builtins.bool
+    """Optional. Without it the differences are only told."""
+    def __init__(
+        self,
+        *,
+        apply: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply", b"apply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairDriftRequest: _TypeAlias = RepairDriftRequest  # noqa: Y015
+
+@_typing.final
+class Drift(_message.Message):
+    """Differences of one kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SAMPLE_DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    SAMPLE_FILE_IDS_FIELD_NUMBER: _builtins.int
+    kind: Global___DriftKind.ValueType
+    """The kind."""
+    count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def sample_document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first of them, at most 20: documents by their ids."""
+
+    @_builtins.property
+    def sample_file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first of them, at most 20: files by their ids at the provider."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___DriftKind.ValueType = ...,
+        count: _builtins.int = ...,
+        sample_document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        sample_file_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "sample_document_ids", b"sample_document_ids", "sample_file_ids", b"sample_file_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Drift: _TypeAlias = Drift  # noqa: Y015
+
+@_typing.final
+class RepairDriftResponse(_message.Message):
+    """Response of RepairDrift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIFTS_FIELD_NUMBER: _builtins.int
+    QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNT_FIELD_NUMBER: _builtins.int
+    queued_count: _builtins.int
+    """Documents queued for a worker to bring them into step; 0 without `apply`."""
+    removed_count: _builtins.int
+    """Files taken out of the store at once; 0 without `apply`."""
+    @_builtins.property
+    def drifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Drift]:
+        """Differences by kind; kinds without any are missing. Documents on their way are no difference."""
+
+    def __init__(
+        self,
+        *,
+        drifts: _abc.Iterable[Global___Drift] | None = ...,
+        queued_count: _builtins.int = ...,
+        removed_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifts", b"drifts", "queued_count", b"queued_count", "removed_count", b"removed_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairDriftResponse: _TypeAlias = RepairDriftResponse  # noqa: Y015
 
 @_typing.final
 class SetBackendRequest(_message.Message):

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SyncServiceStub:
-    """How far the index is behind the documents. Needs the scope `tenant:read`.
+    """How far the index and the retrieval provider's copy are behind the documents, and what to do about it.
+    Reading needs the scope `tenant:read`, acting `tenant:write`.
     """
 
     def __init__(self, channel):
@@ -39,6 +40,31 @@ class SyncServiceStub:
                 '/kladez.v1.SyncService/GetSyncStatus',
                 request_serializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusResponse.FromString,
+                _registered_method=True)
+        self.SyncNow = channel.unary_unary(
+                '/kladez.v1.SyncService/SyncNow',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.SyncNowRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.SyncNowResponse.FromString,
+                _registered_method=True)
+        self.ListSyncJobs = channel.unary_unary(
+                '/kladez.v1.SyncService/ListSyncJobs',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncJobsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncJobsResponse.FromString,
+                _registered_method=True)
+        self.RetrySyncJobs = channel.unary_unary(
+                '/kladez.v1.SyncService/RetrySyncJobs',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.RetrySyncJobsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.RetrySyncJobsResponse.FromString,
+                _registered_method=True)
+        self.ListSyncLog = channel.unary_unary(
+                '/kladez.v1.SyncService/ListSyncLog',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncLogRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncLogResponse.FromString,
+                _registered_method=True)
+        self.RepairDrift = channel.unary_unary(
+                '/kladez.v1.SyncService/RepairDrift',
+                request_serializer=kladez_dot_v1_dot_sync__service__pb2.RepairDriftRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_sync__service__pb2.RepairDriftResponse.FromString,
                 _registered_method=True)
         self.SetBackend = channel.unary_unary(
                 '/kladez.v1.SyncService/SetBackend',
@@ -53,7 +79,8 @@ class SyncServiceStub:
 
 
 class SyncServiceServicer:
-    """How far the index is behind the documents. Needs the scope `tenant:read`.
+    """How far the index and the retrieval provider's copy are behind the documents, and what to do about it.
+    Reading needs the scope `tenant:read`, acting `tenant:write`.
     """
 
     def GetSyncStatus(self, request, context):
@@ -63,10 +90,48 @@ class SyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SyncNow(self, request, context):
+        """Makes everything that waits or failed due at once, and queues what is not in step and was never queued.
+        Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSyncJobs(self, request, context):
+        """Lists jobs of the queue, newest first. Jobs that are done are forgotten after a while.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySyncJobs(self, request, context):
+        """Queues jobs anew whose every attempt failed. Other jobs are left alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSyncLog(self, request, context):
+        """Lists what was done at the retrieval provider, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RepairDrift(self, request, context):
+        """Compares what the retrieval provider holds with the documents and, when asked to, mends the difference.
+        FAILED_PRECONDITION with the reason BACKEND_MISSING when no provider is configured, and NOT_MIRRORED when
+        the tenant's documents are not kept there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetBackend(self, request, context):
         """Chooses who searches for the tenant, and the share of searches that both do for comparison. Needs the scope
         `operator`: storage and searches at OpenAI are paid for by the installation. FAILED_PRECONDITION with the
-        reason BACKEND_NOT_CONFIGURED when OpenAI is wanted and the service has no access to it.
+        reason BACKEND_MISSING when OpenAI is wanted and the service has no access to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +152,31 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     request_deserializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusResponse.SerializeToString,
             ),
+            'SyncNow': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncNow,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.SyncNowRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.SyncNowResponse.SerializeToString,
+            ),
+            'ListSyncJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSyncJobs,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncJobsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncJobsResponse.SerializeToString,
+            ),
+            'RetrySyncJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySyncJobs,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.RetrySyncJobsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.RetrySyncJobsResponse.SerializeToString,
+            ),
+            'ListSyncLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSyncLog,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncLogRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.ListSyncLogResponse.SerializeToString,
+            ),
+            'RepairDrift': grpc.unary_unary_rpc_method_handler(
+                    servicer.RepairDrift,
+                    request_deserializer=kladez_dot_v1_dot_sync__service__pb2.RepairDriftRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_sync__service__pb2.RepairDriftResponse.SerializeToString,
+            ),
             'SetBackend': grpc.unary_unary_rpc_method_handler(
                     servicer.SetBackend,
                     request_deserializer=kladez_dot_v1_dot_sync__service__pb2.SetBackendRequest.FromString,
@@ -106,7 +196,8 @@ def add_SyncServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SyncService:
-    """How far the index is behind the documents. Needs the scope `tenant:read`.
+    """How far the index and the retrieval provider's copy are behind the documents, and what to do about it.
+    Reading needs the scope `tenant:read`, acting `tenant:write`.
     """
 
     @staticmethod
@@ -126,6 +217,141 @@ class SyncService:
             '/kladez.v1.SyncService/GetSyncStatus',
             kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusRequest.SerializeToString,
             kladez_dot_v1_dot_sync__service__pb2.GetSyncStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncNow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/SyncNow',
+            kladez_dot_v1_dot_sync__service__pb2.SyncNowRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.SyncNowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSyncJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/ListSyncJobs',
+            kladez_dot_v1_dot_sync__service__pb2.ListSyncJobsRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.ListSyncJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySyncJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/RetrySyncJobs',
+            kladez_dot_v1_dot_sync__service__pb2.RetrySyncJobsRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.RetrySyncJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSyncLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/ListSyncLog',
+            kladez_dot_v1_dot_sync__service__pb2.ListSyncLogRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.ListSyncLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RepairDrift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SyncService/RepairDrift',
+            kladez_dot_v1_dot_sync__service__pb2.RepairDriftRequest.SerializeToString,
+            kladez_dot_v1_dot_sync__service__pb2.RepairDriftResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,21 +13,40 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SyncServiceStub:
-    """How far the index is behind the documents. Needs the scope `tenant:read`."""
+    """How far the index and the retrieval provider's copy are behind the documents, and what to do about it.
+    Reading needs the scope `tenant:read`, acting `tenant:write`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSyncStatus: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.GetSyncStatusResponse]
     """Counts documents by status and tells the age of the backlog."""
+    SyncNow: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.SyncNowRequest, _sync_service_pb2.SyncNowResponse]
+    """Makes everything that waits or failed due at once, and queues what is not in step and was never queued.
+    Safe to repeat.
+    """
+    ListSyncJobs: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.ListSyncJobsRequest, _sync_service_pb2.ListSyncJobsResponse]
+    """Lists jobs of the queue, newest first. Jobs that are done are forgotten after a while."""
+    RetrySyncJobs: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RetrySyncJobsRequest, _sync_service_pb2.RetrySyncJobsResponse]
+    """Queues jobs anew whose every attempt failed. Other jobs are left alone."""
+    ListSyncLog: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.ListSyncLogRequest, _sync_service_pb2.ListSyncLogResponse]
+    """Lists what was done at the retrieval provider, newest first."""
+    RepairDrift: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RepairDriftRequest, _sync_service_pb2.RepairDriftResponse]
+    """Compares what the retrieval provider holds with the documents and, when asked to, mends the difference.
+    FAILED_PRECONDITION with the reason BACKEND_MISSING when no provider is configured, and NOT_MIRRORED when
+    the tenant's documents are not kept there.
+    """
     SetBackend: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.SetBackendRequest, _sync_service_pb2.SetBackendResponse]
     """Chooses who searches for the tenant, and the share of searches that both do for comparison. Needs the scope
     `operator`: storage and searches at OpenAI are paid for by the installation. FAILED_PRECONDITION with the
-    reason BACKEND_NOT_CONFIGURED when OpenAI is wanted and the service has no access to it.
+    reason BACKEND_MISSING when OpenAI is wanted and the service has no access to it.
     """
     GetBackendComparison: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetBackendComparisonRequest, _sync_service_pb2.GetBackendComparisonResponse]
     """Tells how far the two backends agree on the searches that both did, and what each takes."""
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How far the index is behind the documents. Needs the scope `tenant:read`."""
+    """How far the index and the retrieval provider's copy are behind the documents, and what to do about it.
+    Reading needs the scope `tenant:read`, acting `tenant:write`.
+    """
 
     @_abc_1.abstractmethod
     def GetSyncStatus(
@@ -38,6 +57,51 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Counts documents by status and tells the age of the backlog."""
 
     @_abc_1.abstractmethod
+    def SyncNow(
+        self,
+        request: _sync_service_pb2.SyncNowRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.SyncNowRequest, _abc.Awaitable[_sync_service_pb2.SyncNowResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.SyncNowResponse]:
+        """Makes everything that waits or failed due at once, and queues what is not in step and was never queued.
+        Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSyncJobs(
+        self,
+        request: _sync_service_pb2.ListSyncJobsRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.ListSyncJobsRequest, _abc.Awaitable[_sync_service_pb2.ListSyncJobsResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.ListSyncJobsResponse]:
+        """Lists jobs of the queue, newest first. Jobs that are done are forgotten after a while."""
+
+    @_abc_1.abstractmethod
+    def RetrySyncJobs(
+        self,
+        request: _sync_service_pb2.RetrySyncJobsRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.RetrySyncJobsRequest, _abc.Awaitable[_sync_service_pb2.RetrySyncJobsResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.RetrySyncJobsResponse]:
+        """Queues jobs anew whose every attempt failed. Other jobs are left alone."""
+
+    @_abc_1.abstractmethod
+    def ListSyncLog(
+        self,
+        request: _sync_service_pb2.ListSyncLogRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.ListSyncLogRequest, _abc.Awaitable[_sync_service_pb2.ListSyncLogResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.ListSyncLogResponse]:
+        """Lists what was done at the retrieval provider, newest first."""
+
+    @_abc_1.abstractmethod
+    def RepairDrift(
+        self,
+        request: _sync_service_pb2.RepairDriftRequest,
+        context: _aio.ServicerContext[_sync_service_pb2.RepairDriftRequest, _abc.Awaitable[_sync_service_pb2.RepairDriftResponse]],
+    ) -> _abc.Awaitable[_sync_service_pb2.RepairDriftResponse]:
+        """Compares what the retrieval provider holds with the documents and, when asked to, mends the difference.
+        FAILED_PRECONDITION with the reason BACKEND_MISSING when no provider is configured, and NOT_MIRRORED when
+        the tenant's documents are not kept there.
+        """
+
+    @_abc_1.abstractmethod
     def SetBackend(
         self,
         request: _sync_service_pb2.SetBackendRequest,
@@ -45,7 +109,7 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_sync_service_pb2.SetBackendResponse]:
         """Chooses who searches for the tenant, and the share of searches that both do for comparison. Needs the scope
         `operator`: storage and searches at OpenAI are paid for by the installation. FAILED_PRECONDITION with the
-        reason BACKEND_NOT_CONFIGURED when OpenAI is wanted and the service has no access to it.
+        reason BACKEND_MISSING when OpenAI is wanted and the service has no access to it.
         """
 
     @_abc_1.abstractmethod
