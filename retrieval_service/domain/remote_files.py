@@ -82,12 +82,14 @@ class FileOutcome:
 class Replacement:
     """A document to hold instead of `old_file_id`, which is empty for a new one.
 
-    `is_repeated` says that an earlier attempt failed: what it may have left behind is looked for first.
+    `is_repeated` says that an earlier attempt failed: what it may have left behind is looked for first, and
+    taken if it is the same, but for `doomed` files, which others may be removing at this moment.
     """
 
     document: RemoteDocument
     old_file_id: str = ""
     is_repeated: bool = False
+    doomed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

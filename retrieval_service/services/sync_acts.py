@@ -92,6 +92,7 @@ def replacement(plan: Plan) -> Replacement:
         document=plan.document,
         old_file_id=plan.held.file_id if plan.held else "",
         is_repeated=plan.is_unsettled,
+        doomed=plan.doomed,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from retrieval_service.domain.remote_documents import (
     remote_document,
 )
 from retrieval_service.domain.remote_files import Original, RemoteDocument
-from retrieval_service.stores.document_files import DocumentFile
+from retrieval_service.stores.document_files import LEFTOVER, PRIMARY, DocumentFile
 from retrieval_service.stores.jobs import Job
 
 
@@ -29,13 +30,15 @@ class Step(StrEnum):
 class Plan:
     """A document at one version: what the provider is to hold of it, None for nothing, and what it holds.
 
-    While it `is_unsettled` the provider may hold more than is known; `is_gone` means that its row is no more.
+    `doomed` files are known to have to go and may be swept away at any moment. While the document
+    `is_unsettled` the provider may hold more than is known; `is_gone` means that its row is no more.
     """
 
     job: Job
     version: int
     document: RemoteDocument | None
     held: DocumentFile | None
+    doomed: frozenset[str] = frozenset()
     content_digest: str = ""
     attributes_digest: str = ""
     byte_count: int = 0
@@ -55,14 +58,15 @@ class Plan:
         return Step.NOTHING
 
 
-def plan(job: Job, original: Original | None, held: DocumentFile | None) -> Plan:
-    """Slow for long documents: call it in a thread."""
+def plan(job: Job, original: Original | None, files: Sequence[DocumentFile]) -> Plan:
+    """`files` are those of the document. Slow for long documents: call it in a thread."""
     document = remote_document(original) if original else None
     return Plan(
         job=job,
         version=original.version if original else 0,
         document=document,
-        held=held,
+        held=next((file for file in files if file.role == PRIMARY), None),
+        doomed=frozenset(file.file_id for file in files if file.role == LEFTOVER),
         content_digest=content_digest(document) if document else "",
         attributes_digest=attributes_digest(document) if document else "",
         byte_count=len(content_of(document)) if document else 0,

@@ -25,6 +25,7 @@ from retrieval_service.services.sync_book import Ended, Failure, SyncBook
 from retrieval_service.services.sync_plans import Plan, Step, plan
 from retrieval_service.stores import document_files, remote_documents
 from retrieval_service.stores.database import Database
+from retrieval_service.stores.document_files import DocumentFile
 from retrieval_service.stores.jobs import Job
 
 log = structlog.get_logger("kladez.syncing")
@@ -68,9 +69,11 @@ class Syncer:
         ids = [job.document_id for job in tenant_jobs]
         async with self._database.tenant(tenant_id) as scope:
             originals = {one.id: one for one in await remote_documents.read(scope, ids)}
-            held = await document_files.primary_of(scope, ids)
+            files: defaultdict[UUID, list[DocumentFile]] = defaultdict(list)
+            for file in await document_files.of_documents(scope, ids):
+                files[file.document_id].append(file)
         return [
-            await asyncio.to_thread(plan, job, originals.get(job.document_id), held.get(job.document_id))
+            await asyncio.to_thread(plan, job, originals.get(job.document_id), files[job.document_id])
             for job in tenant_jobs
         ]
 

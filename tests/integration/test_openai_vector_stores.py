@@ -274,6 +274,17 @@ async def test_attempt_that_was_given_up_leaves_nothing_once_it_is_repeated(fake
     assert remote(fake).files == remote(fake).entries == held([changed(one)])
 
 
+async def test_file_that_is_doomed_is_not_taken_for_the_document_again(fake: FakeOpenAI) -> None:
+    one = document(1)
+    async with stores_at(fake, HASTY) as stores:
+        store_id = await stores.ensure_store(STORE_NAME, METADATA)
+        doomed = await stores.upload(one)
+        again = Replacement(document=one, is_repeated=True, doomed=frozenset({doomed}))
+        [ended] = await stores.replace(store_id, [again])
+    assert ended.file_id not in ("", doomed)
+    assert remote(fake).files == remote(fake).entries == held([one])
+
+
 async def test_leftovers_are_named_when_they_cannot_be_removed(fake: FakeOpenAI) -> None:
     async with stores_at(fake, HASTY) as stores:
         store_id = await stores.ensure_store(STORE_NAME, METADATA)

@@ -60,7 +60,11 @@ class Replacing:
     async def _uploaded(self, replacement: Replacement, remains: Sequence[UploadedFile]) -> Step:
         document = replacement.document
         own = [file for file in remains if file.document_id == document.document_id]
-        same = [file.file_id for file in own if file.revision == revision_of(document)]
+        same = [
+            file.file_id
+            for file in own
+            if file.revision == revision_of(document) and file.file_id not in replacement.doomed
+        ]
         try:
             file_id = same[0] if same else await self._files.upload(document, Attempts(self._settings.work))
         except errors.ProviderLocked:
