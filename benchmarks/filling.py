@@ -10,7 +10,7 @@ from benchmarks.synthetic import SyntheticEmbedder, Writer
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.hashing import chunk_hash
 from retrieval_service.domain.lexical import passage_terms
-from retrieval_service.stores import chunks, documents
+from retrieval_service.stores import chunks, documents, vectors
 from retrieval_service.stores.chunks import Change, NewChunk, Place
 from retrieval_service.wiring import Service
 
@@ -35,13 +35,16 @@ def texts(count: int, writer: Writer, words: int) -> list[str]:
 async def _fill_documents(
     service: Service, tenant_id: UUID, pieces: Sequence[Sequence[str]], embedder: SyntheticEmbedder
 ) -> None:
-    new = [await asyncio.to_thread(_new_chunks, piece, embedder) for piece in pieces]
+    new = [await asyncio.to_thread(_new_chunks, piece) for piece in pieces]
     async with service.database.tenant(tenant_id) as scope:
         written = await documents.upsert(scope, [_draft(piece[0]) for piece in pieces])
         for document, added in zip(written, new, strict=True):
             change = Change(document_id=document.id, version=1, added=added)
-            if not await chunks.apply(scope, service.space_id, change):
+            if not await chunks.apply(scope, change):
                 raise RuntimeError("nobody else writes to this tenant")
+            rows = embedder.vectors([chunk.text for chunk in added])
+            by_id = {chunk.id: row for chunk, row in zip(added, rows, strict=True)}
+            await vectors.insert(scope, service.space_id, by_id)
 
 
 def _draft(content: str) -> Draft:
@@ -55,8 +58,7 @@ def _draft(content: str) -> Draft:
     )
 
 
-def _new_chunks(piece: Sequence[str], embedder: SyntheticEmbedder) -> list[NewChunk]:
-    vectors = embedder.vectors(piece)
+def _new_chunks(piece: Sequence[str]) -> list[NewChunk]:
     return [
         NewChunk(
             id=uuid4(),
@@ -65,7 +67,6 @@ def _new_chunks(piece: Sequence[str], embedder: SyntheticEmbedder) -> list[NewCh
             chunk_hash=chunk_hash(text, "", ""),
             language=LANGUAGE,
             terms=passage_terms(text, LANGUAGE),
-            vector=vector,
         )
-        for index, (text, vector) in enumerate(zip(piece, vectors, strict=True))
+        for index, text in enumerate(piece)
     ]

@@ -17,8 +17,9 @@ from retrieval_service import wiring
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.spaces import Embedded, Space
 from retrieval_service.providers.ports import Embedder
+from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.importing import MAX_BATCH
-from retrieval_service.services.indexing import plan
+from retrieval_service.services.planning import Target, plan
 from retrieval_service.stores import documents
 from retrieval_service.stores.chunks import Source
 from retrieval_service.wiring import Service
@@ -153,7 +154,8 @@ async def delta_figures(service: Service, sizes: Sizes) -> list[Figure]:
 async def rebuild(service: Service, count: int, writer: Writer) -> Rebuild:
     """Everything for the first time, and then everything again with every tenth document changed."""
     counting = Counting(service.embedder)
-    counted = replace(service, embedder=counting)
+    embedders = Embedders({service.space_id: counting}, home_id=service.space_id)
+    counted = replace(service, embedders=embedders)
     first = list(drafts(count, writer))
     second = [
         replace(draft, content=writer.text()) if number % round(1 / CHANGED_SHARE) == 0 else draft
@@ -224,8 +226,9 @@ def embedded_texts(service: Service, batch: Sequence[Draft]) -> list[str]:
         )
         for draft in batch
     ]
-    plans = [plan(source, [], service.policy, service.embedder.space) for source in sources]
-    return [text for one in plans for text in one.texts]
+    target = Target(space_id=service.space_id, space=service.embedder.space)
+    plans = [plan(source, [], service.policy, [target]) for source in sources]
+    return [text for one in plans for wanted in one.wanted for text in wanted.texts]
 
 
 BENCHMARK = Benchmark(title="Indexing", run=run, full=FULL, quick=QUICK)

@@ -46,10 +46,8 @@ async def synthetic_service(chosen: Settings, dsn: str) -> AsyncIterator[Service
     await asyncio.to_thread(languages.detect_language, wiring.UNDECIDABLE)
     embedder = SyntheticEmbedder()
     async with open_database(dsn, PoolSize(maximum=chosen.pool_size)) as database:
-        space_id = await wiring.adopt_space(database, embedder)
-        yield wiring.assemble(
-            chosen, dsn, database, embedder, ExtractiveAnswerer(), None, OPENAI_POLICY, space_id
-        )
+        embedders = await wiring.register(database, embedder)
+        yield wiring.assemble(chosen, dsn, database, embedders, ExtractiveAnswerer(), None, OPENAI_POLICY)
 
 
 async def new_tenant(service: Service, name: str) -> UUID:

@@ -56,9 +56,7 @@ async def run(sizes: Sizes) -> list[Figure]:
         tenants = {
             name: await filled(service, name, count, embedder) for name, count in sizes.tenants.items()
         }
-        promoter = Promoter(
-            service.database, space_id=service.space_id, own_index_chunks=sizes.own_index_chunks
-        )
+        promoter = Promoter(service.database, own_index_chunks=sizes.own_index_chunks)
         await promoter.promote_and_demote()
         await installation.settle(service)
         figures: list[Figure] = []

@@ -97,7 +97,7 @@ async def filled(service: Service, name: str, count: int) -> tuple[UUID, list[st
 
 
 async def promote(service: Service, own_index_chunks: int) -> None:
-    promoter = Promoter(service.database, space_id=service.space_id, own_index_chunks=own_index_chunks)
+    promoter = Promoter(service.database, own_index_chunks=own_index_chunks)
     await promoter.promote_and_demote()
 
 

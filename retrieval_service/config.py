@@ -46,6 +46,14 @@ class Settings(BaseSettings):
     embedding_passage_prefix: str = ""
     local_model_dir: Path | None = None
 
+    next_embedder: str = ""
+    next_embedding_model: str = "text-embedding-3-small"
+    next_embedding_dimensions: Annotated[int, Field(ge=1, le=4_000)] | None = None
+    next_embedding_query_prefix: str = ""
+    next_embedding_passage_prefix: str = ""
+    next_openai_api_key: SecretStr | None = None
+    next_openai_base_url: str | None = None
+
     answerer: str = "auto"
     answer_model: str = "gpt-5.4-mini"
     answer_max_tokens: Annotated[int, Field(ge=16)] = 1_000

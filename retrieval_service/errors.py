@@ -185,6 +185,12 @@ class SpaceMismatch(KladezError):
     reason = "SPACE_MISMATCH"
 
 
+class SpaceNotReady(KladezError):
+    """The embedding space is not in the state that this needs."""
+
+    reason = "SPACE_STATE"
+
+
 class Misconfigured(KladezError):
     """The configuration is wrong."""
 

@@ -8,18 +8,19 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import structlog
-
+from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.claiming import Lane
 from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
 from retrieval_service.providers.opening import (
     open_answerer,
     open_embedder,
     open_file_answerer,
+    open_next_embedder,
     open_retrieval_backend,
 )
 from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend
@@ -29,6 +30,8 @@ from retrieval_service.services.authenticating import Authenticator
 from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.filling import Filler
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.managing import Manager
@@ -36,6 +39,7 @@ from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.promoting import Promoter
+from retrieval_service.services.questions import Questions
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
@@ -44,13 +48,13 @@ from retrieval_service.services.searching import Searcher
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
 from retrieval_service.services.sweeping import Sweeper
+from retrieval_service.services.switching import Switcher, adopt
 from retrieval_service.services.syncing import Syncer
+from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
-from retrieval_service.stores import documents, jobs, schema, spaces, tenants
+from retrieval_service.stores import jobs, schema, spaces
 from retrieval_service.stores.database import Database, PoolSize, open_database
 from retrieval_service.worker import Worker, WorkerOptions, worker_name
-
-log = structlog.get_logger("kladez.wiring")
 
 # Words of no language make the language model load, which takes most of a second, before the first caller.
 UNDECIDABLE = "zxq vbn"
@@ -62,9 +66,8 @@ class Service:
 
     settings: Settings
     database: Database
-    embedder: Embedder
+    embedders: Embedders
     backend: RetrievalBackend | None
-    space_id: int
     policy: ChunkPolicy
     authenticator: Authenticator
     manager: Manager
@@ -81,18 +84,34 @@ class Service:
     retrieval: Retrieval
     comparer: Comparer
     answering: Answering
+    switcher: Switcher
+    verifier: Verifier
+    filler: Filler
     meter: Meter
     page_tokens: PageTokens
+
+    @property
+    def embedder(self) -> Embedder:
+        """The configured one."""
+        return self.embedders.home
+
+    @property
+    def space_id(self) -> int:
+        """The configured embedder's."""
+        return self.embedders.home_id
 
 
 @contextlib.asynccontextmanager
 async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
-    """Brings the schema forward, opens the providers and the database, and moves tenants to the model's space."""
+    """Brings the schema forward, opens providers and database, and begins to move tenants whose model is gone."""
     await schema.upgrade(dsn)
     await asyncio.to_thread(languages.detect_language, UNDECIDABLE)
     async with contextlib.AsyncExitStack() as stack:
         embedder, policy = await open_embedder(settings)
         stack.push_async_callback(embedder.close)
+        following = await open_next_embedder(settings)
+        if following is not None:
+            stack.push_async_callback(following.close)
         answerer = await open_answerer(settings)
         stack.push_async_callback(answerer.close)
         if backend := await open_retrieval_backend(settings):
@@ -101,10 +120,9 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             stack.push_async_callback(file_answerer.close)
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
-        space_id = await adopt_space(database, embedder)
-        service = assemble(
-            settings, dsn, database, embedder, answerer, backend, policy, space_id, file_answerer
-        )
+        embedders = await register(database, embedder, following)
+        service = assemble(settings, dsn, database, embedders, answerer, backend, policy, file_answerer)
+        await adopt(database, embedders, service.switcher)
         await service.retrieval.switcher.settle()
         yield service
 
@@ -113,39 +131,38 @@ def assemble(
     settings: Settings,
     dsn: str,
     database: Database,
-    embedder: Embedder,
+    embedders: Embedders,
     answerer: Answerer,
     backend: RetrievalBackend | None,
     policy: ChunkPolicy,
-    space_id: int,
     file_answerer: FileAnswerer | None = None,
 ) -> Service:
     authenticator = Authenticator(database)
+    meter = Meter(database)
     weigher = Weigher(database)
     searcher = Searcher(
         database,
-        embedder,
+        embedders,
+        Questions(embedders, meter),
         weigher,
-        space_id=space_id,
         exact_lexical_chunks=settings.exact_lexical_chunks,
     )
     retrieval = assemble_retrieval(settings, database, searcher, weigher, backend, file_answerer)
-    meter = Meter(database)
+    switcher = Switcher(database, embedders)
     importer = Importer(database)
     addresses = source_addresses(settings)
     mender = Mender(database, backend)
     return Service(
         settings=settings,
         database=database,
-        embedder=embedder,
+        embedders=embedders,
         backend=backend,
-        space_id=space_id,
         policy=policy,
         authenticator=authenticator,
         manager=Manager(
             database,
             authenticator,
-            space_id=space_id,
+            space_id=embedders.home_id,
             mirrors_new=settings.use_openai_retrieval and backend is not None,
         ),
         importer=importer,
@@ -163,27 +180,24 @@ def assemble(
         answering=Answering(
             database, retrieval.retriever, retrieval.chooser, answerer, meter, retrieval.answerer
         ),
+        switcher=switcher,
+        verifier=Verifier(database, embedders, switcher),
+        filler=Filler(database, embedders, switcher),
         meter=meter,
         page_tokens=PageTokens(page_token_key(settings, dsn)),
     )
 
 
-async def adopt_space(database: Database, embedder: Embedder) -> int:
-    """Registers the embedder's space; tenants of another space are indexed again and moved to it.
-
-    In this order: a crash in between repeats the work, the other way round it would be forgotten.
-    """
+async def register(database: Database, embedder: Embedder, following: Embedder | None = None) -> Embedders:
+    """The embedders by their spaces, which get their tables; raises `Misconfigured` for one space twice."""
     async with database.owner() as owner:
-        space_id = await spaces.register(owner, embedder.space)
-    async with database.operator() as operator:
-        strangers = await tenants.outside_space(operator, space_id)
-    for tenant_id in strangers:
-        async with database.tenant(tenant_id) as scope:
-            queued = await documents.enqueue_all(scope)
-        async with database.operator() as operator:
-            await tenants.adopt_space(operator, tenant_id, space_id)
-        log.warning("space_adopted", tenant_id=str(tenant_id), space=embedder.space.key, documents=queued)
-    return space_id
+        home_id = await spaces.register(owner, embedder.space)
+        if following is None:
+            return Embedders({home_id: embedder}, home_id=home_id)
+        next_id = await spaces.register(owner, following.space)
+    if next_id == home_id:
+        raise errors.Misconfigured("KLADEZ_NEXT_EMBEDDER gives the same vectors as KLADEZ_EMBEDDER")
+    return Embedders({home_id: embedder, next_id: following}, home_id=home_id)
 
 
 def reindex_options(settings: Settings) -> ReindexOptions:
@@ -221,9 +235,7 @@ def new_worker(service: Service) -> Worker:
     Without a retrieval provider it leaves the jobs for one to others.
     """
     settings, name = service.settings, worker_name()
-    promoter = Promoter(
-        service.database, space_id=service.space_id, own_index_chunks=settings.own_index_chunks
-    )
+    promoter = Promoter(service.database, own_index_chunks=settings.own_index_chunks)
     options = WorkerOptions(
         lease_seconds=settings.job_lease_seconds,
         poll_seconds=settings.job_poll_seconds,
@@ -240,9 +252,10 @@ def new_worker(service: Service) -> Worker:
             service.scheduler.look_around,
             service.overseer.forget_old,
             service.comparer.look_around,
+            service.switcher.drop_outlived,
             *sweeping,
         ],
-        companions=[IndexRunner(service.reindexer).run],
+        companions=[IndexRunner(service.reindexer).run, FillRunner(service.filler).run],
     )
 
 
@@ -250,8 +263,7 @@ def indexing_lane(service: Service, worker: str) -> Lane:
     settings = service.settings
     indexer = Indexer(
         service.database,
-        service.embedder,
-        space_id=service.space_id,
+        service.embedders,
         policy=service.policy,
         worker=worker,
         max_attempts=settings.job_max_attempts,

@@ -42,6 +42,7 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.ProviderRefused: grpc.StatusCode.FAILED_PRECONDITION,
     errors.BackendMissing: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotMirrored: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.SpaceNotReady: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SpaceMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Misconfigured: grpc.StatusCode.FAILED_PRECONDITION,
     errors.KladezError: grpc.StatusCode.INTERNAL,

@@ -94,7 +94,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Amounts to add, or amounts of one day."""
+    """Amounts to add, or amounts of one day; the cache saves tokens of questions that are asked again."""
 
     embedded_chunks: int = 0
     embedded_tokens: int = 0
@@ -104,6 +104,7 @@ class Usage:
     unanswered: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_saved_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

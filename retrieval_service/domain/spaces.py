@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,3 +43,71 @@ class Embedded:
 
     vectors: Vectors
     tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSpace:
+    """A row of `embedding_spaces`; `key` is the space's own."""
+
+    id: int
+    key: str
+    provider: str
+    model: str
+    dimensions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantSpace:
+    """A row of `tenant_spaces`: how complete a tenant's vectors are in one space.
+
+    `state` is filling, ready, active, kept or dropping. `recall` is the share of the true ten nearest that a
+    search finds, `agreement` the share of them that the active space found too, over `sample_count` questions.
+    A walk fills the space, document by document; `last_document_id` is where it stands.
+    """
+
+    space_id: int
+    state: str
+    is_automatic: bool
+    is_stale: bool
+    total_count: int
+    filled_count: int
+    failed_count: int
+    embedded_tokens: int
+    last_document_id: UUID
+    walk: int
+    error: str
+    sample_count: int
+    recall: float | None
+    agreement: float | None
+    verified_at: datetime | None
+    keep_until: datetime | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every chunk that the model can read has its vector."""
+        return self.state in {"ready", "active", "kept"} and not self.is_stale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What filling a space would take; `dollars` is None for a model whose price is not known."""
+
+    chunk_count: int
+    token_count: int
+    dollars: float | None
+
+
+# Dollars for a million tokens, as OpenAI lists them; a local model costs electricity alone.
+DOLLARS_PER_MILLION = {
+    "text-embedding-3-small": 0.02,
+    "text-embedding-3-large": 0.13,
+    "text-embedding-ada-002": 0.10,
+}
+
+
+def dollars(provider: str, model: str, tokens: int) -> float | None:
+    """What embedding so much costs at the provider; None when we do not know."""
+    if provider == "local":
+        return 0.0
+    price = DOLLARS_PER_MILLION.get(model) if provider == "openai" else None
+    return None if price is None else tokens * price / 1_000_000

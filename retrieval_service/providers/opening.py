@@ -46,6 +46,30 @@ async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
     return embedder, policy_for(embedder.space.max_tokens)
 
 
+async def open_next_embedder(settings: Settings) -> Embedder | None:
+    """The embedder that tenants may be moved to; None when none is configured."""
+    if not settings.next_embedder:
+        return None
+    if settings.next_embedder not in ("local", "openai"):
+        raise errors.Misconfigured('KLADEZ_NEXT_EMBEDDER must be "local" or "openai"')
+    return (await open_embedder(as_next(settings)))[0]
+
+
+def as_next(settings: Settings) -> Settings:
+    """The same settings with the next embedder in the place of the configured one."""
+    return settings.model_copy(
+        update={
+            "embedder": settings.next_embedder,
+            "embedding_model": settings.next_embedding_model,
+            "embedding_dimensions": settings.next_embedding_dimensions,
+            "embedding_query_prefix": settings.next_embedding_query_prefix,
+            "embedding_passage_prefix": settings.next_embedding_passage_prefix,
+            "openai_api_key": settings.next_openai_api_key or settings.openai_api_key,
+            "openai_base_url": settings.next_openai_base_url or settings.openai_base_url,
+        }
+    )
+
+
 def policy_for(max_tokens: int) -> ChunkPolicy:
     """800 tokens with 80 of overlap, or less where the model's window is smaller."""
     capacity = round(max_tokens * WINDOW_SHARE)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
 
-from retrieval_service.domain.records import Tenant
-from retrieval_service.stores import spaces, tenants
+from retrieval_service.stores import spaces, tenant_spaces
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.promoting")
@@ -22,18 +20,15 @@ DEMOTION_SHARE = 0.5
 
 
 class Promoter:
-    """`own_index_chunks` vectors make a tenant big; called often, looks around once a minute."""
+    """`own_index_chunks` vectors make a tenant big; called often, looks around once a minute.
+
+    A space that is filled gets its indexes before any search reads it, and one that is kept keeps them.
+    """
 
     def __init__(
-        self,
-        database: Database,
-        *,
-        space_id: int,
-        own_index_chunks: int,
-        clock: Callable[[], float] = time.monotonic,
+        self, database: Database, *, own_index_chunks: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
-        self._space_id = space_id
         self._own_index_chunks = own_index_chunks
         self._clock = clock
         self._next_look = clock()
@@ -45,39 +40,44 @@ class Promoter:
         await self.promote_and_demote()
 
     async def promote_and_demote(self) -> None:
-        """Builds and drops whatever is due now; a building takes seconds to minutes.
-
-        Of several services one does it: to the others an index under way would look like a crash's leavings.
-        """
+        """Builds and drops whatever is due now; a building takes seconds to minutes."""
         async with self._database.owner() as owner:
-            if not await spaces.lock_indexes(owner, self._space_id):
-                return
-            indexes = await spaces.tenant_indexes(owner, self._space_id)
-            async for tenant_id in self._tenants():
-                name = spaces.tenant_index_name(self._space_id, tenant_id)
-                await self._adjust(tenant_id, name, indexes.get(name))
+            for space in await spaces.known(owner):
+                # Of several services one does it: to others an index under way would look like a crash's leavings.
+                if await spaces.lock_indexes(owner, space.id):
+                    await self._look_at(space.id, await spaces.tenant_indexes(owner, space.id))
 
-    async def _adjust(self, tenant_id: UUID, name: str, usable: bool | None) -> None:
+    async def _look_at(self, space_id: int, indexes: dict[str, bool]) -> None:
+        async for tenant_id in self._tenants(space_id):
+            name = spaces.tenant_index_name(space_id, tenant_id)
+            await self._adjust(space_id, tenant_id, name, indexes.pop(name, None))
+        for name in indexes:
+            await self._drop(name)  # its tenant has left the space
+
+    async def _adjust(self, space_id: int, tenant_id: UUID, name: str, usable: bool | None) -> None:
         """`usable` is None without an index, False for one that a crash left half-built."""
         async with self._database.tenant(tenant_id) as scope:
-            count = await spaces.count_vectors(scope, self._space_id)
+            count = await spaces.count_vectors(scope, space_id)
         small = count < self._own_index_chunks * DEMOTION_SHARE
         if usable is False or (usable and small):
-            async with self._database.owner() as owner:
-                await spaces.drop_index(owner, name)
-            log.info("tenant_index_dropped", tenant_id=str(tenant_id), chunks=count)
+            await self._drop(name)
         if not usable and count >= self._own_index_chunks:
             async with self._database.owner() as owner:
-                await spaces.create_tenant_index(owner, self._space_id, tenant_id)
-            log.info("tenant_index_built", tenant_id=str(tenant_id), chunks=count)
+                await spaces.create_tenant_index(owner, space_id, tenant_id)
+            log.info("tenant_index_built", tenant_id=str(tenant_id), space_id=space_id, chunks=count)
 
-    async def _tenants(self) -> AsyncIterator[UUID]:
-        after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
-        while page := await self._page(after):
-            for tenant in page:
-                yield tenant.id
-            after = (page[-1].created_at, page[-1].id)
+    async def _drop(self, name: str) -> None:
+        async with self._database.owner() as owner:
+            await spaces.drop_index(owner, name)
+        log.info("tenant_index_dropped", index=name)
 
-    async def _page(self, after: tuple[datetime, UUID]) -> list[Tenant]:
+    async def _tenants(self, space_id: int) -> AsyncIterator[UUID]:
+        after = UUID(int=0)
+        while page := await self._page(space_id, after):
+            for tenant_id in page:
+                yield tenant_id
+            after = page[-1]
+
+    async def _page(self, space_id: int, after: UUID) -> list[UUID]:
         async with self._database.operator() as operator:
-            return await tenants.page(operator, after=after, deleted_too=False, limit=TENANTS_PER_PAGE)
+            return await tenant_spaces.tenants_in(operator, space_id, after=after, limit=TENANTS_PER_PAGE)

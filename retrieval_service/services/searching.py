@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,14 +20,17 @@ from retrieval_service.domain.fusion import Scores
 from retrieval_service.domain.lexical import Terms, TermStatistics
 from retrieval_service.domain.relevance import Evidence, coverage, is_relevant
 from retrieval_service.domain.spaces import Space, Vector
-from retrieval_service.providers.ports import Embedder
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.questions import Questions
 from retrieval_service.services.weighing import Weigher, Weights
-from retrieval_service.stores import passages
-from retrieval_service.stores.database import Database
+from retrieval_service.stores import passages, tenant_spaces
+from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.passages import Candidates, Passage, Probe
 
 log = structlog.get_logger("kladez.searching")
 
+MODEL_MISSING = "the embedding model is not available"
+REMEMBERED_TENANTS = 10_000
 LEAST_DEPTH = 50
 # Measured: a question this short is read in .05 ms, in .5 when all its words are new; a thread costs .1 to .8.
 SHORT_CHARACTERS = 200
@@ -72,7 +75,10 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """`mode` is the one that answered; `degraded_reason` is "" when it is the one that was asked for."""
+    """`mode` is the one that answered; `degraded_reason` is "" when it is the one that was asked for.
+
+    `space` is the one that all similarities belong to; None when its model is not there.
+    """
 
     hits: Sequence[Hit]
     mode: Mode
@@ -80,6 +86,7 @@ class Found:
     degraded_reason: str
     has_more: bool
     backend: Backend = Backend.PGVECTOR
+    space: Space | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,84 +100,133 @@ class Reading:
     gate: Sequence[int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """The mode that is possible, the question's vector when it needs one, and what was lost."""
+
+    mode: Mode
+    vector: Vector | None = None
+    degraded_reason: str = ""
+
+
 class Searcher:
     """`exact_lexical_chunks`: up to this size every chunk of a tenant is scored by words."""
 
     def __init__(
         self,
         database: Database,
-        embedder: Embedder,
+        embedders: Embedders,
+        questions: Questions,
         weigher: Weigher,
         *,
-        space_id: int,
         exact_lexical_chunks: int,
     ) -> None:
         self._database = database
-        self._embedder = embedder
+        self._embedders = embedders
+        self._questions = questions
         self._weigher = weigher
-        self._space_id = space_id
         self._exact_lexical_chunks = exact_lexical_chunks
+        self._active_ids: OrderedDict[UUID, int] = OrderedDict()
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
         """Never fails for want of an embedder: words answer then, and the reply says so."""
         weights = await self._weigher.weights(tenant_id)
-        reading = await self._reading(query.text, weights)
-        mode, vector, degraded_reason = await self._meaning(query, reading)
-        probe = Probe(
-            vector=vector,
-            stems=None if mode is Mode.SEMANTIC else reading.terms.stems,
-            grams=None if mode is Mode.SEMANTIC else reading.terms.grams,
-            gate=reading.gate,
-            depth=query.depth,
-        )
+        while True:  # a question embedded before a flip is not compared with the vectors after it
+            space_id = await self._active_id(tenant_id)
+            found = await self._search_in(tenant_id, space_id, query, weights)
+            if found is not None:
+                return found
+            self._active_ids.pop(tenant_id, None)
+
+    async def _search_in(
+        self, tenant_id: UUID, space_id: int, query: Query, weights: Weights
+    ) -> Found | None:
+        """None when the space is not the active one any more."""
+        space = self._embedders.space(space_id)
+        reading = await self._reading(query.text, weights, space)
+        meaning = await self._meaning(tenant_id, space_id, query, reading)
+        probe = new_probe(meaning, reading, query.depth)
         async with self._database.snapshot(tenant_id) as scope:
-            candidates = await passages.score(scope, self._space_id, probe, query.conditions)
-            ranking = rank(candidates, mode, reading.alpha, query.min_score)
+            if query.mode is not Mode.FULL_TEXT and await self._active_in(scope) != space_id:
+                return None
+            candidates = await passages.score(scope, space_id, probe, query.conditions)
+            ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score)
             page = ranking.page(query.offset, query.limit)
             read = await passages.read(scope, list(page))
         return Found(
             hits=hits(read, ranking, page),
-            mode=mode,
+            mode=meaning.mode,
             language=reading.language,
-            degraded_reason=degraded_reason,
+            degraded_reason=meaning.degraded_reason,
             has_more=len(ranking.order) > query.offset + query.limit,
+            space=space,
         )
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
         """The hits to answer from: none when, by raw scores, not one of the best has to do with the question."""
         weights = await self._weigher.weights(tenant_id)
-        return await asyncio.to_thread(relevant_hits, text, found, weights.statistics, self._embedder.space)
+        space = found.space or self._embedders.home.space
+        return await asyncio.to_thread(relevant_hits, text, found, weights.statistics, space)
 
-    async def _reading(self, text: str, weights: Weights) -> Reading:
+    async def _active_id(self, tenant_id: UUID) -> int:
+        """The space that was active when it was last looked at."""
+        known = self._active_ids.get(tenant_id)
+        if known is not None:
+            return known
+        async with self._database.tenant(tenant_id) as scope:
+            active_id = self._active_ids[tenant_id] = await self._active_in(scope)
+        while len(self._active_ids) > REMEMBERED_TENANTS:
+            self._active_ids.popitem(last=False)
+        return active_id
+
+    async def _active_in(self, scope: TenantScope) -> int:
+        return await tenant_spaces.active(scope) or self._embedders.home_id
+
+    async def _reading(self, text: str, weights: Weights, space: Space | None) -> Reading:
         if len(text) <= SHORT_CHARACTERS:
-            return self._read(text, weights)
-        return await asyncio.to_thread(self._read, text, weights)
+            return self._read(text, weights, space)
+        return await asyncio.to_thread(self._read, text, weights, space)
 
-    def _read(self, text: str, weights: Weights) -> Reading:
+    def _read(self, text: str, weights: Weights, space: Space | None) -> Reading:
         language = languages.detect_language(text)
         script = languages.dominant_script(text)
         spoken = sorted({*weights.languages, language})
         terms = lexical.query_terms(text, spoken, weights.statistics)
         small = weights.statistics.chunk_count <= self._exact_lexical_chunks
         gate = () if small else lexical.rare_stems(terms, weights.statistics).tolist()
-        alpha = fusion.alpha(language, script, self._embedder.space)
+        alpha = fusion.alpha(language, script, space or self._embedders.home.space)
         return Reading(language=language, script=script, alpha=alpha, terms=terms, gate=gate)
 
-    async def _meaning(self, query: Query, reading: Reading) -> tuple[Mode, Vector | None, str]:
-        """The mode that is possible, the question's vector when it needs one, and what was lost."""
+    async def _meaning(self, tenant_id: UUID, space_id: int, query: Query, reading: Reading) -> Meaning:
         if query.mode is Mode.FULL_TEXT:
-            return query.mode, None, ""
+            return Meaning(mode=query.mode)
+        if self._embedders.get(space_id) is None:
+            log.warning(
+                "search_degraded", tenant_id=str(tenant_id), error=f"space {space_id} has no embedder"
+            )
+            return Meaning(mode=Mode.FULL_TEXT, degraded_reason=MODEL_MISSING)
         if reading.alpha == 0 and query.mode is Mode.HYBRID:
-            return query.mode, None, ""
+            return Meaning(mode=query.mode)
         if reading.alpha == 0:
             reason = f"the embedding model does not read the {reading.script or 'question’s'} script"
-            return Mode.FULL_TEXT, None, reason
+            return Meaning(mode=Mode.FULL_TEXT, degraded_reason=reason)
         try:
-            embedded = await self._embedder.embed_query(query.text)
+            vector = await self._questions.vector(tenant_id, space_id, query.text)
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("search_degraded", error=str(error))
-            return Mode.FULL_TEXT, None, "the embedding model is not available"
-        return query.mode, embedded.vectors[0], ""
+            return Meaning(mode=Mode.FULL_TEXT, degraded_reason=MODEL_MISSING)
+        return Meaning(mode=query.mode, vector=vector)
+
+
+def new_probe(meaning: Meaning, reading: Reading, depth: int) -> Probe:
+    by_meaning = meaning.mode is Mode.SEMANTIC
+    return Probe(
+        vector=meaning.vector,
+        stems=None if by_meaning else reading.terms.stems,
+        grams=None if by_meaning else reading.terms.grams,
+        gate=reading.gate,
+        depth=depth,
+    )
 
 
 def relevant_hits(text: str, found: Found, statistics: TermStatistics, space: Space) -> list[Hit]:

@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pgvector import HalfVector
 from pgvector import SparseVector as PgSparseVector
-from psycopg import sql
 from psycopg.rows import class_row
 
 from retrieval_service.domain.lexical import SparseVector, Terms
-from retrieval_service.domain.spaces import Vector
 from retrieval_service.stores.database import TenantScope, only
-from retrieval_service.stores.spaces import vectors_table
 
 TERM_DIMENSIONS = 1_000_000_000
 
@@ -38,13 +34,12 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredChunk:
-    """A chunk in the index; `has_vector` tells about the space that was asked for."""
+    """A chunk in the index."""
 
     id: UUID
     chunk_index: int
     chunk_hash: bytes
     text: str
-    has_vector: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +54,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class NewChunk:
-    """A chunk to add; `vector` is None when its script is one the embedder cannot read."""
+    """A chunk to add."""
 
     id: UUID
     place: Place
@@ -67,16 +62,14 @@ class NewChunk:
     chunk_hash: bytes
     language: str
     terms: Terms
-    vector: Vector | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptChunk:
-    """A chunk that stays under its id; `vector` is set when it had none in the space yet."""
+    """A chunk that stays under its id."""
 
     id: UUID
     place: Place
-    vector: Vector | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,17 +108,14 @@ async def sources(scope: TenantScope, ids: Sequence[UUID]) -> list[Source]:
 
 
 SELECT_CHUNKS = """
-SELECT c.id, c.chunk_index, c.chunk_hash, c.text, v.chunk_id IS NOT NULL AS has_vector
-FROM chunks c LEFT JOIN {vectors} v ON v.tenant_id = c.tenant_id AND v.chunk_id = c.id
-WHERE c.tenant_id = %(tenant_id)s AND c.document_id = %(document_id)s
-ORDER BY c.chunk_index
+SELECT id, chunk_index, chunk_hash, text FROM chunks
+WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s ORDER BY chunk_index
 """
 
 
-async def of_document(scope: TenantScope, space_id: int, document_id: UUID) -> list[StoredChunk]:
+async def of_document(scope: TenantScope, document_id: UUID) -> list[StoredChunk]:
     async with scope.connection.cursor(row_factory=class_row(StoredChunk)) as cursor:
-        statement = sql.SQL(SELECT_CHUNKS).format(vectors=vectors_table(space_id))
-        await cursor.execute(statement, {"tenant_id": scope.tenant_id, "document_id": document_id})
+        await cursor.execute(SELECT_CHUNKS, {"tenant_id": scope.tenant_id, "document_id": document_id})
         return await cursor.fetchall()
 
 
@@ -157,11 +147,6 @@ INSERT INTO chunk_terms (tenant_id, chunk_id, language, stem_ids, stems, grams)
 VALUES (%(tenant_id)s, %(id)s, %(language)s, %(stem_ids)b, %(stems)b, %(grams)b)
 """
 
-INSERT_VECTOR = """
-INSERT INTO {vectors} (tenant_id, chunk_id, embedding) VALUES (%(tenant_id)s, %(id)s, %(embedding)b)
-ON CONFLICT (tenant_id, chunk_id) DO UPDATE SET embedding = excluded.embedding
-"""
-
 # A title above may have changed meanwhile: then a job waits for the document, which is still behind.
 MARK_SYNCED = """
 UPDATE documents d SET last_sync_at = now(), last_sync_error = '', sync_status = CASE WHEN EXISTS (
@@ -172,7 +157,7 @@ WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s
 """
 
 
-async def apply(scope: TenantScope, space_id: int, change: Change) -> bool:
+async def apply(scope: TenantScope, change: Change) -> bool:
     """Writes the change and marks the document synced; False, with nothing written, when a newer version came."""
     parameters = {
         "tenant_id": scope.tenant_id,
@@ -187,7 +172,6 @@ async def apply(scope: TenantScope, space_id: int, change: Change) -> bool:
         await scope.connection.execute(DELETE_CHUNKS, parameters)
     await _move(scope, change)
     await _add(scope, change)
-    await _add_vectors(scope, space_id, change)
     await scope.connection.execute(MARK_SYNCED, parameters)
     return True
 
@@ -220,18 +204,6 @@ async def _add(scope: TenantScope, change: Change) -> None:
     async with scope.connection.cursor() as cursor:
         await cursor.executemany(INSERT_CHUNK, rows)
         await cursor.executemany(INSERT_TERMS, rows)
-
-
-async def _add_vectors(scope: TenantScope, space_id: int, change: Change) -> None:
-    rows = [
-        {"tenant_id": scope.tenant_id, "id": chunk.id, "embedding": HalfVector(chunk.vector)}
-        for chunk in (*change.added, *change.kept)
-        if chunk.vector is not None
-    ]
-    if rows:
-        async with scope.connection.cursor() as cursor:
-            statement = sql.SQL(INSERT_VECTOR).format(vectors=vectors_table(space_id))
-            await cursor.executemany(statement, rows)
 
 
 MARK_FAILED = """

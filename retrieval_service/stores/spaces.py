@@ -5,9 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from psycopg import AsyncConnection, sql
+from psycopg.rows import class_row
 
 from retrieval_service import errors
-from retrieval_service.domain.spaces import Space
+from retrieval_service.domain.spaces import KnownSpace, Space
 from retrieval_service.stores.database import TenantScope, only
 
 REGISTER = """
@@ -61,6 +62,16 @@ async def register(owner: AsyncConnection, space: Space) -> int:
         table = vectors_table(space_id)
         await owner.execute(sql.SQL(CREATE_VECTORS).format(vectors=table, dimensions=width))
     return space_id
+
+
+SELECT_ALL = "SELECT id, key, provider, model, dimensions FROM embedding_spaces ORDER BY id"
+
+
+async def known(connection: AsyncConnection) -> list[KnownSpace]:
+    """Every space that ever had an embedder here."""
+    async with connection.cursor(row_factory=class_row(KnownSpace)) as cursor:
+        await cursor.execute(SELECT_ALL)
+        return await cursor.fetchall()
 
 
 COUNT = "SELECT count(*) FROM {vectors} WHERE tenant_id = %(tenant_id)s"

@@ -15,9 +15,13 @@ from retrieval_service.domain.records import Tenant
 from retrieval_service.stores.database import only
 
 INSERT = """
-INSERT INTO tenants (name, settings, space_id, is_mirrored)
-VALUES (%(name)s, %(settings)s, %(space_id)s, %(is_mirrored)s)
-RETURNING id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at
+WITH tenant AS (
+    INSERT INTO tenants (name, settings, space_id, is_mirrored)
+    VALUES (%(name)s, %(settings)s, %(space_id)s, %(is_mirrored)s)
+    RETURNING id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at
+),
+space AS (INSERT INTO tenant_spaces (tenant_id, space_id, state) SELECT id, space_id, 'active' FROM tenant)
+SELECT id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at FROM tenant
 """
 
 
@@ -122,23 +126,6 @@ RETURNING id, public_key, name, settings, space_id, version, created_at, updated
 
 async def rotate_public_key(operator: AsyncConnection, tenant_id: UUID) -> Tenant | None:
     return await _first(operator, ROTATE_PUBLIC_KEY, {"tenant_id": tenant_id})
-
-
-SELECT_STRANGERS = "SELECT id FROM tenants WHERE space_id IS DISTINCT FROM %(space_id)s"
-
-
-async def outside_space(operator: AsyncConnection, space_id: int) -> list[UUID]:
-    """The tenants that stand in another space."""
-    cursor = await operator.execute(SELECT_STRANGERS, {"space_id": space_id})
-    return [row[0] for row in await cursor.fetchall()]
-
-
-ADOPT_SPACE = "UPDATE tenants SET space_id = %(space_id)s WHERE id = %(tenant_id)s"
-
-
-async def adopt_space(operator: AsyncConnection, tenant_id: UUID, space_id: int) -> None:
-    """Moves the tenant to the space."""
-    await operator.execute(ADOPT_SPACE, {"tenant_id": tenant_id, "space_id": space_id})
 
 
 async def _first(

@@ -11,9 +11,10 @@ from retrieval_service.stores.database import TenantScope
 
 ADD = """
 INSERT INTO usage_daily AS u (tenant_id, day, embedded_chunks, embedded_tokens, unchanged_chunks, searches,
-    answers, unanswered, input_tokens, output_tokens)
+    answers, unanswered, input_tokens, output_tokens, cache_saved_tokens)
 VALUES (%(tenant_id)s, (now() AT TIME ZONE 'UTC')::date, %(embedded_chunks)s, %(embedded_tokens)s,
-    %(unchanged_chunks)s, %(searches)s, %(answers)s, %(unanswered)s, %(input_tokens)s, %(output_tokens)s)
+    %(unchanged_chunks)s, %(searches)s, %(answers)s, %(unanswered)s, %(input_tokens)s, %(output_tokens)s,
+    %(cache_saved_tokens)s)
 ON CONFLICT (tenant_id, day) DO UPDATE SET
     embedded_chunks = u.embedded_chunks + excluded.embedded_chunks,
     embedded_tokens = u.embedded_tokens + excluded.embedded_tokens,
@@ -22,7 +23,8 @@ ON CONFLICT (tenant_id, day) DO UPDATE SET
     answers = u.answers + excluded.answers,
     unanswered = u.unanswered + excluded.unanswered,
     input_tokens = u.input_tokens + excluded.input_tokens,
-    output_tokens = u.output_tokens + excluded.output_tokens
+    output_tokens = u.output_tokens + excluded.output_tokens,
+    cache_saved_tokens = u.cache_saved_tokens + excluded.cache_saved_tokens
 """
 
 
@@ -33,7 +35,7 @@ async def add(scope: TenantScope, amounts: Usage) -> None:
 
 SELECT = """
 SELECT day, embedded_chunks, embedded_tokens, unchanged_chunks, searches, answers, unanswered, input_tokens,
-    output_tokens
+    output_tokens, cache_saved_tokens
 FROM usage_daily
 WHERE tenant_id = %(tenant_id)s AND day > (now() AT TIME ZONE 'UTC')::date - %(days)s::int
 ORDER BY day DESC

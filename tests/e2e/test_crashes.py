@@ -22,7 +22,7 @@ from retrieval_service.cli.ports import any_free
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.domain.chunking import OPENAI_POLICY
 from retrieval_service.domain.spaces import Space
-from retrieval_service.services.indexing import plan
+from retrieval_service.services.planning import Target, plan
 from retrieval_service.stores.chunks import Source
 from tests.e2e.crash_kit import (
     BATCH,
@@ -201,7 +201,7 @@ def undisturbed() -> list[tuple[str, int, bytes]]:
             language=given.language,
             is_deleted=False,
         )
-        added = plan(source, [], OPENAI_POLICY, SPACE).change.added
+        added = plan(source, [], OPENAI_POLICY, [Target(space_id=1, space=SPACE)]).change.added
         expected += [(given.external_id, chunk.place.index, chunk.chunk_hash) for chunk in added]
     return expected
 

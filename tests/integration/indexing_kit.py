@@ -212,8 +212,7 @@ def indexer(bench: Bench, name: str = "one") -> Indexer:
     service = bench.service
     return Indexer(
         service.database,
-        service.embedder,
-        space_id=service.space_id,
+        service.embedders,
         policy=service.policy,
         worker=name,
         max_attempts=service.settings.job_max_attempts,

@@ -119,7 +119,7 @@ def of_space(bench: Bench, statement: LiteralString) -> sql.Composed:
 
 def promoter(bench: Bench) -> Promoter:
     service = bench.service
-    return Promoter(service.database, space_id=service.space_id, own_index_chunks=OWN_INDEX_CHUNKS)
+    return Promoter(service.database, own_index_chunks=OWN_INDEX_CHUNKS)
 
 
 async def own_index(bench: Bench, big: BigTenant) -> bool | None:

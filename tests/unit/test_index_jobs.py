@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from semantic_text_splitter import TextSplitter
 from retrieval_service.domain.chunking import OPENAI_POLICY
 from retrieval_service.domain.index_jobs import Outcome, estimated_tokens, room
 from retrieval_service.domain.spaces import Space
-from retrieval_service.services.indexing import nothing_left, plan
+from retrieval_service.services.planning import Target, nothing_left, plan
 from retrieval_service.stores.chunks import Source, StoredChunk
 
 SPACE = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)
@@ -58,35 +59,31 @@ def counted_tokens(text: str) -> int:
     )
 
 
-def stored(*, has_vector: bool) -> list[StoredChunk]:
+TARGET = Target(space_id=1, space=SPACE)
+
+
+def stored() -> list[StoredChunk]:
     """The index of the document as it is."""
-    [chunk] = plan(TEA, [], OPENAI_POLICY, SPACE).change.added
-    return [
-        StoredChunk(
-            id=chunk.id,
-            chunk_index=0,
-            chunk_hash=chunk.chunk_hash,
-            text=chunk.text,
-            has_vector=has_vector,
-        )
-    ]
+    [chunk] = plan(TEA, [], OPENAI_POLICY, [TARGET]).change.added
+    return [StoredChunk(id=chunk.id, chunk_index=0, chunk_hash=chunk.chunk_hash, text=chunk.text)]
 
 
 def test_new_document_is_indexed_and_saves_nothing() -> None:
-    made = plan(TEA, [], OPENAI_POLICY, SPACE)
+    made = plan(TEA, [], OPENAI_POLICY, [TARGET])
     assert (made.outcome, made.saved_tokens) == (Outcome.INDEXED, 0)
 
 
 def test_document_that_is_right_already_is_skipped_and_saves_its_tokens() -> None:
-    made = plan(TEA, stored(has_vector=True), OPENAI_POLICY, SPACE)
+    chunks = stored()
+    made = plan(TEA, chunks, OPENAI_POLICY, [replace(TARGET, held={chunk.id for chunk in chunks})])
     assert made.outcome == Outcome.SKIPPED
     assert made.saved_tokens >= estimated_tokens(TEA.content)
 
 
 def test_document_without_its_vectors_is_indexed() -> None:
-    made = plan(TEA, stored(has_vector=False), OPENAI_POLICY, SPACE)
+    made = plan(TEA, stored(), OPENAI_POLICY, [TARGET])
     assert (made.outcome, made.saved_tokens) == (Outcome.INDEXED, 0)
 
 
 def test_document_that_is_gone_counts_as_removed() -> None:
-    assert nothing_left(TEA.id, 2, stored(has_vector=True)).outcome == Outcome.REMOVED
+    assert nothing_left(TEA.id, 2, stored()).outcome == Outcome.REMOVED

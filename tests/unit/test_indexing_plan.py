@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from hypothesis import given
@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from retrieval_service.domain.chunking import ChunkPolicy, split
 from retrieval_service.domain.spaces import Space
-from retrieval_service.services.indexing import Plan, nothing_left, plan
+from retrieval_service.services.planning import Plan, Target, nothing_left, plan
 from retrieval_service.stores.chunks import Source, StoredChunk
 
 POLICY = ChunkPolicy(capacity=12, overlap=3, unit=lambda text: len(text.split()))
-SPACE = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)
-LATIN_SPACE = Space(
+HOME = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)
+LATIN = Space(
     provider="test", model="latin", revision="1", dimensions=8, max_tokens=100, scripts=frozenset({"Latin"})
 )
+SPACE = [Target(space_id=1, space=HOME)]
+LATIN_SPACE = [Target(space_id=1, space=LATIN)]
 
 # Few different paragraphs, so that a document often says the same twice.
 paragraphs = st.sampled_from(
@@ -48,10 +50,8 @@ def source(content: str, content_type: str = "text/plain", title: str = "Tea sho
     )
 
 
-def stored_after(
-    made: Plan, before: Sequence[StoredChunk], without_vector: Collection[int] = ()
-) -> list[StoredChunk]:
-    """The index once the plan was carried out; chunks at the given places then lack their vectors."""
+def stored_after(made: Plan, before: Sequence[StoredChunk]) -> list[StoredChunk]:
+    """The index once the plan was carried out."""
     known = {chunk.id: chunk for chunk in before}
     rows = [(chunk.id, chunk.place.index, chunk.chunk_hash, chunk.text) for chunk in made.change.added]
     rows += [
@@ -59,10 +59,22 @@ def stored_after(
         for kept in made.change.kept
     ]
     return [
-        StoredChunk(
-            id=key, chunk_index=index, chunk_hash=digest, text=text, has_vector=index not in without_vector
-        )
+        StoredChunk(id=key, chunk_index=index, chunk_hash=digest, text=text)
         for key, index, digest, text in sorted(rows, key=lambda row: row[1])
+    ]
+
+
+def holding(stored: Iterable[StoredChunk], space_id: int = 1) -> Target:
+    """The space when these chunks have their vectors."""
+    return Target(space_id=space_id, space=HOME, held={chunk.id for chunk in stored})
+
+
+def embedded(made: Plan) -> list[tuple[int, UUID, str]]:
+    """Space, chunk and text of everything to be embedded."""
+    return [
+        (one.space_id, chunk_id, text)
+        for one in made.wanted
+        for chunk_id, text in zip(one.chunk_ids, one.texts, strict=True)
     ]
 
 
@@ -100,8 +112,8 @@ def test_no_chunk_is_new_that_was_stored_with_the_same_text(old: str, new: str) 
 def test_planning_again_from_the_result_changes_nothing(old: str, new: str, content_type: str) -> None:
     before = stored_after(plan(source(old, content_type), [], POLICY, SPACE), [])
     after = stored_after(plan(source(new, content_type), before, POLICY, SPACE), before)
-    again = plan(source(new, content_type), after, POLICY, SPACE)
-    assert (again.texts, again.change.added, again.change.removed) == ((), [], [])
+    again = plan(source(new, content_type), after, POLICY, [holding(after)])
+    assert (again.wanted, again.change.added, again.change.removed) == ((), [], [])
     assert again.unchanged_count == len(after)
     assert stored_after(again, after) == after
 
@@ -110,19 +122,29 @@ def test_planning_again_from_the_result_changes_nothing(old: str, new: str, cont
 def test_chunks_without_a_vector_in_the_space_are_embedded_under_their_ids(
     content: str, places: set[int]
 ) -> None:
-    stored = stored_after(plan(source(content), [], POLICY, SPACE), [], without_vector=places)
-    again = plan(source(content), stored, POLICY, SPACE)
-    missing = [chunk for chunk in stored if not chunk.has_vector]
-    assert list(again.embed_ids) == [chunk.id for chunk in missing]
-    assert all(chunk.text in text for chunk, text in zip(missing, again.texts, strict=True))
+    stored = stored_after(plan(source(content), [], POLICY, SPACE), [])
+    missing = [chunk for chunk in stored if chunk.chunk_index in places]
+    held = holding(chunk for chunk in stored if chunk not in missing)
+    again = plan(source(content), stored, POLICY, [held])
+    assert [chunk_id for _, chunk_id, _ in embedded(again)] == [chunk.id for chunk in missing]
+    assert all(chunk.text in text for chunk, (_, _, text) in zip(missing, embedded(again), strict=True))
     assert again.unchanged_count == len(stored) - len(missing)
+
+
+@given(contents)
+def test_space_that_is_being_filled_gets_what_it_lacks_and_the_active_one_nothing_twice(content: str) -> None:
+    stored = stored_after(plan(source(content), [], POLICY, SPACE), [])
+    again = plan(source(content), stored, POLICY, [holding(stored), holding([], space_id=2)])
+    assert [(space_id, chunk_id) for space_id, chunk_id, _ in embedded(again)] == [
+        (2, chunk.id) for chunk in stored
+    ]
 
 
 @given(contents)
 def test_text_in_a_script_the_model_does_not_read_is_stored_without_a_vector(content: str) -> None:
     made = plan(source(content, title=""), [], POLICY, LATIN_SPACE)
     cyrillic = {chunk.id for chunk in made.change.added if "Чай доставляют" in chunk.text}
-    assert not cyrillic & set(made.embed_ids)
+    assert not cyrillic & {chunk_id for _, chunk_id, _ in embedded(made)}
 
 
 def test_new_title_replaces_every_chunk() -> None:
@@ -137,4 +159,4 @@ def test_nothing_is_left_of_a_deleted_document() -> None:
     before = stored_after(plan(source("Oolong.\n\nReturns are free."), [], POLICY, SPACE), [])
     gone = nothing_left(UUID(int=1), 2, before)
     assert gone.change.removed == [chunk.id for chunk in before]
-    assert (gone.texts, gone.change.added, gone.change.kept) == ((), (), ())
+    assert (gone.wanted, gone.change.added, gone.change.kept) == ((), (), ())

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"7\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\"\xf2\x01\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x32U\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"7\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\"\x93\x02\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x32U\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGERESPONSE']._serialized_start=79
   _globals['_GETUSAGERESPONSE']._serialized_end=134
   _globals['_DAILYUSAGE']._serialized_start=137
-  _globals['_DAILYUSAGE']._serialized_end=379
-  _globals['_INSIGHTSERVICE']._serialized_start=381
-  _globals['_INSIGHTSERVICE']._serialized_end=466
+  _globals['_DAILYUSAGE']._serialized_end=412
+  _globals['_INSIGHTSERVICE']._serialized_start=414
+  _globals['_INSIGHTSERVICE']._serialized_end=499
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class DailyUsage(_message.Message):
     UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
     INPUT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    CACHE_SAVED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """ISO 8601 date."""
     embedded_chunk_count: _builtins.int
@@ -97,6 +98,8 @@ class DailyUsage(_message.Message):
     """Tokens the answering model read."""
     output_token_count: _builtins.int
     """Tokens the answering model wrote."""
+    cache_saved_token_count: _builtins.int
+    """Tokens of questions asked again, which were not embedded again."""
     def __init__(
         self,
         *,
@@ -109,10 +112,11 @@ class DailyUsage(_message.Message):
         unanswered_count: _builtins.int = ...,
         input_token_count: _builtins.int = ...,
         output_token_count: _builtins.int = ...,
+        cache_saved_token_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "input_token_count", b"input_token_count", "output_token_count", b"output_token_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "input_token_count", b"input_token_count", "output_token_count", b"output_token_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,72 @@
+"""Embeds the texts of plans, space by space: the active one must succeed, the others may be filled in later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.spaces import Vector
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.planning import Plan, Wanted
+
+log = structlog.get_logger("kladez.embedding")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedChunks:
+    """Vectors by space and chunk id for a whole batch, and the tokens they cost together.
+
+    `failed_spaces` are those whose model was not there.
+    """
+
+    vectors: Mapping[int, Mapping[UUID, Vector]]
+    tokens: int
+    failed_spaces: frozenset[int]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.vectors.values()))
+
+    def of(self, wanted: Wanted) -> dict[UUID, Vector]:
+        """The vectors of the chunks; none when their space failed."""
+        vectors = self.vectors.get(wanted.space_id, {})
+        return {chunk_id: vectors[chunk_id] for chunk_id in wanted.chunk_ids if chunk_id in vectors}
+
+
+async def embed(embedders: Embedders, plans: Sequence[Plan], *, active_id: int | None) -> EmbeddedChunks:
+    """Raises what the active space's embedder raises, before any other space is paid for."""
+    vectors: dict[int, dict[UUID, Vector]] = {}
+    tokens, failed = 0, set[int]()
+    for space_id in in_order(plans, active_id):
+        try:
+            vectors[space_id], paid = await _embed_in(embedders, space_id, plans)
+            tokens += paid
+        except errors.KladezError as error:
+            if space_id == active_id:
+                raise
+            failed.add(space_id)
+            log.warning("space_not_maintained", space_id=space_id, error=str(error))
+    return EmbeddedChunks(vectors=vectors, tokens=tokens, failed_spaces=frozenset(failed))
+
+
+def in_order(plans: Sequence[Plan], active_id: int | None) -> list[int]:
+    """The spaces that anything is wanted in, the active one first."""
+    space_ids = {wanted.space_id for plan in plans for wanted in plan.wanted}
+    return sorted(space_ids, key=lambda space_id: (space_id != active_id, space_id))
+
+
+async def _embed_in(
+    embedders: Embedders, space_id: int, plans: Sequence[Plan]
+) -> tuple[dict[UUID, Vector], int]:
+    """Vectors by chunk id, and what they cost."""
+    embedder = embedders.get(space_id)
+    if embedder is None:
+        raise errors.Misconfigured(f"space {space_id} has no embedder")
+    wanted = [one for plan in plans for one in plan.wanted if one.space_id == space_id]
+    embedded = await embedder.embed_passages([text for one in wanted for text in one.texts])
+    ids = [chunk_id for one in wanted for chunk_id in one.chunk_ids]
+    return dict(zip(ids, embedded.vectors, strict=True)), embedded.tokens

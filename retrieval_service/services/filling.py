@@ -1,0 +1,150 @@
+"""Fills embedding spaces with the vectors of chunks that are stored already, one batch of documents after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.hashing import embedding_text
+from retrieval_service.domain.records import Usage
+from retrieval_service.domain.spaces import Space, TenantSpace, Vector
+from retrieval_service.providers.ports import Embedder
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.planning import readable
+from retrieval_service.services.switching import Switcher
+from retrieval_service.stores import tenant_spaces, usage, vectors
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.tenant_spaces import Due, Step
+from retrieval_service.stores.vectors import Walked
+
+log = structlog.get_logger("kladez.filling")
+
+DOCUMENTS_PER_STEP = 16
+# A chunk that somebody is deleting right now is gone, or free again, after so long.
+CONTENDED_SECONDS = 0.5
+OUTAGE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """Vectors by chunk id and the tokens they cost; chunks that the provider refuses are only counted."""
+
+    vectors: dict[UUID, Vector] = field(default_factory=dict)
+    tokens: int = 0
+    refused: int = 0
+
+
+class Filler:
+    """A step embeds what it has read outside of any transaction; a crash costs that step and no other."""
+
+    def __init__(self, database: Database, embedders: Embedders, switcher: Switcher) -> None:
+        self._database = database
+        self._embedders = embedders
+        self._switcher = switcher
+
+    async def due(self, *, limit: int) -> list[Due]:
+        """Spaces of any tenant to fill on now."""
+        async with self._database.operator() as operator:
+            return await tenant_spaces.due(operator, self._embedders.ids, limit=limit)
+
+    async def advance(self, due: Sequence[Due]) -> None:
+        """One step for each, but for those that another filler is at."""
+        async with self._database.owner() as owner:
+            for one in due:
+                if await tenant_spaces.lock_filling(owner, one):
+                    await self._advance(one)
+                    await tenant_spaces.unlock_filling(owner, one)
+
+    async def _advance(self, due: Due) -> None:
+        try:
+            await self._step(due)
+        except errors.KladezError as error:
+            log.warning(
+                "filling_postponed", tenant_id=str(due.tenant_id), space_id=due.space_id, error=str(error)
+            )
+            await self._postpone(due, OUTAGE_SECONDS, str(error))
+
+    async def _step(self, due: Due) -> None:
+        standing, embedder = await self._standing(due), self._embedders.get(due.space_id)
+        if standing is None or embedder is None:
+            return
+        async with self._database.tenant(due.tenant_id) as scope:
+            after = standing.last_document_id
+            walked = await vectors.walk(scope, due.space_id, after=after, limit=DOCUMENTS_PER_STEP)
+        if walked:
+            await self._fill(due, standing, walked, await embedded(embedder, lacking(walked, embedder.space)))
+        else:
+            await self._complete(due, standing)
+
+    async def _standing(self, due: Due) -> TenantSpace | None:
+        """None when another filler was faster."""
+        async with self._database.tenant(due.tenant_id) as scope:
+            known = await tenant_spaces.of_tenant(scope)
+        wanted = (one for one in known if one.space_id == due.space_id)
+        return next((one for one in wanted if one.state == "filling" or one.is_stale), None)
+
+    async def _fill(self, due: Due, standing: TenantSpace, walked: Sequence[Walked], filled: Filled) -> None:
+        amounts = Usage(embedded_chunks=len(filled.vectors), embedded_tokens=filled.tokens)
+        step = Step(
+            walk=standing.walk,
+            last_document_id=walked[-1].document_id,
+            filled=sum(one.chunk_id is not None for one in walked),
+            failed=filled.refused,
+            tokens=filled.tokens,
+        )
+        async with self._database.tenant(due.tenant_id) as scope:
+            missed = await vectors.fill(scope, due.space_id, filled.vectors)
+            await usage.add(scope, amounts)
+            if not missed:
+                await tenant_spaces.move(scope, due.space_id, step)
+        if missed:
+            await self._postpone(due, CONTENDED_SECONDS, "")
+
+    async def _complete(self, due: Due, standing: TenantSpace) -> None:
+        async with self._database.tenant(due.tenant_id) as scope:
+            await tenant_spaces.end_walk(scope, due.space_id, standing.walk)
+        log.info("space_filled", tenant_id=str(due.tenant_id), space_id=due.space_id)
+        if standing.is_automatic:
+            await self._switcher.flip_when_ready(due.tenant_id, due.space_id)
+
+    async def _postpone(self, due: Due, seconds: float, error: str) -> None:
+        async with self._database.tenant(due.tenant_id) as scope:
+            await tenant_spaces.postpone(scope, due.space_id, seconds=seconds, error=error)
+
+
+def lacking(walked: Sequence[Walked], space: Space) -> dict[UUID, str]:
+    """What is to be embedded, by chunk id."""
+    texts = {
+        one.chunk_id: embedding_text(one.title, one.heading or "", one.text or "")
+        for one in walked
+        if one.chunk_id and not one.has_vector
+    }
+    return {chunk_id: text for chunk_id, text in texts.items() if readable(text, space)}
+
+
+async def embedded(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
+    """One text spoils its batch: then each goes alone, and those that are refused stay without a vector."""
+    if not texts:
+        return Filled()
+    try:
+        result = await embedder.embed_passages(list(texts.values()))
+    except errors.ProviderLocked:
+        raise
+    except errors.ProviderRefused:
+        return await _isolated(embedder, texts)
+    return Filled(vectors=dict(zip(texts, result.vectors, strict=True)), tokens=result.tokens)
+
+
+async def _isolated(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
+    if len(texts) == 1:
+        return Filled(refused=1)
+    parts = [await embedded(embedder, {chunk_id: text}) for chunk_id, text in texts.items()]
+    return Filled(
+        vectors={chunk_id: vector for part in parts for chunk_id, vector in part.vectors.items()},
+        tokens=sum(part.tokens for part in parts),
+        refused=sum(part.refused for part in parts),
+    )

@@ -1,0 +1,50 @@
+"""Remembers the vectors of questions, so that a question asked again costs neither time nor money."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from uuid import UUID
+
+from retrieval_service.domain.records import Usage
+from retrieval_service.domain.spaces import Embedded, Vector
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.metering import Meter
+
+REMEMBERED_QUESTIONS = 2_000
+
+Key = tuple[UUID, int, str]
+
+
+class Questions:
+    """One tenant never gains from what another asked: the time of an answer would tell of it.
+
+    The least recently asked is forgotten first; all of it together is at most some ten megabytes.
+    """
+
+    def __init__(self, embedders: Embedders, meter: Meter, *, limit: int = REMEMBERED_QUESTIONS) -> None:
+        self._embedders = embedders
+        self._meter = meter
+        self._limit = limit
+        self._remembered: OrderedDict[Key, Embedded] = OrderedDict()
+
+    async def vector(self, tenant_id: UUID, space_id: int, text: str) -> Vector:
+        """Raises what the space's embedder raises; the space must have one."""
+        key = (tenant_id, space_id, text)
+        known = self._remembered.get(key)
+        if known is None:
+            known = await self._embed(key)
+        else:
+            self._remembered.move_to_end(key)
+            self._meter.count(tenant_id, Usage(cache_saved_tokens=known.tokens))
+        return known.vectors[0]
+
+    async def _embed(self, key: Key) -> Embedded:
+        _, space_id, text = key
+        embedder = self._embedders.get(space_id)
+        if embedder is None:
+            raise LookupError(f"space {space_id} has no embedder")
+        embedded = await embedder.embed_query(text)
+        self._remembered[key] = embedded
+        while len(self._remembered) > self._limit:
+            self._remembered.popitem(last=False)
+        return embedded
