@@ -26,6 +26,8 @@ from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import search_service_pb2_grpc as search_grpc
 from kladez.v1 import source_service_pb2 as sources_pb
 from kladez.v1 import source_service_pb2_grpc as sources_grpc
+from kladez.v1 import space_service_pb2 as spaces_pb
+from kladez.v1 import space_service_pb2_grpc as spaces_grpc
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import sync_service_pb2_grpc as sync_grpc
 from kladez.v1 import tenant_service_pb2 as tenants_pb
@@ -71,6 +73,7 @@ IDEMPOTENT = {
     ),
     "kladez.v1.IndexJobService": ("GetIndexJob", "ListIndexJobs", "CancelIndexJob"),
     "kladez.v1.SourceService": ("UpsertSource", "GetSource", "ListSources"),
+    "kladez.v1.SpaceService": ("ListSpaces", "EstimateSwitch", "StartSwitch", "VerifySwitch"),
     "kladez.v1.InsightService": ("GetUsage",),
 }
 
@@ -88,6 +91,7 @@ class Client:
         self._sync = sync_grpc.SyncServiceStub(channel)
         self._index_jobs = index_jobs_grpc.IndexJobServiceStub(channel)
         self._sources = sources_grpc.SourceServiceStub(channel)
+        self._spaces = spaces_grpc.SpaceServiceStub(channel)
         self._insights = insights_grpc.InsightServiceStub(channel)
 
     def for_tenant(self, tenant_id: str) -> Self:
@@ -312,6 +316,26 @@ class Client:
 
     async def sync_source(self, request: sources_pb.SyncSourceRequest) -> sources_pb.SyncSourceResponse:
         return await self._unary(self._sources.SyncSource, request, timeout_seconds=SOURCE_TIMEOUT_SECONDS)
+
+    async def list_spaces(self, request: spaces_pb.ListSpacesRequest) -> spaces_pb.ListSpacesResponse:
+        return await self._unary(self._spaces.ListSpaces, request)
+
+    async def estimate_switch(
+        self, request: spaces_pb.EstimateSwitchRequest
+    ) -> spaces_pb.EstimateSwitchResponse:
+        return await self._unary(self._spaces.EstimateSwitch, request, timeout_seconds=MANY_TIMEOUT_SECONDS)
+
+    async def start_switch(self, request: spaces_pb.StartSwitchRequest) -> spaces_pb.StartSwitchResponse:
+        return await self._unary(self._spaces.StartSwitch, request)
+
+    async def verify_switch(self, request: spaces_pb.VerifySwitchRequest) -> spaces_pb.VerifySwitchResponse:
+        return await self._unary(self._spaces.VerifySwitch, request, timeout_seconds=MANY_TIMEOUT_SECONDS)
+
+    async def flip_space(self, request: spaces_pb.FlipSpaceRequest) -> spaces_pb.FlipSpaceResponse:
+        return await self._unary(self._spaces.FlipSpace, request)
+
+    async def drop_space(self, request: spaces_pb.DropSpaceRequest) -> spaces_pb.DropSpaceResponse:
+        return await self._unary(self._spaces.DropSpace, request, timeout_seconds=MANY_TIMEOUT_SECONDS)
 
     async def get_usage(self, request: insights_pb.GetUsageRequest) -> insights_pb.GetUsageResponse:
         return await self._unary(self._insights.GetUsage, request)

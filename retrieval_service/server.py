@@ -24,6 +24,8 @@ from kladez.v1 import (
     search_service_pb2_grpc,
     source_service_pb2,
     source_service_pb2_grpc,
+    space_service_pb2,
+    space_service_pb2_grpc,
     sync_service_pb2,
     sync_service_pb2_grpc,
     tenant_service_pb2,
@@ -40,6 +42,7 @@ from retrieval_service.api.insights import InsightServicer
 from retrieval_service.api.policies import POLICIES
 from retrieval_service.api.searches import SearchServicer
 from retrieval_service.api.sources import SourceServicer
+from retrieval_service.api.spaces import SpaceServicer
 from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
 from retrieval_service.config import Settings
@@ -58,6 +61,7 @@ SERVICES = (
     sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"],
     index_job_service_pb2.DESCRIPTOR.services_by_name["IndexJobService"],
     source_service_pb2.DESCRIPTOR.services_by_name["SourceService"],
+    space_service_pb2.DESCRIPTOR.services_by_name["SpaceService"],
     insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"],
 )
 
@@ -130,6 +134,9 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
     )
     source_service_pb2_grpc.add_SourceServiceServicer_to_server(
         SourceServicer(service.declarer, service.sourcing, service.page_tokens), server
+    )
+    space_service_pb2_grpc.add_SpaceServiceServicer_to_server(
+        SpaceServicer(service.switcher, service.verifier), server
     )
     insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
         InsightServicer(service.reader, service.meter), server

@@ -357,6 +357,7 @@ def daily_usage(row: DailyUsage) -> insight_service_pb2.DailyUsage:
         unanswered_count=row.unanswered,
         input_token_count=row.input_tokens,
         output_token_count=row.output_tokens,
+        cache_saved_token_count=row.cache_saved_tokens,
     )
 
 

@@ -29,8 +29,13 @@ def _operator() -> Policy:
     return Policy(scopes=frozenset({OPERATOR}), needs_tenant=False)
 
 
-def _operator_of_tenant() -> Policy:
-    return Policy(scopes=frozenset({OPERATOR}), needs_tenant=True, max_request_bytes=128 * KIB)
+def _operator_of_tenant(*, max_seconds: float = 30.0) -> Policy:
+    return Policy(
+        scopes=frozenset({OPERATOR}),
+        needs_tenant=True,
+        max_request_bytes=128 * KIB,
+        max_seconds=max_seconds,
+    )
 
 
 def _write(*, max_request_bytes: int, max_seconds: float = 60.0) -> Policy:
@@ -111,6 +116,12 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.SourceService/DeleteSource": _operator_of_tenant(),
     "/kladez.v1.SourceService/TestSource": _write(max_request_bytes=64 * KIB),
     "/kladez.v1.SourceService/SyncSource": _write(max_request_bytes=2 * MIB, max_seconds=HOUR_SECONDS),
+    "/kladez.v1.SpaceService/ListSpaces": _operator_of_tenant(),
+    "/kladez.v1.SpaceService/EstimateSwitch": _operator_of_tenant(max_seconds=300.0),
+    "/kladez.v1.SpaceService/StartSwitch": _operator_of_tenant(),
+    "/kladez.v1.SpaceService/VerifySwitch": _operator_of_tenant(max_seconds=300.0),
+    "/kladez.v1.SpaceService/FlipSpace": _operator_of_tenant(),
+    "/kladez.v1.SpaceService/DropSpace": _operator_of_tenant(max_seconds=300.0),
     "/kladez.v1.InsightService/GetUsage": _read(),
     "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),

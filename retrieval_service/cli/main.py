@@ -25,6 +25,7 @@ from retrieval_service.cli import (
     output,
     reindexing,
     schedules,
+    spaces,
     sql_sources,
     starting,
     status,
@@ -48,6 +49,7 @@ for group in (starting, operating, asking, status, reindexing, backfilling, eval
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
 app.add_typer(sql_sources.app, name="source")
+app.add_typer(spaces.app, name="space")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")

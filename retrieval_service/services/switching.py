@@ -78,7 +78,9 @@ class Switcher:
         """Begins to fill the space, in the background; one that is being filled goes on."""
         standing = await self.standing(tenant_id, key)
         require_open(standing)
-        if standing.held is None or standing.held.state in {"kept", "dropping"}:
+        if standing.held is not None and standing.held.state == "dropping":
+            raise errors.SpaceNotReady("the space is being dropped; repeat in a moment")
+        if standing.held is None or standing.held.state == "kept":
             await self.begin(tenant_id, standing.space.id, is_automatic=False)
         return await self.standing(tenant_id, standing.space.key)
 
@@ -126,13 +128,17 @@ class Switcher:
     async def _flip(self, tenant_id: UUID, space_id: int, *, keep_days: int) -> None:
         async with self._database.operator() as operator:
             await tenant_spaces.lock(operator, tenant_id)
-            await tenant_spaces.flip(operator, tenant_id, space_id, keep_days=keep_days)
+            flipped = await tenant_spaces.flip(operator, tenant_id, space_id, keep_days=keep_days)
+        if not flipped:
+            raise errors.SpaceNotReady("the space is being dropped; repeat in a moment")
         log.info("space_flipped", tenant_id=str(tenant_id), space_id=space_id)
 
     async def _drop(self, due: Due) -> None:
         async with self._database.operator() as operator:
             await tenant_spaces.lock(operator, due.tenant_id)
-            await tenant_spaces.mark_dropping(operator, due.tenant_id, due.space_id)
+            marked = await tenant_spaces.mark_dropping(operator, due.tenant_id, due.space_id)
+        if not marked:
+            return
         while await self._delete_some(due):
             pass
         async with self._database.tenant(due.tenant_id) as scope:
@@ -159,8 +165,6 @@ async def _adopt_homeless(database: Database, tenant_id: UUID, home_id: int) -> 
     async with database.operator() as operator:
         await tenant_spaces.lock(operator, tenant_id)
         await tenant_spaces.flip(operator, tenant_id, home_id, keep_days=DEFAULT_KEEP_DAYS)
-    async with database.tenant(tenant_id) as scope:
-        await tenant_spaces.mark_stale(scope, [home_id])
 
 
 async def _leave(database: Database, switcher: Switcher, active: Due, home_id: int) -> None:

@@ -118,7 +118,7 @@ ON CONFLICT (tenant_id, space_id) DO UPDATE SET
     is_stale = false, walk = s.walk + 1, filled_count = 0, failed_count = 0, error = '', keep_until = NULL,
     recall = NULL, agreement = NULL, verified_at = NULL, sample_count = 0, next_step_at = now(),
     last_document_id = '00000000-0000-0000-0000-000000000000'
-WHERE s.state <> 'active'
+WHERE s.state NOT IN ('active', 'dropping')
 """
 
 
@@ -139,18 +139,31 @@ KEEP = """
 UPDATE tenant_spaces SET state = 'kept', keep_until = now() + make_interval(days => %(keep_days)s)
 WHERE tenant_id = %(tenant_id)s AND state = 'active' AND space_id <> %(space_id)s
 """
+# What is not filled yet goes on being filled.
 ACTIVATE = """
-INSERT INTO tenant_spaces AS s (tenant_id, space_id, state) VALUES (%(tenant_id)s, %(space_id)s, 'active')
-ON CONFLICT (tenant_id, space_id) DO UPDATE SET state = 'active', is_automatic = false, keep_until = NULL
+INSERT INTO tenant_spaces AS s (tenant_id, space_id, state, is_stale)
+VALUES (%(tenant_id)s, %(space_id)s, 'active', true)
+ON CONFLICT (tenant_id, space_id) DO UPDATE SET state = 'active', is_automatic = false, keep_until = NULL,
+    is_stale = s.is_stale OR s.state = 'filling'
+"""
+SELECT_STATE = """
+SELECT state FROM tenant_spaces WHERE tenant_id = %(tenant_id)s AND space_id = %(space_id)s
 """
 NAME_ACTIVE = "UPDATE tenants SET space_id = %(space_id)s WHERE id = %(tenant_id)s"
 
 
-async def flip(operator: AsyncConnection, tenant_id: UUID, space_id: int, *, keep_days: int) -> None:
-    """Searches that begin after the commit read this space; whoever calls it has the lock."""
+async def flip(operator: AsyncConnection, tenant_id: UUID, space_id: int, *, keep_days: int) -> bool:
+    """Searches that begin after the commit read this space; False, with nothing done, for one being dropped.
+
+    Whoever calls it has the lock.
+    """
     parameters = {"tenant_id": tenant_id, "space_id": space_id, "keep_days": keep_days}
+    cursor = await operator.execute(SELECT_STATE, parameters)
+    if await cursor.fetchone() == ("dropping",):
+        return False
     for statement in (KEEP, ACTIVATE, NAME_ACTIVE):
         await operator.execute(statement, parameters)
+    return True
 
 
 # The walk goes on from here even when the service dies: nothing before it is embedded a second time.
@@ -264,9 +277,10 @@ WHERE tenant_id = %(tenant_id)s AND space_id = %(space_id)s AND state <> 'active
 """
 
 
-async def mark_dropping(operator: AsyncConnection, tenant_id: UUID, space_id: int) -> None:
-    """The space is maintained no more; whoever calls it has the lock."""
-    await operator.execute(MARK_DROPPING, {"tenant_id": tenant_id, "space_id": space_id})
+async def mark_dropping(operator: AsyncConnection, tenant_id: UUID, space_id: int) -> bool:
+    """The space is maintained no more; False when it is active. Whoever calls it has the lock."""
+    cursor = await operator.execute(MARK_DROPPING, {"tenant_id": tenant_id, "space_id": space_id})
+    return cursor.rowcount > 0
 
 
 SELECT_OUTLIVED = """

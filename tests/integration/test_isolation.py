@@ -15,6 +15,7 @@ from kladez.v1 import index_job_service_pb2 as index_jobs_pb
 from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import source_service_pb2 as sources_pb
+from kladez.v1 import space_service_pb2 as spaces_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
@@ -234,6 +235,12 @@ RPCS: dict[str, Attempt] = {
     ),
     "SourceService/TestSource": (lambda _: sources_pb.TestSourceRequest(name="spices"), "NOT_FOUND"),
     "SourceService/SyncSource": (lambda _: sources_pb.SyncSourceRequest(name="spices"), "NOT_FOUND"),
+    "SpaceService/ListSpaces": (lambda _: spaces_pb.ListSpacesRequest(), "PERMISSION_DENIED"),
+    "SpaceService/EstimateSwitch": (lambda _: spaces_pb.EstimateSwitchRequest(), "PERMISSION_DENIED"),
+    "SpaceService/StartSwitch": (lambda _: spaces_pb.StartSwitchRequest(), "PERMISSION_DENIED"),
+    "SpaceService/VerifySwitch": (lambda _: spaces_pb.VerifySwitchRequest(), "PERMISSION_DENIED"),
+    "SpaceService/FlipSpace": (lambda _: spaces_pb.FlipSpaceRequest(force=True), "PERMISSION_DENIED"),
+    "SpaceService/DropSpace": (lambda _: spaces_pb.DropSpaceRequest(key="x"), "PERMISSION_DENIED"),
     "InsightService/GetUsage": (lambda _: insights_pb.GetUsageRequest(), ANSWERED),
 }
 METHODS = {f"{one.name}/{method.name}": method for one in server.SERVICES for method in one.methods}

@@ -24,6 +24,7 @@ from retrieval_service.domain.index_jobs import IndexJob, Outcome
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
 from retrieval_service.domain.sources import DeclaredSource, Source
+from retrieval_service.domain.spaces import Vector
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     backends,
@@ -45,9 +46,11 @@ from retrieval_service.stores import (
     spaces,
     standings,
     sync_log,
+    tenant_spaces,
     tenants,
     usage,
     vector_stores,
+    vectors,
 )
 from retrieval_service.stores.database import TenantScope
 from tests.integration.isolation_kit import (
@@ -111,7 +114,6 @@ def change(own: Owned) -> chunks.Change:
         chunk_hash=b"x",
         language="en",
         terms=passage_terms("mine", "en"),
-        vector=None,
     )
     kept = chunks.KeptChunk(id=own.chunk_id, place=place())
     return chunks.Change(
@@ -193,8 +195,15 @@ def declared() -> DeclaredSource:
 
 def probe() -> passages.Probe:
     terms = passage_terms(TEXT, "en")
-    vector = np.full(384, 0.05, np.float32)
-    return passages.Probe(vector=vector, stems=terms.stems, grams=terms.grams, gate=(), depth=50)
+    return passages.Probe(vector=direction(), stems=terms.stems, grams=terms.grams, gate=(), depth=50)
+
+
+def direction() -> Vector:
+    return np.full(384, 0.05, np.float32)
+
+
+def walked(own: Owned) -> tenant_spaces.Step:
+    return tenant_spaces.Step(walk=0, last_document_id=own.document_id, filled=1, failed=0, tokens=1)
 
 
 def selected(own: Owned) -> Selection:
@@ -296,8 +305,8 @@ STORES: dict[str, Trial] = {
     "chats.get_by_request": (lambda scope, own: chats.get_by_request(scope, own.request_id), NO_ROWS),
     "chats.recent_turns": (lambda scope, own: chats.recent_turns(scope, own.session_id, limit=9), NO_ROWS),
     "chunks.sources": (lambda scope, own: chunks.sources(scope, [own.document_id]), NO_ROWS),
-    "chunks.of_document": (lambda scope, own: chunks.of_document(scope, 1, own.document_id), NO_ROWS),
-    "chunks.apply": (lambda scope, own: chunks.apply(scope, 1, change(own)), NO_ROWS),
+    "chunks.of_document": (lambda scope, own: chunks.of_document(scope, own.document_id), NO_ROWS),
+    "chunks.apply": (lambda scope, own: chunks.apply(scope, change(own)), NO_ROWS),
     "chunks.mark_failed": (lambda scope, own: chunks.mark_failed(scope, own.document_id, "x"), NO_ROWS),
     "chunks.remove_stale": (lambda scope, _: chunks.remove_stale(scope), NO_ROWS),
     "chunks.count": (lambda scope, _: chunks.count(scope), NO_ROWS),
@@ -496,6 +505,33 @@ STORES: dict[str, Trial] = {
         ),
         NO_ROWS,
     ),
+    "tenant_spaces.active": (lambda scope, _: tenant_spaces.active(scope), anything),
+    "tenant_spaces.of_tenant": (lambda scope, _: tenant_spaces.of_tenant(scope), anything),
+    "tenant_spaces.maintained": (lambda scope, _: tenant_spaces.maintained(scope), anything),
+    "tenant_spaces.hold": (lambda scope, _: tenant_spaces.hold(scope), anything),
+    "tenant_spaces.mark_stale": (lambda scope, _: tenant_spaces.mark_stale(scope, [1]), NO_ROWS),
+    "tenant_spaces.move": (lambda scope, own: tenant_spaces.move(scope, 1, walked(own)), NO_ROWS),
+    "tenant_spaces.end_walk": (lambda scope, _: tenant_spaces.end_walk(scope, 1, 0), NO_ROWS),
+    "tenant_spaces.postpone": (
+        lambda scope, _: tenant_spaces.postpone(scope, 1, seconds=9, error="x"),
+        NO_ROWS,
+    ),
+    "tenant_spaces.record_trial": (
+        lambda scope, _: tenant_spaces.record_trial(scope, 1, sample_count=1, recall=0.5, agreement=None),
+        NO_ROWS,
+    ),
+    "tenant_spaces.forget": (lambda scope, _: tenant_spaces.forget(scope, 1), NO_ROWS),
+    "vectors.held": (lambda scope, own: vectors.held(scope, 1, [own.document_id]), (frozenset(),)),
+    "vectors.insert": (lambda scope, own: vectors.insert(scope, 1, {own.chunk_id: direction()}), Raises),
+    "vectors.fill": (lambda scope, own: vectors.fill(scope, 1, {own.chunk_id: direction()}), NO_ROWS),
+    "vectors.walk": (lambda scope, _: vectors.walk(scope, 1, after=uuid.UUID(int=0), limit=9), NO_ROWS),
+    "vectors.missing": (
+        lambda scope, _: vectors.missing(scope, 1),
+        (vectors.Missing(chunk_count=0, byte_count=0),),
+    ),
+    "vectors.nearest": (lambda scope, _: vectors.nearest(scope, 1, direction(), limit=9), (set(),)),
+    "vectors.delete": (lambda scope, _: vectors.delete(scope, 1, limit=9), NO_ROWS),
+    "vectors.questions": (lambda scope, _: vectors.questions(scope, limit=9), NO_ROWS),
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
     "vector_stores.get": (lambda scope, _: vector_stores.get(scope), NO_ROWS),
@@ -610,6 +646,14 @@ WRITERS = {
     "usage.add",
     "vector_stores.put",
     "vector_stores.remove",
+    "tenant_spaces.end_walk",
+    "tenant_spaces.forget",
+    "tenant_spaces.mark_stale",
+    "tenant_spaces.move",
+    "tenant_spaces.postpone",
+    "tenant_spaces.record_trial",
+    "vectors.delete",
+    "vectors.fill",
 }
 
 
