@@ -1,0 +1,66 @@
+"""Questions asked again are embedded once for each tenant and space."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import UUID
+
+import pytest
+
+from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.questions import Questions
+from tests.integration.indexing_kit import Bench, emptied, open_bench, shared_database
+
+QUESTION = "Is shipping free?"
+
+
+@pytest.fixture(scope="module")
+def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
+    with shared_database(postgres_server, migrated_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def bench(module_dsn: str) -> AsyncIterator[Bench]:
+    async with open_bench(emptied(module_dsn)) as opened:
+        yield opened
+
+
+async def saved(bench: Bench, tenant_id: UUID) -> int:
+    """Tokens of questions that were not embedded again."""
+    await bench.service.meter.flush()
+    return sum(day.cache_saved_tokens for day in await bench.service.reader.usage(tenant_id, days=1))
+
+
+async def test_question_asked_again_is_not_embedded_again_and_counts_as_saved(bench: Bench) -> None:
+    tenant_id = await bench.tenant()
+    for _ in range(3):
+        await bench.found(tenant_id, QUESTION)
+    assert bench.embedded_texts() == [QUESTION]
+    assert await saved(bench, tenant_id) > 0
+
+
+async def test_tenant_does_not_learn_what_another_one_asked(bench: Bench) -> None:
+    one, other = await bench.tenant(), await bench.tenant()
+    await bench.found(one, QUESTION)
+    await bench.found(other, QUESTION)
+    assert bench.embedded_texts() == [QUESTION, QUESTION]
+    assert await saved(bench, other) == 0
+
+
+async def test_least_recently_asked_question_is_forgotten_first(bench: Bench) -> None:
+    service, tenant_id = bench.service, await bench.tenant()
+    questions = Questions(service.embedders, service.meter, limit=2)
+    for text in ("a", "b", "a", "c", "a", "b"):
+        await questions.vector(tenant_id, service.space_id, text)
+    assert bench.embedded_texts() == ["a", "b", "c", "b"]
+
+
+async def test_spaces_do_not_share_a_question(bench: Bench) -> None:
+    service, tenant_id = bench.service, await bench.tenant()
+    twice = Embedders({1: service.embedder, 2: service.embedder}, home_id=1)
+    questions = Questions(twice, service.meter)
+    for space_id in (1, 2, 1):
+        await questions.vector(tenant_id, space_id, QUESTION)
+    assert bench.embedded_texts() == [QUESTION, QUESTION]
