@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
-from retrieval_service.providers.opening import open_answerer, open_embedder
+from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
 from retrieval_service.stores import inspection, schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
@@ -32,10 +32,15 @@ class Finding:
 
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
     """Goes on after a failure as far as the rest can still be looked at."""
-    findings = [await _embedder(settings), await _answerer(settings)]
+    embedders = [await _embedder(settings, "embedding model")]
+    if settings.next_embedder:
+        embedders.append(await _embedder(as_next(settings), "next embedding model"))
+    findings = [*embedders, await _answerer(settings)]
     try:
         async with open_database(dsn, SMALL_POOL) as database:
             findings = [finding async for finding in _database(database, dsn)] + findings
+            if all(finding.ok for finding in embedders):
+                findings.append(await _spaces(database, {finding.detail for finding in embedders}))
     except errors.KladezError as error:
         remedy = "start Postgres, or set DATABASE_URL to one that runs"
         findings.insert(0, Finding(name="database", ok=False, detail=str(error), remedy=remedy))
@@ -102,18 +107,31 @@ def _backlog(backlog: inspection.Backlog) -> Finding:
     return Finding(name="backlog", ok=ok, detail=detail, remedy="" if ok else "start a worker: kladez work")
 
 
-async def _embedder(settings: Settings) -> Finding:
+async def _spaces(database: Database, configured: set[str]) -> Finding:
+    """`configured` are the keys of the spaces that have a model."""
+    async with database.operator() as operator:
+        counts = await inspection.space_counts(operator)
+    left = {key: count for key, count in counts.items() if key not in configured}
+    if not left:
+        detail = ", ".join(f"{key}: {count}" for key, count in counts.items()) or "no tenant yet"
+        return Finding(name="embedding spaces", ok=True, detail=detail)
+    detail = "; ".join(f"no model for {key}, tenants there: {count}" for key, count in left.items())
+    remedy = "set KLADEZ_NEXT_EMBEDDER to that model, or wait: a worker moves them (kladez space list)"
+    return Finding(name="embedding spaces", ok=False, detail=detail, remedy=remedy)
+
+
+async def _embedder(settings: Settings, name: str) -> Finding:
     try:
         embedder: Embedder = (await open_embedder(settings))[0]
     except errors.KladezError as error:
-        return Finding(name="embedding model", ok=False, detail=str(error), remedy=_remedy(error))
+        return Finding(name=name, ok=False, detail=str(error), remedy=_remedy(error))
     try:
         await embedder.embed_query("well")
     except errors.KladezError as error:
-        return Finding(name="embedding model", ok=False, detail=str(error), remedy=_remedy(error))
+        return Finding(name=name, ok=False, detail=str(error), remedy=_remedy(error))
     finally:
         await embedder.close()
-    return Finding(name="embedding model", ok=True, detail=embedder.space.key)
+    return Finding(name=name, ok=True, detail=embedder.space.key)
 
 
 async def _answerer(settings: Settings) -> Finding:

@@ -49,6 +49,18 @@ async def open_tables(owner: AsyncConnection) -> list[str]:
     return [name for (name,) in await cursor.fetchall()]
 
 
+SELECT_SPACE_COUNTS = """
+SELECT s.key, count(*) FROM tenants t JOIN embedding_spaces s ON s.id = t.space_id
+WHERE t.deleted_at IS NULL GROUP BY s.key ORDER BY s.key
+"""
+
+
+async def space_counts(operator: AsyncConnection) -> dict[str, int]:
+    """How many tenants are searched in each embedding space, by its key."""
+    cursor = await operator.execute(SELECT_SPACE_COUNTS)
+    return dict(await cursor.fetchall())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
     """Jobs of all tenants."""

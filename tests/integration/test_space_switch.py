@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
@@ -13,6 +14,7 @@ from kladez.v1 import space_service_pb2 as pb
 
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services.checking import Finding, examine
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.stores import spaces
 from tests.fakes.openai.fake import FakeOpenAI
@@ -26,6 +28,7 @@ from tests.integration.service_kit import (
     new_shop,
     refused,
     running_service,
+    settings_for_tests,
     upsert,
     wait_until_indexed,
 )
@@ -297,3 +300,22 @@ class TestConfiguration:
             assert await told(again) == {NEXT}
             assert (await space_of(again.client, NEXT)).state == pb.SPACE_STATE_ACTIVE
         assert len(embedded_in(fake, NEXT)) == paid
+
+
+class TestDoctor:
+    async def test_tenants_whose_model_is_gone_are_named_with_what_to_do(
+        self, dsn: str, fake: FakeOpenAI
+    ) -> None:
+        async with running_service(dsn, **old_alone(fake)) as running:
+            await new_shop(running)
+            assert (await spaces_line(old_alone(fake), dsn)).ok
+        finding = await spaces_line(next_alone(fake), dsn)
+        assert not finding.ok
+        assert "tenants there: 1" in finding.detail
+        assert "KLADEZ_NEXT_EMBEDDER" in finding.remedy
+        assert (await spaces_line(with_next(fake), dsn)).ok
+
+
+async def spaces_line(settings: dict[str, Any], dsn: str) -> Finding:
+    findings = await examine(await asyncio.to_thread(settings_for_tests, **settings), dsn)
+    return next(finding for finding in findings if finding.name == "embedding spaces")
