@@ -147,6 +147,7 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         allowed_origins=settings.allowed_origins,
         greetings=settings.greetings,
         suggested_questions=suggestions(settings),
+        index_granularity=settings.index_granularity,
     )
 
 
@@ -168,6 +169,7 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
         "suggested_questions": {
             code: list(one.questions) for code, one in message.suggested_questions.items()
         },
+        "index_granularity": message.index_granularity,
     }
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import typer
+from google.protobuf import field_mask_pb2
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.cli import output
@@ -35,6 +36,13 @@ class Scope(StrEnum):
         return tenants_pb.Scope.Value(f"SCOPE_{self.value.replace(':', '_').upper()}")
 
 
+class Granularity(StrEnum):
+    """What a vector stands for."""
+
+    CHUNK = "chunk"
+    DOCUMENT = "document"
+
+
 @app.command()
 def create(
     context: typer.Context,
@@ -46,10 +54,14 @@ def create(
     origin: Annotated[
         list[str] | None, typer.Option(help="A page's origin that may open the widget; may be repeated.")
     ] = None,
+    granularity: Annotated[Granularity, typer.Option(help="What a vector stands for.")] = Granularity.CHUNK,
 ) -> None:
     """Create a tenant."""
     settings = tenants_pb.TenantSettings(
-        languages=language or (), fallback_contact=contact, allowed_origins=origin or ()
+        languages=language or (),
+        fallback_contact=contact,
+        allowed_origins=origin or (),
+        index_granularity=granularity,
     )
     request = tenants_pb.CreateTenantRequest(tenant=tenants_pb.Tenant(name=name, settings=settings))
     options = options_of(context)
@@ -76,6 +88,22 @@ def get(context: typer.Context, tenant_id: TenantId) -> None:
     request = tenants_pb.GetTenantRequest(tenant_id=tenant_id)
     options = options_of(context)
     _print(options, _call(options, lambda client: client.get_tenant(request)).tenant)
+
+
+@app.command()
+def granularity(
+    context: typer.Context,
+    tenant_id: TenantId,
+    wanted: Annotated[Granularity, typer.Argument(help="What a vector stands for.")],
+) -> None:
+    """Choose passages or whole documents for a tenant's vectors; everything is indexed again."""
+    settings = tenants_pb.TenantSettings(index_granularity=wanted)
+    request = tenants_pb.UpdateTenantRequest(
+        tenant=tenants_pb.Tenant(tenant_id=tenant_id, settings=settings),
+        update_mask=field_mask_pb2.FieldMask(paths=["settings.index_granularity"]),
+    )
+    options = options_of(context)
+    _print(options, _call(options, lambda client: client.update_tenant(request)).tenant)
 
 
 @app.command()

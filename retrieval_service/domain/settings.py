@@ -10,6 +10,7 @@ from typing import Any, Self
 from retrieval_service.errors import Violation
 
 DEFAULT_LANGUAGES = ("ru", "en", "pt")
+GRANULARITIES = ("chunk", "document")
 MAX_NAME = 200
 MAX_LANGUAGES = 10
 MAX_PROMPT = 4_000
@@ -33,6 +34,7 @@ class TenantSettings:
     allowed_origins: tuple[str, ...] = ()
     greetings: Mapping[str, str] = field(default_factory=dict)
     suggested_questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    index_granularity: str = "chunk"
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -45,6 +47,7 @@ class TenantSettings:
             allowed_origins=tuple(stored.get("allowed_origins", ())),
             greetings=dict(stored.get("greetings", {})),
             suggested_questions=suggested,
+            index_granularity=stored.get("index_granularity") or "chunk",
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -62,6 +65,8 @@ def check_settings(settings: TenantSettings) -> Iterator[Violation]:
     yield from _check_length("tenant.settings.system_prompt", settings.system_prompt, MAX_PROMPT)
     yield from _check_length("tenant.settings.fallback_contact", settings.fallback_contact, MAX_CONTACT)
     yield from _check_origins(settings.allowed_origins)
+    if settings.index_granularity not in GRANULARITIES:
+        yield Violation("tenant.settings.index_granularity", f"must be one of {', '.join(GRANULARITIES)}")
     for code, greeting in settings.greetings.items():
         yield from _check_code(f"tenant.settings.greetings[{code}]", code)
         yield from _check_length(f"tenant.settings.greetings[{code}]", greeting, MAX_GREETING)

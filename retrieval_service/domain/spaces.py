@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -43,6 +44,13 @@ class Embedded:
 
     vectors: Vectors
     tokens: int
+
+
+def mean(rows: Sequence[Vector]) -> Vector:
+    """The direction that unit vectors have in common, of unit length again; of opposites, the first."""
+    total = np.sum(rows, axis=0, dtype=np.float32)
+    length = np.linalg.norm(total)
+    return rows[0] if length == 0 else (total / length).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain.spaces import Vector
+from retrieval_service.domain.spaces import Vector, mean
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.planning import Plan, Wanted
 
@@ -32,9 +32,10 @@ class EmbeddedChunks:
         return sum(map(len, self.vectors.values()))
 
     def of(self, wanted: Wanted) -> dict[UUID, Vector]:
-        """The vectors of the chunks; none when their space failed."""
+        """The vectors of the chunks, or the one they have in common; none when their space failed."""
         vectors = self.vectors.get(wanted.space_id, {})
-        return {chunk_id: vectors[chunk_id] for chunk_id in wanted.chunk_ids if chunk_id in vectors}
+        own = {chunk_id: vectors[chunk_id] for chunk_id in wanted.chunk_ids if chunk_id in vectors}
+        return {wanted.pooled_id: mean([*own.values()])} if own and wanted.pooled_id else own
 
 
 async def embed(embedders: Embedders, plans: Sequence[Plan], *, active_id: int | None) -> EmbeddedChunks:

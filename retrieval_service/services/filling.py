@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.domain.hashing import embedding_text
 from retrieval_service.domain.records import Usage
-from retrieval_service.domain.spaces import Space, TenantSpace, Vector
+from retrieval_service.domain.spaces import Space, TenantSpace, Vector, mean
 from retrieval_service.providers.ports import Embedder
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.planning import readable
@@ -31,9 +32,10 @@ OUTAGE_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """Vectors by chunk id and the tokens they cost; chunks that the provider refuses are only counted."""
+    """Vectors by chunk id and what they cost; chunks that the provider refuses are only counted."""
 
     vectors: dict[UUID, Vector] = field(default_factory=dict)
+    texts: int = 0
     tokens: int = 0
     refused: int = 0
 
@@ -75,8 +77,11 @@ class Filler:
         async with self._database.tenant(due.tenant_id) as scope:
             after = standing.last_document_id
             walked = await vectors.walk(scope, due.space_id, after=after, limit=DOCUMENTS_PER_STEP)
+            by_document = await tenant_spaces.is_by_document(scope)
         if walked:
-            await self._fill(due, standing, walked, await embedded(embedder, lacking(walked, embedder.space)))
+            texts = lacking(unpooled(walked) if by_document else walked, embedder.space)
+            filled = await embedded(embedder, texts)
+            await self._fill(due, standing, walked, pooled(walked, filled) if by_document else filled)
         else:
             await self._complete(due, standing)
 
@@ -88,7 +93,7 @@ class Filler:
         return next((one for one in wanted if one.state == "filling" or one.is_stale), None)
 
     async def _fill(self, due: Due, standing: TenantSpace, walked: Sequence[Walked], filled: Filled) -> None:
-        amounts = Usage(embedded_chunks=len(filled.vectors), embedded_tokens=filled.tokens)
+        amounts = Usage(embedded_chunks=filled.texts, embedded_tokens=filled.tokens)
         step = Step(
             walk=standing.walk,
             last_document_id=walked[-1].document_id,
@@ -116,6 +121,28 @@ class Filler:
             await tenant_spaces.postpone(scope, due.space_id, seconds=seconds, error=error)
 
 
+def first_chunks(walked: Sequence[Walked]) -> dict[UUID, Walked]:
+    """By document; documents without chunks are missing."""
+    return {one.document_id: one for one in reversed(walked) if one.chunk_id}
+
+
+def unpooled(walked: Sequence[Walked]) -> list[Walked]:
+    """The chunks of documents that have no vector yet."""
+    firsts = first_chunks(walked)
+    return [one for one in walked if one.chunk_id and not firsts[one.document_id].has_vector]
+
+
+def pooled(walked: Sequence[Walked], filled: Filled) -> Filled:
+    """One vector for each document, at its first chunk."""
+    rows: defaultdict[UUID, list[Vector]] = defaultdict(list)
+    for one in walked:
+        if one.chunk_id in filled.vectors:
+            rows[one.document_id].append(filled.vectors[one.chunk_id])
+    firsts = first_chunks(walked)
+    means = {firsts[document_id].chunk_id: mean(own) for document_id, own in rows.items()}
+    return replace(filled, vectors={chunk_id: row for chunk_id, row in means.items() if chunk_id})
+
+
 def lacking(walked: Sequence[Walked], space: Space) -> dict[UUID, str]:
     """What is to be embedded, by chunk id."""
     texts = {
@@ -136,7 +163,8 @@ async def embedded(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
         raise
     except errors.ProviderRefused:
         return await _isolated(embedder, texts)
-    return Filled(vectors=dict(zip(texts, result.vectors, strict=True)), tokens=result.tokens)
+    rows = dict(zip(texts, result.vectors, strict=True))
+    return Filled(vectors=rows, texts=len(texts), tokens=result.tokens)
 
 
 async def _isolated(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
@@ -145,6 +173,7 @@ async def _isolated(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
     parts = [await embedded(embedder, {chunk_id: text}) for chunk_id, text in texts.items()]
     return Filled(
         vectors={chunk_id: vector for part in parts for chunk_id, vector in part.vectors.items()},
+        texts=sum(part.texts for part in parts),
         tokens=sum(part.tokens for part in parts),
         refused=sum(part.refused for part in parts),
     )

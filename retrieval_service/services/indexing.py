@@ -35,6 +35,7 @@ class Reading:
     stored: Sequence[StoredChunk]
     space_ids: tuple[int, ...]
     targets: Sequence[Target]
+    by_document: bool
 
     @property
     def active_id(self) -> int | None:
@@ -106,6 +107,7 @@ class Indexer:
             sources = {source.id: source for source in await chunks.sources(scope, document_ids)}
             space_ids = await tenant_spaces.maintained(scope)
             targets = await self._targets(scope, space_ids, document_ids)
+            by_document = await tenant_spaces.is_by_document(scope)
             return [
                 Reading(
                     job=job,
@@ -113,6 +115,7 @@ class Indexer:
                     stored=await chunks.of_document(scope, job.document_id),
                     space_ids=space_ids,
                     targets=targets,
+                    by_document=by_document,
                 )
                 for job in tenant_jobs
             ]
@@ -131,7 +134,9 @@ class Indexer:
         if source is None or source.is_deleted:
             version = source.version if source else 0
             return nothing_left(reading.job.document_id, version, reading.stored)
-        return await asyncio.to_thread(plan, source, reading.stored, self._policy, reading.targets)
+        return await asyncio.to_thread(
+            plan, source, reading.stored, self._policy, reading.targets, by_document=reading.by_document
+        )
 
     async def _write(self, reading: Reading, plan: Plan, embedded: EmbeddedChunks) -> None:
         job, amounts = reading.job, used(plan, embedded)
@@ -180,7 +185,10 @@ class Indexer:
         self, scope: TenantScope, reading: Reading, plan: Plan, embedded: EmbeddedChunks
     ) -> None:
         for wanted in plan.wanted:
-            await vectors.insert(scope, wanted.space_id, embedded.of(wanted))
+            made = embedded.of(wanted)
+            if made:
+                await vectors.remove(scope, wanted.space_id, wanted.outdated_ids)
+            await vectors.insert(scope, wanted.space_id, made)
         without = set(reading.space_ids) - {target.space_id for target in reading.targets}
         behind = [*without, *(one.space_id for one in plan.wanted if one.space_id in embedded.failed_spaces)]
         if behind and (plan.change.added or plan.text_count):
@@ -224,7 +232,8 @@ def by_tenant(batch: Iterable[Job]) -> dict[UUID, list[Job]]:
 
 def used(plan: Plan, embedded: EmbeddedChunks) -> Usage:
     """The document's share of a batch's tokens, by its share of the texts."""
-    count = sum(len(embedded.of(wanted)) for wanted in plan.wanted)
+    done = (one for one in plan.wanted if one.space_id not in embedded.failed_spaces)
+    count = sum(len(one.texts) for one in done)
     share = count / embedded.count if embedded.count else 0.0
     return Usage(
         embedded_chunks=count,

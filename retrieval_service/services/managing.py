@@ -11,7 +11,7 @@ from retrieval_service import errors
 from retrieval_service.domain.records import ApiKey, Tenant
 from retrieval_service.domain.settings import TenantSettings, check_name, check_settings
 from retrieval_service.services.authenticating import Authenticator, hash_secret, new_secret
-from retrieval_service.stores import keys, tenants
+from retrieval_service.stores import documents, keys, tenants
 from retrieval_service.stores.database import Database
 
 
@@ -66,6 +66,9 @@ class Manager:
             )
         if after is None:
             raise errors.Conflict
+        if settings.index_granularity != TenantSettings.from_json(before.settings).index_granularity:
+            async with self._database.tenant(tenant_id) as scope:
+                await documents.enqueue_all(scope)
         return after
 
     async def set_deleted(self, tenant_id: UUID, *, deleted: bool) -> Tenant:

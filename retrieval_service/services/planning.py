@@ -20,11 +20,17 @@ from retrieval_service.stores.chunks import Change, KeptChunk, NewChunk, Place, 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Texts to embed in one space, for the chunks with these ids, in order."""
+    """Texts to embed in one space, for the chunks with these ids, in order.
+
+    `pooled_id` is the chunk that gets the mean of all these vectors; None when each chunk gets its own.
+    `outdated_ids` are chunks whose vectors are to be removed.
+    """
 
     space_id: int
     chunk_ids: tuple[UUID, ...]
     texts: tuple[str, ...]
+    pooled_id: UUID | None = None
+    outdated_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +68,12 @@ class Plan:
 
 
 def plan(
-    source: Source, stored: Sequence[StoredChunk], policy: ChunkPolicy, targets: Sequence[Target]
+    source: Source,
+    stored: Sequence[StoredChunk],
+    policy: ChunkPolicy,
+    targets: Sequence[Target],
+    *,
+    by_document: bool = False,
 ) -> Plan:
     """What changes: chunks with a known hash keep their ids, each stored one at most once.
 
@@ -75,7 +86,8 @@ def plan(
         match(chunk, source.title, language, reusable)
         for chunk in placed(split(content, source.content_type, policy), source.ancestors)
     ]
-    wanted = [one for one in (missing(matches, target) for target in targets) if one.texts]
+    missing = pooled if by_document else apart
+    wanted = [one for one in (missing(matches, stored, target) for target in targets) if one.texts]
     wanted_ids = {chunk_id for one in wanted for chunk_id in one.chunk_ids}
     unchanged = [one for one in matches if one.old and one.id not in wanted_ids]
     change = Change(
@@ -93,13 +105,35 @@ def plan(
     )
 
 
-def missing(matches: Iterable[Match], target: Target) -> Wanted:
-    """The chunks that the space's model can read and that have no vector there."""
-    lacking = [one for one in matches if one.id not in target.held and readable(one.text, target.space)]
+def apart(matches: Sequence[Match], stored: Sequence[StoredChunk], target: Target) -> Wanted:
+    """The chunks that the space's model can read and that have no vector of their own there."""
+    held = set[UUID]() if is_pooled(stored, target) else target.held
+    return wanted_of([one for one in matches if one.id not in held], target)
+
+
+def pooled(matches: Sequence[Match], stored: Sequence[StoredChunk], target: Target) -> Wanted:
+    """All that the model can read, for the first chunk; nothing when that has been done for these chunks."""
+    same = [one.id for one in matches] == [chunk.id for chunk in stored]
+    if not matches or (same and target.held & {one.id for one in matches} == {matches[0].id}):
+        return wanted_of([], target)
+    outdated = tuple(one.id for one in matches[1:] if one.id in target.held)
+    return replace(wanted_of(matches, target), pooled_id=matches[0].id, outdated_ids=outdated)
+
+
+def is_pooled(stored: Sequence[StoredChunk], target: Target) -> bool:
+    """Whether the stored document's only vector stands for more than the chunk it lies at."""
+    first = {chunk.id for chunk in stored[:1]}
+    others = (chunk for chunk in stored[1:] if readable(chunk.text, target.space))
+    return any(others) and target.held & {chunk.id for chunk in stored} == first
+
+
+def wanted_of(matches: Iterable[Match], target: Target) -> Wanted:
+    """Those that the space's model can read."""
+    legible = [one for one in matches if readable(one.text, target.space)]
     return Wanted(
         space_id=target.space_id,
-        chunk_ids=tuple(one.id for one in lacking),
-        texts=tuple(one.text for one in lacking),
+        chunk_ids=tuple(one.id for one in legible),
+        texts=tuple(one.text for one in legible),
     )
 
 

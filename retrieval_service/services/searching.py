@@ -145,12 +145,13 @@ class Searcher:
         space = self._embedders.space(space_id)
         reading = await self._reading(query.text, weights, space)
         meaning = await self._meaning(tenant_id, space_id, query, reading)
-        probe = new_probe(meaning, reading, query.depth)
         async with self._database.snapshot(tenant_id) as scope:
             if query.mode is not Mode.FULL_TEXT and await self._active_in(scope) != space_id:
                 return None
+            by_document = meaning.vector is not None and await tenant_spaces.is_by_document(scope)
+            probe = new_probe(meaning, reading, query.depth, by_document=by_document)
             candidates = await passages.score(scope, space_id, probe, query.conditions)
-            ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score)
+            ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score, by_document=by_document)
             page = ranking.page(query.offset, query.limit)
             read = await passages.read(scope, list(page))
         return Found(
@@ -218,14 +219,16 @@ class Searcher:
         return Meaning(mode=query.mode, vector=vector)
 
 
-def new_probe(meaning: Meaning, reading: Reading, depth: int) -> Probe:
-    by_meaning = meaning.mode is Mode.SEMANTIC
+def new_probe(meaning: Meaning, reading: Reading, depth: int, *, by_document: bool) -> Probe:
+    """Words choose a document's best passage also when its meaning alone was asked for."""
+    by_meaning = meaning.mode is Mode.SEMANTIC and not by_document
     return Probe(
         vector=meaning.vector,
         stems=None if by_meaning else reading.terms.stems,
         grams=None if by_meaning else reading.terms.grams,
         gate=reading.gate,
         depth=depth,
+        by_document=by_document,
     )
 
 
@@ -273,7 +276,9 @@ class Ranking:
         return {self.candidates.chunk_ids[place]: place for place in self.order[offset : offset + limit]}
 
 
-def rank(candidates: Candidates, mode: Mode, alpha: float, min_score: float) -> Ranking:
+def rank(
+    candidates: Candidates, mode: Mode, alpha: float, min_score: float, *, by_document: bool = False
+) -> Ranking:
     """Equal scores are ordered by chunk id, as the candidates are."""
     raw = candidates.raw
     if mode is Mode.SEMANTIC:
@@ -284,7 +289,22 @@ def rank(candidates: Candidates, mode: Mode, alpha: float, min_score: float) -> 
         counts = scores > 0
     order = np.argsort(-scores, kind="stable")
     kept = order[(counts & (scores >= min_score))[order]]
-    return Ranking(candidates=candidates, scores=scores, order=kept.tolist())
+    ranked = kept.tolist()
+    if by_document and mode is Mode.SEMANTIC:
+        ranked = best_of_documents(candidates, ranked)
+    return Ranking(candidates=candidates, scores=scores, order=ranked)
+
+
+def best_of_documents(candidates: Candidates, ranked: Sequence[int]) -> list[int]:
+    """Of each document, whose passages all have one similarity, the one that says most of the words."""
+    words = candidates.raw.stems + candidates.raw.grams
+    best: dict[UUID, int] = {}
+    for place in ranked:
+        document_id = candidates.document_ids[place]
+        known = best.setdefault(document_id, place)
+        if words[place] > words[known]:
+            best[document_id] = place
+    return list(best.values())
 
 
 def hits(read: Sequence[Passage], ranking: Ranking, page: Mapping[UUID, int]) -> list[Hit]:

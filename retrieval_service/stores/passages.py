@@ -27,7 +27,8 @@ class Probe:
     """What is looked for, arm by arm; an arm without its vector finds nothing and scores 0.
 
     `gate` lists the stems a candidate of the lexical arm must have one of; empty means every chunk is
-    scored, which is right for small tenants only. `depth` candidates are taken from each arm.
+    scored, which is right for small tenants only. `depth` candidates are taken from each arm. With
+    `by_document` a passage without a vector of its own has that of its document, which lies at the first one.
     """
 
     vector: Vector | None
@@ -35,13 +36,15 @@ class Probe:
     grams: SparseVector | None
     gate: Sequence[int]
     depth: int
+    by_document: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidates:
-    """Chunks and, at the same places, the raw scores of every arm."""
+    """Chunks and, at the same places, their documents and the raw scores of every arm."""
 
     chunk_ids: Sequence[UUID]
+    document_ids: Sequence[UUID]
     raw: RawScores
 
 
@@ -94,17 +97,35 @@ by_grams AS MATERIALIZED (
     ORDER BY t.grams <#> %(grams)s LIMIT %(depth)s
 ),
 candidates AS (
-    SELECT chunk_id FROM by_meaning UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
+    {by_meaning} UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
 )
-SELECT c.id, CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
+SELECT c.id, d.id, CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
     CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END
 FROM candidates
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = candidates.chunk_id
 JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
 JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
-LEFT JOIN {vectors} v ON v.tenant_id = %(tenant_id)s AND v.chunk_id = c.id
+{its_vector}
 ORDER BY c.id
+"""
+
+OWN_MEANING = "SELECT chunk_id FROM by_meaning"
+OWN_VECTOR = "LEFT JOIN {vectors} v ON v.tenant_id = %(tenant_id)s AND v.chunk_id = c.id"
+
+# All passages of a document that was found by meaning: by words the best of them is named.
+DOCUMENT_MEANING = """
+SELECT other.id AS chunk_id FROM by_meaning
+JOIN chunks one ON one.tenant_id = %(tenant_id)s AND one.id = by_meaning.chunk_id
+JOIN chunks other ON other.tenant_id = %(tenant_id)s AND other.document_id = one.document_id
+"""
+DOCUMENT_VECTOR = """
+LEFT JOIN LATERAL (
+    SELECT w.embedding FROM chunks holder
+    JOIN {vectors} w ON w.tenant_id = %(tenant_id)s AND w.chunk_id = holder.id
+    WHERE holder.tenant_id = %(tenant_id)s AND holder.document_id = c.document_id
+    ORDER BY holder.id = c.id DESC, holder.chunk_index LIMIT 1
+) v ON true
 """
 
 
@@ -112,16 +133,23 @@ async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Con
     """Candidates of all arms by chunk id; every score is exact for every one of them."""
     async with scope.connection.cursor(binary=True) as cursor:
         await cursor.execute(
-            search_statement(space_id), search_parameters(scope.tenant_id, probe, conditions)
+            search_statement(space_id, by_document=probe.by_document),
+            search_parameters(scope.tenant_id, probe, conditions),
         )
         rows = await cursor.fetchall()
-    columns = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), 3)
+    columns = np.array([row[2:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
-    return Candidates(chunk_ids=[row[0] for row in rows], raw=raw)
+    return Candidates(chunk_ids=[row[0] for row in rows], document_ids=[row[1] for row in rows], raw=raw)
 
 
-def search_statement(space_id: int) -> sql.Composed:
-    return sql.SQL(SEARCH).format(vectors=vectors_table(space_id), matches=matching.MATCHES)
+def search_statement(space_id: int, *, by_document: bool = False) -> sql.Composed:
+    vectors = vectors_table(space_id)
+    return sql.SQL(SEARCH).format(
+        vectors=vectors,
+        matches=matching.MATCHES,
+        by_meaning=sql.SQL(DOCUMENT_MEANING if by_document else OWN_MEANING),
+        its_vector=sql.SQL(DOCUMENT_VECTOR if by_document else OWN_VECTOR).format(vectors=vectors),
+    )
 
 
 def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> dict[str, Any]:

@@ -44,6 +44,18 @@ async def of_tenant(scope: TenantScope) -> list[TenantSpace]:
         return await cursor.fetchall()
 
 
+SELECT_GRANULARITY = """
+SELECT settings ->> 'index_granularity' = 'document' FROM tenants WHERE id = %(tenant_id)s
+"""
+
+
+async def is_by_document(scope: TenantScope) -> bool:
+    """Whether a vector of the tenant stands for a whole document."""
+    cursor = await scope.connection.execute(SELECT_GRANULARITY, {"tenant_id": scope.tenant_id})
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
 SELECT_MAINTAINED = """
 SELECT space_id FROM tenant_spaces WHERE tenant_id = %(tenant_id)s AND state <> 'dropping'
 ORDER BY state = 'active' DESC, space_id

@@ -41,6 +41,15 @@ async def insert(scope: TenantScope, space_id: int, vectors: Mapping[UUID, Vecto
     await _write(scope, space_id, INSERT, vectors)
 
 
+REMOVE = "DELETE FROM {vectors} WHERE tenant_id = %(tenant_id)s AND chunk_id = ANY(%(ids)s)"
+
+
+async def remove(scope: TenantScope, space_id: int, chunk_ids: Sequence[UUID]) -> None:
+    if chunk_ids:
+        statement = sql.SQL(REMOVE).format(vectors=vectors_table(space_id))
+        await scope.connection.execute(statement, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
+
+
 # A chunk that somebody is deleting is passed over: waiting for him could make him wait for us.
 FILL = """
 INSERT INTO {vectors} (tenant_id, chunk_id, embedding)

@@ -507,6 +507,7 @@ STORES: dict[str, Trial] = {
     ),
     "tenant_spaces.active": (lambda scope, _: tenant_spaces.active(scope), anything),
     "tenant_spaces.of_tenant": (lambda scope, _: tenant_spaces.of_tenant(scope), anything),
+    "tenant_spaces.is_by_document": (lambda scope, _: tenant_spaces.is_by_document(scope), anything),
     "tenant_spaces.maintained": (lambda scope, _: tenant_spaces.maintained(scope), anything),
     "tenant_spaces.hold": (lambda scope, _: tenant_spaces.hold(scope), anything),
     "tenant_spaces.mark_stale": (lambda scope, _: tenant_spaces.mark_stale(scope, [1]), NO_ROWS),
@@ -523,6 +524,7 @@ STORES: dict[str, Trial] = {
     "tenant_spaces.forget": (lambda scope, _: tenant_spaces.forget(scope, 1), NO_ROWS),
     "vectors.held": (lambda scope, own: vectors.held(scope, 1, [own.document_id]), (frozenset(),)),
     "vectors.insert": (lambda scope, own: vectors.insert(scope, 1, {own.chunk_id: direction()}), Raises),
+    "vectors.remove": (lambda scope, own: vectors.remove(scope, 1, [own.chunk_id]), NO_ROWS),
     "vectors.fill": (lambda scope, own: vectors.fill(scope, 1, {own.chunk_id: direction()}), NO_ROWS),
     "vectors.walk": (lambda scope, _: vectors.walk(scope, 1, after=uuid.UUID(int=0), limit=9), NO_ROWS),
     "vectors.missing": (
@@ -654,6 +656,7 @@ WRITERS = {
     "tenant_spaces.record_trial",
     "vectors.delete",
     "vectors.fill",
+    "vectors.remove",
 }
 
 

@@ -18,7 +18,7 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.lexical import SparseVector
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.promoting import Promoter
-from retrieval_service.stores import passages, spaces
+from retrieval_service.stores import passages, spaces, tenant_spaces
 from retrieval_service.stores.passages import Probe
 from retrieval_service.stores.spaces import vectors_table
 from tests.integration.indexing_kit import (
@@ -34,6 +34,7 @@ from tests.integration.indexing_kit import (
 )
 
 BIG = 3_000
+ACTIVE_SPACE = "SELECT space_id FROM tenants WHERE id = %s"
 OWN_INDEX_CHUNKS = 2_000
 DEPTH = 10
 
@@ -223,9 +224,8 @@ class TestNewSpace:
             await before.indexed(tenant_id)
             old = await vectors_of(before, tenant_id)
         async with open_bench(clean_dsn, embedding_dimensions=32) as after:
-            assert (await after.service.reader.sync_status(tenant_id)).documents == {"pending": 20}
             async with working(after.service):
-                await after.indexed(tenant_id)
+                await moved(after, tenant_id)
                 found = await after.found(tenant_id, "Tea 7.")
             new = await vectors_of(after, tenant_id)
             days = await after.service.reader.usage(tenant_id, days=2)
@@ -246,15 +246,24 @@ class TestNewSpace:
                 await before.put(tenant_id, "1", "Oolong tea.")
                 await before.indexed(tenant_id)
         async with await AsyncConnection.connect(clean_dsn) as other:
-            await other.execute("SELECT FROM documents WHERE tenant_id = %s FOR UPDATE", (tenants[1],))
+            await tenant_spaces.lock(other, tenants[1])
             start = asyncio.create_task(opened_once(clean_dsn))
             await until(lambda: is_blocked(clean_dsn))
             start.cancel()
             await asyncio.wait([start])
         async with open_bench(clean_dsn, embedding_dimensions=32) as after, working(after.service):
             for tenant_id in tenants:
-                await after.indexed(tenant_id)
+                await moved(after, tenant_id)
                 assert len(await vectors_of(after, tenant_id)) == 1
+
+
+async def moved(bench: Bench, tenant_id: UUID) -> None:
+    """Returns once searches of the tenant read the bench's space."""
+
+    async def is_there() -> bool:
+        return await value(bench.sql, ACTIVE_SPACE, tenant_id) == bench.service.space_id
+
+    await until(is_there)
 
 
 async def opened_once(dsn: str) -> None:

@@ -160,3 +160,27 @@ def test_nothing_is_left_of_a_deleted_document() -> None:
     gone = nothing_left(UUID(int=1), 2, before)
     assert gone.change.removed == [chunk.id for chunk in before]
     assert (gone.wanted, gone.change.added, gone.change.kept) == ((), (), ())
+
+
+@given(contents)
+def test_document_with_one_vector_is_embedded_whole_or_not_at_all(content: str) -> None:
+    stored = stored_after(plan(source(content), [], POLICY, SPACE, by_document=True), [])
+    done = [holding(stored[:1])]
+    assert plan(source(content), stored, POLICY, done, by_document=True).wanted == ()
+
+
+def test_document_with_one_vector_is_embedded_whole_when_a_part_of_it_changes() -> None:
+    content = "one two three four five six seven eight nine ten\n\n" + "tea " * 11
+    stored = stored_after(plan(source(content), [], POLICY, SPACE), [])
+    done = [holding(stored[:1])]
+    made = plan(source(content.replace("tea", "coffee")), stored, POLICY, done, by_document=True)
+    [wanted] = made.wanted
+    assert len(wanted.chunk_ids) == len(made.change.added) + len(made.change.kept) > 1
+    assert wanted.pooled_id == wanted.chunk_ids[0] == stored[0].id
+
+
+def test_passages_get_vectors_of_their_own_when_the_document_had_but_one() -> None:
+    content = "one two three four five six seven eight nine ten\n\n" + "tea " * 11
+    stored = stored_after(plan(source(content), [], POLICY, SPACE), [])
+    [wanted] = plan(source(content), stored, POLICY, [holding(stored[:1])]).wanted
+    assert wanted.chunk_ids == tuple(chunk.id for chunk in stored)
