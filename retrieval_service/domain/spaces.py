@@ -48,9 +48,9 @@ class Embedded:
 
 def mean(rows: Sequence[Vector]) -> Vector:
     """The direction that unit vectors have in common, of unit length again; of opposites, the first."""
-    total = np.sum(rows, axis=0, dtype=np.float32)
-    length = np.linalg.norm(total)
-    return rows[0] if length == 0 else (total / length).astype(np.float32)
+    total: Vector = np.stack(rows).sum(axis=0)
+    length = float(np.linalg.norm(total))
+    return rows[0] if length == 0 else np.asarray(total / length, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

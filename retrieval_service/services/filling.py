@@ -136,7 +136,7 @@ def pooled(walked: Sequence[Walked], filled: Filled) -> Filled:
     """One vector for each document, at its first chunk."""
     rows: defaultdict[UUID, list[Vector]] = defaultdict(list)
     for one in walked:
-        if one.chunk_id in filled.vectors:
+        if one.chunk_id and one.chunk_id in filled.vectors:
             rows[one.document_id].append(filled.vectors[one.chunk_id])
     firsts = first_chunks(walked)
     means = {firsts[document_id].chunk_id: mean(own) for document_id, own in rows.items()}

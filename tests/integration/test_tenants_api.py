@@ -33,6 +33,7 @@ SOME_SETTINGS = pb.TenantSettings(
     allowed_origins=["https://shop.example", "http://localhost:8080"],
     greetings={"pt": "Olá!"},
     suggested_questions={"pt": pb.SuggestedQuestions(questions=["Quanto custa o frete?"])},
+    index_granularity="document",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from retrieval_service.domain.chunking import ChunkPolicy, split
@@ -125,6 +125,7 @@ def test_chunks_without_a_vector_in_the_space_are_embedded_under_their_ids(
     stored = stored_after(plan(source(content), [], POLICY, SPACE), [])
     missing = [chunk for chunk in stored if chunk.chunk_index in places]
     held = holding(chunk for chunk in stored if chunk not in missing)
+    assume(len(stored) < 2 or held.held != {stored[0].id})  # that one would stand for the whole document
     again = plan(source(content), stored, POLICY, [held])
     assert [chunk_id for _, chunk_id, _ in embedded(again)] == [chunk.id for chunk in missing]
     assert all(chunk.text in text for chunk, (_, _, text) in zip(missing, embedded(again), strict=True))
