@@ -39,7 +39,9 @@ async def prepare(service: Service, tenant_id: UUID, texts: Sequence[str], *, li
     weights = await Weigher(service.database).weights(tenant_id)
     prepared: list[Prepared] = []
     for text in texts:
-        reading = service.searcher._read(text, weights)  # the service's own: the baseline must ask the same
+        reading = service.searcher._read(
+            text, weights, None
+        )  # the service's own: the baseline must ask the same
         embedded = await service.embedder.embed_query(text)
         probe = Probe(
             vector=embedded.vectors[0],

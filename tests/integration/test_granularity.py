@@ -128,10 +128,11 @@ class TestDocument:
         tenant_id = await new_tenant(bench, "document")
         await put(bench, tenant_id, "1", *PARTS)
         await put(bench, tenant_id, "2", "juice", "water")
-        found = await bench.found(tenant_id, "coffee7 coffee8 coffee9", Mode.SEMANTIC)
+        question = " ".join(f"coffee{place}" for place in range(100))
+        found = await bench.found(tenant_id, question, Mode.SEMANTIC)
         assert [hit.passage.external_id for hit in found.hits] == ["1", "2"]
         assert "coffee7" in found.hits[0].passage.text
-        hybrid = await bench.found(tenant_id, "coffee7 coffee8 coffee9")
+        hybrid = await bench.found(tenant_id, question)
         assert "coffee7" in hybrid.hits[0].passage.text
         assert all(hit.similarity is not None for hit in hybrid.hits)
 
