@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
+from retrieval_service.change_runner import ChangeRunner
 from retrieval_service.claiming import Lane
 from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
@@ -32,6 +33,7 @@ from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.filling import Filler
+from retrieval_service.services.following import Follower
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.managing import Manager
@@ -76,6 +78,7 @@ class Service:
     reader: Reader
     declarer: Declarer
     sourcing: Sourcing
+    follower: Follower
     scheduler: Scheduler
     reindexer: Reindexer
     overseer: Overseer
@@ -152,6 +155,7 @@ def assemble(
     importer = Importer(database)
     addresses = source_addresses(settings)
     mender = Mender(database, backend)
+    sourcing = Sourcing(database, addresses)
     return Service(
         settings=settings,
         database=database,
@@ -167,7 +171,13 @@ def assemble(
         ),
         importer=importer,
         declarer=Declarer(database, addresses),
-        sourcing=Sourcing(database, importer, addresses),
+        sourcing=sourcing,
+        follower=Follower(
+            database,
+            sourcing,
+            lease_seconds=settings.job_lease_seconds,
+            max_attempts=settings.job_max_attempts,
+        ),
         scheduler=new_scheduler(settings, database, mender),
         editor=Editor(database, RemotePurger(database, backend)),
         reader=Reader(database),
@@ -209,7 +219,7 @@ def reindex_options(settings: Settings) -> ReindexOptions:
 
 
 def new_scheduler(settings: Settings, database: Database, mender: Mender) -> Scheduler:
-    sourcing = Sourcing(database, Importer(database), source_addresses(settings))
+    sourcing = Sourcing(database, source_addresses(settings))
     planned = [
         reconciling(database, sourcing, settings.schedule_reconcile),
         drift_watch(mender, settings.schedule_drift),
@@ -255,7 +265,11 @@ def new_worker(service: Service) -> Worker:
             service.switcher.drop_outlived,
             *sweeping,
         ],
-        companions=[IndexRunner(service.reindexer).run, FillRunner(service.filler).run],
+        companions=[
+            IndexRunner(service.reindexer).run,
+            ChangeRunner(service.follower).run,
+            FillRunner(service.filler).run,
+        ],
     )
 
 

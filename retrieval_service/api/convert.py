@@ -106,6 +106,7 @@ INDEX_JOB_STATES = {
 
 INDEX_SCOPES = {
     "missing": index_job_service_pb2.IndexScope(missing=index_job_service_pb2.IndexMissing()),
+    "changed": index_job_service_pb2.IndexScope(changed=index_job_service_pb2.IndexChanged()),
     "all": index_job_service_pb2.IndexScope(all=index_job_service_pb2.IndexAll()),
     "rebuild": index_job_service_pb2.IndexScope(rebuild=index_job_service_pb2.IndexRebuild()),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -11,9 +11,12 @@ from kladez.v1 import index_job_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, convert, fields
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.index_jobs import IndexMode
+from retrieval_service.api.sources import MAX_ID
+from retrieval_service.domain.index_jobs import ChangedRows, IndexMode
 from retrieval_service.services.reindexing import Reindexer
+from retrieval_service.services.sourcing import MAX_IDS
 
+MAX_SOURCES = 100
 PAGE = {"default": 20, "largest": 100}
 
 
@@ -27,7 +30,8 @@ class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
     async def CreateIndexJob(
         self, request: pb.CreateIndexJobRequest, context: Any
     ) -> pb.CreateIndexJobResponse:
-        job, joined = await self._reindexer.start(calls.tenant_id(), mode(request.scope))
+        wanted, changed = mode(request.scope), changed_rows(request.scope.changed)
+        job, joined = await self._reindexer.start(calls.tenant_id(), wanted, changed)
         return pb.CreateIndexJobResponse(index_job=convert.index_job(job), joined=joined)
 
     async def GetIndexJob(self, request: pb.GetIndexJobRequest, context: Any) -> pb.GetIndexJobResponse:
@@ -66,5 +70,22 @@ class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
 def mode(scope: pb.IndexScope) -> IndexMode:
     chosen = scope.WhichOneof("scope")
     if chosen is None:
-        raise fields.refuse("scope", "must be one of missing, all and rebuild")
+        raise fields.refuse("scope", "must be one of missing, changed, all and rebuild")
+    if chosen == "changed" and not scope.changed.sources:
+        raise fields.refuse("scope.changed.sources", "is required")
     return IndexMode(chosen)
+
+
+def changed_rows(changed: pb.IndexChanged) -> list[ChangedRows]:
+    if len(changed.sources) > MAX_SOURCES:
+        raise fields.refuse("scope.changed.sources", f"must be at most {MAX_SOURCES}")
+    return [
+        ChangedRows(source=name, ids=ids(f"scope.changed.sources[{name}].ids", changed.sources[name].ids))
+        for name in sorted(changed.sources)
+    ]
+
+
+def ids(field: str, given: Sequence[str]) -> tuple[str, ...]:
+    if len(given) > MAX_IDS:
+        raise fields.refuse(field, f"must be at most {MAX_IDS:,}, are {len(given):,}")
+    return tuple(fields.text(field, one, limit=MAX_ID) for one in given)

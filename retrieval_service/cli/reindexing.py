@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from enum import StrEnum
 from typing import Annotated
@@ -55,6 +56,13 @@ def reindex(
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Stay until it ends; Ctrl-C leaves it running.")
     ] = True,
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE[=ID,…]",
+            help="Instead: read these rows of a source, or what changed in it, and index that; repeatable.",
+        ),
+    ] = None,
     cancel: Annotated[str, typer.Option(metavar="ID", help="Ask this job to stop instead.")] = "",
     list_jobs: Annotated[bool, typer.Option("--list", help="List the newest jobs instead.")] = False,
 ) -> None:
@@ -63,15 +71,28 @@ def reindex(
     if list_jobs:
         _print_list(options, asyncio.run(_list(options)))
         return
-    job = asyncio.run(_cancel(options, cancel) if cancel else _start(options, mode, watch=watch))
+    if changed and mode is not Mode.MISSING:
+        raise typer.BadParameter("--changed goes without --mode")
+    scope = changed_scope(changed) if changed else SCOPES[mode]
+    job = asyncio.run(_cancel(options, cancel) if cancel else _start(options, scope, watch=watch))
     _print_job(options, job)
     if job.state == pb.INDEX_JOB_STATE_FAILED or job.progress.failed_count:
         raise typer.Exit(1)
 
 
-async def _start(options: Options, mode: Mode, *, watch: bool) -> pb.IndexJob:
+def changed_scope(changed: Sequence[str]) -> pb.IndexScope:
+    """Of texts such as `orders=1,2,3` and `orders`; ids of the same source add up."""
+    scope = pb.IndexScope(changed=pb.IndexChanged())
+    for one in changed:
+        name, _, ids = one.partition("=")
+        wanted = [stripped for part in ids.split(",") if (stripped := part.strip())]
+        scope.changed.sources[name.strip()].ids.extend(wanted)
+    return scope
+
+
+async def _start(options: Options, scope: pb.IndexScope, *, watch: bool) -> pb.IndexJob:
     async with tenant_client(options) as client:
-        response = await client.create_index_job(pb.CreateIndexJobRequest(scope=SCOPES[mode]))
+        response = await client.create_index_job(pb.CreateIndexJobRequest(scope=scope))
         if response.joined:
             output.note("A job of this tenant runs already; this is it.")
         return await _watch(client, response.index_job) if watch else response.index_job

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 FINAL_STATES = frozenset({"completed", "failed", "cancelled"})
+
+IDS_PER_READING = 500
 
 # About as many in English, Russian and Portuguese: Cyrillic letters take two bytes, and more tokens a letter.
 BYTES_PER_TOKEN = 4
@@ -17,6 +20,7 @@ class IndexMode(StrEnum):
     """Which documents a job looks at."""
 
     MISSING = "missing"
+    CHANGED = "changed"
     ALL = "all"
     REBUILD = "rebuild"
 
@@ -28,6 +32,14 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
     REMOVED = "removed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedRows:
+    """Rows of a source that changed or are gone; without ids, whatever changed since its last sync."""
+
+    source: str
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +72,14 @@ class IndexJob:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+
+def readings(changed: Iterable[ChangedRows]) -> Iterator[ChangedRows]:
+    """The same rows, each once, in parts that are read at once."""
+    for one in changed:
+        ids = tuple(dict.fromkeys(one.ids))
+        for start in range(0, max(1, len(ids)), IDS_PER_READING):
+            yield ChangedRows(source=one.source, ids=ids[start : start + IDS_PER_READING])
 
 
 def room(waiting: int, *, batch: int, concurrency: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,14 +11,16 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain.index_jobs import IndexJob, IndexMode, room
-from retrieval_service.stores import chunks, index_jobs
+from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, IndexMode, readings, room
+from retrieval_service.errors import Violation
+from retrieval_service.stores import chunks, index_changes, index_jobs, sources
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.index_jobs import Due
 
 log = structlog.get_logger("kladez.reindexing")
 
 WATCH_SECONDS = 0.5
+CANCELLING_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +39,26 @@ class Reindexer:
         self._database = database
         self._options = options
 
-    async def start(self, tenant_id: UUID, mode: IndexMode) -> tuple[IndexJob, bool]:
-        """The new job, or the active one and True; raises `TooMany` soon after a rebuild."""
+    async def start(
+        self, tenant_id: UUID, mode: IndexMode, changed: Sequence[ChangedRows] = ()
+    ) -> tuple[IndexJob, bool]:
+        """The new job, or the active one and True, which then reads the changed rows too.
+
+        Raises `TooMany` soon after a rebuild, or when the active job would have to do more and is being cancelled,
+        and `Invalid` for sources that the tenant does not have.
+        """
         while True:
             async with self._database.tenant(tenant_id) as scope:
+                await check_sources(scope, changed)
                 active = await index_jobs.active(scope)
-                if active:
-                    return active, True
-                await self._check_cooldown(scope, mode)
-                job = await index_jobs.insert(scope, mode)
-            if job:  # otherwise another call was faster
-                log.info("index_job_created", tenant_id=str(tenant_id), index_job_id=str(job.id), mode=mode)
-                return job, False
+                if active is None:
+                    job = await self._create(scope, mode, changed)
+                else:
+                    job = await join(scope, active, mode, changed)
+            if job:  # otherwise another call was faster, or the active job has just ended
+                event = "index_job_joined" if active else "index_job_created"
+                log.info(event, tenant_id=str(tenant_id), index_job_id=str(job.id), mode=mode)
+                return job, active is not None
 
     async def get(self, tenant_id: UUID, index_job_id: UUID) -> IndexJob:
         async with self._database.tenant(tenant_id) as scope:
@@ -103,7 +113,8 @@ class Reindexer:
 
     async def _hand_out(self, scope: TenantScope, job: IndexJob) -> None:
         waiting = await index_jobs.count_waiting(scope, job.id)
-        if job.is_walked and not waiting:
+        unread = await index_changes.count(scope, job.id)
+        if job.is_walked and not waiting and not unread:
             await self._complete(scope, job)
             return
         new_ids = [] if job.is_walked else await self._walk(scope, job, waiting)
@@ -130,10 +141,18 @@ class Reindexer:
 
     async def _cancel(self, scope: TenantScope, job: IndexJob) -> None:
         """What workers have begun is waited for, and counted."""
+        await index_changes.forget(scope, job.id)
         await index_jobs.let_go(scope, job.id)
         if not await index_jobs.count_waiting(scope, job.id):
             await index_jobs.end(scope, job.id, state="cancelled")
             log.info("index_job_cancelled", tenant_id=str(job.tenant_id), index_job_id=str(job.id))
+
+    async def _create(
+        self, scope: TenantScope, mode: IndexMode, changed: Sequence[ChangedRows]
+    ) -> IndexJob | None:
+        await self._check_cooldown(scope, mode)
+        job = await index_jobs.insert(scope, mode)
+        return await told(scope, job, changed) if job else None
 
     async def _check_cooldown(self, scope: TenantScope, mode: IndexMode) -> None:
         if mode != IndexMode.REBUILD:
@@ -144,6 +163,40 @@ class Reindexer:
                 f"the last rebuild has only just ended; the next may start in {seconds:.0f} s",
                 retry_after_seconds=seconds,
             )
+
+
+async def join(
+    scope: TenantScope, active: IndexJob, mode: IndexMode, changed: Sequence[ChangedRows]
+) -> IndexJob | None:
+    """The active job, which is told what it would not have done; None when it has ended meanwhile."""
+    if mode != IndexMode.CHANGED and active.mode != IndexMode.CHANGED:
+        return active
+    job = await index_jobs.lock(scope, active.id)
+    if job is None:
+        return None
+    if job.state == "cancelling":
+        raise errors.TooMany(
+            "the tenant's index job is being cancelled; try again when it has ended",
+            retry_after_seconds=CANCELLING_RETRY_SECONDS,
+        )
+    if mode != IndexMode.CHANGED:
+        await index_changes.widen(scope, job.id, mode)
+    return await told(scope, job, changed)
+
+
+async def told(scope: TenantScope, job: IndexJob, changed: Sequence[ChangedRows]) -> IndexJob:
+    """The job, which reads these rows too."""
+    for part in readings(changed):
+        await index_changes.add(scope, job.id, part)
+    return found(await index_jobs.get(scope, job.id))
+
+
+async def check_sources(scope: TenantScope, changed: Sequence[ChangedRows]) -> None:
+    unknown = [one.source for one in changed if await sources.get(scope, one.source) is None]
+    if unknown:
+        raise errors.Invalid(
+            [Violation(f"scope.changed.sources[{name}]", "there is no such source") for name in unknown]
+        )
 
 
 def found(job: IndexJob | None) -> IndexJob:

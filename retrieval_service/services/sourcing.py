@@ -11,12 +11,14 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.source_rows import RenderedRow, Row, RowRenderer
 from retrieval_service.domain.sources import DeclaredSource
 from retrieval_service.errors import Violation
 from retrieval_service.services.declaring import found
-from retrieval_service.services.importing import Importer, Item, Outcome
+from retrieval_service.services.importing import Item, Outcome, prepare, store
 from retrieval_service.services.source_addresses import SourceAddresses
+from retrieval_service.services.tracking import Tracker
 from retrieval_service.stores import sources
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.source_rows import BATCH_ROWS, SourceReader
@@ -68,17 +70,22 @@ class SourceReport:
 class Sourcing:
     """Reads with one connection of the source's database, and writes batch by batch with ours."""
 
-    def __init__(self, database: Database, importer: Importer, addresses: SourceAddresses) -> None:
+    def __init__(self, database: Database, addresses: SourceAddresses) -> None:
         self._database = database
-        self._importer = importer
         self._addresses = addresses
 
-    async def sync_ids(self, tenant_id: UUID, name: str, ids: Sequence[str]) -> SourceReport:
-        """Reads just these rows; those that are gone are deleted here too."""
+    async def sync_ids(
+        self, tenant_id: UUID, name: str, ids: Sequence[str], *, index_job_id: UUID | None = None
+    ) -> SourceReport:
+        """Reads just these rows; those that are gone are deleted here too.
+
+        The index job, if any, follows what changes; raises `IndexJobEnded` when it does so no longer.
+        """
         if len(ids) > MAX_IDS:
             raise errors.Invalid([Violation("ids", f"must be at most {MAX_IDS:,}, are {len(ids):,}")])
         declared = await self._declared(tenant_id, name)
-        run = SourceRun(self._database, self._importer, tenant_id, declared)
+        tracker = Tracker(index_job_id=index_job_id, is_scan=False)
+        run = SourceRun(self._database, tenant_id, declared, tracker)
         try:
             async with self._addresses.reader(declared.source) as reader:
                 await run.take_ids(reader, list(dict.fromkeys(ids)))
@@ -88,19 +95,25 @@ class Sourcing:
         await self._record(tenant_id, declared, read_at=None, error="")
         return run.report
 
-    async def sync(self, tenant_id: UUID, name: str, *, every_row: bool = False) -> SourceReport:
+    async def sync(
+        self, tenant_id: UUID, name: str, *, every_row: bool = False, index_job_id: UUID | None = None
+    ) -> SourceReport:
         """Reads the rows that changed since the last time, or every row, and deletes what is gone.
 
-        Raises `Conflict` when the source is being read already.
+        The index job, if any, follows what changes; raises `IndexJobEnded` when it does so no longer, and
+        `Conflict` when the source is being read already.
         """
         declared = await self._declared(tenant_id, name)
         async with self._database.owner() as owner:
             if not await sources.lock_scan(owner, tenant_id, name):
                 raise errors.Conflict(f"source {name} is being read already")
-            return await self._scan(tenant_id, declared, every_row=every_row)
+            tracker = Tracker(index_job_id=index_job_id, is_scan=True)
+            run = SourceRun(self._database, tenant_id, declared, tracker)
+            return await self._scan(tenant_id, declared, run, every_row=every_row)
 
-    async def _scan(self, tenant_id: UUID, declared: DeclaredSource, *, every_row: bool) -> SourceReport:
-        run = SourceRun(self._database, self._importer, tenant_id, declared)
+    async def _scan(
+        self, tenant_id: UUID, declared: DeclaredSource, run: SourceRun, *, every_row: bool
+    ) -> SourceReport:
         try:
             async with self._addresses.reader(declared.source) as reader:
                 read_at = await reader.moment()
@@ -127,11 +140,11 @@ class SourceRun:
     """One reading of one source, and what has become of its rows so far."""
 
     def __init__(
-        self, database: Database, importer: Importer, tenant_id: UUID, declared: DeclaredSource
+        self, database: Database, tenant_id: UUID, declared: DeclaredSource, tracker: Tracker
     ) -> None:
         self.report = SourceReport()
         self._database = database
-        self._importer = importer
+        self._tracker = tracker
         self._tenant_id = tenant_id
         self._source = declared.source
         self._renderer = RowRenderer(declared.source)
@@ -167,8 +180,15 @@ class SourceRun:
     async def _store(self, rendered: Sequence[RenderedRow]) -> None:
         drafts = [row.draft for row in rendered if row.draft is not None]
         for start in range(0, len(drafts), BATCH_ROWS):
-            batch = drafts[start : start + BATCH_ROWS]
-            self.report.add(await self._importer.upsert_batch(self._tenant_id, batch))
+            self.report.add(await self._write(drafts[start : start + BATCH_ROWS]))
+
+    async def _write(self, drafts: Sequence[Draft]) -> list[Item]:
+        prepared = await asyncio.to_thread(prepare, drafts)
+        async with self._database.tenant(self._tenant_id) as scope:
+            await self._tracker.hold(scope)
+            items = await store(scope, prepared)
+            await self._tracker.follow(scope, self._source.source_type, changed_ids(items))
+        return items
 
     async def _delete_all_but(self, seen: Set[str], started_at: datetime) -> None:
         """Rows that were written while we read are not known to be gone."""
@@ -187,13 +207,20 @@ class SourceRun:
         if not gone:
             return
         async with self._database.tenant(self._tenant_id) as scope:
-            self.report.deleted_count += await sources.delete_documents(
+            await self._tracker.hold(scope)
+            deleted = await sources.delete_documents(
                 scope, self._source.source_type, gone, unchanged_since=started_at
             )
+            await self._tracker.follow(scope, self._source.source_type, deleted)
+        self.report.deleted_count += len(deleted)
 
     async def _moment(self) -> datetime:
         async with self._database.tenant(self._tenant_id) as scope:
             return await sources.moment(scope)
+
+
+def changed_ids(items: Sequence[Item]) -> list[str]:
+    return [item.draft.external_id for item in items if item.outcome in (Outcome.CREATED, Outcome.UPDATED)]
 
 
 def since(declared: DeclaredSource) -> datetime | None:

@@ -40,7 +40,7 @@ async def claim(operator: AsyncConnection, *, pause_seconds: float, limit: int) 
 
 
 INSERT = """
-INSERT INTO index_jobs (tenant_id, mode) VALUES (%(tenant_id)s, %(mode)s)
+INSERT INTO index_jobs (tenant_id, mode, is_walked) VALUES (%(tenant_id)s, %(mode)s, %(mode)s = 'changed')
 ON CONFLICT (tenant_id) WHERE state IN ('queued', 'running', 'cancelling') DO NOTHING
 RETURNING id, tenant_id, mode, state, total_count, processed_count, indexed_count, skipped_count, failed_count,
     removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, created_at, started_at,
@@ -49,7 +49,7 @@ RETURNING id, tenant_id, mode, state, total_count, processed_count, indexed_coun
 
 
 async def insert(scope: TenantScope, mode: str) -> IndexJob | None:
-    """A queued job; None when the tenant has an active one."""
+    """A queued job; None when the tenant has an active one. For changed rows no documents are walked through."""
     async with scope.connection.cursor(row_factory=class_row(IndexJob)) as cursor:
         await cursor.execute(INSERT, {"tenant_id": scope.tenant_id, "mode": mode})
         return await cursor.fetchone()
@@ -151,21 +151,22 @@ async def lock(scope: TenantScope, index_job_id: UUID) -> IndexJob | None:
 
 
 BEGIN = """
-UPDATE index_jobs SET state = 'running', started_at = now(), total_count = (
-    SELECT count(*) FROM documents d
-    WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted AND (mode <> 'missing' OR d.sync_status <> 'synced'))
+UPDATE index_jobs SET state = 'running', started_at = now(), total_count = total_count + (
+    SELECT count(*) FROM documents d WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted
+        AND mode <> 'changed' AND (mode <> 'missing' OR d.sync_status <> 'synced'))
 WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s
 """
 
 
 async def begin(scope: TenantScope, index_job_id: UUID) -> None:
-    """Counts what there is to do."""
+    """Counts what there is to do, beside the changed rows, which are counted already."""
     await scope.connection.execute(BEGIN, {"tenant_id": scope.tenant_id, "index_job_id": index_job_id})
 
 
 RECORD = """
 UPDATE index_job_documents
-SET outcome = %(outcome)s, embedded_tokens = %(embedded_tokens)s, saved_tokens = %(saved_tokens)s
+SET outcome = %(outcome)s, embedded_tokens = embedded_tokens + %(embedded_tokens)s,
+    saved_tokens = saved_tokens + %(saved_tokens)s
 WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s AND outcome IS NULL
 """
 
@@ -229,13 +230,20 @@ async def count_waiting(scope: TenantScope, index_job_id: UUID) -> int:
     return only(await cursor.fetchone())[0]
 
 
+# Some may be waited for already, because their rows have changed.
 HAND_OUT = """
-INSERT INTO index_job_documents (tenant_id, document_id, index_job_id)
-SELECT d.tenant_id, d.id, %(index_job_id)s FROM documents d
-WHERE d.tenant_id = %(tenant_id)s AND d.id > %(after)s AND NOT d.is_deleted
-    AND (%(mode)s <> 'missing' OR d.sync_status <> 'synced')
-ORDER BY d.id LIMIT %(limit)s
-RETURNING document_id
+WITH following AS (
+    SELECT d.tenant_id, d.id FROM documents d
+    WHERE d.tenant_id = %(tenant_id)s AND d.id > %(after)s AND NOT d.is_deleted
+        AND (%(mode)s <> 'missing' OR d.sync_status <> 'synced')
+    ORDER BY d.id LIMIT %(limit)s
+),
+handed_out AS (
+    INSERT INTO index_job_documents (tenant_id, document_id, index_job_id)
+    SELECT tenant_id, id, %(index_job_id)s FROM following
+    ON CONFLICT (tenant_id, document_id) DO NOTHING
+)
+SELECT id FROM following
 """
 
 
@@ -314,9 +322,9 @@ async def let_go(scope: TenantScope, index_job_id: UUID) -> None:
     await scope.connection.execute(LET_GO, {"tenant_id": scope.tenant_id, "index_job_id": index_job_id})
 
 
-# What was counted and never came was indexed or deleted by others meanwhile.
+# What was counted and never came was indexed or deleted by others meanwhile, or its row had not changed.
 COMPLETE = """
-UPDATE index_jobs SET state = 'completed', ended_at = now(),
+UPDATE index_jobs SET state = CASE WHEN error = '' THEN 'completed' ELSE 'failed' END, ended_at = now(),
     skipped_count = skipped_count + (total_count - processed_count),
     removed_count = removed_count + %(removed)s,
     processed_count = total_count + %(removed)s, total_count = total_count + %(removed)s
@@ -325,7 +333,10 @@ WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s
 
 
 async def complete(scope: TenantScope, index_job_id: UUID, *, removed: int) -> None:
-    """Ends the job; `removed` documents lost what stood of them in the index."""
+    """Ends the job, which has failed when a source could not be read.
+
+    `removed` documents lost what stood of them in the index.
+    """
     parameters = {"tenant_id": scope.tenant_id, "index_job_id": index_job_id, "removed": removed}
     await scope.connection.execute(COMPLETE, parameters)
 
@@ -333,6 +344,9 @@ async def complete(scope: TenantScope, index_job_id: UUID, *, removed: int) -> N
 END = """
 WITH forgotten AS (
     DELETE FROM index_job_documents WHERE tenant_id = %(tenant_id)s AND index_job_id = %(index_job_id)s
+),
+unread AS (
+    DELETE FROM index_job_changes WHERE tenant_id = %(tenant_id)s AND index_job_id = %(index_job_id)s
 )
 UPDATE index_jobs SET state = %(state)s, error = %(error)s, ended_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s AND state IN ('queued', 'running', 'cancelling')

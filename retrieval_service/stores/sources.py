@@ -138,13 +138,14 @@ WITH gone AS MATERIALIZED (
     ORDER BY source_type, external_id FOR UPDATE
 )
 UPDATE documents d SET is_deleted = true FROM gone g WHERE d.tenant_id = g.tenant_id AND d.id = g.id
+RETURNING d.external_id
 """
 
 
 async def delete_documents(
     scope: TenantScope, source_type: str, external_ids: Sequence[str], *, unchanged_since: datetime
-) -> int:
-    """Deletes those that nobody has changed meanwhile; returns how many there were."""
+) -> list[str]:
+    """Deletes those that nobody has changed meanwhile; returns the external ids of these."""
     parameters = {
         "tenant_id": scope.tenant_id,
         "source_type": source_type,
@@ -152,7 +153,7 @@ async def delete_documents(
         "unchanged_since": unchanged_since,
     }
     cursor = await scope.connection.execute(DELETE_DOCUMENTS, parameters)
-    return cursor.rowcount
+    return [row[0] for row in await cursor.fetchall()]
 
 
 SELECT_EVERYWHERE = """

@@ -126,6 +126,10 @@ WAITING_INDEX_JOB = """
 WITH job AS (
     INSERT INTO index_jobs (tenant_id, mode, next_step_at)
     VALUES (%(tenant_id)s, 'all', now() + interval '1 hour') RETURNING tenant_id, id
+),
+unread AS (
+    INSERT INTO index_job_changes (tenant_id, index_job_id, source, ids, due_at)
+    SELECT tenant_id, id, 'spices', '{1}', now() + interval '1 hour' FROM job
 )
 INSERT INTO index_job_documents (tenant_id, document_id, index_job_id)
 SELECT tenant_id, %(document_id)s, id FROM job RETURNING index_job_id
@@ -133,7 +137,7 @@ SELECT tenant_id, %(document_id)s, id FROM job RETURNING index_job_id
 
 
 async def waiting_index_job(running: Running, shop: Shop, document_id: uuid.UUID) -> uuid.UUID:
-    """One that no worker moves for an hour, and that waits for the document."""
+    """One that no worker moves for an hour, and that waits for the document and for a row to be read."""
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
         parameters = {"tenant_id": shop.tenant_id, "document_id": document_id}
         row = await (await connection.execute(WAITING_INDEX_JOB, parameters)).fetchone()

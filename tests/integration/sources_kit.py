@@ -89,7 +89,7 @@ def example(name: str, /, **changes: Any) -> pb.Source:
 
 @asynccontextmanager
 async def source_service(server: Embedded, template: str) -> AsyncIterator[tuple[Running, str]]:
-    """A service without a worker that knows a shop's database, whose address is yielded too, and a dead one."""
+    """A service without worker and schedules that knows a shop's database, whose address is yielded too, and a dead one."""
     with (
         temporary_database(server, template=template) as dsn,
         temporary_database(server, template="template1") as shop_dsn,
@@ -97,7 +97,7 @@ async def source_service(server: Embedded, template: str) -> AsyncIterator[tuple
     ):
         environment.setenv(VARIABLE, shop_dsn)
         environment.setenv(DEAD_VARIABLE, DEAD_DSN)
-        async with in_one_task(running_service(dsn, workers=0)) as running:
+        async with in_one_task(running_service(dsn, workers=0, schedule_reconcile="")) as running:
             yield running, shop_dsn
 
 

@@ -62,6 +62,10 @@ async def shop(running: Running) -> Shop:
     return made
 
 
+def changed(source: str, *ids: str) -> pb.IndexScope:
+    return pb.IndexScope(changed=pb.IndexChanged(sources={source: pb.ChangedIds(ids=ids)}))
+
+
 async def created(shop: Shop, scope: pb.IndexScope) -> pb.CreateIndexJobResponse:
     return await shop.client.create_index_job(pb.CreateIndexJobRequest(scope=scope))
 
@@ -164,6 +168,14 @@ async def test_cancelling_is_safe_to_repeat(idle: Running) -> None:
 async def test_wrong_requests_name_their_field(shop: Shop) -> None:
     with refused("INVALID_ARGUMENT", field="scope"):
         await created(shop, pb.IndexScope())
+    with refused("INVALID_ARGUMENT", field="scope.changed.sources"):
+        await created(shop, pb.IndexScope(changed=pb.IndexChanged()))
+    with refused("INVALID_ARGUMENT", field="scope.changed.sources[orders]"):
+        await created(shop, changed("orders", "1"))
+    with refused("INVALID_ARGUMENT", field="scope.changed.sources[orders].ids"):
+        await created(shop, changed("orders", ""))
+    with refused("INVALID_ARGUMENT", field="scope.changed.sources[orders].ids"):
+        await created(shop, changed("orders", *map(str, range(10_001))))
     with refused("INVALID_ARGUMENT", field="index_job_id"):
         await got(shop, pb.IndexJob(index_job_id="first"))
     with refused("NOT_FOUND"):
@@ -218,6 +230,14 @@ async def test_command_lists_jobs_for_people(
     assert await commanded(running, shop, "--list") == ExitCode.OK
     [line] = said(capsys)
     assert line.split("\t")[:3] == [job.index_job_id, "all", "completed"]
+
+
+async def test_command_names_the_source_that_is_not_there(
+    running: Running, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await commanded(running, shop, "--changed", "orders=1,2") == ExitCode.USAGE
+    assert "scope.changed.sources[orders]" in capsys.readouterr().err
+    assert await commanded(running, shop, "--changed", "orders", "--mode", "all") == ExitCode.USAGE
 
 
 async def test_command_leaves_and_cancels_a_job(idle: Running, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import index_job_service_pb2 as jobs_pb
 from kladez.v1 import source_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
+from tests.integration.indexing_kit import working
 from tests.integration.service_kit import (
     Running,
     failure_of,
@@ -366,3 +368,26 @@ async def test_trial_stores_nothing(own: Sourced) -> None:
     await own.test("products")
     assert await documents(own, "catalogue_product") == {}
     assert not (await own.get("products")).HasField("last_sync_time")
+
+
+async def test_index_job_reads_the_changed_rows_of_two_sources(
+    service: tuple[Running, str], own: Sourced
+) -> None:
+    await own.declare("products")
+    await own.declare("orders")
+    request = jobs_pb.CreateIndexJobRequest(
+        scope=jobs_pb.IndexScope(
+            changed=jobs_pb.IndexChanged(
+                sources={"products": jobs_pb.ChangedIds(ids=["1", "99"]), "orders": jobs_pb.ChangedIds()}
+            )
+        )
+    )
+    job = (await own.shop.client.create_index_job(request)).index_job
+    assert job.scope.WhichOneof("scope") == "changed"
+    async with working(service[0].service):
+        watch = jobs_pb.WatchIndexJobRequest(index_job_id=job.index_job_id)
+        last = [one.index_job async for one in own.shop.client.watch_index_job(watch)][-1]
+    assert last.state == jobs_pb.INDEX_JOB_STATE_COMPLETED
+    assert (last.progress.total_count, last.progress.indexed_count, last.progress.skipped_count) == (3, 2, 1)
+    assert set(await documents(own, "catalogue_product")) == {"1"}
+    assert set(await documents(own, "order")) == {"70"}

@@ -20,7 +20,7 @@ from retrieval_service import stores
 from retrieval_service.domain.backends import Backend, Choice, Comparison, Standing
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.index_jobs import IndexJob, Outcome
+from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
 from retrieval_service.domain.sources import DeclaredSource, Source
@@ -35,6 +35,7 @@ from retrieval_service.stores import (
     document_files,
     documents,
     imports,
+    index_changes,
     index_jobs,
     jobs,
     passages,
@@ -133,6 +134,17 @@ def file_of_another(own: Owned) -> document_files.DocumentFile:
         attributes_digest="mine",
         byte_count=1,
         created_at=END[0],
+    )
+
+
+def index_change(own: Owned) -> index_changes.Change:
+    return index_changes.Change(
+        tenant_id=uuid.UUID(own.shop.tenant_id),
+        id=1,
+        index_job_id=own.index_job_id,
+        source="spices",
+        ids=["1"],
+        attempts=1,
     )
 
 
@@ -350,6 +362,34 @@ STORES: dict[str, Trial] = {
     "documents.lock": (lambda scope, own: documents.lock(scope, own.document_id), NO_ROWS),
     "documents.enqueue_all": (lambda scope, _: documents.enqueue_all(scope), NO_ROWS),
     "documents.count_by_status": (lambda scope, _: documents.count_by_status(scope), NO_ROWS),
+    "index_changes.add": (
+        lambda scope, own: index_changes.add(
+            scope, own.index_job_id, ChangedRows(source="spices", ids=("1",))
+        ),
+        Raises,
+    ),
+    "index_changes.extend": (
+        lambda scope, own: index_changes.extend(scope, index_change(own), lease_seconds=9),
+        NO_ROWS,
+    ),
+    "index_changes.postpone": (
+        lambda scope, own: index_changes.postpone(scope, index_change(own), delay_seconds=9),
+        NO_ROWS,
+    ),
+    "index_changes.finish": (
+        lambda scope, own: index_changes.finish(scope, index_change(own), failed_count=1),
+        NO_ROWS,
+    ),
+    "index_changes.count": (lambda scope, own: index_changes.count(scope, own.index_job_id), NO_ROWS),
+    "index_changes.forget": (lambda scope, own: index_changes.forget(scope, own.index_job_id), NO_ROWS),
+    "index_changes.follow": (
+        lambda scope, own: index_changes.follow(scope, own.index_job_id, "article", ["cloves"], is_scan=True),
+        NO_ROWS,
+    ),
+    "index_changes.widen": (
+        lambda scope, own: index_changes.widen(scope, own.index_job_id, "all"),
+        NO_ROWS,
+    ),
     "index_jobs.insert": (lambda scope, _: index_jobs.insert(scope, "all"), anything),
     "index_jobs.active": (lambda scope, _: index_jobs.active(scope), NO_ROWS),
     "index_jobs.get": (lambda scope, own: index_jobs.get(scope, own.index_job_id), NO_ROWS),
@@ -617,6 +657,12 @@ WRITERS = {
     "imports.remember",
     "imports.save",
     "imports.undo",
+    "index_changes.extend",
+    "index_changes.finish",
+    "index_changes.follow",
+    "index_changes.forget",
+    "index_changes.postpone",
+    "index_changes.widen",
     "index_jobs.begin",
     "index_jobs.complete",
     "index_jobs.cooldown",

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from semantic_text_splitter import TextSplitter
 
 from retrieval_service.domain.chunking import OPENAI_POLICY
-from retrieval_service.domain.index_jobs import Outcome, estimated_tokens, room
+from retrieval_service.domain.index_jobs import (
+    IDS_PER_READING,
+    ChangedRows,
+    Outcome,
+    estimated_tokens,
+    readings,
+    room,
+)
 from retrieval_service.domain.spaces import Space
 from retrieval_service.services.planning import Target, nothing_left, plan
 from retrieval_service.stores.chunks import Source, StoredChunk
@@ -26,6 +33,18 @@ TEA = Source(
     language="en",
     is_deleted=False,
 )
+
+
+@given(ids=st.lists(st.integers(0, 2_000).map(str), max_size=2_000))
+def test_every_changed_row_is_read_once_and_never_too_many_at_a_time(ids: list[str]) -> None:
+    parts = list(readings([ChangedRows(source="orders", ids=tuple(ids))]))
+    assert [one for part in parts for one in part.ids] == list(dict.fromkeys(ids))
+    assert all(len(part.ids) <= IDS_PER_READING and part.source == "orders" for part in parts)
+
+
+def test_source_without_ids_is_one_reading() -> None:
+    orders = ChangedRows(source="orders", ids=())
+    assert list(readings([orders])) == [orders]
 
 
 @given(waiting=st.integers(0, 500), batch=st.integers(1, 64), concurrency=st.integers(1, 8))

@@ -67,11 +67,16 @@ class IndexScope(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MISSING_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
     REBUILD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def missing(self) -> Global___IndexMissing:
         """Documents that are not in the index at their latest version."""
+
+    @_builtins.property
+    def changed(self) -> Global___IndexChanged:
+        """Rows of sources that changed or are gone."""
 
     @_builtins.property
     def all(self) -> Global___IndexAll:
@@ -85,14 +90,15 @@ class IndexScope(_message.Message):
         self,
         *,
         missing: Global___IndexMissing | None = ...,
+        changed: Global___IndexChanged | None = ...,
         all: Global___IndexAll | None = ...,
         rebuild: Global___IndexRebuild | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "missing", b"missing", "rebuild", b"rebuild", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "changed", b"changed", "missing", b"missing", "rebuild", b"rebuild", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "missing", b"missing", "rebuild", b"rebuild", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "changed", b"changed", "missing", b"missing", "rebuild", b"rebuild", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_scope: _TypeAlias = _typing.Literal["missing", "all", "rebuild"]  # noqa: Y015
+    _WhichOneofReturnType_scope: _TypeAlias = _typing.Literal["missing", "changed", "all", "rebuild"]  # noqa: Y015
     _WhichOneofArgType_scope: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_scope) -> _WhichOneofReturnType_scope | None: ...
 
@@ -114,6 +120,78 @@ class IndexMissing(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IndexMissing: _TypeAlias = IndexMissing  # noqa: Y015
+
+@_typing.final
+class IndexChanged(_message.Message):
+    """Rows of sources that changed or are gone. They are read by the job; their documents are stored or deleted,
+    and followed until they are indexed. Cancelling drops the rows that are not read yet. A source that cannot be
+    read makes the job fail once everything else is done.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SourcesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___ChangedIds: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___ChangedIds | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SOURCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sources(self) -> _containers.MessageMap[_builtins.str, Global___ChangedIds]:
+        """Required. The rows by the source's name, at most 100 sources. Left empty in a job."""
+
+    def __init__(
+        self,
+        *,
+        sources: _abc.Mapping[_builtins.str, Global___ChangedIds] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexChanged: _TypeAlias = IndexChanged  # noqa: Y015
+
+@_typing.final
+class ChangedIds(_message.Message):
+    """Rows of one source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. The ids, at most 10,000; all that changed since the last sync when empty."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangedIds: _TypeAlias = ChangedIds  # noqa: Y015
 
 @_typing.final
 class IndexAll(_message.Message):
@@ -164,15 +242,19 @@ class IndexProgress(_message.Message):
     EMBEDDED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     SAVED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     total_count: _builtins.int
-    """Documents in scope; 0 while they are still being counted."""
+    """Documents in scope, and rows that were named; 0 while they are still being counted. What a source
+    without ids turns out to have changed comes in addition.
+    """
     processed_count: _builtins.int
     """Documents looked at, whatever came of it."""
     indexed_count: _builtins.int
     """Documents whose index changed."""
     skipped_count: _builtins.int
-    """Documents whose index was right already, or was brought up to date by others meanwhile."""
+    """Documents whose index was right already, or was brought up to date by others meanwhile, and named rows
+    that have not changed.
+    """
     failed_count: _builtins.int
-    """Documents that failed."""
+    """Documents that failed, and rows that could not be stored."""
     removed_count: _builtins.int
     """Documents whose index was removed because they are gone."""
     embedded_token_count: _builtins.int

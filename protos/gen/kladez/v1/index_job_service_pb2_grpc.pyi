@@ -20,8 +20,10 @@ class IndexJobServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateIndexJob: _aio.UnaryUnaryMultiCallable[_index_job_service_pb2.CreateIndexJobRequest, _index_job_service_pb2.CreateIndexJobResponse]
     """Starts a job and returns at once; the job goes on when the caller leaves and when a worker dies.
-    While a job of the tenant runs, that job is returned instead. After a rebuild the next one waits for
-    a cooldown: RESOURCE_EXHAUSTED with RetryInfo.
+    While a job of the tenant runs, that job is returned instead; whatever it runs for, it then reads the rows
+    of `changed` too, and a job that runs for changed rows only takes over the scope that was asked for. One
+    that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a rebuild, when the next one
+    waits for a cooldown.
     """
     GetIndexJob: _aio.UnaryUnaryMultiCallable[_index_job_service_pb2.GetIndexJobRequest, _index_job_service_pb2.GetIndexJobResponse]
     """Returns one job."""
@@ -44,8 +46,10 @@ class IndexJobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_index_job_service_pb2.CreateIndexJobRequest, _abc.Awaitable[_index_job_service_pb2.CreateIndexJobResponse]],
     ) -> _abc.Awaitable[_index_job_service_pb2.CreateIndexJobResponse]:
         """Starts a job and returns at once; the job goes on when the caller leaves and when a worker dies.
-        While a job of the tenant runs, that job is returned instead. After a rebuild the next one waits for
-        a cooldown: RESOURCE_EXHAUSTED with RetryInfo.
+        While a job of the tenant runs, that job is returned instead; whatever it runs for, it then reads the rows
+        of `changed` too, and a job that runs for changed rows only takes over the scope that was asked for. One
+        that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a rebuild, when the next one
+        waits for a cooldown.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,95 @@
+"""Reads the rows that index jobs were told of; the documents they change are followed by the jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.services.sourcing import Sourcing
+from retrieval_service.services.tracking import IndexJobEnded
+from retrieval_service.stores import index_changes, index_jobs
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.index_changes import Change
+
+log = structlog.get_logger("kladez.following")
+
+BUSY_SOURCE_SECONDS = 2.0
+
+
+class Follower:
+    """Rows whose reader died are read again after the lease, which changes nothing that was done."""
+
+    def __init__(
+        self, database: Database, sourcing: Sourcing, *, lease_seconds: float, max_attempts: int
+    ) -> None:
+        self._database = database
+        self._sourcing = sourcing
+        self._lease_seconds = lease_seconds
+        self._max_attempts = max_attempts
+
+    async def claim(self) -> Change | None:
+        """The rows of any tenant that have waited longest; None when none wait."""
+        async with self._database.operator() as operator:
+            return await index_changes.claim(operator, lease_seconds=self._lease_seconds)
+
+    async def read(self, change: Change) -> None:
+        """A source that fails fails its job, but only at its end: the other rows are still brought up to date."""
+        if change.attempts > self._max_attempts:
+            await self.give_up(change, "every attempt ended with the death of its worker")
+            return
+        try:
+            async with self._kept(change):
+                failed_count = await self._sync(change)
+        except IndexJobEnded:
+            log.info("reading_left", tenant_id=str(change.tenant_id), source=change.source)
+        except errors.Conflict:
+            await self._postpone(change)
+        except (errors.NotFound, errors.SourceFailed, errors.SourceUnavailable, errors.Invalid) as error:
+            await self.give_up(change, str(error))
+        else:
+            await self._finish(change, failed_count)
+
+    async def give_up(self, change: Change, error: str) -> None:
+        log.warning("reading_failed", tenant_id=str(change.tenant_id), source=change.source, error=error)
+        await self._finish(change, len(change.ids), f"source {change.source}: {error}")
+
+    async def _sync(self, change: Change) -> int:
+        """How many rows could not be stored."""
+        tenant_id, job_id = change.tenant_id, change.index_job_id
+        if change.ids:
+            report = await self._sourcing.sync_ids(tenant_id, change.source, change.ids, index_job_id=job_id)
+        else:
+            report = await self._sourcing.sync(tenant_id, change.source, index_job_id=job_id)
+        return report.failed_count
+
+    async def _finish(self, change: Change, failed_count: int, error: str = "") -> None:
+        async with self._database.tenant(change.tenant_id) as scope:
+            if await index_jobs.lock(scope, change.index_job_id):
+                await index_changes.finish(scope, change, failed_count=failed_count, error=error)
+
+    async def _postpone(self, change: Change) -> None:
+        """Somebody reads the whole source just now, and may be past these rows already."""
+        async with self._database.tenant(change.tenant_id) as scope:
+            await index_changes.postpone(scope, change, delay_seconds=BUSY_SOURCE_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, change: Change) -> AsyncIterator[None]:
+        """Extends the lease for as long as the block runs."""
+        heartbeat = asyncio.create_task(self._extend(change))
+        try:
+            yield
+        finally:
+            heartbeat.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await heartbeat
+
+    async def _extend(self, change: Change) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            with contextlib.suppress(errors.Unavailable):
+                async with self._database.tenant(change.tenant_id) as scope:
+                    await index_changes.extend(scope, change, lease_seconds=self._lease_seconds)
