@@ -33,9 +33,10 @@ async def temporary_postgres() -> AsyncIterator[str]:
 
 
 def settings(**changes: Any) -> Settings:
-    """The defaults, whatever the environment of the benchmark says; no worker unless asked for."""
+    """The defaults, whatever the environment of the benchmark says; no worker unless asked for, no schedules."""
     fields = {name: field.get_default() for name, field in Settings.model_fields.items()}
     fixed = {"embedder": "local", "answerer": "extractive", "port": 0, "workers": 0}
+    fixed |= {"schedule_reconcile": "", "schedule_rebuild": ""}
     return Settings.model_construct(**{**fields, **fixed, **changes})
 
 

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     sql_source_prefix: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,}_$")] = "KLADEZ_SOURCE_"
     sql_source_timeout_seconds: Annotated[float, Field(ge=1)] = 300.0
     schedule_reconcile: Annotated[str, AfterValidator(checked_cron)] = "0 2 * * *"
+    schedule_rebuild: Annotated[str, AfterValidator(checked_cron)] = "0 3 * * 0"
     schedule_drift: Annotated[str, AfterValidator(checked_cron)] = "0 4 * * *"
 
     log_level: str = "info"

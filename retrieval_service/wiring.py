@@ -45,7 +45,7 @@ from retrieval_service.services.questions import Questions
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
-from retrieval_service.services.scheduling import Scheduler, drift_watch, reconciling
+from retrieval_service.services.scheduling import Scheduler, drift_watch, rebuilding, reconciling
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
@@ -220,8 +220,10 @@ def reindex_options(settings: Settings) -> ReindexOptions:
 
 def new_scheduler(settings: Settings, database: Database, mender: Mender) -> Scheduler:
     sourcing = Sourcing(database, source_addresses(settings))
+    reindexer = Reindexer(database, reindex_options(settings))
     planned = [
         reconciling(database, sourcing, settings.schedule_reconcile),
+        rebuilding(database, reindexer, settings.schedule_rebuild),
         drift_watch(mender, settings.schedule_drift),
     ]
     return Scheduler(database, planned)

@@ -11,10 +11,12 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import schedules as times
+from retrieval_service.domain.index_jobs import IndexMode
 from retrieval_service.domain.schedules import Run
 from retrieval_service.services.mending import Mender
+from retrieval_service.services.reindexing import Reindexer
 from retrieval_service.services.sourcing import Sourcing
-from retrieval_service.stores import schedules, sources
+from retrieval_service.stores import schedules, sources, tenants
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.scheduling")
@@ -108,6 +110,11 @@ def reconciling(database: Database, sourcing: Sourcing, cron: str) -> Schedule:
     return Schedule(name="reconcile", cron=cron, run=lambda: _sync_all(database, sourcing))
 
 
+def rebuilding(database: Database, reindexer: Reindexer, cron: str) -> Schedule:
+    """Starts a rebuild for every tenant; the jobs go on by themselves."""
+    return Schedule(name="rebuild", cron=cron, run=lambda: _rebuild_all(database, reindexer))
+
+
 def drift_watch(mender: Mender, cron: str) -> Schedule:
     """Brings what the retrieval provider holds of every tenant back into step; idle without a provider."""
     return Schedule(name="drift", cron=cron, run=lambda: _repair_all(mender))
@@ -143,6 +150,17 @@ async def _sync_all(database: Database, sourcing: Sourcing) -> str:
         everywhere = await sources.everywhere(operator)
     problems = [await _problem(sourcing, tenant_id, name) for tenant_id, name in everywhere]
     return "; ".join(problem for problem in problems if problem)
+
+
+async def _rebuild_all(database: Database, reindexer: Reindexer) -> str:
+    async with database.operator() as operator:
+        living = await tenants.living(operator)
+    for tenant_id in living:
+        try:
+            await reindexer.start(tenant_id, IndexMode.REBUILD)
+        except errors.TooMany as error:  # somebody had it done a moment ago, or has just stopped it
+            log.info("rebuild_left_out", tenant_id=str(tenant_id), reason=str(error))
+    return ""
 
 
 async def _problem(sourcing: Sourcing, tenant_id: UUID, name: str) -> str:

@@ -32,7 +32,10 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How many jobs a worker has or could have now, and how many failed at least once and are not done."""
+    """How many jobs a worker has or could have now, and how many failed at least once and are not done.
+
+    Index jobs count among the first until they end, because they have more documents to queue.
+    """
 
     due_count: int
     failed_count: int
@@ -207,7 +210,8 @@ async def prune(operator: AsyncConnection, *, hours: int) -> int:
 
 
 STANDING = """
-SELECT count(*) FILTER (WHERE status = 'processing' OR (status = 'pending' AND scheduled_at <= now())) AS due_count,
+SELECT count(*) FILTER (WHERE status = 'processing' OR (status = 'pending' AND scheduled_at <= now()))
+        + (SELECT count(*) FROM index_jobs WHERE state IN ('queued', 'running', 'cancelling')) AS due_count,
     count(*) FILTER (WHERE status = 'error' OR (status = 'pending' AND attempts > 0)) AS failed_count
 FROM document_sync_jobs WHERE target = %(target)s AND status <> 'done'
 """

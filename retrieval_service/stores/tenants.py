@@ -128,6 +128,15 @@ async def rotate_public_key(operator: AsyncConnection, tenant_id: UUID) -> Tenan
     return await _first(operator, ROTATE_PUBLIC_KEY, {"tenant_id": tenant_id})
 
 
+SELECT_LIVING = "SELECT id FROM tenants WHERE deleted_at IS NULL ORDER BY id"
+
+
+async def living(operator: AsyncConnection) -> list[UUID]:
+    """The ids of all tenants that are not deleted."""
+    cursor = await operator.execute(SELECT_LIVING)
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def _first(
     connection: AsyncConnection, statement: LiteralString, parameters: Mapping[str, Any]
 ) -> Tenant | None:

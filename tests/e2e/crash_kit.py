@@ -171,6 +171,7 @@ def environment(dsn: str, fake: FakeOpenAI, port: int, workers: int) -> dict[str
         "KLADEZ_JOB_BATCH": str(BATCH),
         "KLADEZ_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
         "KLADEZ_JOB_POLL_SECONDS": "0.5",
+        "KLADEZ_SCHEDULE_REBUILD": "",
     }
 
 

@@ -89,7 +89,7 @@ def example(name: str, /, **changes: Any) -> pb.Source:
 
 @asynccontextmanager
 async def source_service(server: Embedded, template: str) -> AsyncIterator[tuple[Running, str]]:
-    """A service without worker and schedules that knows a shop's database, whose address is yielded too, and a dead one."""
+    """A service without worker and schedules; it knows a shop's database, whose address comes too, and a dead one."""
     with (
         temporary_database(server, template=template) as dsn,
         temporary_database(server, template="template1") as shop_dsn,

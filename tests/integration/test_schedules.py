@@ -11,18 +11,21 @@ import psycopg
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.config import load
-from retrieval_service.domain.schedules import Run
+from retrieval_service.config import Settings, load
+from retrieval_service.domain.index_jobs import IndexMode
+from retrieval_service.domain.schedules import Run, next_run
 from retrieval_service.domain.sources import Source
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.scheduling import Schedule, Scheduler
 from retrieval_service.stores.database import Database, open_database
+from retrieval_service.stores.index_jobs import Due
 from retrieval_service.timetable import drain, standings
 from tests.conftest import temporary_database
 from tests.integration.indexing_kit import Bench, open_bench
 from tests.integration.service_kit import settings_for_tests
 from tests.integration.sources_kit import DEAD_DSN, DEAD_VARIABLE, TABLES, VARIABLE
 
+EVERY_MINUTE = "* * * * *"
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
 
@@ -213,8 +216,45 @@ def test_wrong_cron_string_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch
 
 async def test_standings_need_nothing_but_the_database(empty_database_dsn: str) -> None:
     settings = await asyncio.to_thread(settings_for_tests)
+    settings = settings.model_copy(update={"schedule_rebuild": "0 3 * * 0"})
     found = await standings(settings, empty_database_dsn)
     assert [(one.name, one.cron, one.last) for one in found] == [
         ("reconcile", "0 2 * * *", None),
+        ("rebuild", "0 3 * * 0", None),
         ("drift", "0 4 * * *", None),
     ]
+
+
+def test_rebuild_is_due_on_sunday_at_three() -> None:
+    sunday = next_run(Settings.model_fields["schedule_rebuild"].get_default(), NOON)
+    assert sunday == datetime(2026, 4, 5, 3, tzinfo=UTC)
+    assert sunday.strftime("%A") == "Sunday"
+
+
+async def test_rebuild_is_started_for_every_living_tenant(database_dsn: str) -> None:
+    async with open_bench(database_dsn, schedule_rebuild=EVERY_MINUTE) as bench:
+        living, deleted = await bench.tenant(), await bench.tenant()
+        await bench.service.manager.set_deleted(deleted, deleted=True)
+        await bench.put(living, "1", "Tea.")
+        drained = await drain(bench.service.settings, database_dsn)
+        assert [(run.name, run.error) for run in drained.runs] == [("reconcile", ""), ("rebuild", ""), ("drift", "")]
+        assert await index_jobs(bench, living) == [("rebuild", "completed")]
+        assert await index_jobs(bench, deleted) == []
+
+
+async def test_rebuild_joins_what_runs_and_takes_a_recent_one_for_done(database_dsn: str) -> None:
+    async with open_bench(database_dsn, schedule_rebuild=EVERY_MINUTE) as bench:
+        busy, done = await bench.tenant(), await bench.tenant()
+        await bench.service.reindexer.start(busy, IndexMode.ALL)
+        job, _ = await bench.service.reindexer.start(done, IndexMode.REBUILD)
+        await bench.service.reindexer.advance(Due(tenant_id=done, id=job.id))
+        await bench.service.reindexer.advance(Due(tenant_id=done, id=job.id))
+        runs = await bench.service.scheduler.run_due()
+        assert [(run.name, run.error) for run in runs] == [("reconcile", ""), ("rebuild", ""), ("drift", "")]
+        assert await index_jobs(bench, busy) == [("all", "queued")]
+        assert await index_jobs(bench, done) == [("rebuild", "completed")]
+
+
+async def index_jobs(bench: Bench, tenant_id: UUID) -> list[tuple[str, str]]:
+    cursor = await bench.sql.execute("SELECT mode, state FROM index_jobs WHERE tenant_id = %s", (tenant_id,))
+    return await cursor.fetchall()
