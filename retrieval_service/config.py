@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
-from retrieval_service.domain import schedules
+from retrieval_service.domain import costs, schedules
 
 UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
 
@@ -20,6 +20,11 @@ def checked_cron(cron: str) -> str:
     if fault:
         raise ValueError(fault)
     return cron
+
+
+def checked_prices(prices: str) -> str:
+    costs.price_table(prices)
+    return prices
 
 
 class Settings(BaseSettings):
@@ -66,6 +71,7 @@ class Settings(BaseSettings):
     openai_search_usd: Annotated[float, Field(ge=0)] = 2.5
     openai_breaker_failures: Annotated[int, Field(ge=1)] = 5
     openai_breaker_pause_seconds: Annotated[float, Field(gt=0)] = 30.0
+    prices: Annotated[str, AfterValidator(checked_prices)] = ""
 
     job_batch: Annotated[int, Field(ge=1, le=500)] = 32
     job_lease_seconds: Annotated[float, Field(ge=1)] = 20.0

@@ -15,6 +15,7 @@ from retrieval_service.claiming import Lane
 from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.costs import PriceTable, price_table
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
 from retrieval_service.providers.opening import (
@@ -123,7 +124,7 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             stack.push_async_callback(file_answerer.close)
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
-        embedders = await register(database, embedder, following)
+        embedders = await register(database, embedder, following, price_table(settings.prices))
         service = assemble(settings, dsn, database, embedders, answerer, backend, policy, file_answerer)
         await adopt(database, embedders, service.switcher)
         await service.retrieval.switcher.settle()
@@ -141,7 +142,7 @@ def assemble(
     file_answerer: FileAnswerer | None = None,
 ) -> Service:
     authenticator = Authenticator(database)
-    meter = Meter(database)
+    meter = Meter(database, price_table(settings.prices))
     weigher = Weigher(database)
     searcher = Searcher(
         database,
@@ -198,16 +199,21 @@ def assemble(
     )
 
 
-async def register(database: Database, embedder: Embedder, following: Embedder | None = None) -> Embedders:
+async def register(
+    database: Database,
+    embedder: Embedder,
+    following: Embedder | None = None,
+    prices: PriceTable | None = None,
+) -> Embedders:
     """The embedders by their spaces, which get their tables; raises `Misconfigured` for one space twice."""
     async with database.owner() as owner:
         home_id = await spaces.register(owner, embedder.space)
         if following is None:
-            return Embedders({home_id: embedder}, home_id=home_id)
+            return Embedders({home_id: embedder}, home_id=home_id, prices=prices)
         next_id = await spaces.register(owner, following.space)
     if next_id == home_id:
         raise errors.Misconfigured("KLADEZ_NEXT_EMBEDDER gives the same vectors as KLADEZ_EMBEDDER")
-    return Embedders({home_id: embedder, next_id: following}, home_id=home_id)
+    return Embedders({home_id: embedder, next_id: following}, home_id=home_id, prices=prices)
 
 
 def reindex_options(settings: Settings) -> ReindexOptions:

@@ -31,6 +31,7 @@ from retrieval_service.domain.records import (
     Progress,
     StoredDocument,
     Tenant,
+    Usage,
 )
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.errors import Violation
@@ -350,8 +351,14 @@ def answer(row: LoggedAnswer) -> answer_service_pb2.Answer:
 
 
 def daily_usage(row: DailyUsage) -> insight_service_pb2.DailyUsage:
+    day = usage(row)
+    day.date = row.day.isoformat()
+    return day
+
+
+def usage(row: Usage) -> insight_service_pb2.DailyUsage:
+    """Without a date."""
     return insight_service_pb2.DailyUsage(
-        date=row.day.isoformat(),
         embedded_chunk_count=row.embedded_chunks,
         embedded_token_count=row.embedded_tokens,
         unchanged_chunk_count=row.unchanged_chunks,
@@ -361,6 +368,11 @@ def daily_usage(row: DailyUsage) -> insight_service_pb2.DailyUsage:
         input_token_count=row.input_tokens,
         output_token_count=row.output_tokens,
         cache_saved_token_count=row.cache_saved_tokens,
+        hash_saved_token_count=row.hash_saved_tokens,
+        unpriced_token_count=row.unpriced_tokens,
+        embedding_usd=float(row.embedding_usd),
+        answering_usd=float(row.answering_usd),
+        hash_saved_usd=float(row.hash_saved_usd),
     )
 
 

@@ -8,7 +8,7 @@ from kladez.v1 import insight_service_pb2 as pb
 from kladez.v1 import insight_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, convert, fields
-from retrieval_service.services.metering import Meter
+from retrieval_service.services.metering import Meter, total_of
 from retrieval_service.services.reading import Reader
 
 DEFAULT_DAYS = 7
@@ -27,4 +27,6 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
             raise fields.refuse("days", f"must be 1-{MAX_DAYS}")
         await self._meter.flush()
         rows = await self._reader.usage(calls.tenant_id(), days=request.days or DEFAULT_DAYS)
-        return pb.GetUsageResponse(days=[convert.daily_usage(row) for row in rows])
+        return pb.GetUsageResponse(
+            days=[convert.daily_usage(row) for row in rows], total=convert.usage(total_of(rows))
+        )

@@ -35,14 +35,27 @@ def usage(
     context: typer.Context,
     days: Annotated[int, typer.Option(min=1, max=92, help="How many days back, today included.")] = 7,
 ) -> None:
-    """Tell what was indexed, searched and answered, day by day."""
+    """Tell what was indexed, searched and answered, and what it cost, day by day."""
     options = options_of(context)
     response = asyncio.run(_usage(options, days))
     if options.as_json:
         output.json_message(response)
         return
     headings = [name.removesuffix("_count").replace("_", " ") for name in USAGE_FIELDS]
-    output.table(headings, [[getattr(day, name) for name in USAGE_FIELDS] for day in response.days])
+    output.table(headings, [*(usage_row(day) for day in response.days), usage_row(response.total)])
+    if response.total.unpriced_token_count:
+        output.note(
+            f"{response.total.unpriced_token_count:,} tokens have no known price and are in no sum of dollars; "
+            "set KLADEZ_PRICES.",
+            style="yellow",
+        )
+
+
+def usage_row(day: insights_pb.DailyUsage) -> list[str]:
+    """Dollars to the millionth: a day may cost less than a cent."""
+    values = {name: getattr(day, name) for name in USAGE_FIELDS}
+    shown = {name: f"{value:.6f}" for name, value in values.items() if name.endswith("_usd")}
+    return [str(value) for value in {**values, **shown, "date": day.date or "total"}.values()]
 
 
 def status_rows(response: sync_pb.GetSyncStatusResponse) -> list[tuple[str, str]]:

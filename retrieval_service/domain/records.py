@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -94,7 +95,11 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Amounts to add, or amounts of one day; the cache saves tokens of questions that are asked again."""
+    """Amounts to add, or amounts of one day; dollars at the prices of the moment of use.
+
+    `cache_saved_tokens` are of questions asked again, `hash_saved_tokens` of chunks that had not changed.
+    `unpriced_tokens` were used or saved at a price that nobody has told, and are in no sum of dollars.
+    """
 
     embedded_chunks: int = 0
     embedded_tokens: int = 0
@@ -105,6 +110,11 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
     cache_saved_tokens: int = 0
+    hash_saved_tokens: int = 0
+    unpriced_tokens: int = 0
+    embedding_usd: Decimal = Decimal(0)
+    answering_usd: Decimal = Decimal(0)
+    hash_saved_usd: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -231,7 +231,7 @@ class Answering:
             input_tokens=outcome.input_tokens,
             output_tokens=outcome.output_tokens,
         )
-        self._meter.count(tenant_id, amounts)
+        self._meter.count_answer(tenant_id, outcome.answerer, amounts)
         async with asyncio.timeout(LOGGING_SECONDS), self._database.tenant(tenant_id) as scope:
             await chats.finish(scope, written.answer_id, outcome)
 

@@ -1,9 +1,10 @@
-"""The opened embedders by the id of their embedding space."""
+"""The opened embedders by the id of their embedding space, and what each one costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from retrieval_service.domain.costs import ModelPrice, PriceTable
 from retrieval_service.domain.spaces import Space
 from retrieval_service.providers.ports import Embedder
 
@@ -11,8 +12,11 @@ from retrieval_service.providers.ports import Embedder
 class Embedders:
     """`home_id` is the space of the configured embedder, in which new tenants begin."""
 
-    def __init__(self, opened: Mapping[int, Embedder], *, home_id: int) -> None:
+    def __init__(
+        self, opened: Mapping[int, Embedder], *, home_id: int, prices: PriceTable | None = None
+    ) -> None:
         self._opened = dict(opened)
+        self._prices = prices or PriceTable()
         self.home_id = home_id
 
     @property
@@ -31,6 +35,11 @@ class Embedders:
     def space(self, space_id: int) -> Space | None:
         embedder = self.get(space_id)
         return None if embedder is None else embedder.space
+
+    def price(self, space_id: int | None) -> ModelPrice | None:
+        """None when it is not known."""
+        embedder = self.get(space_id)
+        return self._prices.of(embedder.space.provider, embedder.space.model) if embedder else None
 
     def spaces(self, space_ids: tuple[int, ...]) -> dict[int, Space]:
         """Those of the given spaces that can be embedded in, in their order."""

@@ -9,8 +9,11 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.costs import embedding_bill
+from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Vector, mean
 from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.metering import total
 from retrieval_service.services.planning import Plan, Wanted
 
 log = structlog.get_logger("kladez.embedding")
@@ -18,13 +21,13 @@ log = structlog.get_logger("kladez.embedding")
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedChunks:
-    """Vectors by space and chunk id for a whole batch, and the tokens they cost together.
+    """Vectors by space and chunk id for a whole batch, and what they cost together.
 
     `failed_spaces` are those whose model was not there.
     """
 
     vectors: Mapping[int, Mapping[UUID, Vector]]
-    tokens: int
+    bill: Usage
     failed_spaces: frozenset[int]
 
     @property
@@ -41,17 +44,17 @@ class EmbeddedChunks:
 async def embed(embedders: Embedders, plans: Sequence[Plan], *, active_id: int | None) -> EmbeddedChunks:
     """Raises what the active space's embedder raises, before any other space is paid for."""
     vectors: dict[int, dict[UUID, Vector]] = {}
-    tokens, failed = 0, set[int]()
+    bill, failed = Usage(), set[int]()
     for space_id in in_order(plans, active_id):
         try:
             vectors[space_id], paid = await _embed_in(embedders, space_id, plans)
-            tokens += paid
+            bill = total(bill, embedding_bill(embedders.price(space_id), tokens=paid))
         except errors.KladezError as error:
             if space_id == active_id:
                 raise
             failed.add(space_id)
             log.warning("space_not_maintained", space_id=space_id, error=str(error))
-    return EmbeddedChunks(vectors=vectors, tokens=tokens, failed_spaces=frozenset(failed))
+    return EmbeddedChunks(vectors=vectors, bill=bill, failed_spaces=frozenset(failed))
 
 
 def in_order(plans: Sequence[Plan], active_id: int | None) -> list[int]:

@@ -10,8 +10,8 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.hashing import embedding_text
-from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Space, TenantSpace, Vector, mean
 from retrieval_service.providers.ports import Embedder
 from retrieval_service.services.embedders import Embedders
@@ -93,7 +93,8 @@ class Filler:
         return next((one for one in wanted if one.state == "filling" or one.is_stale), None)
 
     async def _fill(self, due: Due, standing: TenantSpace, walked: Sequence[Walked], filled: Filled) -> None:
-        amounts = Usage(embedded_chunks=filled.texts, embedded_tokens=filled.tokens)
+        bill = embedding_bill(self._embedders.price(due.space_id), tokens=filled.tokens)
+        amounts = replace(bill, embedded_chunks=filled.texts)
         step = Step(
             walk=standing.walk,
             last_document_id=walked[-1].document_id,

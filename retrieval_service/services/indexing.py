@@ -6,17 +6,20 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.index_jobs import Outcome
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.retry import delay_seconds
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.embedding import EmbeddedChunks, embed
+from retrieval_service.services.metering import total
 from retrieval_service.services.planning import Plan, Target, nothing_left, plan
 from retrieval_service.stores import chunks, documents, index_jobs, jobs, tenant_spaces, usage, vectors
 from retrieval_service.stores.chunks import Source, StoredChunk
@@ -139,7 +142,9 @@ class Indexer:
         )
 
     async def _write(self, reading: Reading, plan: Plan, embedded: EmbeddedChunks) -> None:
-        job, amounts = reading.job, used(plan, embedded)
+        price = self._embedders.price(reading.active_id)
+        saved = embedding_bill(price, tokens=0, saved_tokens=plan.saved_tokens)
+        job, amounts = reading.job, total(used(plan, embedded), saved)
         try:
             written = await self._finish(reading, plan, embedded, amounts)
         except JobLost:
@@ -231,12 +236,14 @@ def by_tenant(batch: Iterable[Job]) -> dict[UUID, list[Job]]:
 
 
 def used(plan: Plan, embedded: EmbeddedChunks) -> Usage:
-    """The document's share of a batch's tokens, by its share of the texts."""
+    """The document's share of what a batch cost, by its share of the texts."""
     done = (one for one in plan.wanted if one.space_id not in embedded.failed_spaces)
     count = sum(len(one.texts) for one in done)
     share = count / embedded.count if embedded.count else 0.0
     return Usage(
         embedded_chunks=count,
-        embedded_tokens=round(embedded.tokens * share),
+        embedded_tokens=round(embedded.bill.embedded_tokens * share),
+        embedding_usd=embedded.bill.embedding_usd * Decimal(share),
+        unpriced_tokens=round(embedded.bill.unpriced_tokens * share),
         unchanged_chunks=plan.unchanged_count,
     )

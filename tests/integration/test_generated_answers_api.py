@@ -227,7 +227,11 @@ async def test_question_on_its_own_knows_no_other_turns(written: Shop, model: Fa
 
 async def test_usage_counts_answers_and_tokens(written: Shop) -> None:
     answer = (await ask(written)).completed.answer
-    [today] = (await written.client.get_usage(insights_pb.GetUsageRequest())).days
+    response = await written.client.get_usage(insights_pb.GetUsageRequest())
+    [today] = response.days
     assert (today.answer_count, today.unanswered_count) == (1, 0)
     assert today.input_token_count == answer.input_tokens
     assert today.output_token_count == answer.output_tokens
+    expected = (answer.input_tokens * 0.75 + answer.output_tokens * 4.5) / 1_000_000
+    assert today.answering_usd == pytest.approx(expected)
+    assert (response.total.date, response.total.answering_usd) == ("", today.answering_usd)

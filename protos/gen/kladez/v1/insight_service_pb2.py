@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"7\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\"\x93\x02\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x32U\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"]\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\x12$\n\x05total\x18\x02 \x01(\x0b\x32\x15.kladez.v1.DailyUsage\"\x97\x03\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x12\x1e\n\x16hash_saved_token_count\x18\x0b \x01(\x03\x12\x1c\n\x14unpriced_token_count\x18\x0c \x01(\x03\x12\x15\n\rembedding_usd\x18\r \x01(\x01\x12\x15\n\ranswering_usd\x18\x0e \x01(\x01\x12\x16\n\x0ehash_saved_usd\x18\x0f \x01(\x01\x32U\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGEREQUEST']._serialized_start=46
   _globals['_GETUSAGEREQUEST']._serialized_end=77
   _globals['_GETUSAGERESPONSE']._serialized_start=79
-  _globals['_GETUSAGERESPONSE']._serialized_end=134
-  _globals['_DAILYUSAGE']._serialized_start=137
-  _globals['_DAILYUSAGE']._serialized_end=412
-  _globals['_INSIGHTSERVICE']._serialized_start=414
-  _globals['_INSIGHTSERVICE']._serialized_end=499
+  _globals['_GETUSAGERESPONSE']._serialized_end=172
+  _globals['_DAILYUSAGE']._serialized_start=175
+  _globals['_DAILYUSAGE']._serialized_end=582
+  _globals['_INSIGHTSERVICE']._serialized_start=584
+  _globals['_INSIGHTSERVICE']._serialized_end=669
 # @@protoc_insertion_point(module_scope)

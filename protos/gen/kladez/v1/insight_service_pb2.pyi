@@ -47,18 +47,24 @@ class GetUsageResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DAYS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DailyUsage]:
         """Days with any use."""
+
+    @_builtins.property
+    def total(self) -> Global___DailyUsage:
+        """Their sums; without a date."""
 
     def __init__(
         self,
         *,
         days: _abc.Iterable[Global___DailyUsage] | None = ...,
+        total: Global___DailyUsage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -80,6 +86,11 @@ class DailyUsage(_message.Message):
     INPUT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     CACHE_SAVED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    HASH_SAVED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    UNPRICED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    EMBEDDING_USD_FIELD_NUMBER: _builtins.int
+    ANSWERING_USD_FIELD_NUMBER: _builtins.int
+    HASH_SAVED_USD_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """ISO 8601 date."""
     embedded_chunk_count: _builtins.int
@@ -100,6 +111,16 @@ class DailyUsage(_message.Message):
     """Tokens the answering model wrote."""
     cache_saved_token_count: _builtins.int
     """Tokens of questions asked again, which were not embedded again."""
+    hash_saved_token_count: _builtins.int
+    """Tokens of unchanged chunks, which were not embedded again, estimated."""
+    unpriced_token_count: _builtins.int
+    """Tokens used or saved at a price that is not configured; the dollars below leave them out."""
+    embedding_usd: _builtins.float
+    """Dollars for embedding documents, at the prices of the moment of use."""
+    answering_usd: _builtins.float
+    """Dollars for the answering model."""
+    hash_saved_usd: _builtins.float
+    """Dollars that were not spent because chunks had not changed."""
     def __init__(
         self,
         *,
@@ -113,10 +134,15 @@ class DailyUsage(_message.Message):
         input_token_count: _builtins.int = ...,
         output_token_count: _builtins.int = ...,
         cache_saved_token_count: _builtins.int = ...,
+        hash_saved_token_count: _builtins.int = ...,
+        unpriced_token_count: _builtins.int = ...,
+        embedding_usd: _builtins.float = ...,
+        answering_usd: _builtins.float = ...,
+        hash_saved_usd: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "input_token_count", b"input_token_count", "output_token_count", b"output_token_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "answering_usd", b"answering_usd", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "embedding_usd", b"embedding_usd", "hash_saved_token_count", b"hash_saved_token_count", "hash_saved_usd", b"hash_saved_usd", "input_token_count", b"input_token_count", "output_token_count", b"output_token_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count", "unpriced_token_count", b"unpriced_token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

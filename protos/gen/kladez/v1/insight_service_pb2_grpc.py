@@ -47,7 +47,7 @@ class InsightServiceServicer:
     """
 
     def GetUsage(self, request, context):
-        """Returns counts by day, newest first.
+        """Returns counts and costs by day, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

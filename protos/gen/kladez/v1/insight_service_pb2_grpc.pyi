@@ -17,7 +17,7 @@ class InsightServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetUsage: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetUsageRequest, _insight_service_pb2.GetUsageResponse]
-    """Returns counts by day, newest first."""
+    """Returns counts and costs by day, newest first."""
 
 class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a tenant used. Needs the scope `tenant:read`."""
@@ -28,6 +28,6 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _insight_service_pb2.GetUsageRequest,
         context: _aio.ServicerContext[_insight_service_pb2.GetUsageRequest, _abc.Awaitable[_insight_service_pb2.GetUsageResponse]],
     ) -> _abc.Awaitable[_insight_service_pb2.GetUsageResponse]:
-        """Returns counts by day, newest first."""
+        """Returns counts and costs by day, newest first."""
 
 def add_InsightServiceServicer_to_server(servicer: InsightServiceServicer, server: _aio.Server) -> None: ...
