@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
+from retrieval_service.domain.findings import Finding
+from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
+from retrieval_service.services import checking_remote
 from retrieval_service.stores import inspection, schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
 OLDEST_POSTGRES = 150_000
 OLDEST_VECTOR = (0, 8)
 LONG_WAIT_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 SMALL_POOL = PoolSize(minimum=1, maximum=1, wait_seconds=5.0)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of the list; `remedy` is "" when all is well."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
+TRIAL = Prompt(
+    question="Is tea hot?",
+    language="en",
+    shop_name="Kladez",
+    fallback_contact="",
+    instructions="",
+    fragments=(
+        Fragment(
+            number=1,
+            document_id="1",
+            chunk_id="1",
+            title="Tea",
+            url="",
+            text="Tea is hot.",
+            language="en",
+            score=1.0,
+        ),
+    ),
+)
 
 
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
@@ -41,6 +55,7 @@ async def examine(settings: Settings, dsn: str) -> list[Finding]:
             findings = [finding async for finding in _database(database, dsn)] + findings
             if all(finding.ok for finding in embedders):
                 findings.append(await _spaces(database, {finding.detail for finding in embedders}))
+            findings += [finding async for finding in checking_remote.examine(settings, database)]
     except errors.KladezError as error:
         remedy = "start Postgres, or set DATABASE_URL to one that runs"
         findings.insert(0, Finding(name="database", ok=False, detail=str(error), remedy=remedy))
@@ -57,7 +72,10 @@ async def _database(database: Database, dsn: str) -> AsyncIterator[Finding]:
     yield _row_level_security(open_tables)
     yield _leakproof(server)
     async with database.operator() as operator:
-        yield _backlog(await inspection.backlog(operator))
+        backlogs = await inspection.backlogs(operator)
+    for backlog in backlogs:
+        yield _backlog(backlog)
+        yield _dead_jobs(backlog)
 
 
 def _postgres(server: inspection.Server) -> Finding:
@@ -99,12 +117,18 @@ def _leakproof(server: inspection.Server) -> Finding:
 
 def _backlog(backlog: inspection.Backlog) -> Finding:
     age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0.0
-    ok = age < LONG_WAIT_SECONDS and not backlog.failed
-    detail = (
-        f"{backlog.pending} pending, {backlog.processing} processing, {backlog.failed} failed, "
-        f"oldest waits {age:.0f} s"
+    ok = age < LONG_WAIT_SECONDS
+    detail = f"{backlog.pending} pending, {backlog.processing} processing, oldest waits {age:.0f} s"
+    remedy = "" if ok else "start a worker: kladez work"
+    return Finding(name=f"backlog for {backlog.target}", ok=ok, detail=detail, remedy=remedy)
+
+
+def _dead_jobs(backlog: inspection.Backlog) -> Finding:
+    remedy = "kladez sync retry" if backlog.failed else ""
+    detail = f"{backlog.failed} given up" if backlog.failed else "none"
+    return Finding(
+        name=f"dead jobs for {backlog.target}", ok=not backlog.failed, detail=detail, remedy=remedy
     )
-    return Finding(name="backlog", ok=ok, detail=detail, remedy="" if ok else "start a worker: kladez work")
 
 
 async def _spaces(database: Database, configured: set[str]) -> Finding:
@@ -135,15 +159,27 @@ async def _embedder(settings: Settings, name: str) -> Finding:
 
 
 async def _answerer(settings: Settings) -> Finding:
+    name = "answering model"
     try:
         answerer: Answerer = await open_answerer(settings)
     except errors.KladezError as error:
-        return Finding(name="answering model", ok=False, detail=str(error), remedy=_remedy(error))
-    await answerer.close()
-    return Finding(name="answering model", ok=True, detail=answerer.name)
+        return Finding(name=name, ok=False, detail=str(error), remedy=_remedy(error))
+    try:
+        await _ask(answerer)
+    except (errors.KladezError, TimeoutError) as error:
+        return Finding(name=name, ok=False, detail=str(error) or "no word in time", remedy=_remedy(error))
+    finally:
+        await answerer.close()
+    return Finding(name=name, ok=True, detail=answerer.name)
 
 
-def _remedy(error: errors.KladezError) -> str:
-    if isinstance(error, errors.ProviderUnavailable):
+async def _ask(answerer: Answerer) -> None:
+    """A question of few words; the first word of the answer will do."""
+    async with asyncio.timeout(ANSWER_SECONDS), aclosing(answerer.stream(TRIAL)) as parts:
+        await anext(parts)
+
+
+def _remedy(error: errors.KladezError | TimeoutError) -> str:
+    if isinstance(error, errors.ProviderUnavailable | TimeoutError):
         return "check the network and OPENAI_BASE_URL"
     return "check OPENAI_API_KEY and the KLADEZ_EMBEDDER and KLADEZ_ANSWERER settings"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from retrieval_service.stores.database import only
+from retrieval_service.stores.database import TenantScope, only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +64,79 @@ async def space_counts(operator: AsyncConnection) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """Jobs of all tenants."""
+    """Jobs of all tenants for one target, "pgvector" or "openai"; `failed` ones are not tried again."""
 
+    target: str
     pending: int
     processing: int
     failed: int
     oldest: datetime | None
 
 
-SELECT_BACKLOG = """
-SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+SELECT_BACKLOGS = """
+SELECT target, count(*) FILTER (WHERE status = 'pending') AS pending,
     count(*) FILTER (WHERE status = 'processing') AS processing,
     count(*) FILTER (WHERE status = 'error') AS failed,
     min(created_at) FILTER (WHERE status = 'pending') AS oldest
-FROM document_sync_jobs
+FROM document_sync_jobs GROUP BY target ORDER BY target
 """
 
 
-async def backlog(operator: AsyncConnection) -> Backlog:
+async def backlogs(operator: AsyncConnection) -> list[Backlog]:
+    """Targets that never had a job are missing."""
     async with operator.cursor(row_factory=class_row(Backlog)) as cursor:
-        await cursor.execute(SELECT_BACKLOG)
-        return only(await cursor.fetchone())
+        await cursor.execute(SELECT_BACKLOGS)
+        return await cursor.fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """How many tenants have made the same choice of who searches and who keeps."""
+
+    backend: str
+    is_mirrored: bool
+    tenant_count: int
+
+
+SELECT_CHOSEN = """
+SELECT backend, is_mirrored, count(*) AS tenant_count FROM tenants
+WHERE deleted_at IS NULL GROUP BY backend, is_mirrored ORDER BY backend, is_mirrored
+"""
+
+
+async def chosen_backends(operator: AsyncConnection) -> list[Chosen]:
+    async with operator.cursor(row_factory=class_row(Chosen)) as cursor:
+        await cursor.execute(SELECT_CHOSEN)
+        return await cursor.fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mirrored:
+    """A tenant whose documents are kept at the provider too; `store_id` is None before it has a store."""
+
+    tenant_id: UUID
+    store_id: str | None
+
+
+SELECT_MIRRORED = """
+SELECT t.id AS tenant_id, s.store_id FROM tenants t LEFT JOIN vector_stores s ON s.tenant_id = t.id
+WHERE t.is_mirrored AND t.deleted_at IS NULL ORDER BY t.id
+"""
+
+
+async def mirrored(operator: AsyncConnection) -> list[Mirrored]:
+    async with operator.cursor(row_factory=class_row(Mirrored)) as cursor:
+        await cursor.execute(SELECT_MIRRORED)
+        return await cursor.fetchall()
+
+
+COUNT_UNMIRRORED = """
+SELECT count(*) FROM documents
+WHERE tenant_id = %(tenant_id)s AND NOT is_deleted AND remote_status <> 'synced'
+"""
+
+
+async def unmirrored_count(scope: TenantScope) -> int:
+    """Documents that the provider does not hold at their latest version."""
+    cursor = await scope.connection.execute(COUNT_UNMIRRORED, {"tenant_id": scope.tenant_id})
+    return only(await cursor.fetchone())[0]

@@ -1,0 +1,99 @@
+"""The part of the checklist that is about documents kept at a retrieval provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from retrieval_service import errors
+from retrieval_service.config import Settings
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.findings import Finding
+from retrieval_service.providers.opening import open_retrieval_backend
+from retrieval_service.providers.ports import RetrievalBackend
+from retrieval_service.stores import inspection
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.inspection import Chosen, Mirrored
+
+STORE_SECONDS = 15.0
+NAMED_TENANTS = 5
+
+
+async def examine(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    """Three lines; without a provider and without tenants that need one, all is well."""
+    async with database.operator() as operator:
+        chosen = await inspection.chosen_backends(operator)
+        mirrored = await inspection.mirrored(operator)
+    yield _choice(chosen)
+    yield await _stores(settings, mirrored)
+    yield await _backfill(database, mirrored)
+
+
+def _choice(chosen: Sequence[Chosen]) -> Finding:
+    """Who searches, in words."""
+    detail = "; ".join(_choice_in_words(one) for one in chosen) or "no tenant yet"
+    return Finding(name="search backend", ok=True, detail=detail)
+
+
+def _choice_in_words(one: Chosen) -> str:
+    backend = {"default": "follow the installation's setting", "pgvector": "are searched in Postgres"}
+    says = backend.get(one.backend, "are searched at OpenAI, and in Postgres when that fails")
+    kept = "kept at OpenAI too" if one.is_mirrored else "kept in Postgres only"
+    return f"{one.tenant_count} tenants {says}, documents {kept}"
+
+
+async def _stores(settings: Settings, mirrored: Sequence[Mirrored]) -> Finding:
+    name = "vector stores"
+    if not mirrored:
+        return Finding(name=name, ok=True, detail="no tenant is kept at OpenAI")
+    without = [one for one in mirrored if one.store_id is None]
+    if without:
+        return Finding(name=name, ok=False, detail=f"missing for {named(without)}", remedy="kladez backfill")
+    try:
+        backend = await open_retrieval_backend(settings)
+    except errors.KladezError as error:
+        return Finding(name=name, ok=False, detail=str(error), remedy="check OPENAI_API_KEY")
+    if backend is None:
+        detail = f"no provider is configured, but {len(mirrored)} tenants are kept there"
+        return Finding(name=name, ok=False, detail=detail, remedy="set OPENAI_API_KEY")
+    try:
+        return await _reached(backend, mirrored)
+    finally:
+        await backend.close()
+
+
+async def _reached(backend: RetrievalBackend, mirrored: Sequence[Mirrored]) -> Finding:
+    """Each store is searched once; one that is gone refuses, one that does not answer in time may still be there."""
+    name, gone = "vector stores", list[Mirrored]()
+    for one in mirrored:
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await backend.search(one.store_id or "", "well", Conditions(), limit=1)
+        except errors.ProviderRefused:
+            gone.append(one)
+        except (errors.ProviderUnavailable, TimeoutError) as error:
+            detail = f"OpenAI does not answer: {error}"
+            return Finding(name=name, ok=False, detail=detail, remedy="check the network and OPENAI_BASE_URL")
+    if gone:
+        detail = f"gone or closed to us for {named(gone)}"
+        return Finding(name=name, ok=False, detail=detail, remedy="kladez sync repair --apply")
+    return Finding(name=name, ok=True, detail=f"all {len(mirrored)} answer")
+
+
+async def _backfill(database: Database, mirrored: Sequence[Mirrored]) -> Finding:
+    behind: list[Mirrored] = []
+    for one in mirrored:
+        async with database.tenant(one.tenant_id) as scope:
+            if await inspection.unmirrored_count(scope):
+                behind.append(one)
+    if behind:
+        detail = f"not complete for {named(behind)}"
+        return Finding(name="backfill", ok=False, detail=detail, remedy="kladez backfill")
+    return Finding(name="backfill", ok=True, detail="complete" if mirrored else "nothing to do")
+
+
+def named(tenants: Iterable[Mirrored]) -> str:
+    """The first few by id, and how many more there are."""
+    ids = [str(one.tenant_id) for one in tenants]
+    more = f" and {len(ids) - NAMED_TENANTS} more" if len(ids) > NAMED_TENANTS else ""
+    return f"tenants {', '.join(ids[:NAMED_TENANTS])}{more}"

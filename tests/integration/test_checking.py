@@ -1,0 +1,95 @@
+"""`kladez doctor`: every line that fails says what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from retrieval_service.domain.findings import Finding
+from retrieval_service.services.checking import examine
+from tests.fakes.openai.faults import Fault
+from tests.integration.indexing_kit import Bench, open_bench, working
+from tests.integration.openai_stores_kit import METADATA, STORE_NAME, stores_at
+
+MIRROR = "UPDATE tenants SET is_mirrored = true WHERE id = %s"
+HOLD = "INSERT INTO vector_stores (tenant_id, store_id) VALUES (%s, %s)"
+REMOTE = ("search backend", "vector stores", "backfill")
+
+
+def by_name(findings: Sequence[Finding]) -> dict[str, Finding]:
+    assert all(finding.ok or finding.remedy for finding in findings)
+    return {finding.name: finding for finding in findings}
+
+
+async def looked_at(bench: Bench, dsn: str, **changes: str) -> dict[str, Finding]:
+    return by_name(await examine(bench.service.settings.model_copy(update=changes), dsn))
+
+
+async def mirrored_tenant(bench: Bench, store_id: str = "") -> UUID:
+    tenant_id = await bench.tenant()
+    await bench.sql.execute(MIRROR, (tenant_id,))
+    if store_id:
+        await bench.sql.execute(HOLD, (tenant_id, store_id))
+    return tenant_id
+
+
+async def test_installation_without_openai_is_told_what_that_means(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.tenant()
+        local = {"embedder": "local", "openai_api_key": None, "openai_base_url": None}
+        found = by_name(await examine(bench.service.settings.model_copy(update=local), database_dsn))
+    assert all(found[name].ok for name in REMOTE)
+    assert "kept in Postgres only" in found["search backend"].detail
+    assert found["answering model"].ok
+
+
+async def test_answering_model_is_really_asked(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        found = await looked_at(bench, database_dsn, answerer="responses")
+        assert found["answering model"].ok
+        bench.fake.fail(Fault(path="/responses", times=1, status=401))
+        found = await looked_at(bench, database_dsn, answerer="responses")
+    assert "OPENAI_API_KEY" in found["answering model"].remedy
+
+
+async def test_jobs_that_were_given_up_are_told_by_target(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_id = await bench.tenant()
+        bench.fail_embedding(1, status=400)
+        await bench.put(tenant_id, "1", "Tea.")
+        async with working(bench.service):
+            await bench.indexed(tenant_id)
+        found = await looked_at(bench, database_dsn)
+    assert found["backlog for pgvector"].ok
+    dead = found["dead jobs for pgvector"]
+    assert (dead.ok, dead.detail, dead.remedy) == (False, "1 given up", "kladez sync retry")
+
+
+async def test_tenant_without_its_store_and_files_is_named(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_id = await mirrored_tenant(bench)
+        await bench.put(tenant_id, "1", "Tea.")
+        found = await looked_at(bench, database_dsn)
+    for name in ("vector stores", "backfill"):
+        assert (found[name].ok, found[name].remedy) == (False, "kladez backfill")
+        assert str(tenant_id) in found[name].detail
+    assert "kept at OpenAI too" in found["search backend"].detail
+
+
+async def test_store_that_is_gone_is_told_from_one_that_answers(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench, stores_at(bench.fake) as stores:
+        store_id = await stores.ensure_store(STORE_NAME, METADATA)
+        await mirrored_tenant(bench, store_id)
+        assert (await looked_at(bench, database_dsn))["vector stores"].ok
+        lost = await mirrored_tenant(bench, "vs_gone")
+        found = (await looked_at(bench, database_dsn))["vector stores"]
+    assert (found.ok, found.remedy) == (False, "kladez sync repair --apply")
+    assert str(lost) in found.detail
+
+
+async def test_mirrored_tenants_without_a_provider_are_a_problem(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await mirrored_tenant(bench, "vs_1")
+        local = {"embedder": "local", "openai_api_key": None, "openai_base_url": None}
+        found = by_name(await examine(bench.service.settings.model_copy(update=local), database_dsn))
+    assert (found["vector stores"].ok, found["vector stores"].remedy) == (False, "set OPENAI_API_KEY")
