@@ -1,4 +1,4 @@
-"""How fast jobs go through the queue when indexing costs nothing: claimed by the hundred, finished one by one."""
+"""How fast jobs go through the queue when indexing costs nothing, beside one that many use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from uuid import UUID
 
-from benchmarks import installation, measuring
+from benchmarks import installation, measuring, rival_queue
 from benchmarks.command import Benchmark, main
-from benchmarks.reporting import Figure
+from benchmarks.reporting import Figure, at_least
+from benchmarks.rival_queue import RivalRates
 from benchmarks.synthetic import Writer, drafts
 from retrieval_service.domain.records import Usage
 from retrieval_service.services.importing import MAX_BATCH
@@ -53,8 +54,23 @@ async def run(sizes: Sizes) -> list[Figure]:
         for tenant_id in tenants:
             await store(service, tenant_id, sizes.jobs_per_tenant)
         await installation.settle(service)
-        rounds = [await one_round(service, tenants) for _ in range(sizes.rounds)]
-    return described(rounds, sizes)
+        rounds, rivals = await taking_turns(service, tenants, dsn, sizes)
+    return [*described(rounds, sizes), *compared(rounds, rivals)]
+
+
+async def taking_turns(
+    service: Service, tenants: list[UUID], dsn: str, sizes: Sizes
+) -> tuple[list[Rates], list[RivalRates]]:
+    """Ours and, when it is installed, the rival's."""
+    if not rival_queue.is_installed():
+        return [await one_round(service, tenants) for _ in range(sizes.rounds)], []
+    rounds: list[Rates] = []
+    rivals: list[RivalRates] = []
+    async with rival_queue.open_rival(dsn) as rival:
+        for _ in range(sizes.rounds):
+            rounds.append(await one_round(service, tenants))
+            rivals.append(await rival.one_round(sizes.jobs_per_tenant))
+    return rounds, rivals
 
 
 async def store(service: Service, tenant_id: UUID, count: int) -> None:
@@ -122,6 +138,29 @@ def described(rounds: list[Rates], sizes: Sizes) -> list[Figure]:
             what="share of the rate of one-row transactions",
             value=median(one.done / one.transactions for one in rounds),
             from_what=f"{done:,.0f} jobs over {transactions:,.0f} transactions per second",
+        ),
+    ]
+
+
+def compared(rounds: list[Rates], rivals: list[RivalRates]) -> list[Figure]:
+    if not rivals:
+        skipped = 'skipped: install it with `uv sync --group bench` or `pip install "procrastinate>=3.10"`'
+        return [Figure(what="claimed, over procrastinate", value=0.0, unit="×", from_what=skipped)]
+    pairs = list(zip(rounds, rivals, strict=True))
+    claimed, done = median(one.claimed for one in rivals), median(one.done for one in rivals)
+    return [
+        Figure(
+            what="claimed, over procrastinate",
+            value=median(ours.claimed / theirs.claimed for ours, theirs in pairs),
+            unit="×",
+            bar=at_least(10),
+            from_what=f"it claims one by one, {claimed:,.0f} jobs per second",
+        ),
+        Figure(
+            what="claimed and finished, over procrastinate",
+            value=median(ours.done / theirs.done for ours, theirs in pairs),
+            unit="×",
+            from_what=f"it finishes {done:,.0f} jobs per second, also each in its own transaction",
         ),
     ]
 
