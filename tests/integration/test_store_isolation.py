@@ -37,6 +37,7 @@ from retrieval_service.stores import (
     imports,
     index_changes,
     index_jobs,
+    inspection,
     jobs,
     passages,
     purges,
@@ -362,6 +363,7 @@ STORES: dict[str, Trial] = {
     "documents.lock": (lambda scope, own: documents.lock(scope, own.document_id), NO_ROWS),
     "documents.enqueue_all": (lambda scope, _: documents.enqueue_all(scope), NO_ROWS),
     "documents.count_by_status": (lambda scope, _: documents.count_by_status(scope), NO_ROWS),
+    "inspection.unmirrored_count": (lambda scope, _: inspection.unmirrored_count(scope), NO_ROWS),
     "index_changes.add": (
         lambda scope, own: index_changes.add(
             scope, own.index_job_id, ChangedRows(source="spices", ids=("1",))
