@@ -115,13 +115,6 @@ async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:
     return await open_vector_stores(openai_access(settings), StoreSettings())
 
 
-async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:
-    """None when no provider is configured that could keep documents."""
-    if not has_openai(settings):
-        return None
-    return await open_vector_stores(openai_access(settings), StoreSettings())
-
-
 def has_openai(settings: Settings) -> bool:
     return settings.openai_api_key is not None or settings.openai_base_url is not None
 

@@ -237,7 +237,11 @@ async def test_rebuild_is_started_for_every_living_tenant(database_dsn: str) -> 
         await bench.service.manager.set_deleted(deleted, deleted=True)
         await bench.put(living, "1", "Tea.")
         drained = await drain(bench.service.settings, database_dsn)
-        assert [(run.name, run.error) for run in drained.runs] == [("reconcile", ""), ("rebuild", ""), ("drift", "")]
+        assert [(run.name, run.error) for run in drained.runs] == [
+            ("reconcile", ""),
+            ("rebuild", ""),
+            ("drift", ""),
+        ]
         assert await index_jobs(bench, living) == [("rebuild", "completed")]
         assert await index_jobs(bench, deleted) == []
 
