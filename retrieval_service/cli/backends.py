@@ -12,7 +12,7 @@ from kladez.v1 import common_pb2
 from kladez.v1 import sync_service_pb2 as pb
 
 from retrieval_service.cli import output
-from retrieval_service.cli.connection import tenant_client
+from retrieval_service.cli.connection import declaring_client, tenant_client
 from retrieval_service.cli.options import Options, options_of
 
 
@@ -77,7 +77,7 @@ def compare(
 
 
 async def _set_backend(options: Options, request: pb.SetBackendRequest) -> pb.SetBackendResponse:
-    async with tenant_client(options) as client:
+    async with declaring_client(options) as client:
         return await client.set_backend(request)
 
 

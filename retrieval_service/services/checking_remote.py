@@ -9,12 +9,14 @@ from retrieval_service import errors
 from retrieval_service.config import Settings
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.findings import Finding
-from retrieval_service.providers.opening import open_retrieval_backend
+from retrieval_service.providers.opening import has_openai, open_retrieval_backend
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.stores import inspection
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.inspection import Chosen, Mirrored
 
+IN_POSTGRES = "search in Postgres"
+AT_OPENAI = "search at OpenAI, in Postgres when that fails"
 STORE_SECONDS = 15.0
 NAMED_TENANTS = 5
 
@@ -24,22 +26,26 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
     async with database.operator() as operator:
         chosen = await inspection.chosen_backends(operator)
         mirrored = await inspection.mirrored(operator)
-    yield _choice(chosen)
+    yield _choice(settings, chosen)
     yield await _stores(settings, mirrored)
     yield await _backfill(database, mirrored)
 
 
-def _choice(chosen: Sequence[Chosen]) -> Finding:
-    """Who searches, in words."""
-    detail = "; ".join(_choice_in_words(one) for one in chosen) or "no tenant yet"
-    return Finding(name="search backend", ok=True, detail=detail)
-
-
-def _choice_in_words(one: Chosen) -> str:
-    backend = {"default": "follow the installation's setting", "pgvector": "are searched in Postgres"}
-    says = backend.get(one.backend, "are searched at OpenAI, and in Postgres when that fails")
-    kept = "kept at OpenAI too" if one.is_mirrored else "kept in Postgres only"
-    return f"{one.tenant_count} tenants {says}, documents {kept}"
+def _choice(settings: Settings, chosen: Sequence[Chosen]) -> Finding:
+    """What the installation's setting means now, and who searches, in words."""
+    name, is_on = "search backend", settings.use_openai_retrieval
+    if is_on and not has_openai(settings):
+        detail = "USE_OPENAI_RETRIEVAL is on, but no provider is configured: all search in Postgres"
+        return Finding(name=name, ok=False, detail=detail, remedy="set OPENAI_API_KEY")
+    flag = f"USE_OPENAI_RETRIEVAL is {'on' if is_on else 'off'}"
+    default = AT_OPENAI if is_on else IN_POSTGRES
+    says = {"default": f"follow that: {default}", "pgvector": IN_POSTGRES, "openai": AT_OPENAI}
+    counts = [
+        f"{one.tenant_count} of the tenants {says[one.backend]}, documents "
+        + ("at OpenAI too" if one.is_mirrored else "in Postgres only")
+        for one in chosen
+    ]
+    return Finding(name=name, ok=True, detail="; ".join([flag, *counts]))
 
 
 async def _stores(settings: Settings, mirrored: Sequence[Mirrored]) -> Finding:

@@ -39,8 +39,18 @@ async def test_installation_without_openai_is_told_what_that_means(database_dsn:
         local = {"embedder": "local", "openai_api_key": None, "openai_base_url": None}
         found = by_name(await examine(bench.service.settings.model_copy(update=local), database_dsn))
     assert all(found[name].ok for name in REMOTE)
-    assert "kept in Postgres only" in found["search backend"].detail
+    assert "documents in Postgres only" in found["search backend"].detail
     assert found["answering model"].ok
+
+
+async def test_flag_without_a_provider_is_a_problem_and_with_one_it_is_explained(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        on = bench.service.settings.model_copy(update={"use_openai_retrieval": True})
+        served = by_name(await examine(on, database_dsn))["search backend"]
+        nobody = on.model_copy(update={"embedder": "local", "openai_api_key": None, "openai_base_url": None})
+        alone = by_name(await examine(nobody, database_dsn))["search backend"]
+    assert (served.ok, served.detail) == (True, "USE_OPENAI_RETRIEVAL is on")
+    assert (alone.ok, alone.remedy) == (False, "set OPENAI_API_KEY")
 
 
 async def test_answering_model_is_really_asked(database_dsn: str) -> None:
@@ -73,7 +83,7 @@ async def test_tenant_without_its_store_and_files_is_named(database_dsn: str) ->
     for name in ("vector stores", "backfill"):
         assert (found[name].ok, found[name].remedy) == (False, "kladez backfill")
         assert str(tenant_id) in found[name].detail
-    assert "kept at OpenAI too" in found["search backend"].detail
+    assert "documents at OpenAI too" in found["search backend"].detail
 
 
 async def test_store_that_is_gone_is_told_from_one_that_answers(database_dsn: str) -> None:
