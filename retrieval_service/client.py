@@ -74,7 +74,7 @@ IDEMPOTENT = {
     "kladez.v1.IndexJobService": ("GetIndexJob", "ListIndexJobs", "CancelIndexJob"),
     "kladez.v1.SourceService": ("UpsertSource", "GetSource", "ListSources"),
     "kladez.v1.SpaceService": ("ListSpaces", "EstimateSwitch", "StartSwitch", "VerifySwitch"),
-    "kladez.v1.InsightService": ("GetUsage",),
+    "kladez.v1.InsightService": ("GetUsage", "ListEvaluations"),
 }
 
 
@@ -339,6 +339,16 @@ class Client:
 
     async def get_usage(self, request: insights_pb.GetUsageRequest) -> insights_pb.GetUsageResponse:
         return await self._unary(self._insights.GetUsage, request)
+
+    async def record_evaluation(
+        self, request: insights_pb.RecordEvaluationRequest
+    ) -> insights_pb.RecordEvaluationResponse:
+        return await self._unary(self._insights.RecordEvaluation, request)
+
+    async def list_evaluations(
+        self, request: insights_pb.ListEvaluationsRequest
+    ) -> insights_pb.ListEvaluationsResponse:
+        return await self._unary(self._insights.ListEvaluations, request)
 
     async def _unary(
         self,

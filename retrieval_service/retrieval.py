@@ -14,6 +14,7 @@ from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.shadowing import Shadow
+from retrieval_service.services.sifting import Sifter
 from retrieval_service.services.switching_backends import Switcher
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores.database import Database
@@ -41,18 +42,19 @@ def assemble_retrieval(
     uses_openai, has_openai = settings.use_openai_retrieval, backend is not None
     chooser = Chooser(database, uses_openai=uses_openai, has_openai=has_openai)
     switcher = Switcher(database, chooser, uses_openai=uses_openai, has_openai=has_openai)
+    sifter = Sifter(weigher)
     if backend is None:
-        return Retrieval(retriever=Retriever(searcher, chooser), chooser=chooser, switcher=switcher)
+        return Retrieval(retriever=Retriever(searcher, chooser, sifter), chooser=chooser, switcher=switcher)
     limits = CircuitLimits(
         failures=settings.openai_breaker_failures, pause_seconds=settings.openai_breaker_pause_seconds
     )
     breaker = Breaker(limits)
-    remote = RemoteSearcher(database, backend, breaker, weigher, seconds=settings.openai_search_seconds)
+    remote = RemoteSearcher(database, backend, breaker, seconds=settings.openai_search_seconds)
     shadow = Shadow(database, searcher, remote, usd_per_thousand=settings.openai_search_usd)
     return Retrieval(
-        retriever=Retriever(searcher, chooser, remote, shadow),
+        retriever=Retriever(searcher, chooser, sifter, remote, shadow),
         chooser=chooser,
         switcher=switcher,
         shadow=shadow,
-        answerer=RemoteAnswerer(answerer, remote, breaker) if answerer else None,
+        answerer=RemoteAnswerer(answerer, remote, sifter, breaker) if answerer else None,
     )

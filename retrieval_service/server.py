@@ -139,7 +139,7 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         SpaceServicer(service.switcher, service.verifier), server
     )
     insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
-        InsightServicer(service.reader, service.meter), server
+        InsightServicer(service.reader, service.meter, service.evaluations, service.page_tokens), server
     )
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if service.settings.reflection:

@@ -33,6 +33,7 @@ from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
 from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.evaluating import Evaluations
 from retrieval_service.services.filling import Filler
 from retrieval_service.services.following import Follower
 from retrieval_service.services.importing import Importer
@@ -92,6 +93,7 @@ class Service:
     verifier: Verifier
     filler: Filler
     meter: Meter
+    evaluations: Evaluations
     page_tokens: PageTokens
 
     @property
@@ -195,6 +197,7 @@ def assemble(
         verifier=Verifier(database, embedders, switcher),
         filler=Filler(database, embedders, switcher),
         meter=meter,
+        evaluations=Evaluations(database),
         page_tokens=PageTokens(page_token_key(settings, dsn)),
     )
 

@@ -123,6 +123,8 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.SpaceService/FlipSpace": _operator_of_tenant(),
     "/kladez.v1.SpaceService/DropSpace": _operator_of_tenant(max_seconds=300.0),
     "/kladez.v1.InsightService/GetUsage": _read(),
+    "/kladez.v1.InsightService/RecordEvaluation": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.InsightService/ListEvaluations": _read(),
     "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _public(max_seconds=600.0),

@@ -1,4 +1,4 @@
-"""`kladez eval`: how good the search is on a test set."""
+"""`kladez eval search`: how good the search is on a test set."""
 
 from __future__ import annotations
 
@@ -24,10 +24,6 @@ from retrieval_service.client import Client, connect
 from retrieval_service.domain.ranking_metrics import Scores
 
 NAMES = tuple(one.name for one in fields(Scores))
-
-
-def register(app: typer.Typer) -> None:
-    app.command("eval")(evaluate)
 
 
 def evaluate(
@@ -63,7 +59,7 @@ async def _evaluate(
 ) -> dict[Mode, Measurement]:
     queries = dataset.queries[:limit]
     measured: dict[Mode, Measurement] = {}
-    async with _operator(options) as operator, filled_tenant(operator, dataset) as client:
+    async with operator_or_temporary(options) as operator, filled_tenant(operator, dataset) as client:
         with output.progress() as display:
             for mode in modes:
                 task = display.add_task(f"Asking, {mode}", total=len(queries))
@@ -72,7 +68,7 @@ async def _evaluate(
 
 
 @asynccontextmanager
-async def _operator(options: Options) -> AsyncIterator[Client]:
+async def operator_or_temporary(options: Options) -> AsyncIterator[Client]:
     """The service that was named or that runs already; otherwise one of our own, for this time."""
     if options.address or options.key or await _is_running(options):
         async with operator_client(options) as client:

@@ -18,7 +18,7 @@ from retrieval_service.cli import (
     backfilling,
     benching,
     documents,
-    evaluating,
+    evaluations,
     imports,
     migrating,
     operating,
@@ -44,7 +44,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, reindexing, backfilling, evaluating, benching):
+for group in (starting, operating, asking, status, reindexing, backfilling, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
@@ -54,6 +54,7 @@ app.add_typer(schedules.app, name="schedule")
 app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")
 backends.register(schedules.sync)
+app.add_typer(evaluations.app, name="eval")
 migrating.register(imports.app)
 syncing.register(schedules.sync)
 

@@ -35,6 +35,27 @@ só também te tem têm tenho ter teu tinha tua tu um uma umas uns vai você voc
 """
 
 
+# What people say around the thing they ask for: it tells nothing of whether a passage is about that thing.
+_ENGLISH_TALK = """
+please need want wanna like get got give tell know say ask help look looking find let make may might would could
+ok okay hi hello hey thanks thank anything something someone stuff thing things way also really maybe possible
+going gonna doing does buy take use
+"""
+
+_RUSSIAN_TALK = """
+пожалуйста подскажите скажите помогите посоветуйте посоветуете хочу хотел хотела хотелось нужен нужна нужно нужны
+ищу есть быть сделать делать делаете взять брать купить покупать найти скок скока пж спасибо здравствуйте привет
+добрый день вообще просто чтоб чтобы можете могу может ли лучше хороший хорошо что-то чего-то как-то штука идет
+интересует посоветовать
+"""
+
+_PORTUGUESE_TALK = """
+favor quero queria gostaria preciso precisa precisava tem ter têm dá dar pode posso podem poder faço faz fazer fazem
+ajuda ajude diga sei saber ok oi olá obrigado obrigada bom boa jeito coisa alguma algum algo pra pro tá vcs cadê
+comprar usar indica me
+"""
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.replace("ё", "е").split())
 
@@ -62,3 +83,17 @@ def content_words(words: Iterable[str], languages: Iterable[str]) -> list[str]:
     given = list(words)
     dropped = frozenset[str]().union(*(FUNCTION_WORDS.get(language, frozenset()) for language in languages))
     return [word for word in given if word not in dropped] or given
+
+
+TALK: Mapping[str, frozenset[str]] = {
+    "en": _words(_ENGLISH_TALK),
+    "ru": _words(_RUSSIAN_TALK),
+    "pt": _words(_PORTUGUESE_TALK),
+}
+
+
+def telling_words(words: Iterable[str], language: str) -> list[str]:
+    """The words that say what a question is about; all of them when nothing else is left."""
+    given = content_words(words, (language,))
+    talk = TALK.get(language, frozenset())
+    return [word for word in given if word not in talk] or given

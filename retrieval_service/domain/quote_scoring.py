@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from retrieval_service.domain.function_words import FUNCTION_WORDS, content_words
 from retrieval_service.domain.quotes import Quote, Source
+from retrieval_service.domain.synonyms import synonyms
 from retrieval_service.domain.words import grams, stem, words
 
 # How much it helps that the question above an answer, or a product's name, has the word.
@@ -85,6 +86,8 @@ def _likeness(word: str, language: str, text: str, text_language: str) -> float:
     stemming = text_language or language
     if stem(word, stemming)[1] in _stems(text, stemming):
         return 1.0
+    if synonyms(word, stemming) & _stems(text, stemming):
+        return _LIKENESS_WEIGHT
     if len(word) < _SHORTEST_ALIKE:
         return 0.0
     best = max((_shared(_grams(word), _grams(other)) for other in _long_words(text, stemming)), default=0.0)

@@ -20,6 +20,7 @@ from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.referencing import references
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Hit
+from retrieval_service.services.sifting import Sifter
 
 FILES = 5
 # The model has to decide, search and begin to write; whoever waits longer is answered from Postgres.
@@ -41,6 +42,7 @@ class RemoteAnswerer:
         self,
         answerer: FileAnswerer,
         searcher: RemoteSearcher,
+        sifter: Sifter,
         breaker: Breaker,
         *,
         beginning_seconds: float = BEGINNING_SECONDS,
@@ -48,6 +50,7 @@ class RemoteAnswerer:
     ) -> None:
         self._answerer = answerer
         self._searcher = searcher
+        self._sifter = sifter
         self._breaker = breaker
         self._beginning_seconds = beginning_seconds
         self._clock = clock
@@ -86,7 +89,8 @@ class RemoteAnswerer:
         checked = await self._searcher.check(tenant_id, files, written.question.conditions)
         if checked.dropped_count:
             raise errors.ProviderUnavailable("OpenAI still finds documents that have changed.")
-        relevant = await self._searcher.relevant(tenant_id, checked.hits, written.question.text)
+        text = written.question.text
+        relevant = await self._sifter.remotely_relevant(tenant_id, checked.hits, text)
         return checked.hits if relevant else []
 
     async def _write(

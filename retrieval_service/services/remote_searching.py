@@ -10,21 +10,14 @@ from uuid import UUID
 from retrieval_service.domain import languages, overlaps
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.lexical import TermStatistics
-from retrieval_service.domain.relevance import coverage, is_relevant_remotely
 from retrieval_service.domain.remote_files import Hit as FileHit
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.searching import (
-    LEAST_SHARE_OF_BEST,
-    WITNESSES,
     Found,
     Hit,
     Query,
-    passage_text,
-    varied,
 )
-from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores import remote_passages
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.remote_passages import Candidate
@@ -49,14 +42,12 @@ class RemoteSearcher:
         database: Database,
         backend: RetrievalBackend,
         breaker: Breaker,
-        weigher: Weigher,
         *,
         seconds: float,
     ) -> None:
         self._database = database
         self._backend = backend
         self._breaker = breaker
-        self._weigher = weigher
         self._seconds = seconds
 
     async def search(self, tenant_id: UUID, store_id: str, query: Query) -> Found:
@@ -90,20 +81,3 @@ class RemoteSearcher:
                 Hit(passage=one.passage, score=score, similarity=None, stem_score=0.0),
             )
         return CheckedHits(hits=list(best.values()), dropped_count=len(files) - len(checked))
-
-    async def relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> list[Hit]:
-        """The hits to answer from: none when not one of the best has to do with the question."""
-        weights = await self._weigher.weights(tenant_id)
-        return await asyncio.to_thread(relevant_hits, text, hits, weights.statistics)
-
-
-def relevant_hits(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> list[Hit]:
-    witnesses = (
-        is_relevant_remotely(
-            hit.score, coverage(text, passage_text(hit.passage), hit.passage.language, statistics)
-        )
-        for hit in hits[:WITNESSES]
-    )
-    if not any(witnesses):
-        return []
-    return varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])

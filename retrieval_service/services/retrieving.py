@@ -15,6 +15,7 @@ from retrieval_service.services.choosing import Chooser, Chosen
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Found, Hit, Mode, Query, Searcher
 from retrieval_service.services.shadowing import Served, Shadow
+from retrieval_service.services.sifting import Sifter
 
 log = structlog.get_logger("kladez.retrieving")
 
@@ -26,12 +27,14 @@ class Retriever:
         self,
         searcher: Searcher,
         chooser: Chooser,
+        sifter: Sifter,
         remote: RemoteSearcher | None = None,
         shadow: Shadow | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._searcher = searcher
         self._chooser = chooser
+        self._sifter = sifter
         self._remote = remote
         self._shadow = shadow
         self._clock = clock
@@ -54,10 +57,8 @@ class Retriever:
         return replace(found, degraded_reason="; ".join(filter(None, (reason, found.degraded_reason))))
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
-        """The hits to answer from; scores of different backends are judged differently."""
-        if self._remote and found.backend is Backend.OPENAI:
-            return await self._remote.relevant(tenant_id, found.hits, text)
-        return await self._searcher.relevant(tenant_id, found, text)
+        """The hits to answer from, best first; none when nothing has to do with the question."""
+        return await self._sifter.relevant(tenant_id, found, text)
 
     async def _found(self, remote: RemoteSearcher, tenant_id: UUID, chosen: Chosen, query: Query) -> Found:
         if chosen.wanted is Backend.PGVECTOR:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,8 +17,7 @@ from retrieval_service.domain import fusion, languages, lexical
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import Scores
-from retrieval_service.domain.lexical import Terms, TermStatistics
-from retrieval_service.domain.relevance import Evidence, coverage, is_relevant
+from retrieval_service.domain.lexical import Terms
 from retrieval_service.domain.spaces import Space, Vector
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.questions import Questions
@@ -34,12 +33,6 @@ REMEMBERED_TENANTS = 10_000
 LEAST_DEPTH = 50
 # Measured: a question this short is read in .05 ms, in .5 when all its words are new; a thread costs .1 to .8.
 SHORT_CHARACTERS = 200
-
-# How many of the best hits are asked whether the tenant knows anything of the question, and how far behind
-# the best one a hit may be to be answered from.
-WITNESSES = 5
-LEAST_SHARE_OF_BEST = 0.5
-PASSAGES_OF_ONE_DOCUMENT = 2
 
 
 class Mode(StrEnum):
@@ -163,12 +156,6 @@ class Searcher:
             space=space,
         )
 
-    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
-        """The hits to answer from: none when, by raw scores, not one of the best has to do with the question."""
-        weights = await self._weigher.weights(tenant_id)
-        space = found.space or self._embedders.home.space
-        return await asyncio.to_thread(relevant_hits, text, found, weights.statistics, space)
-
     async def _active_id(self, tenant_id: UUID) -> int:
         """The space that was active when it was last looked at."""
         known = self._active_ids.get(tenant_id)
@@ -230,33 +217,6 @@ def new_probe(meaning: Meaning, reading: Reading, depth: int, *, by_document: bo
         depth=depth,
         by_document=by_document,
     )
-
-
-def relevant_hits(text: str, found: Found, statistics: TermStatistics, space: Space) -> list[Hit]:
-    """A cosine of a model that does not declare the question's language is no evidence."""
-    understood = not space.languages or found.language in space.languages
-    evidence = [
-        Evidence(
-            coverage=coverage(text, passage_text(hit.passage), hit.passage.language, statistics),
-            similarity=hit.similarity if understood else None,
-        )
-        for hit in found.hits[:WITNESSES]
-    ]
-    if not any(is_relevant(one) for one in evidence):
-        return []
-    close = [hit for hit in found.hits if hit.score >= LEAST_SHARE_OF_BEST * found.hits[0].score]
-    return varied(close)
-
-
-def varied(ranked: Sequence[Hit]) -> list[Hit]:
-    """The hits in order, without a long document's third passage and those after it."""
-    taken: Counter[UUID] = Counter()
-    kept: list[Hit] = []
-    for hit in ranked:
-        taken[hit.passage.document_id] += 1
-        if taken[hit.passage.document_id] <= PASSAGES_OF_ONE_DOCUMENT:
-            kept.append(hit)
-    return kept
 
 
 def passage_text(passage: Passage) -> str:

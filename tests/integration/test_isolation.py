@@ -28,6 +28,7 @@ from tests.integration.isolation_kit import (
     declared_source,
     dump,
     new_owned,
+    recorded_run,
     run_import,
 )
 from tests.integration.service_kit import (
@@ -242,6 +243,8 @@ RPCS: dict[str, Attempt] = {
     "SpaceService/FlipSpace": (lambda _: spaces_pb.FlipSpaceRequest(force=True), "PERMISSION_DENIED"),
     "SpaceService/DropSpace": (lambda _: spaces_pb.DropSpaceRequest(key="x"), "PERMISSION_DENIED"),
     "InsightService/GetUsage": (lambda _: insights_pb.GetUsageRequest(), ANSWERED),
+    "InsightService/RecordEvaluation": (lambda _: recorded_run(), ANSWERED),
+    "InsightService/ListEvaluations": (lambda _: insights_pb.ListEvaluationsRequest(), ANSWERED),
 }
 METHODS = {f"{one.name}/{method.name}": method for one in server.SERVICES for method in one.methods}
 

@@ -25,7 +25,6 @@ from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Query
 from retrieval_service.services.shadowing import WAITING, Served, Shadow
-from retrieval_service.services.weighing import Weigher
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.integration.backends_kit import (
     OPENAI,
@@ -168,7 +167,7 @@ async def test_share_is_kept_and_what_does_not_fit_is_dropped(
     async with stores_at(fake) as stores:
         database, searcher = running.service.database, running.service.searcher
         breaker = Breaker(CircuitLimits())
-        remote = RemoteSearcher(database, stores, breaker, Weigher(database), seconds=5.0)
+        remote = RemoteSearcher(database, stores, breaker, seconds=5.0)
         shadow = Shadow(database, searcher, remote, usd_per_thousand=1.0, sample=lambda: next(drawn))
         offer = await offering(running, shop, shadow)
         offer(6)

@@ -34,6 +34,7 @@ from retrieval_service.stores import (
     comparisons,
     document_files,
     documents,
+    evaluations,
     imports,
     index_changes,
     index_jobs,
@@ -56,6 +57,7 @@ from retrieval_service.stores import (
 )
 from retrieval_service.stores.database import TenantScope
 from tests.integration.isolation_kit import (
+    MARK,
     TEXT,
     WORKER,
     Owned,
@@ -576,6 +578,14 @@ STORES: dict[str, Trial] = {
     "vectors.nearest": (lambda scope, _: vectors.nearest(scope, 1, direction(), limit=9), (set(),)),
     "vectors.delete": (lambda scope, _: vectors.delete(scope, 1, limit=9), NO_ROWS),
     "vectors.questions": (lambda scope, _: vectors.questions(scope, limit=9), NO_ROWS),
+    "evaluations.insert": (
+        lambda scope, _: evaluations.insert(scope, set_name="s", answerer="", figures={}),
+        None,
+    ),
+    "evaluations.page": (
+        lambda scope, _: evaluations.page(scope, before=END, set_name=MARK, limit=9),
+        NO_ROWS,
+    ),
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
     "vector_stores.get": (lambda scope, _: vector_stores.get(scope), NO_ROWS),

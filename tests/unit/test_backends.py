@@ -8,7 +8,7 @@ import pytest
 
 from retrieval_service.domain.backends import Backend, Choice, Standing, effective, overlap
 from retrieval_service.domain.overlaps import SAMPLES, samples
-from retrieval_service.domain.relevance import is_relevant_remotely
+from retrieval_service.domain.relevance import Evidence, is_relevant_remotely
 from retrieval_service.services.choosing import choice
 
 A, B, C, D = (UUID(int=number) for number in range(4))
@@ -73,7 +73,12 @@ def test_short_text_is_its_own_sample() -> None:
 
 
 def test_middling_score_of_a_provider_is_no_evidence_without_words() -> None:
-    assert not is_relevant_remotely(0.6, 0.0)
-    assert is_relevant_remotely(0.6, 0.25)
-    assert is_relevant_remotely(0.1, 0.4)
-    assert is_relevant_remotely(0.9, 0.0)
+    assert not is_relevant_remotely(0.6, shared(0.0))
+    assert is_relevant_remotely(0.6, shared(0.25))
+    assert is_relevant_remotely(0.1, shared(0.6))
+    assert is_relevant_remotely(0.9, shared(0.0))
+
+
+def shared(share: float) -> Evidence:
+    """Of a passage that has this share of the question, in one sentence and not in its title."""
+    return Evidence(passage=share, sentence=share, title=0.0, mutual=0.0, unknown=0.0, similarity=None)

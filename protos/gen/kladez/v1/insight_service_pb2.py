@@ -22,21 +22,34 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"]\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\x12$\n\x05total\x18\x02 \x01(\x0b\x32\x15.kladez.v1.DailyUsage\"\x97\x03\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x12\x1e\n\x16hash_saved_token_count\x18\x0b \x01(\x03\x12\x1c\n\x14unpriced_token_count\x18\x0c \x01(\x03\x12\x15\n\rembedding_usd\x18\r \x01(\x01\x12\x15\n\ranswering_usd\x18\x0e \x01(\x01\x12\x16\n\x0ehash_saved_usd\x18\x0f \x01(\x01\x32U\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"]\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\x12$\n\x05total\x18\x02 \x01(\x0b\x32\x15.kladez.v1.DailyUsage\"\x97\x03\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x12\x1e\n\x16hash_saved_token_count\x18\x0b \x01(\x03\x12\x1c\n\x14unpriced_token_count\x18\x0c \x01(\x03\x12\x15\n\rembedding_usd\x18\r \x01(\x01\x12\x15\n\ranswering_usd\x18\x0e \x01(\x01\x12\x16\n\x0ehash_saved_usd\x18\x0f \x01(\x01\"\xa7\x01\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x10\n\x08set_name\x18\x02 \x01(\t\x12\x10\n\x08\x61nswerer\x18\x03 \x01(\t\x12-\n\x07\x66igures\x18\x04 \x03(\x0b\x32\x1c.kladez.v1.EvaluationFigures\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfd\x02\n\x11\x45valuationFigures\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x16\n\x0equestion_count\x18\x02 \x01(\x05\x12 \n\x13\x61nswerable_accuracy\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15unanswerable_accuracy\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12\x63itation_precision\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0f\x63itation_recall\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0elanguage_match\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\rexpected_text\x18\x08 \x01(\x01H\x05\x88\x01\x01\x42\x16\n\x14_answerable_accuracyB\x18\n\x16_unanswerable_accuracyB\x15\n\x13_citation_precisionB\x12\n\x10_citation_recallB\x11\n\x0f_language_matchB\x10\n\x0e_expected_text\"D\n\x17RecordEvaluationRequest\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.kladez.v1.Evaluation\"E\n\x18RecordEvaluationResponse\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.kladez.v1.Evaluation\"Q\n\x16ListEvaluationsRequest\x12\x10\n\x08set_name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListEvaluationsResponse\x12*\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x15.kladez.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8c\x02\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponse\x12[\n\x10RecordEvaluation\x12\".kladez.v1.RecordEvaluationRequest\x1a#.kladez.v1.RecordEvaluationResponse\x12X\n\x0fListEvaluations\x12!.kladez.v1.ListEvaluationsRequest\x1a\".kladez.v1.ListEvaluationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.insight_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETUSAGEREQUEST']._serialized_start=46
-  _globals['_GETUSAGEREQUEST']._serialized_end=77
-  _globals['_GETUSAGERESPONSE']._serialized_start=79
-  _globals['_GETUSAGERESPONSE']._serialized_end=172
-  _globals['_DAILYUSAGE']._serialized_start=175
-  _globals['_DAILYUSAGE']._serialized_end=582
-  _globals['_INSIGHTSERVICE']._serialized_start=584
-  _globals['_INSIGHTSERVICE']._serialized_end=669
+  _globals['_GETUSAGEREQUEST']._serialized_start=79
+  _globals['_GETUSAGEREQUEST']._serialized_end=110
+  _globals['_GETUSAGERESPONSE']._serialized_start=112
+  _globals['_GETUSAGERESPONSE']._serialized_end=205
+  _globals['_DAILYUSAGE']._serialized_start=208
+  _globals['_DAILYUSAGE']._serialized_end=615
+  _globals['_EVALUATION']._serialized_start=618
+  _globals['_EVALUATION']._serialized_end=785
+  _globals['_EVALUATIONFIGURES']._serialized_start=788
+  _globals['_EVALUATIONFIGURES']._serialized_end=1169
+  _globals['_RECORDEVALUATIONREQUEST']._serialized_start=1171
+  _globals['_RECORDEVALUATIONREQUEST']._serialized_end=1239
+  _globals['_RECORDEVALUATIONRESPONSE']._serialized_start=1241
+  _globals['_RECORDEVALUATIONRESPONSE']._serialized_end=1310
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1312
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1393
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1395
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1489
+  _globals['_INSIGHTSERVICE']._serialized_start=1492
+  _globals['_INSIGHTSERVICE']._serialized_end=1760
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -147,3 +148,224 @@ class DailyUsage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DailyUsage: _TypeAlias = DailyUsage  # noqa: Y015
+
+@_typing.final
+class Evaluation(_message.Message):
+    """What one run of a labelled set of questions measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVALUATION_ID_FIELD_NUMBER: _builtins.int
+    SET_NAME_FIELD_NUMBER: _builtins.int
+    ANSWERER_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    evaluation_id: _builtins.str
+    """Output only. The id, a UUID."""
+    set_name: _builtins.str
+    """Required. The set of questions, 1-200 characters; runs of one set can be compared."""
+    answerer: _builtins.str
+    """Optional. What wrote the answers, at most 200 characters."""
+    @_builtins.property
+    def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluationFigures]:
+        """Required. Figures by language, at most 50; the one with an empty language is over all of them."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was recorded."""
+
+    def __init__(
+        self,
+        *,
+        evaluation_id: _builtins.str = ...,
+        set_name: _builtins.str = ...,
+        answerer: _builtins.str = ...,
+        figures: _abc.Iterable[Global___EvaluationFigures] | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerer", b"answerer", "create_time", b"create_time", "evaluation_id", b"evaluation_id", "figures", b"figures", "set_name", b"set_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
+
+@_typing.final
+class EvaluationFigures(_message.Message):
+    """Figures of the questions in one language; a share is in [0, 1], unset where there was nothing to count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    QUESTION_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWERABLE_ACCURACY_FIELD_NUMBER: _builtins.int
+    UNANSWERABLE_ACCURACY_FIELD_NUMBER: _builtins.int
+    CITATION_PRECISION_FIELD_NUMBER: _builtins.int
+    CITATION_RECALL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_MATCH_FIELD_NUMBER: _builtins.int
+    EXPECTED_TEXT_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """ISO 639-1 code; empty for all languages together."""
+    question_count: _builtins.int
+    """Required. Questions asked."""
+    answerable_accuracy: _builtins.float
+    """Answerable questions whose answer cites a right document."""
+    unanswerable_accuracy: _builtins.float
+    """Unanswerable questions that were refused."""
+    citation_precision: _builtins.float
+    """Cited documents that are right ones."""
+    citation_recall: _builtins.float
+    """Right documents that were cited."""
+    language_match: _builtins.float
+    """Answers in the language of their question."""
+    expected_text: _builtins.float
+    """Answers with the text that a right one contains."""
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        question_count: _builtins.int = ...,
+        answerable_accuracy: _builtins.float | None = ...,
+        unanswerable_accuracy: _builtins.float | None = ...,
+        citation_precision: _builtins.float | None = ...,
+        citation_recall: _builtins.float | None = ...,
+        language_match: _builtins.float | None = ...,
+        expected_text: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy", "_citation_precision", b"_citation_precision", "_citation_recall", b"_citation_recall", "_expected_text", b"_expected_text", "_language_match", b"_language_match", "_unanswerable_accuracy", b"_unanswerable_accuracy", "answerable_accuracy", b"answerable_accuracy", "citation_precision", b"citation_precision", "citation_recall", b"citation_recall", "expected_text", b"expected_text", "language_match", b"language_match", "unanswerable_accuracy", b"unanswerable_accuracy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy", "_citation_precision", b"_citation_precision", "_citation_recall", b"_citation_recall", "_expected_text", b"_expected_text", "_language_match", b"_language_match", "_unanswerable_accuracy", b"_unanswerable_accuracy", "answerable_accuracy", b"answerable_accuracy", "citation_precision", b"citation_precision", "citation_recall", b"citation_recall", "expected_text", b"expected_text", "language", b"language", "language_match", b"language_match", "question_count", b"question_count", "unanswerable_accuracy", b"unanswerable_accuracy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answerable_accuracy: _TypeAlias = _typing.Literal["answerable_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__answerable_accuracy: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__citation_precision: _TypeAlias = _typing.Literal["citation_precision"]  # noqa: Y015
+    _WhichOneofArgType__citation_precision: _TypeAlias = _typing.Literal["_citation_precision", b"_citation_precision"]  # noqa: Y015
+    _WhichOneofReturnType__citation_recall: _TypeAlias = _typing.Literal["citation_recall"]  # noqa: Y015
+    _WhichOneofArgType__citation_recall: _TypeAlias = _typing.Literal["_citation_recall", b"_citation_recall"]  # noqa: Y015
+    _WhichOneofReturnType__expected_text: _TypeAlias = _typing.Literal["expected_text"]  # noqa: Y015
+    _WhichOneofArgType__expected_text: _TypeAlias = _typing.Literal["_expected_text", b"_expected_text"]  # noqa: Y015
+    _WhichOneofReturnType__language_match: _TypeAlias = _typing.Literal["language_match"]  # noqa: Y015
+    _WhichOneofArgType__language_match: _TypeAlias = _typing.Literal["_language_match", b"_language_match"]  # noqa: Y015
+    _WhichOneofReturnType__unanswerable_accuracy: _TypeAlias = _typing.Literal["unanswerable_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__unanswerable_accuracy: _TypeAlias = _typing.Literal["_unanswerable_accuracy", b"_unanswerable_accuracy"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answerable_accuracy) -> _WhichOneofReturnType__answerable_accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__citation_precision) -> _WhichOneofReturnType__citation_precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__citation_recall) -> _WhichOneofReturnType__citation_recall | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_text) -> _WhichOneofReturnType__expected_text | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language_match) -> _WhichOneofReturnType__language_match | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unanswerable_accuracy) -> _WhichOneofReturnType__unanswerable_accuracy | None: ...
+
+Global___EvaluationFigures: _TypeAlias = EvaluationFigures  # noqa: Y015
+
+@_typing.final
+class RecordEvaluationRequest(_message.Message):
+    """Request of RecordEvaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def evaluation(self) -> Global___Evaluation:
+        """Required. The run."""
+
+    def __init__(
+        self,
+        *,
+        evaluation: Global___Evaluation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEvaluationRequest: _TypeAlias = RecordEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class RecordEvaluationResponse(_message.Message):
+    """Response of RecordEvaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def evaluation(self) -> Global___Evaluation:
+        """The run as it is kept."""
+
+    def __init__(
+        self,
+        *,
+        evaluation: Global___Evaluation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEvaluationResponse: _TypeAlias = RecordEvaluationResponse  # noqa: Y015
+
+@_typing.final
+class ListEvaluationsRequest(_message.Message):
+    """Request of ListEvaluations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SET_NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    set_name: _builtins.str
+    """Optional. Only runs of this set."""
+    page_size: _builtins.int
+    """Optional. Default 20, at most 100."""
+    page_token: _builtins.str
+    """Optional. From the previous response."""
+    def __init__(
+        self,
+        *,
+        set_name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "set_name", b"set_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEvaluationsRequest: _TypeAlias = ListEvaluationsRequest  # noqa: Y015
+
+@_typing.final
+class ListEvaluationsResponse(_message.Message):
+    """Response of ListEvaluations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVALUATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty only at the end."""
+    @_builtins.property
+    def evaluations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evaluation]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        evaluations: _abc.Iterable[Global___Evaluation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluations", b"evaluations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEvaluationsResponse: _TypeAlias = ListEvaluationsResponse  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class InsightServiceStub:
-    """What a tenant used. Needs the scope `tenant:read`.
+    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,38 @@ class InsightServiceStub:
                 request_serializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageResponse.FromString,
                 _registered_method=True)
+        self.RecordEvaluation = channel.unary_unary(
+                '/kladez.v1.InsightService/RecordEvaluation',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationResponse.FromString,
+                _registered_method=True)
+        self.ListEvaluations = channel.unary_unary(
+                '/kladez.v1.InsightService/ListEvaluations',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsResponse.FromString,
+                _registered_method=True)
 
 
 class InsightServiceServicer:
-    """What a tenant used. Needs the scope `tenant:read`.
+    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`.
     """
 
     def GetUsage(self, request, context):
         """Returns counts and costs by day, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordEvaluation(self, request, context):
+        """Keeps what a run of labelled questions measured, so that later runs can be compared with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvaluations(self, request, context):
+        """Lists recorded runs, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +85,16 @@ def add_InsightServiceServicer_to_server(servicer, server):
                     request_deserializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageResponse.SerializeToString,
             ),
+            'RecordEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordEvaluation,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationResponse.SerializeToString,
+            ),
+            'ListEvaluations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvaluations,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'kladez.v1.InsightService', rpc_method_handlers)
@@ -70,7 +104,7 @@ def add_InsightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InsightService:
-    """What a tenant used. Needs the scope `tenant:read`.
+    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`.
     """
 
     @staticmethod
@@ -90,6 +124,60 @@ class InsightService:
             '/kladez.v1.InsightService/GetUsage',
             kladez_dot_v1_dot_insight__service__pb2.GetUsageRequest.SerializeToString,
             kladez_dot_v1_dot_insight__service__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/RecordEvaluation',
+            kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvaluations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ListEvaluations',
+            kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

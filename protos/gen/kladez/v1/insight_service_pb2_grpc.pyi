@@ -13,14 +13,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class InsightServiceStub:
-    """What a tenant used. Needs the scope `tenant:read`."""
+    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetUsage: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetUsageRequest, _insight_service_pb2.GetUsageResponse]
     """Returns counts and costs by day, newest first."""
+    RecordEvaluation: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.RecordEvaluationRequest, _insight_service_pb2.RecordEvaluationResponse]
+    """Keeps what a run of labelled questions measured, so that later runs can be compared with it."""
+    ListEvaluations: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListEvaluationsRequest, _insight_service_pb2.ListEvaluationsResponse]
+    """Lists recorded runs, newest first."""
 
 class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a tenant used. Needs the scope `tenant:read`."""
+    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`."""
 
     @_abc_1.abstractmethod
     def GetUsage(
@@ -29,5 +33,21 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_insight_service_pb2.GetUsageRequest, _abc.Awaitable[_insight_service_pb2.GetUsageResponse]],
     ) -> _abc.Awaitable[_insight_service_pb2.GetUsageResponse]:
         """Returns counts and costs by day, newest first."""
+
+    @_abc_1.abstractmethod
+    def RecordEvaluation(
+        self,
+        request: _insight_service_pb2.RecordEvaluationRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.RecordEvaluationRequest, _abc.Awaitable[_insight_service_pb2.RecordEvaluationResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.RecordEvaluationResponse]:
+        """Keeps what a run of labelled questions measured, so that later runs can be compared with it."""
+
+    @_abc_1.abstractmethod
+    def ListEvaluations(
+        self,
+        request: _insight_service_pb2.ListEvaluationsRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ListEvaluationsRequest, _abc.Awaitable[_insight_service_pb2.ListEvaluationsResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ListEvaluationsResponse]:
+        """Lists recorded runs, newest first."""
 
 def add_InsightServiceServicer_to_server(servicer: InsightServiceServicer, server: _aio.Server) -> None: ...

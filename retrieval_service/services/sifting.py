@@ -1,0 +1,110 @@
+"""Sifts what a search found: the passages an answer may be made from, or none when nothing has to do with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from retrieval_service.domain.backends import Backend
+from retrieval_service.domain.lexical import TermStatistics
+from retrieval_service.domain.relevance import (
+    Candidate,
+    Evidence,
+    is_relevant,
+    is_relevant_remotely,
+    standing,
+    weigh,
+)
+from retrieval_service.services.referencing import numbered
+from retrieval_service.services.searching import Found, Hit
+from retrieval_service.services.weighing import Weigher
+
+# How many of the best hits are weighed, and how far behind the best one a hit may be to be answered from.
+WEIGHED = 10
+LEAST_SHARE_OF_BEST = 0.5
+PASSAGES_OF_ONE_DOCUMENT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """A hit and what speaks for it; a higher standing is better."""
+
+    hit: Hit
+    evidence: Evidence
+    standing: float
+
+
+class Sifter:
+    """Judges by raw scores, which tell whether there is anything at all; scores of two backends differ."""
+
+    def __init__(self, weigher: Weigher) -> None:
+        self._weigher = weigher
+
+    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
+        """The hits to answer from, best first."""
+        if found.backend is Backend.OPENAI:
+            return await self.remotely_relevant(tenant_id, found.hits, text)
+        weights = await self._weigher.weights(tenant_id)
+        return await asyncio.to_thread(relevant, text, found, weights.statistics)
+
+    async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> list[Hit]:
+        """The same of what a provider found, in its order."""
+        weights = await self._weigher.weights(tenant_id)
+        return await asyncio.to_thread(relevant_remotely, text, hits, weights.statistics)
+
+
+def relevant(text: str, found: Found, statistics: TermStatistics) -> list[Hit]:
+    """Best first, scores relative to the best. A model that does not declare the language is not heard."""
+    understood = found.space is not None and (
+        not found.space.languages or found.language in found.space.languages
+    )
+    ranked = sorted(
+        weighed(text, found.hits[:WEIGHED], statistics, understood=understood), key=lambda one: -one.standing
+    )
+    if not ranked or not is_relevant(ranked[0].evidence):
+        return []
+    best = ranked[0].standing
+    return varied([replace(one.hit, score=one.standing / best) for one in near_the_best(ranked, best)])
+
+
+def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> list[Hit]:
+    """In the provider's own order."""
+    best = weighed(text, hits[:WEIGHED], statistics, understood=False)
+    if not any(is_relevant_remotely(one.hit.score, one.evidence) for one in best):
+        return []
+    return varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
+
+
+def weighed(text: str, hits: Sequence[Hit], statistics: TermStatistics, *, understood: bool) -> list[Weighed]:
+    """`understood`: the model behind the similarities declares the question's language."""
+    candidates = [
+        Candidate(
+            fragment=fragment,
+            heading=hit.passage.heading,
+            similarity=(hit.similarity or 0.0) if understood else None,
+        )
+        for hit, fragment in zip(hits, numbered(hits), strict=True)
+    ]
+    evidence = weigh(text, candidates, statistics)
+    return [
+        Weighed(hit=hit, evidence=one, standing=standing(one, hit.score))
+        for hit, one in zip(hits, evidence, strict=True)
+    ]
+
+
+def near_the_best(ranked: Sequence[Weighed], best: float) -> list[Weighed]:
+    return [one for one in ranked if one.standing >= LEAST_SHARE_OF_BEST * best]
+
+
+def varied(ranked: Sequence[Hit]) -> list[Hit]:
+    """The hits in order, without a long document's third passage and those after it."""
+    taken: Counter[UUID] = Counter()
+    kept: list[Hit] = []
+    for hit in ranked:
+        taken[hit.passage.document_id] += 1
+        if taken[hit.passage.document_id] <= PASSAGES_OF_ONE_DOCUMENT:
+            kept.append(hit)
+    return kept

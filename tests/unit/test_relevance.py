@@ -1,0 +1,121 @@
+"""Whether passages answer a question, and which of them does best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from retrieval_service.domain.fragments import Fragment
+from retrieval_service.domain.lexical import TermStatistics, indexed_text, passage_terms
+from retrieval_service.domain.relevance import Candidate, Evidence, is_relevant, standing, weigh
+
+PASSAGES = {
+    "ru": (
+        ("Сколько стоит доставка?", "По России 290 ₽, от 3000 ₽ бесплатно."),
+        ("Как вернуть заказ?", "Нажмите «Вернуть» в личном кабинете в течение 14 дней."),
+        ("Чем заварить сенчу?", "Водой 75 °C, две минуты."),
+    ),
+    "en": (
+        ("How much is delivery?", "₽290 within Russia, free from ₽3,000."),
+        ("How do I return an order?", "Press “Return” in your account within 14 days."),
+        ("How do I brew sencha?", "With water of 75 °C, two minutes."),
+    ),
+    "pt": (
+        ("Quanto custa a entrega?", "290 rublos na Rússia, grátis a partir de 3.000."),
+        ("Como devolver um pedido?", "Clique em “Devolver” na sua conta em até 14 dias."),
+        ("Como preparar sencha?", "Com água a 75 °C, dois minutos."),
+    ),
+}
+
+
+def candidates(language: str) -> list[Candidate]:
+    return [
+        Candidate(fragment=fragment(number, title, text, language), heading="", similarity=None)
+        for number, (title, text) in enumerate(PASSAGES[language], start=1)
+    ]
+
+
+def fragment(number: int, title: str, text: str, language: str) -> Fragment:
+    return Fragment(
+        number=number,
+        document_id=f"d{number}",
+        chunk_id=f"c{number}",
+        title=title,
+        url="",
+        text=text,
+        language=language,
+        score=1.0,
+    )
+
+
+def statistics() -> TermStatistics:
+    terms = [
+        passage_terms(indexed_text(title, "", text), language)
+        for language, passages in PASSAGES.items()
+        for title, text in passages
+    ]
+    return TermStatistics.from_vectors(
+        len(terms), [one.stems.indices for one in terms], [one.grams.indices for one in terms]
+    )
+
+
+def evidence(question: str, language: str) -> list[Evidence]:
+    return weigh(question, candidates(language), statistics())
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "best"),
+    [
+        ("почем привезете посылку", "ru", 0),
+        ("хочу сдать товар обратно, вернуть", "ru", 1),
+        ("какой водой заваривать сенчу", "ru", 2),
+        ("what does shipping cost", "en", 0),
+        ("I want to send my order back, returns", "en", 1),
+        ("sencha brewing water", "en", 2),
+        ("qual o valor do frete", "pt", 0),
+        ("quero devolver meu pedido", "pt", 1),
+        ("como faço sencha", "pt", 2),
+    ],
+)
+def test_passage_that_answers_stands_first_and_is_relevant(question: str, language: str, best: int) -> None:
+    weighed = evidence(question, language)
+    standings = [standing(one, 0.5) for one in weighed]
+    assert standings.index(max(standings)) == best
+    assert is_relevant(weighed[best])
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("можно прийти с собакой?", "ru"),
+        ("кто выиграл чемпионат мира по футболу", "ru"),
+        ("are dogs allowed inside", "en"),
+        ("what is the capital of Australia", "en"),
+        ("posso entrar com meu cachorro?", "pt"),
+        ("qual a fórmula da área do círculo", "pt"),
+    ],
+)
+def test_nothing_is_relevant_to_what_no_document_speaks_of(question: str, language: str) -> None:
+    assert not any(is_relevant(one) for one in evidence(question, language))
+
+
+def test_what_no_document_knows_speaks_against_all_of_them() -> None:
+    known, unknown = evidence("доставка", "ru")[0], evidence("доставка гравировка франшиза", "ru")[0]
+    assert known.unknown == 0
+    assert unknown.unknown > 0.5
+
+
+def test_meaning_counts_only_where_the_model_has_a_say() -> None:
+    silent = evidence("what does shipping cost", "en")[0]
+    weak, strong = replace(silent, similarity=0.05), replace(silent, similarity=0.7)
+    assert standing(weak, 0.5) < standing(strong, 0.5)
+    assert is_relevant(strong)
+
+
+def test_question_without_any_word_is_about_nothing() -> None:
+    assert not any(is_relevant(one) for one in evidence("?!", "en"))
+
+
+def test_no_candidates_give_no_evidence() -> None:
+    assert weigh("delivery", [], statistics()) == []
