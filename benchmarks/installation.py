@@ -18,6 +18,7 @@ from retrieval_service.domain.chunking import OPENAI_POLICY
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.postgres.embedded import embedded_postgres
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
+from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.stores import schema
 from retrieval_service.stores.database import PoolSize, open_database
 from retrieval_service.wiring import Service
@@ -48,7 +49,8 @@ async def synthetic_service(chosen: Settings, dsn: str) -> AsyncIterator[Service
     embedder = SyntheticEmbedder()
     async with open_database(dsn, PoolSize(maximum=chosen.pool_size)) as database:
         embedders = await wiring.register(database, embedder)
-        yield wiring.assemble(chosen, dsn, database, embedders, ExtractiveAnswerer(), None, OPENAI_POLICY)
+        quoting = ExtractiveAnswerer(), ExtractiveSummarizer()
+        yield wiring.assemble(chosen, dsn, database, embedders, *quoting, None, OPENAI_POLICY)
 
 
 async def new_tenant(service: Service, name: str) -> UUID:

@@ -60,7 +60,7 @@ IDEMPOTENT = {
         "ListDocuments",
         "ReindexDocuments",
     ),
-    "kladez.v1.SearchService": ("Search",),
+    "kladez.v1.SearchService": ("Search", "SummarizeSearch", "GetSnapshot", "ResolveSnapshot"),
     "kladez.v1.AnswerService": ("GetAnswer",),
     "kladez.v1.SyncService": (
         "GetSyncStatus",
@@ -226,6 +226,31 @@ class Client:
 
     async def search(self, request: search_pb.SearchRequest) -> search_pb.SearchResponse:
         return await self._unary(self._search.Search, request)
+
+    async def summarize_search(
+        self, request: search_pb.SummarizeSearchRequest
+    ) -> search_pb.SummarizeSearchResponse:
+        return await self._unary(
+            self._search.SummarizeSearch, request, timeout_seconds=ANSWER_TIMEOUT_SECONDS
+        )
+
+    async def create_snapshot(
+        self, request: search_pb.CreateSnapshotRequest
+    ) -> search_pb.CreateSnapshotResponse:
+        return await self._unary(self._search.CreateSnapshot, request, timeout_seconds=ANSWER_TIMEOUT_SECONDS)
+
+    async def get_snapshot(self, request: search_pb.GetSnapshotRequest) -> search_pb.GetSnapshotResponse:
+        return await self._unary(self._search.GetSnapshot, request)
+
+    async def resolve_snapshot(
+        self, request: search_pb.ResolveSnapshotRequest
+    ) -> search_pb.ResolveSnapshotResponse:
+        return await self._unary(self._search.ResolveSnapshot, request)
+
+    async def delete_snapshot(
+        self, request: search_pb.DeleteSnapshotRequest
+    ) -> search_pb.DeleteSnapshotResponse:
+        return await self._unary(self._search.DeleteSnapshot, request)
 
     async def stream_answer(
         self, request: answers_pb.StreamAnswerRequest, *, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS

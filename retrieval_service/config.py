@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     answerer: str = "auto"
     answer_model: str = "gpt-5.4-mini"
     answer_max_tokens: Annotated[int, Field(ge=16)] = 1_000
+    summary_seconds: Annotated[float, Field(gt=0)] = 45.0
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     openai_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0

@@ -115,7 +115,14 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         DocumentServicer(service.importer, service.editor, service.reader, service.page_tokens), server
     )
     search_service_pb2_grpc.add_SearchServiceServicer_to_server(
-        SearchServicer(service.retrieval.retriever, service.meter, service.page_tokens), server
+        SearchServicer(
+            service.retrieval.retriever,
+            service.summarizing,
+            service.snapshotting,
+            service.meter,
+            service.page_tokens,
+        ),
+        server,
     )
     answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(AnswerServicer(service.answering), server)
     sync_service_pb2_grpc.add_SyncServiceServicer_to_server(

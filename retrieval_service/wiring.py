@@ -18,14 +18,16 @@ from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.costs import PriceTable, price_table
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
+from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.opening import (
     open_answerer,
     open_embedder,
     open_file_answerer,
     open_next_embedder,
     open_retrieval_backend,
+    open_summarizer,
 )
-from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend
+from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend, Summarizer
 from retrieval_service.retrieval import Retrieval, assemble_retrieval
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
@@ -49,8 +51,10 @@ from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
 from retrieval_service.services.scheduling import Scheduler, drift_watch, rebuilding, reconciling
 from retrieval_service.services.searching import Searcher
+from retrieval_service.services.snapshotting import Snapshotting
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
+from retrieval_service.services.summarizing import Summarizing
 from retrieval_service.services.sweeping import Sweeper
 from retrieval_service.services.switching import Switcher, adopt
 from retrieval_service.services.syncing import Syncer
@@ -92,6 +96,8 @@ class Service:
     switcher: Switcher
     verifier: Verifier
     filler: Filler
+    summarizing: Summarizing
+    snapshotting: Snapshotting
     meter: Meter
     evaluations: Evaluations
     page_tokens: PageTokens
@@ -120,6 +126,8 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             stack.push_async_callback(following.close)
         answerer = await open_answerer(settings)
         stack.push_async_callback(answerer.close)
+        summarizer = await open_summarizer(settings)
+        stack.push_async_callback(summarizer.close)
         if backend := await open_retrieval_backend(settings):
             stack.push_async_callback(backend.close)
         if file_answerer := await open_file_answerer(settings):
@@ -127,7 +135,9 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
         embedders = await register(database, embedder, following, price_table(settings.prices))
-        service = assemble(settings, dsn, database, embedders, answerer, backend, policy, file_answerer)
+        service = assemble(
+            settings, dsn, database, embedders, answerer, summarizer, backend, policy, file_answerer
+        )
         await adopt(database, embedders, service.switcher)
         await service.retrieval.switcher.settle()
         yield service
@@ -139,6 +149,7 @@ def assemble(
     database: Database,
     embedders: Embedders,
     answerer: Answerer,
+    summarizer: Summarizer,
     backend: RetrievalBackend | None,
     policy: ChunkPolicy,
     file_answerer: FileAnswerer | None = None,
@@ -155,6 +166,14 @@ def assemble(
     )
     retrieval = assemble_retrieval(settings, database, searcher, weigher, backend, file_answerer)
     switcher = Switcher(database, embedders)
+    summarizing = Summarizing(
+        database,
+        retrieval.retriever,
+        summarizer,
+        ExtractiveSummarizer(),
+        meter,
+        model_seconds=settings.summary_seconds,
+    )
     importer = Importer(database)
     addresses = source_addresses(settings)
     mender = Mender(database, backend)
@@ -196,6 +215,8 @@ def assemble(
         switcher=switcher,
         verifier=Verifier(database, embedders, switcher),
         filler=Filler(database, embedders, switcher),
+        summarizing=summarizing,
+        snapshotting=Snapshotting(database, summarizing),
         meter=meter,
         evaluations=Evaluations(database),
         page_tokens=PageTokens(page_token_key(settings, dsn)),
@@ -274,6 +295,7 @@ def new_worker(service: Service) -> Worker:
             service.overseer.forget_old,
             service.comparer.look_around,
             service.switcher.drop_outlived,
+            service.snapshotting.look_around,
             *sweeping,
         ],
         companions=[

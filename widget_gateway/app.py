@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from retrieval_service.client import CallFailed, Client, connect
-from widget_gateway import assets, demo, websocket
+from widget_gateway import assets, demo, snapshot_page, websocket
 from widget_gateway.config import Settings, SettingsInvalid, read_settings
 from widget_gateway.gateway import GATEWAY, opened
 
@@ -48,6 +48,7 @@ def build_app(settings: Settings, client: Client) -> web.Application:
     app.on_shutdown.append(drain)
     app.router.add_get("/ws", websocket.handle)
     app.router.add_get("/widget.js", WIDGET.handle)
+    snapshot_page.add_routes(app)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     if settings.demo_shop:

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     session_questions_per_minute: int = Field(default=20, ge=1)
     address_questions_per_minute: int = Field(default=60, ge=1)
     shop_questions_per_day: int = Field(default=10_000, ge=1)
+    address_pages_per_minute: int = Field(default=60, ge=1)
     sockets_per_address: int = Field(default=20, ge=1)
     answers_per_session: int = Field(default=2, ge=1)
     answers_at_once: int = Field(default=500, ge=1)

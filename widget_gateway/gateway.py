@@ -14,11 +14,11 @@ from aiojobs import Scheduler
 
 from retrieval_service.client import Client
 from widget_gateway.access import Shops, Signer
-from widget_gateway.admission import Admission
+from widget_gateway.admission import SECONDS_PER_MINUTE, Admission
 from widget_gateway.config import Settings, random_secret
 from widget_gateway.connection import RESTARTING, Socket
 from widget_gateway.frames import Draining, encode
-from widget_gateway.limits import Seats
+from widget_gateway.limits import Buckets, Seats
 from widget_gateway.rooms import Rooms
 
 SECONDS_PER_DAY = 86_400
@@ -39,6 +39,7 @@ class Gateway:
     rooms: Rooms
     admission: Admission
     seats: Seats
+    pages: Buckets
     scheduler: Scheduler
     sockets: set[Socket] = field(default_factory=set)
     is_draining: bool = False
@@ -85,6 +86,7 @@ async def opened(settings: Settings, client: Client) -> AsyncIterator[Gateway]:
             ),
             admission=Admission(settings),
             seats=Seats(settings.sockets_per_address),
+            pages=Buckets(settings.address_pages_per_minute, period_seconds=SECONDS_PER_MINUTE),
             scheduler=scheduler,
         )
 

@@ -93,6 +93,13 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.DocumentService/PurgeDocuments": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
     "/kladez.v1.DocumentService/UndoImport": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
     "/kladez.v1.SearchService/Search": _question(),
+    "/kladez.v1.SearchService/SummarizeSearch": _question(max_seconds=120.0),
+    "/kladez.v1.SearchService/CreateSnapshot": _question(max_seconds=120.0),
+    "/kladez.v1.SearchService/GetSnapshot": _read(CHANNEL),
+    "/kladez.v1.SearchService/ResolveSnapshot": Policy(scopes=frozenset({CHANNEL}), needs_tenant=False),
+    "/kladez.v1.SearchService/DeleteSnapshot": Policy(
+        scopes=frozenset({TENANT_WRITE, CHANNEL}), needs_tenant=True
+    ),
     "/kladez.v1.AnswerService/StreamAnswer": _question(max_seconds=120.0),
     "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
     "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kladez.v1 import search_service_pb2 as pb
 from kladez.v1 import search_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
+from retrieval_service.api import calls, convert, fields, summaries
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import Usage
+from retrieval_service.domain.summaries import Flavour
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import LEAST_DEPTH, Query
+from retrieval_service.services.snapshotting import Snapshotting
+from retrieval_service.services.summarizing import Summarizing
 
-MAX_QUERY = 2_000
+MAX_READER_KEY = 128
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
 class SearchServicer(pb_grpc.SearchServiceServicer):
     """All pages of a listing take the same number of candidates, so that they do not overlap."""
 
-    def __init__(self, retriever: Retriever, meter: Meter, page_tokens: PageTokens) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        summarizing: Summarizing,
+        snapshotting: Snapshotting,
+        meter: Meter,
+        page_tokens: PageTokens,
+    ) -> None:
         self._retriever = retriever
+        self._summarizing = summarizing
+        self._snapshotting = snapshotting
         self._meter = meter
         self._page_tokens = page_tokens
 
@@ -31,8 +45,8 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
         read = self._page_tokens.read(request.page_token, request, str(tenant_id))
         offset, depth = read or (0, max(LEAST_DEPTH, 2 * size))
         query = Query(
-            text=fields.text("query", request.query, limit=MAX_QUERY),
-            mode=convert.MODES.get(request.mode, convert.MODES[pb.SEARCH_MODE_UNSPECIFIED]),
+            text=fields.text("query", request.query, limit=summaries.MAX_QUERY),
+            mode=summaries.mode(request.mode),
             conditions=fields.conditions(request.filter),
             min_score=min_score(request),
             limit=size,
@@ -51,6 +65,46 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
             language=found.language,
             backend=convert.BACKEND_NUMBERS[found.backend],
         )
+
+    async def SummarizeSearch(
+        self, request: pb.SummarizeSearchRequest, context: Any
+    ) -> pb.SummarizeSearchResponse:
+        flavour = summaries.FLAVOURS.get(request.flavour, Flavour.WEB)
+        summarized = await self._summarizing.summarize(calls.tenant_id(), summaries.wanted(request, flavour))
+        return summaries.response(summarized)
+
+    async def CreateSnapshot(
+        self, request: pb.CreateSnapshotRequest, context: Any
+    ) -> pb.CreateSnapshotResponse:
+        kept, token = await self._snapshotting.create(
+            calls.tenant_id(),
+            summaries.wanted(request, Flavour.WEB),
+            reader_key=fields.text("reader_key", request.reader_key, limit=MAX_READER_KEY),
+            valid_days=summaries.valid_days(request),
+        )
+        return pb.CreateSnapshotResponse(snapshot=summaries.snapshot(kept), token=token)
+
+    async def GetSnapshot(self, request: pb.GetSnapshotRequest, context: Any) -> pb.GetSnapshotResponse:
+        kept = await self._snapshotting.get(
+            calls.tenant_id(), fields.uuid("snapshot_id", request.snapshot_id)
+        )
+        return pb.GetSnapshotResponse(snapshot=summaries.snapshot(kept))
+
+    async def ResolveSnapshot(
+        self, request: pb.ResolveSnapshotRequest, context: Any
+    ) -> pb.ResolveSnapshotResponse:
+        if not TOKEN.fullmatch(request.token):
+            raise fields.refuse("token", "is not a snapshot's token")
+        caller = calls.current().caller
+        kept = await self._snapshotting.resolve(request.token, asked_by=caller and caller.tenant_id)
+        return pb.ResolveSnapshotResponse(snapshot=summaries.snapshot(kept))
+
+    async def DeleteSnapshot(
+        self, request: pb.DeleteSnapshotRequest, context: Any
+    ) -> pb.DeleteSnapshotResponse:
+        snapshot_id = fields.uuid("snapshot_id", request.snapshot_id)
+        await self._snapshotting.delete(calls.tenant_id(), snapshot_id)
+        return pb.DeleteSnapshotResponse()
 
 
 def min_score(request: pb.SearchRequest) -> float:

@@ -13,7 +13,7 @@ from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import common_pb2 as common_pb
 from kladez.v1 import search_service_pb2 as search_pb
 
-from retrieval_service.cli import output
+from retrieval_service.cli import output, summaries
 from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.failures import Failed
 from retrieval_service.cli.options import Options, options_of
@@ -47,12 +47,31 @@ def search(
     mode: Annotated[Mode, typer.Option(help="How to search.")] = Mode.HYBRID,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many passages.")] = 10,
     source_type: SourceTypes = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Say what the passages say.")] = False,
+    snapshot: Annotated[
+        bool, typer.Option("--snapshot", help="Keep the search and its summary; print the link.")
+    ] = False,
+    gateway: Annotated[
+        str, typer.Option(help="The gateway's address, for the link of a snapshot. Default: the token alone.")
+    ] = "",
+    reader: Annotated[str, typer.Option(help="Whose snapshot it is; the former one goes.")] = "cli",
+    days: Annotated[int, typer.Option(min=1, max=30, help="How long a snapshot is kept.")] = 7,
 ) -> None:
     """Find passages."""
     options = options_of(context)
-    request = search_pb.SearchRequest(
-        query=query, mode=mode.wire, page_size=limit, filter=common_pb.Filter(source_types=source_type or ())
-    )
+    wanted = common_pb.Filter(source_types=source_type or ())
+    if snapshot:
+        asked = search_pb.CreateSnapshotRequest(
+            query=query, mode=mode.wire, filter=wanted, reader_key=reader, valid_days=days
+        )
+        summaries.keep(options, asked, gateway=gateway)
+        return
+    if summary:
+        summaries.summarize(
+            options, search_pb.SummarizeSearchRequest(query=query, mode=mode.wire, filter=wanted)
+        )
+        return
+    request = search_pb.SearchRequest(query=query, mode=mode.wire, page_size=limit, filter=wanted)
     response = asyncio.run(_search(options, request))
     if options.as_json:
         output.json_message(response)

@@ -1,13 +1,15 @@
-"""Opens the embedder, the answerers and the retrieval backend that are configured."""
+"""Opens the embedder, the answerers, the summarizer and the retrieval backend that are configured."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
 from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy, local_policy
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
+from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.local.minilm import MiniLM, open_minilm
 from retrieval_service.providers.openai.batching import BatchLimits
 from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
@@ -17,12 +19,15 @@ from retrieval_service.providers.openai.file_search import FileSearchAnswerer
 from retrieval_service.providers.openai.responses import ResponsesAnswerer
 from retrieval_service.providers.openai.store_settings import StoreSettings
 from retrieval_service.providers.openai.streaming import AnswerSettings
+from retrieval_service.providers.openai.summaries import ModelSummarizer
 from retrieval_service.providers.openai.vector_stores import open_vector_stores
-from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend
+from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend, Summarizer
 
 # Room for title and heading beside the chunk, for models with a small window.
 WINDOW_SHARE = 0.8
 OVERLAP_SHARE = 0.1
+# Twelve points in Russian, with their markup.
+SUMMARY_TOKENS = 2_000
 
 
 async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
@@ -79,14 +84,35 @@ def policy_for(max_tokens: int) -> ChunkPolicy:
 
 
 async def open_answerer(settings: Settings) -> Answerer:
+    if is_extractive(settings):
+        return ExtractiveAnswerer()
+    return await open_writer(settings, answer_settings(settings))
+
+
+async def open_summarizer(settings: Settings) -> Summarizer:
+    """Of the same kind as the answerer, with a connection of its own."""
+    if is_extractive(settings):
+        return ExtractiveSummarizer()
+    tokens = max(settings.answer_max_tokens, SUMMARY_TOKENS)
+    return ModelSummarizer(
+        await open_writer(settings, replace(answer_settings(settings), max_output_tokens=tokens))
+    )
+
+
+def is_extractive(settings: Settings) -> bool:
+    """Whether sentences are quoted because no model is configured, or because that is wanted."""
     if settings.answerer not in ("auto", "extractive", "responses", "chat"):
         raise errors.Misconfigured('KLADEZ_ANSWERER must be "auto", "extractive", "responses" or "chat"')
-    if settings.answerer == "extractive" or (settings.answerer == "auto" and not has_openai(settings)):
-        return ExtractiveAnswerer()
+    return settings.answerer == "extractive" or (settings.answerer == "auto" and not has_openai(settings))
+
+
+async def open_writer(
+    settings: Settings, answers: AnswerSettings
+) -> ResponsesAnswerer | ChatCompletionsAnswerer:
     access = openai_access(settings)
     client = await asyncio.to_thread(open_client, access)
     kind = ResponsesAnswerer if writes_responses(settings) else ChatCompletionsAnswerer
-    return kind(client, answer_settings(settings), provider=access.provider)
+    return kind(client, answers, provider=access.provider)
 
 
 async def open_file_answerer(settings: Settings) -> FileAnswerer | None:

@@ -19,6 +19,7 @@ from retrieval_service.domain.remote_files import (
     UploadedFile,
 )
 from retrieval_service.domain.spaces import Embedded, Space
+from retrieval_service.domain.summaries import Draft
 
 
 class Embedder(Protocol):
@@ -47,6 +48,20 @@ class Answerer(Protocol):
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart, None]:
         """Text parts, then exactly one `Ending`; closing the iterator stops the model call at once."""
         ...
+
+    async def close(self) -> None: ...
+
+
+class Summarizer(Protocol):
+    """Writes a summary of fragments as HTML that nobody has checked; `name` is as an answerer's.
+
+    Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def summarize(self, prompt: Prompt) -> Draft: ...
 
     async def close(self) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from retrieval_service.stores import snapshots
 from retrieval_service.stores.database import TenantScope, only
 
 
@@ -42,9 +44,11 @@ DELETE = "DELETE FROM {table} WHERE tenant_id = %(tenant_id)s AND {column} = ANY
 
 async def remove(scope: TenantScope, found: Traces) -> dict[str, int]:
     """How many rows went, by table; what hangs on other rows goes first, so that all of it is counted."""
-    removed: dict[str, int] = {}
+    # Their hits alone tell which summaries were made of them.
+    await snapshots.forget_summaries(scope, found.document_ids)
+    removed: Counter[str] = Counter()
     for table in await _tables(scope, found):
-        removed[table.name] = await _run(scope, DELETE, table)
+        removed[table.name] += await _run(scope, DELETE, table)
     # Deleting a document queues that it is gone, which nobody needs to be told of any more.
     await _run(
         scope, DELETE, _Table(name="document_sync_jobs", column="document_id", ids=[*found.document_ids])
@@ -59,10 +63,10 @@ SELECT count(*) FROM {table} WHERE tenant_id = %(tenant_id)s AND {column} = ANY(
 
 async def remaining(scope: TenantScope, found: Traces) -> dict[str, int]:
     """How many rows still name them, by table."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for table in await _tables(scope, found):
         cursor = await scope.connection.execute(*_statement(scope, COUNT, table))
-        counts[table.name] = only(await cursor.fetchone())[0]
+        counts[table.name] += only(await cursor.fetchone())[0]
     return counts
 
 

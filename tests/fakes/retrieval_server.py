@@ -27,6 +27,8 @@ from grpc_status import rpc_status
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import answer_service_pb2_grpc as answers_grpc
 from kladez.v1 import common_pb2 as common_pb
+from kladez.v1 import search_service_pb2 as search_pb
+from kladez.v1 import search_service_pb2_grpc as search_grpc
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
 
@@ -108,6 +110,7 @@ class FakeRetrieval:
         self.shops: dict[str, tenants_pb.ResolvePublicKeyResponse] = {}
         self.sessions: set[str] = set()
         self.answers: dict[str, answers_pb.Answer] = {}
+        self.snapshots: dict[str, search_pb.Snapshot] = {}
         self.resolve_failure: ScriptedFailure | None = None
         self._script: dict[str, ScriptedAnswer] = {}
         self._refused_as_running: dict[str, int] = {}
@@ -184,6 +187,7 @@ async def running_retrieval_service(
     server = grpc.aio.server()
     tenants_grpc.add_TenantServiceServicer_to_server(Tenants(service), server)
     answers_grpc.add_AnswerServiceServicer_to_server(Answers(service), server)
+    search_grpc.add_SearchServiceServicer_to_server(Searches(service), server)
     await add_health(server)
     service.address = f"127.0.0.1:{server.add_insecure_port(address)}"
     await server.start()
@@ -213,6 +217,23 @@ class Tenants(tenants_grpc.TenantServiceServicer):
             await abort(context, self._service.resolve_failure)
         shop = self._service.shops.get(request.public_key)
         return shop or await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+
+
+class Searches(search_grpc.SearchServiceServicer):
+    """Snapshots by their token, for whoever has the key; no tenant is named."""
+
+    def __init__(self, service: FakeRetrieval) -> None:
+        self._service = service
+
+    async def ResolveSnapshot(  # noqa: N802 - the contract's name
+        self, request: search_pb.ResolveSnapshotRequest, context: Context
+    ) -> search_pb.ResolveSnapshotResponse:
+        await check_key(self._service, context)
+        if self._service.resolve_failure:
+            await abort(context, self._service.resolve_failure)
+        snapshot = self._service.snapshots.get(request.token)
+        found = snapshot or await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        return search_pb.ResolveSnapshotResponse(snapshot=found)
 
 
 class Answers(answers_grpc.AnswerServiceServicer):

@@ -11,6 +11,7 @@ import psycopg
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as insights_pb
+from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import source_service_pb2 as sources_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from psycopg import sql
@@ -45,11 +46,15 @@ class Owned:
     job: jobs.Job
     index_job_id: uuid.UUID
     api_key_id: str
+    snapshot_id: uuid.UUID
+    snapshot_token: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        ids = (self.document_id, self.chunk_id, self.session_id, self.answer_id, self.shop.tenant_id)
-        return (*map(str, ids), self.shop.tenant.public_key, self.shop.tenant.name, "dried in the sun")
+        ids = (self.document_id, self.chunk_id, self.session_id, self.answer_id, self.snapshot_id)
+        tenant = self.shop.tenant
+        names = (tenant.tenant_id, tenant.public_key, tenant.name)
+        return (*map(str, ids), *names, self.snapshot_token, "dried in the sun")
 
 
 async def new_owned(running: Running) -> Owned:
@@ -66,6 +71,10 @@ async def new_owned(running: Running) -> Owned:
     answer = [event async for event in shop.client.stream_answer(asked)][-1].completed.answer
     assert answer.references, "the tenant's own answer must have something to leak"
     await running.client.for_tenant(shop.tenant_id).upsert_source(declared_source())
+    kept = await shop.client.create_snapshot(
+        search_pb.CreateSnapshotRequest(query=QUESTION, reader_key="reader")
+    )
+    assert kept.snapshot.hits, "a snapshot must have something to leak"
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
     await shop.client.record_evaluation(recorded_run())
     await hold_remotely(running, shop, uuid.UUID(stored.document_id))
@@ -80,6 +89,8 @@ async def new_owned(running: Running) -> Owned:
         job=await processing_job(running, shop, uuid.UUID(stored.document_id)),
         index_job_id=await waiting_index_job(running, shop, uuid.UUID(stored.document_id)),
         api_key_id=keys.api_keys[0].api_key_id,
+        snapshot_id=uuid.UUID(kept.snapshot.snapshot_id),
+        snapshot_token=kept.token,
     )
 
 

@@ -182,6 +182,23 @@ RPCS: dict[str, Attempt] = {
         "NOT_FOUND",
     ),
     "SearchService/Search": (lambda _: search_pb.SearchRequest(query=QUESTION), ANSWERED),
+    "SearchService/SummarizeSearch": (lambda _: search_pb.SummarizeSearchRequest(query=QUESTION), ANSWERED),
+    "SearchService/CreateSnapshot": (
+        lambda _: search_pb.CreateSnapshotRequest(query=QUESTION, reader_key="reader"),
+        ANSWERED,
+    ),
+    "SearchService/GetSnapshot": (
+        lambda own: search_pb.GetSnapshotRequest(snapshot_id=str(own.snapshot_id)),
+        "NOT_FOUND",
+    ),
+    "SearchService/ResolveSnapshot": (
+        lambda own: search_pb.ResolveSnapshotRequest(token=own.snapshot_token),
+        "NOT_FOUND",
+    ),
+    "SearchService/DeleteSnapshot": (
+        lambda own: search_pb.DeleteSnapshotRequest(snapshot_id=str(own.snapshot_id)),
+        "NOT_FOUND",
+    ),
     "AnswerService/StreamAnswer": (
         lambda own: answers_pb.StreamAnswerRequest(question="x", session_id=str(own.session_id)),
         "NOT_FOUND",

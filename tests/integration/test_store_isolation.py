@@ -23,6 +23,7 @@ from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
+from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.domain.spaces import Vector
 from retrieval_service.postgres.embedded import Embedded
@@ -45,6 +46,7 @@ from retrieval_service.stores import (
     remote_documents,
     remote_passages,
     selections,
+    snapshots,
     sources,
     spaces,
     standings,
@@ -239,6 +241,34 @@ async def removed_rows(scope: TenantScope, own: Owned) -> int:
 
 async def remaining_rows(scope: TenantScope, own: Owned) -> int:
     return sum((await purges.remaining(scope, traces_of(own))).values())
+
+
+async def kept_hits(scope: TenantScope, own: Owned) -> Sequence[SnapshotHit]:
+    """What is left of a snapshot of another tenant's document."""
+    snapshot = NewSnapshot(
+        id=uuid.uuid4(),
+        reader_key="another reader",
+        token_hash=uuid.uuid4().bytes,
+        query="mine",
+        language="en",
+        summary="mine",
+        summarizer="x",
+        valid_days=1,
+    )
+    hit = SnapshotHit(
+        number=1,
+        document_id=own.document_id,
+        chunk_id=own.chunk_id,
+        source_type="",
+        external_id="",
+        title="",
+        section="",
+        url="",
+        snippet="",
+        score=1.0,
+    )
+    await snapshots.replace(scope, snapshot, [hit])
+    return await snapshots.hits(scope, snapshot.id)
 
 
 def anything(_: object) -> bool:
@@ -479,6 +509,14 @@ STORES: dict[str, Trial] = {
     "purges.traces": (lambda scope, own: traced_chunks(scope, own), NO_ROWS),
     "purges.remove": (lambda scope, own: removed_rows(scope, own), NO_ROWS),
     "purges.remaining": (lambda scope, own: remaining_rows(scope, own), NO_ROWS),
+    "snapshots.replace": (kept_hits, NO_ROWS),
+    "snapshots.get": (lambda scope, own: snapshots.get(scope, own.snapshot_id), NO_ROWS),
+    "snapshots.hits": (lambda scope, own: snapshots.hits(scope, own.snapshot_id), NO_ROWS),
+    "snapshots.delete": (lambda scope, own: snapshots.delete(scope, own.snapshot_id), NO_ROWS),
+    "snapshots.forget_summaries": (
+        lambda scope, own: snapshots.forget_summaries(scope, [own.document_id]),
+        NO_ROWS,
+    ),
     "selections.count": (
         lambda scope, own: selections.count(scope, selected(own)),
         (selections.Selected(count=0, sample=[]),),
@@ -702,6 +740,8 @@ WRITERS = {
     "remote_documents.reset",
     "selections.delete",
     "selections.enqueue",
+    "snapshots.delete",
+    "snapshots.forget_summaries",
     "sync_log.record",
     "usage.add",
     "vector_stores.put",

@@ -32,8 +32,11 @@ class ResponsesAnswerer:
     def name(self) -> str:
         return f"{self._provider}/{self._settings.model}"
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        said = model_input(prompt)
+    def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
+        return self.write(model_input(prompt))
+
+    async def write(self, said: ModelInput) -> AsyncGenerator[AnswerPart]:
+        """As `stream`, for any input."""
         reading = read_events(lambda: self._open(said), self._settings.patience)
         async with aclosing(reading) as events:
             async for event in events:

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from kladez.v1 import common_pb2 as _common_pb2
@@ -48,6 +49,34 @@ SEARCH_MODE_FULL_TEXT: SearchMode.ValueType  # 2
 SEARCH_MODE_HYBRID: SearchMode.ValueType  # 3
 """Both, fused."""
 Global___SearchMode: _TypeAlias = SearchMode  # noqa: Y015
+
+class _SummaryFlavour:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SummaryFlavourEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SummaryFlavour.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUMMARY_FLAVOUR_UNSPECIFIED: _SummaryFlavour.ValueType  # 0
+    """The same as SUMMARY_FLAVOUR_WEB."""
+    SUMMARY_FLAVOUR_WEB: _SummaryFlavour.ValueType  # 1
+    """One p, then one ul of li; in them b, i, code and a, whose href is the address of a reference."""
+    SUMMARY_FLAVOUR_TELEGRAM: _SummaryFlavour.ValueType  # 2
+    """The same for Telegram's parse mode HTML: lines beginning with "• " instead of the list, at most 4,000
+    UTF-16 units of text.
+    """
+
+class SummaryFlavour(_SummaryFlavour, metaclass=_SummaryFlavourEnumTypeWrapper):
+    """Where a summary is shown. Treat unknown values as SUMMARY_FLAVOUR_WEB."""
+
+SUMMARY_FLAVOUR_UNSPECIFIED: SummaryFlavour.ValueType  # 0
+"""The same as SUMMARY_FLAVOUR_WEB."""
+SUMMARY_FLAVOUR_WEB: SummaryFlavour.ValueType  # 1
+"""One p, then one ul of li; in them b, i, code and a, whose href is the address of a reference."""
+SUMMARY_FLAVOUR_TELEGRAM: SummaryFlavour.ValueType  # 2
+"""The same for Telegram's parse mode HTML: lines beginning with "• " instead of the list, at most 4,000
+UTF-16 units of text.
+"""
+Global___SummaryFlavour: _TypeAlias = SummaryFlavour  # noqa: Y015
 
 @_typing.final
 class SearchRequest(_message.Message):
@@ -238,3 +267,420 @@ class SearchHit(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity) -> _WhichOneofReturnType__similarity | None: ...
 
 Global___SearchHit: _TypeAlias = SearchHit  # noqa: Y015
+
+@_typing.final
+class SummarizeSearchRequest(_message.Message):
+    """Request of SummarizeSearch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FLAVOUR_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """Required. 1-2,000 code points."""
+    mode: Global___SearchMode.ValueType
+    """Optional. How to search."""
+    flavour: Global___SummaryFlavour.ValueType
+    """Optional. Where the summary is to be shown."""
+    language: _builtins.str
+    """Optional. ISO 639-1 code of the summary; the query's language when empty."""
+    @_builtins.property
+    def filter(self) -> _common_pb2.Filter:
+        """Optional. Which documents to search."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        mode: Global___SearchMode.ValueType = ...,
+        filter: _common_pb2.Filter | None = ...,
+        flavour: Global___SummaryFlavour.ValueType = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "flavour", b"flavour", "language", b"language", "mode", b"mode", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeSearchRequest: _TypeAlias = SummarizeSearchRequest  # noqa: Y015
+
+@_typing.final
+class SummarizeSearchResponse(_message.Message):
+    """Response of SummarizeSearch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HTML_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    SUMMARIZER_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    html: _builtins.str
+    """The summary, with the numbers of references as [1]. Contradictions between sources are points of their
+    own. One sentence that says so, with the contact, when nothing relevant was found.
+    """
+    language: _builtins.str
+    """ISO 639-1 code of the summary; quotations stay in their own language."""
+    degraded: _builtins.bool
+    """True when the search or the summary could not be made as configured."""
+    degraded_reason: _builtins.str
+    """Why, in words for people; empty unless degraded."""
+    mode: Global___SearchMode.ValueType
+    """The mode that answered."""
+    summarizer: _builtins.str
+    """What wrote it: a model's name, or "extractive" when it is made of quoted sentences; empty when nothing
+    relevant was found.
+    """
+    input_tokens: _builtins.int
+    """Tokens the model read."""
+    output_tokens: _builtins.int
+    """Tokens the model wrote."""
+    @_builtins.property
+    def references(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Reference]:
+        """The passages the summary is made from, at most 40; empty when nothing relevant was found."""
+
+    def __init__(
+        self,
+        *,
+        html: _builtins.str = ...,
+        references: _abc.Iterable[_common_pb2.Reference] | None = ...,
+        language: _builtins.str = ...,
+        degraded: _builtins.bool = ...,
+        degraded_reason: _builtins.str = ...,
+        mode: Global___SearchMode.ValueType = ...,
+        summarizer: _builtins.str = ...,
+        input_tokens: _builtins.int = ...,
+        output_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "degraded_reason", b"degraded_reason", "html", b"html", "input_tokens", b"input_tokens", "language", b"language", "mode", b"mode", "output_tokens", b"output_tokens", "references", b"references", "summarizer", b"summarizer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeSearchResponse: _TypeAlias = SummarizeSearchResponse  # noqa: Y015
+
+@_typing.final
+class CreateSnapshotRequest(_message.Message):
+    """Request of CreateSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    READER_KEY_FIELD_NUMBER: _builtins.int
+    VALID_DAYS_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """Required. 1-2,000 code points."""
+    mode: Global___SearchMode.ValueType
+    """Optional. How to search."""
+    language: _builtins.str
+    """Optional. ISO 639-1 code of the summary; the query's language when empty."""
+    reader_key: _builtins.str
+    """Required. A stable pseudonym of the reader, 1-128 characters; no personal data."""
+    valid_days: _builtins.int
+    """Optional. How long it is kept: 1-30 days, 7 when 0."""
+    @_builtins.property
+    def filter(self) -> _common_pb2.Filter:
+        """Optional. Which documents to search."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        mode: Global___SearchMode.ValueType = ...,
+        filter: _common_pb2.Filter | None = ...,
+        language: _builtins.str = ...,
+        reader_key: _builtins.str = ...,
+        valid_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "language", b"language", "mode", b"mode", "query", b"query", "reader_key", b"reader_key", "valid_days", b"valid_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSnapshotRequest: _TypeAlias = CreateSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class CreateSnapshotResponse(_message.Message):
+    """Response of CreateSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Opens the snapshot, for anybody who has it; never shown again. The gateway's page is /s/{token}."""
+    @_builtins.property
+    def snapshot(self) -> Global___Snapshot:
+        """The snapshot."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___Snapshot | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSnapshotResponse: _TypeAlias = CreateSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class Snapshot(_message.Message):
+    """A search as it was when it was made, without what has gone since."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_ID_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    SUMMARY_HTML_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    SUMMARIZER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    snapshot_id: _builtins.str
+    """The id, a UUID."""
+    query: _builtins.str
+    """The query."""
+    language: _builtins.str
+    """ISO 639-1 code of the summary."""
+    summary_html: _builtins.str
+    """The summary for the web; empty once a document it was made from has gone."""
+    summarizer: _builtins.str
+    """What wrote the summary; see SummarizeSearchResponse.summarizer."""
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___SnapshotHit]:
+        """What the summary was made from; without the documents that have gone."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends."""
+
+    def __init__(
+        self,
+        *,
+        snapshot_id: _builtins.str = ...,
+        query: _builtins.str = ...,
+        language: _builtins.str = ...,
+        summary_html: _builtins.str = ...,
+        hits: _abc.Iterable[Global___SnapshotHit] | None = ...,
+        summarizer: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "hits", b"hits", "language", b"language", "query", b"query", "snapshot_id", b"snapshot_id", "summarizer", b"summarizer", "summary_html", b"summary_html"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
+
+@_typing.final
+class SnapshotHit(_message.Message):
+    """One passage of a snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SECTION_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    SNIPPET_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The number that the summary cites it by; numbers of documents that have gone are missing."""
+    document_id: _builtins.str
+    """The document."""
+    chunk_id: _builtins.str
+    """The chunk inside the document, as it was."""
+    source_type: _builtins.str
+    """The document's source type."""
+    external_id: _builtins.str
+    """The document's id in the caller's own system."""
+    title: _builtins.str
+    """The document's title."""
+    section: _builtins.str
+    """The document's section."""
+    url: _builtins.str
+    """Where the original stands."""
+    snippet: _builtins.str
+    """The passage, at most 2,000 code points."""
+    score: _builtins.float
+    """Relevance in [0, 1]; see SearchHit.score."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        document_id: _builtins.str = ...,
+        chunk_id: _builtins.str = ...,
+        source_type: _builtins.str = ...,
+        external_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        section: _builtins.str = ...,
+        url: _builtins.str = ...,
+        snippet: _builtins.str = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "document_id", b"document_id", "external_id", b"external_id", "number", b"number", "score", b"score", "section", b"section", "snippet", b"snippet", "source_type", b"source_type", "title", b"title", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnapshotHit: _TypeAlias = SnapshotHit  # noqa: Y015
+
+@_typing.final
+class GetSnapshotRequest(_message.Message):
+    """Request of GetSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_ID_FIELD_NUMBER: _builtins.int
+    snapshot_id: _builtins.str
+    """Required. The id."""
+    def __init__(
+        self,
+        *,
+        snapshot_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot_id", b"snapshot_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSnapshotRequest: _TypeAlias = GetSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class GetSnapshotResponse(_message.Message):
+    """Response of GetSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot(self) -> Global___Snapshot:
+        """The snapshot."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___Snapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSnapshotResponse: _TypeAlias = GetSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class ResolveSnapshotRequest(_message.Message):
+    """Request of ResolveSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Required. From CreateSnapshot."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveSnapshotRequest: _TypeAlias = ResolveSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class ResolveSnapshotResponse(_message.Message):
+    """Response of ResolveSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot(self) -> Global___Snapshot:
+        """The snapshot."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Global___Snapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveSnapshotResponse: _TypeAlias = ResolveSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class DeleteSnapshotRequest(_message.Message):
+    """Request of DeleteSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_ID_FIELD_NUMBER: _builtins.int
+    snapshot_id: _builtins.str
+    """Required. The id."""
+    def __init__(
+        self,
+        *,
+        snapshot_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot_id", b"snapshot_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSnapshotRequest: _TypeAlias = DeleteSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSnapshotResponse(_message.Message):
+    """Response of DeleteSnapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSnapshotResponse: _TypeAlias = DeleteSnapshotResponse  # noqa: Y015

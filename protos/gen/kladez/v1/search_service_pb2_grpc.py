@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SearchServiceStub:
-    """Finds passages. Needs the scope `tenant:read` or `channel`.
+    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,74 @@ class SearchServiceStub:
                 request_serializer=kladez_dot_v1_dot_search__service__pb2.SearchRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_search__service__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.SummarizeSearch = channel.unary_unary(
+                '/kladez.v1.SearchService/SummarizeSearch',
+                request_serializer=kladez_dot_v1_dot_search__service__pb2.SummarizeSearchRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_search__service__pb2.SummarizeSearchResponse.FromString,
+                _registered_method=True)
+        self.CreateSnapshot = channel.unary_unary(
+                '/kladez.v1.SearchService/CreateSnapshot',
+                request_serializer=kladez_dot_v1_dot_search__service__pb2.CreateSnapshotRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_search__service__pb2.CreateSnapshotResponse.FromString,
+                _registered_method=True)
+        self.GetSnapshot = channel.unary_unary(
+                '/kladez.v1.SearchService/GetSnapshot',
+                request_serializer=kladez_dot_v1_dot_search__service__pb2.GetSnapshotRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_search__service__pb2.GetSnapshotResponse.FromString,
+                _registered_method=True)
+        self.ResolveSnapshot = channel.unary_unary(
+                '/kladez.v1.SearchService/ResolveSnapshot',
+                request_serializer=kladez_dot_v1_dot_search__service__pb2.ResolveSnapshotRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_search__service__pb2.ResolveSnapshotResponse.FromString,
+                _registered_method=True)
+        self.DeleteSnapshot = channel.unary_unary(
+                '/kladez.v1.SearchService/DeleteSnapshot',
+                request_serializer=kladez_dot_v1_dot_search__service__pb2.DeleteSnapshotRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_search__service__pb2.DeleteSnapshotResponse.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
-    """Finds passages. Needs the scope `tenant:read` or `channel`.
+    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`.
     """
 
     def Search(self, request, context):
         """Ranks passages for a query, always inside one tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeSearch(self, request, context):
+        """Says in HTML what the passages found say: a sentence or two, then points with the numbers of their sources.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSnapshot(self, request, context):
+        """Searches, summarises and keeps both for a reader, in the place of the reader's former snapshot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSnapshot(self, request, context):
+        """Returns a snapshot by its id; NOT_FOUND once it has expired, was deleted or has a successor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveSnapshot(self, request, context):
+        """Returns a snapshot by its token, of whichever tenant. Needs the scope `channel`; names no tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSnapshot(self, request, context):
+        """Deletes a snapshot. Needs the scope `tenant:write` or `channel`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +121,31 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     request_deserializer=kladez_dot_v1_dot_search__service__pb2.SearchRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_search__service__pb2.SearchResponse.SerializeToString,
             ),
+            'SummarizeSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeSearch,
+                    request_deserializer=kladez_dot_v1_dot_search__service__pb2.SummarizeSearchRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_search__service__pb2.SummarizeSearchResponse.SerializeToString,
+            ),
+            'CreateSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSnapshot,
+                    request_deserializer=kladez_dot_v1_dot_search__service__pb2.CreateSnapshotRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_search__service__pb2.CreateSnapshotResponse.SerializeToString,
+            ),
+            'GetSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSnapshot,
+                    request_deserializer=kladez_dot_v1_dot_search__service__pb2.GetSnapshotRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_search__service__pb2.GetSnapshotResponse.SerializeToString,
+            ),
+            'ResolveSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveSnapshot,
+                    request_deserializer=kladez_dot_v1_dot_search__service__pb2.ResolveSnapshotRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_search__service__pb2.ResolveSnapshotResponse.SerializeToString,
+            ),
+            'DeleteSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSnapshot,
+                    request_deserializer=kladez_dot_v1_dot_search__service__pb2.DeleteSnapshotRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_search__service__pb2.DeleteSnapshotResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'kladez.v1.SearchService', rpc_method_handlers)
@@ -70,7 +155,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SearchService:
-    """Finds passages. Needs the scope `tenant:read` or `channel`.
+    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`.
     """
 
     @staticmethod
@@ -90,6 +175,141 @@ class SearchService:
             '/kladez.v1.SearchService/Search',
             kladez_dot_v1_dot_search__service__pb2.SearchRequest.SerializeToString,
             kladez_dot_v1_dot_search__service__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SearchService/SummarizeSearch',
+            kladez_dot_v1_dot_search__service__pb2.SummarizeSearchRequest.SerializeToString,
+            kladez_dot_v1_dot_search__service__pb2.SummarizeSearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SearchService/CreateSnapshot',
+            kladez_dot_v1_dot_search__service__pb2.CreateSnapshotRequest.SerializeToString,
+            kladez_dot_v1_dot_search__service__pb2.CreateSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SearchService/GetSnapshot',
+            kladez_dot_v1_dot_search__service__pb2.GetSnapshotRequest.SerializeToString,
+            kladez_dot_v1_dot_search__service__pb2.GetSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SearchService/ResolveSnapshot',
+            kladez_dot_v1_dot_search__service__pb2.ResolveSnapshotRequest.SerializeToString,
+            kladez_dot_v1_dot_search__service__pb2.ResolveSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.SearchService/DeleteSnapshot',
+            kladez_dot_v1_dot_search__service__pb2.DeleteSnapshotRequest.SerializeToString,
+            kladez_dot_v1_dot_search__service__pb2.DeleteSnapshotResponse.FromString,
             options,
             channel_credentials,
             insecure,

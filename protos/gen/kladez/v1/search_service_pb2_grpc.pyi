@@ -13,14 +13,24 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SearchServiceStub:
-    """Finds passages. Needs the scope `tenant:read` or `channel`."""
+    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Search: _aio.UnaryUnaryMultiCallable[_search_service_pb2.SearchRequest, _search_service_pb2.SearchResponse]
     """Ranks passages for a query, always inside one tenant."""
+    SummarizeSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.SummarizeSearchRequest, _search_service_pb2.SummarizeSearchResponse]
+    """Says in HTML what the passages found say: a sentence or two, then points with the numbers of their sources."""
+    CreateSnapshot: _aio.UnaryUnaryMultiCallable[_search_service_pb2.CreateSnapshotRequest, _search_service_pb2.CreateSnapshotResponse]
+    """Searches, summarises and keeps both for a reader, in the place of the reader's former snapshot."""
+    GetSnapshot: _aio.UnaryUnaryMultiCallable[_search_service_pb2.GetSnapshotRequest, _search_service_pb2.GetSnapshotResponse]
+    """Returns a snapshot by its id; NOT_FOUND once it has expired, was deleted or has a successor."""
+    ResolveSnapshot: _aio.UnaryUnaryMultiCallable[_search_service_pb2.ResolveSnapshotRequest, _search_service_pb2.ResolveSnapshotResponse]
+    """Returns a snapshot by its token, of whichever tenant. Needs the scope `channel`; names no tenant."""
+    DeleteSnapshot: _aio.UnaryUnaryMultiCallable[_search_service_pb2.DeleteSnapshotRequest, _search_service_pb2.DeleteSnapshotResponse]
+    """Deletes a snapshot. Needs the scope `tenant:write` or `channel`."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Finds passages. Needs the scope `tenant:read` or `channel`."""
+    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`."""
 
     @_abc_1.abstractmethod
     def Search(
@@ -29,5 +39,45 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_search_service_pb2.SearchRequest, _abc.Awaitable[_search_service_pb2.SearchResponse]],
     ) -> _abc.Awaitable[_search_service_pb2.SearchResponse]:
         """Ranks passages for a query, always inside one tenant."""
+
+    @_abc_1.abstractmethod
+    def SummarizeSearch(
+        self,
+        request: _search_service_pb2.SummarizeSearchRequest,
+        context: _aio.ServicerContext[_search_service_pb2.SummarizeSearchRequest, _abc.Awaitable[_search_service_pb2.SummarizeSearchResponse]],
+    ) -> _abc.Awaitable[_search_service_pb2.SummarizeSearchResponse]:
+        """Says in HTML what the passages found say: a sentence or two, then points with the numbers of their sources."""
+
+    @_abc_1.abstractmethod
+    def CreateSnapshot(
+        self,
+        request: _search_service_pb2.CreateSnapshotRequest,
+        context: _aio.ServicerContext[_search_service_pb2.CreateSnapshotRequest, _abc.Awaitable[_search_service_pb2.CreateSnapshotResponse]],
+    ) -> _abc.Awaitable[_search_service_pb2.CreateSnapshotResponse]:
+        """Searches, summarises and keeps both for a reader, in the place of the reader's former snapshot."""
+
+    @_abc_1.abstractmethod
+    def GetSnapshot(
+        self,
+        request: _search_service_pb2.GetSnapshotRequest,
+        context: _aio.ServicerContext[_search_service_pb2.GetSnapshotRequest, _abc.Awaitable[_search_service_pb2.GetSnapshotResponse]],
+    ) -> _abc.Awaitable[_search_service_pb2.GetSnapshotResponse]:
+        """Returns a snapshot by its id; NOT_FOUND once it has expired, was deleted or has a successor."""
+
+    @_abc_1.abstractmethod
+    def ResolveSnapshot(
+        self,
+        request: _search_service_pb2.ResolveSnapshotRequest,
+        context: _aio.ServicerContext[_search_service_pb2.ResolveSnapshotRequest, _abc.Awaitable[_search_service_pb2.ResolveSnapshotResponse]],
+    ) -> _abc.Awaitable[_search_service_pb2.ResolveSnapshotResponse]:
+        """Returns a snapshot by its token, of whichever tenant. Needs the scope `channel`; names no tenant."""
+
+    @_abc_1.abstractmethod
+    def DeleteSnapshot(
+        self,
+        request: _search_service_pb2.DeleteSnapshotRequest,
+        context: _aio.ServicerContext[_search_service_pb2.DeleteSnapshotRequest, _abc.Awaitable[_search_service_pb2.DeleteSnapshotResponse]],
+    ) -> _abc.Awaitable[_search_service_pb2.DeleteSnapshotResponse]:
+        """Deletes a snapshot. Needs the scope `tenant:write` or `channel`."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,78 @@
+"""Requests for summaries and snapshots, read from messages of the contract, and their answers as such."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from kladez.v1 import search_service_pb2 as pb
+
+from retrieval_service.api import convert, fields
+from retrieval_service.domain.snapshots import SnapshotHit
+from retrieval_service.domain.summaries import Flavour
+from retrieval_service.domain.summary_blocks import MOST_BLOCKS
+from retrieval_service.services.searching import Mode, Query
+from retrieval_service.services.snapshotting import Kept
+from retrieval_service.services.summarizing import Request, Summarized
+
+MAX_QUERY = 2_000
+VALID_DAYS = 7
+MAX_VALID_DAYS = 30
+
+FLAVOURS = {
+    pb.SUMMARY_FLAVOUR_WEB: Flavour.WEB,
+    pb.SUMMARY_FLAVOUR_TELEGRAM: Flavour.TELEGRAM,
+}
+
+
+def wanted(request: pb.SummarizeSearchRequest | pb.CreateSnapshotRequest, flavour: Flavour) -> Request:
+    query = Query(
+        text=fields.text("query", request.query, limit=MAX_QUERY),
+        mode=mode(request.mode),
+        conditions=fields.conditions(request.filter),
+        limit=MOST_BLOCKS,
+        depth=2 * MOST_BLOCKS,
+    )
+    return Request(query=query, flavour=flavour, language=fields.language("language", request.language))
+
+
+def response(summarized: Summarized) -> pb.SummarizeSearchResponse:
+    return pb.SummarizeSearchResponse(
+        html=summarized.html,
+        references=[convert.reference(one) for one in summarized.references],
+        language=summarized.language,
+        degraded=bool(summarized.degraded_reason),
+        degraded_reason=summarized.degraded_reason,
+        mode=convert.MODE_NUMBERS[summarized.mode],
+        summarizer=summarized.summarizer,
+        input_tokens=summarized.ending.input_tokens,
+        output_tokens=summarized.ending.output_tokens,
+    )
+
+
+def mode(number: pb.SearchMode.ValueType) -> Mode:
+    return convert.MODES.get(number, Mode.HYBRID)
+
+
+def valid_days(request: pb.CreateSnapshotRequest) -> int:
+    if not 0 <= request.valid_days <= MAX_VALID_DAYS:
+        raise fields.refuse("valid_days", f"must be 1-{MAX_VALID_DAYS}, or 0 for {VALID_DAYS}")
+    return request.valid_days or VALID_DAYS
+
+
+def snapshot(kept: Kept) -> pb.Snapshot:
+    row = kept.snapshot
+    return pb.Snapshot(
+        snapshot_id=str(row.id),
+        query=row.query,
+        language=row.language,
+        summary_html=row.summary,
+        hits=[snapshot_hit(one) for one in kept.hits],
+        summarizer=row.summarizer,
+        create_time=convert.timestamp(row.created_at),
+        expire_time=convert.timestamp(row.expires_at),
+    )
+
+
+def snapshot_hit(one: SnapshotHit) -> pb.SnapshotHit:
+    ids = {"document_id": str(one.document_id), "chunk_id": str(one.chunk_id)}
+    return pb.SnapshotHit(**{**asdict(one), **ids})

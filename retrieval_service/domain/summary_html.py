@@ -1,0 +1,180 @@
+"""Reads a summary out of any HTML and writes it as the web or Telegram may show it; nothing else gets through."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Mapping, Sequence
+from html.parser import HTMLParser
+
+import nh3
+
+from retrieval_service.domain.fragments import Fragment
+from retrieval_service.domain.summaries import Flavour, Statement, Summary
+
+# More than any summary that keeps the form; a runaway model is not read to its end.
+MAX_DRAFT = 40_000
+# Telegram takes 4,096 UTF-16 units of text in a message; the rest is for whoever adds a line.
+MAX_TELEGRAM = 4_000
+
+_INLINE = {"b": "b", "strong": "b", "i": "i", "em": "i", "code": "code"}
+_BLOCKS = {"p", "ul", "ol", "li"}
+_WEB_TAGS = {"p", "ul", "li", "b", "i", "code", "a"}
+_HIDDEN = {
+    *("script", "style", "title", "iframe", "noframes", "noembed", "noscript", "object", "template"),
+    *("svg", "math", "textarea", "select", "audio", "video", "canvas"),
+}
+_FENCE = re.compile(r"\A\s*```\w*\s*|\s*```\s*\Z")
+_CITATION = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*[^)\s]*[^)\n]*\)")
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|tg:|javascript:)[^\s<>\"'«»“”]+", re.IGNORECASE)
+_ADDRESS_END = ".,;:!?)…"
+
+
+def read_summary(source: str, fragments: Sequence[Fragment]) -> Summary:
+    """Paragraphs before the first item are the lead; links and addresses that no fragment has are left out."""
+    urls = frozenset(web_urls(fragments).values())
+    cleaned = nh3.clean(
+        _FENCE.sub("", source[:MAX_DRAFT]),
+        tags=_BLOCKS | set(_INLINE) | {"a"},
+        clean_content_tags=_HIDDEN,
+        attributes={"a": {"href"}},
+        attribute_filter=lambda _element, _name, value: value if value in urls else None,
+        link_rel=None,
+        url_schemes={"http", "https"},
+    )
+    reader = _Reader(addresses_in(fragments))
+    reader.feed(cleaned)
+    reader.close()
+    known = {fragment.number for fragment in fragments}
+    points = [_statement(point, known) for point in reader.points]
+    return Summary(lead=_statement(" ".join(reader.lead), known), points=tuple(points))
+
+
+def write_summary(summary: Summary, fragments: Sequence[Fragment], flavour: Flavour) -> str:
+    """Numbers are links where their document has an address on the web."""
+    urls = web_urls(fragments)
+    if flavour is Flavour.TELEGRAM:
+        return _telegram(summary, urls)
+    points = "".join(f"<li>{_cited(point, urls)}</li>" for point in summary.points)
+    items = f"<ul>{points}</ul>" if points else ""
+    return clean_web(f"<p>{_cited(summary.lead, urls)}</p>{items}", urls.values())
+
+
+def clean_web(source: str, urls: Collection[str]) -> str:
+    """The last door: whatever is written, only these elements and these links leave."""
+    return nh3.clean(
+        source,
+        tags=_WEB_TAGS,
+        clean_content_tags=_HIDDEN,
+        attributes={"a": {"href"}},
+        attribute_filter=lambda _element, name, value: value if name == "rel" or value in urls else None,
+        link_rel="noopener noreferrer",
+        url_schemes={"http", "https"},
+    )
+
+
+def web_urls(fragments: Sequence[Fragment]) -> dict[int, str]:
+    """Addresses by number, of those documents that have one anybody can open."""
+    return {
+        fragment.number: fragment.url
+        for fragment in fragments
+        if re.match(r"https?://[^\s\"'<>]+\Z", fragment.url, re.IGNORECASE)
+    }
+
+
+def addresses_in(fragments: Sequence[Fragment]) -> frozenset[str]:
+    """The documents' own, and those that stand in their texts."""
+    written = (found for fragment in fragments for found in _ADDRESS.findall(fragment.text))
+    own = (fragment.url for fragment in fragments if fragment.url)
+    return frozenset(address.rstrip(_ADDRESS_END) for address in (*written, *own))
+
+
+class _Reader(HTMLParser):
+    """For the well-formed output of nh3 only; gathers inline HTML by block."""
+
+    def __init__(self, addresses: Collection[str]) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lead: list[str] = []
+        self.points: list[str] = []
+        self._addresses = addresses
+        self._pieces: list[str] = []
+        self._open: list[str] = []
+        self._items = 0
+        self._has_items = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BLOCKS:
+            self._end_block()
+            self._items += tag == "li"
+            self._has_items |= tag == "li"
+            return
+        href = dict(attrs).get("href")
+        if tag == "a" and href:
+            self._begin("a", f'<a href="{html.escape(href)}">')
+        elif tag in _INLINE:
+            self._begin(_INLINE[tag], f"<{_INLINE[tag]}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self._end_block()
+            self._items -= tag == "li"
+        elif self._open and self._open[-1] == _INLINE.get(tag, tag):
+            self._pieces.append(f"</{self._open.pop()}>")
+
+    def handle_data(self, data: str) -> None:
+        self._pieces.append(html.escape(self._without_foreign(data), quote=False))
+
+    def close(self) -> None:
+        super().close()
+        self._end_block()
+
+    def _begin(self, name: str, start: str) -> None:
+        self._open.append(name)
+        self._pieces.append(start)
+
+    def _end_block(self) -> None:
+        """Elements left open end here: a statement is whole by itself."""
+        while self._open:
+            self._pieces.append(f"</{self._open.pop()}>")
+        block, self._pieces = " ".join("".join(self._pieces).split()), []
+        if block and self._items:
+            self.points.append(block)
+        elif block and not self._has_items:
+            self.lead.append(block)
+
+    def _without_foreign(self, text: str) -> str:
+        return _ADDRESS.sub(self._own_address, _MARKDOWN_LINK.sub(r"\1", text))
+
+    def _own_address(self, found: re.Match[str]) -> str:
+        address = found[0].rstrip(_ADDRESS_END)
+        return found[0] if address in self._addresses else found[0][len(address) :]
+
+
+def _statement(inline: str, known: Collection[int]) -> Statement:
+    """Takes the citations out of the text; numbers nobody was given are dropped."""
+    cited = [int(number) for found in _CITATION.findall(inline) for number in re.findall(r"\d+", found)]
+    numbers = tuple(number for number in dict.fromkeys(cited) if number in known)
+    text = re.sub(r"<(b|i|code|a)(?: [^>]*)?>\s*</\1>", "", _CITATION.sub("", inline))
+    return Statement(html=text.strip(), numbers=numbers)
+
+
+def _cited(statement: Statement, urls: Mapping[int, str]) -> str:
+    marks = "".join(_mark(number, urls.get(number, "")) for number in statement.numbers)
+    return f"{statement.html} {marks}".strip()
+
+
+def _mark(number: int, url: str) -> str:
+    return f'<a href="{html.escape(url)}">[{number}]</a>' if url else f"[{number}]"
+
+
+def _telegram(summary: Summary, urls: Mapping[int, str]) -> str:
+    """Lines instead of a list; the last points go when the message would be too long."""
+    lead, lines = _cited(summary.lead, urls), [f"• {_cited(point, urls)}" for point in summary.points]
+    while len(lines) > 1 and _units("\n".join((lead, *lines))) > MAX_TELEGRAM:
+        lines.pop()
+    return "\n\n".join(part for part in (lead, "\n".join(lines)) if part)
+
+
+def _units(source: str) -> int:
+    return len(Statement(html=source).text.encode("utf-16-le")) // 2

@@ -1,0 +1,79 @@
+"""Brings a summary into its form: a sentence or two, then at most twelve points that all name a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from retrieval_service.domain.sentences import split_sentences
+from retrieval_service.domain.summaries import (
+    LEAST_POINTS,
+    MAX_LEAD,
+    MAX_LEAD_SENTENCES,
+    MAX_POINT,
+    MOST_POINTS,
+    Statement,
+    Summary,
+    plain,
+)
+from retrieval_service.domain.summary_blocks import cut_at_sentence
+from retrieval_service.domain.words import words
+
+# Points that share so much of the shorter one's words say the same.
+_ALIKE_SHARE = 0.7
+
+
+def in_form(summary: Summary) -> Summary | None:
+    """None when there is no lead or no point with a source: that is no summary any more."""
+    points = _distinct(_shortened(point, MAX_POINT) for point in summary.points if point.numbers)
+    lead = _short_lead(summary.lead)
+    if not lead.text.strip() or not points:
+        return None
+    return Summary(lead=lead, points=tuple(points[:MOST_POINTS]))
+
+
+def is_short(summary: Summary) -> bool:
+    """Whether the sources may hold more than it says."""
+    return len(summary.points) < LEAST_POINTS
+
+
+def filled(summary: Summary, spare: Sequence[Statement]) -> Summary:
+    """With as many of the spare points as it lacks, none of which says again what is there."""
+    own = len(summary.points)
+    points = _distinct((*summary.points, *spare))
+    return Summary(lead=summary.lead, points=tuple(points[: max(own, LEAST_POINTS)]))
+
+
+def _short_lead(lead: Statement) -> Statement:
+    sentences = split_sentences(lead.text)
+    if len(sentences) <= MAX_LEAD_SENTENCES:
+        return _shortened(lead, MAX_LEAD)
+    text = lead.text[: sentences[MAX_LEAD_SENTENCES - 1].end]
+    return _shortened(plain(text.strip(), lead.numbers), MAX_LEAD)
+
+
+def _shortened(statement: Statement, limit: int) -> Statement:
+    """What is too long loses its markup with its end."""
+    if len(statement.text) <= limit:
+        return statement
+    return plain(cut_at_sentence(statement.text, limit), statement.numbers)
+
+
+def _distinct(statements: Iterable[Statement]) -> list[Statement]:
+    kept: list[Statement] = []
+    for statement in statements:
+        if statement.text.strip() and not any(_are_alike(statement, other) for other in kept):
+            kept.append(statement)
+    return kept
+
+
+def _are_alike(one: Statement, other: Statement) -> bool:
+    """Numbers count as words: "300 roubles" and "500 roubles" are two points."""
+    mine, others = set(words(one.text)), set(words(other.text))
+    if _digits(mine) != _digits(others):
+        return False
+    shorter = min(len(mine), len(others))
+    return shorter > 0 and len(mine & others) >= _ALIKE_SHARE * shorter
+
+
+def _digits(said: set[str]) -> set[str]:
+    return {word for word in said if any(map(str.isdigit, word))}
