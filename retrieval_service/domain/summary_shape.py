@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from retrieval_service.domain.fragments import FinishReason, Fragment
 from retrieval_service.domain.sentences import split_sentences
 from retrieval_service.domain.summaries import (
     LEAST_POINTS,
@@ -11,15 +12,27 @@ from retrieval_service.domain.summaries import (
     MAX_LEAD_SENTENCES,
     MAX_POINT,
     MOST_POINTS,
+    Draft,
     Statement,
     Summary,
     plain,
 )
 from retrieval_service.domain.summary_blocks import cut_at_sentence
+from retrieval_service.domain.summary_html import read_summary
 from retrieval_service.domain.words import words
 
 # Points that share so much of the shorter one's words say the same.
 _ALIKE_SHARE = 0.7
+
+
+def read_draft(draft: Draft, fragments: Sequence[Fragment]) -> Summary | None:
+    """None when it does not hold the form; a point that was cut off is left out."""
+    if draft.ending.finish_reason is FinishReason.POLICY:
+        return None
+    summary = read_summary(draft.html, fragments)
+    if draft.ending.finish_reason is FinishReason.LENGTH:
+        summary = Summary(lead=summary.lead, points=summary.points[:-1])
+    return in_form(summary)
 
 
 def in_form(summary: Summary) -> Summary | None:

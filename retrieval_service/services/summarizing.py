@@ -18,8 +18,8 @@ from retrieval_service.domain.records import Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.domain.summaries import Draft, Flavour, Summary
 from retrieval_service.domain.summary_blocks import MOST_BLOCKS, limited
-from retrieval_service.domain.summary_html import read_summary, write_summary
-from retrieval_service.domain.summary_shape import filled, in_form, is_short
+from retrieval_service.domain.summary_html import write_summary
+from retrieval_service.domain.summary_shape import filled, is_short, read_draft
 from retrieval_service.providers.ports import Summarizer
 from retrieval_service.services.answering import default_language
 from retrieval_service.services.metering import Meter
@@ -122,7 +122,7 @@ class Summarizing:
 
     async def _write(self, asked: Prompt) -> _Written:
         draft, reason = await self._drafted(asked)
-        summary = await asyncio.to_thread(read, draft, asked.fragments) if draft else None
+        summary = await asyncio.to_thread(read_draft, draft, asked.fragments) if draft else None
         if draft and summary:
             filled_up = await self._filled(summary, asked)
             return _Written(summary=filled_up, summarizer=self._summarizer.name, ending=draft.ending)
@@ -148,13 +148,13 @@ class Summarizing:
         """A model that is too brief is helped out by quotations."""
         if not is_short(summary) or self._summarizer.name == self._fallback.name:
             return summary
-        spare = await asyncio.to_thread(read, await self._fallback.summarize(asked), asked.fragments)
+        spare = await asyncio.to_thread(read_draft, await self._fallback.summarize(asked), asked.fragments)
         return filled(summary, spare.points) if spare else summary
 
     async def _quoted(self, asked: Prompt, reason: str, paid: Draft | None) -> _Written:
         """What the model used is paid for, also when nothing came of it."""
         draft = await self._fallback.summarize(asked)
-        summary = await asyncio.to_thread(read, draft, asked.fragments)
+        summary = await asyncio.to_thread(read_draft, draft, asked.fragments)
         name = self._fallback.name if summary else ""
         ending = paid.ending if paid else draft.ending
         return _Written(summary=summary, summarizer=name, ending=ending, reason=reason)
@@ -162,16 +162,6 @@ class Summarizing:
     def _count(self, tenant_id: UUID, ending: Ending) -> None:
         amounts = Usage(searches=1, input_tokens=ending.input_tokens, output_tokens=ending.output_tokens)
         self._meter.count_answer(tenant_id, self._summarizer.name, amounts)
-
-
-def read(draft: Draft, fragments: Sequence[Fragment]) -> Summary | None:
-    """None when it does not hold the form; a point that was cut off is left out."""
-    if draft.ending.finish_reason is FinishReason.POLICY:
-        return None
-    summary = read_summary(draft.html, fragments)
-    if draft.ending.finish_reason is FinishReason.LENGTH:
-        summary = Summary(lead=summary.lead, points=summary.points[:-1])
-    return in_form(summary)
 
 
 def show(summary: Summary | None, asked: Prompt, flavour: Flavour) -> str:

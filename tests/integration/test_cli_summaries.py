@@ -51,11 +51,11 @@ async def test_summary_is_text_for_people_and_html_as_json(
     running: Running, shop: Shop, tmp_path: Path
 ) -> None:
     printed = await kladez(running, shop, tmp_path, "--summary")
-    assert "- Lamps & bulbs may be returned. [1]\n" in printed
+    assert "- Returns — Lamps & bulbs may be returned. [1]\n" in printed
     assert "[1] Returns  article/returns\n" in printed
     assert "<" not in printed
     told = json.loads(await kladez(running, shop, tmp_path, "--summary", "--json"))
-    assert "<li>Lamps &amp; bulbs may be returned. [1]</li>" in told["html"]
+    assert "<li><b>Returns</b> — Lamps &amp; bulbs may be returned. [1]</li>" in told["html"]
 
 
 async def test_snapshot_prints_a_link_that_opens_it(running: Running, shop: Shop, tmp_path: Path) -> None:

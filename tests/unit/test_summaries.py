@@ -34,10 +34,10 @@ from retrieval_service.domain.summary_html import (
     web_urls,
     write_summary,
 )
-from retrieval_service.domain.summary_shape import filled, in_form
+from retrieval_service.domain.summary_shape import filled, in_form, read_draft
+from retrieval_service.domain.templates import render_faq
 from retrieval_service.providers.local.extractive_summaries import compose
 from retrieval_service.providers.openai.prompting import summary_input
-from retrieval_service.services.summarizing import read
 
 URL = "https://shop.example/returns"
 ELEMENT = re.compile(r"<(/?)([a-z0-9]+)([^>]*)>")
@@ -200,10 +200,10 @@ def test_brief_summary_is_filled_with_what_it_does_not_say() -> None:
 def test_point_that_the_length_limit_cut_is_left_out_and_a_refusal_is_no_summary() -> None:
     cut = Draft(html=GOOD, ending=Ending(finish_reason=FinishReason.LENGTH))
     refused = Draft(html=GOOD, ending=Ending(finish_reason=FinishReason.POLICY))
-    summary = read(cut, SOURCES)
+    summary = read_draft(cut, SOURCES)
     assert summary
     assert len(summary.points) == 2
-    assert read(refused, SOURCES) is None
+    assert read_draft(refused, SOURCES) is None
 
 
 # --- what goes to the model
@@ -299,6 +299,19 @@ def test_extractive_points_are_quotations() -> None:
     for point in summary.points:
         [number] = point.numbers
         assert point.text in FACTS[number - 1].text
+
+
+def test_first_quotation_of_a_source_names_its_question() -> None:
+    faq = render_faq(
+        question="In what time can a lamp be returned?",
+        answer="Within 14 days. It must be clean.",
+        language="en",
+    )
+    summary = read_summary(compose(prompt("return a lamp", fragment(1, faq))), FACTS)
+    assert [point.html for point in summary.points] == [
+        "<b>In what time can a lamp be returned?</b> Within 14 days.",
+        "It must be clean.",
+    ]
 
 
 def test_without_a_sentence_there_is_no_summary() -> None:

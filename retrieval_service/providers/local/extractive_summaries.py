@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from retrieval_service.domain.contradictions import Contradiction, contradictions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
@@ -15,8 +15,9 @@ from retrieval_service.domain.summaries import LEAST_POINTS, MOST_POINTS, Draft
 from retrieval_service.domain.summary_phrases import disagreement_text, lead_text
 
 MOST_DISAGREEMENTS = 3
-MOST_OF_ONE_SOURCE = 4
+MOST_OF_ONE_SOURCE = 3
 MOST_OF_ONE_PRODUCT = 2
+MAX_TITLE = 100
 
 # Beyond the fewest points a quote is worth adding when it comes this close to the best one.
 _LEAST_SHARE = 0.4
@@ -45,7 +46,7 @@ def compose(prompt: Prompt) -> str:
     told = [quote for pair in disputed for quote in (pair.one, pair.other)]
     chosen = _chosen(_ranked(prompt, quotes), told, MOST_POINTS - len(disputed))
     points = [
-        *(_point(quote.text, quote) for quote in _in_reading_order(chosen)),
+        *_quoted(_in_reading_order(chosen)),
         *(_disagreement(prompt.language, pair) for pair in disputed),
     ]
     if not points:
@@ -87,11 +88,30 @@ def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
     return sorted(chosen, key=lambda quote: (ranks[quote.fragment.number], quote.position))
 
 
+def _quoted(quotes: Sequence[Quote]) -> Iterator[str]:
+    """The first quote of a source names what it is about: "Within 14 days." says nothing by itself."""
+    previous = 0
+    for quote in quotes:
+        title = "" if quote.fragment.number == previous else _title(quote)
+        previous = quote.fragment.number
+        yield _point(quote.text, quote, title=title)
+
+
+def _title(quote: Quote) -> str:
+    """The question or the title above the quote; a product's own text begins with its name."""
+    title = "" if quote.source is Source.PRODUCT else quote.topic.partition("\n")[0].strip()
+    return title if len(title) <= MAX_TITLE and title not in quote.text else ""
+
+
 def _disagreement(language: str, pair: Contradiction) -> str:
     said = disagreement_text(language, pair.one.text, pair.other.text)
     return _point(said, pair.one, pair.other)
 
 
-def _point(text: str, *quotes: Quote) -> str:
+def _point(text: str, *quotes: Quote, title: str = "") -> str:
     marks = "".join(f"[{number}]" for number in dict.fromkeys(quote.fragment.number for quote in quotes))
-    return f"<li>{html.escape(text, quote=False)} {marks}</li>"
+    said = html.escape(text, quote=False)
+    if title:
+        between = " " if title.endswith(("?", "!", ".", "…", ":")) else " — "
+        said = f"<b>{html.escape(title, quote=False)}</b>{between}{said}"
+    return f"<li>{said} {marks}</li>"
