@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=0, le=32)] = 1
     pool_size: Annotated[int, Field(ge=2, le=64)] = 8
     page_token_key: SecretStr | None = None
+    safety_key: SecretStr | None = None
     shutdown_seconds: Annotated[float, Field(gt=0)] = 10.0
 
     embedder: str = "auto"

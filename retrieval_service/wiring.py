@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.change_runner import ChangeRunner
@@ -16,6 +18,7 @@ from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.costs import PriceTable, price_table
+from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
@@ -210,7 +213,13 @@ def assemble(
         retrieval=retrieval,
         comparer=Comparer(database),
         answering=Answering(
-            database, retrieval.retriever, retrieval.chooser, answerer, meter, retrieval.answerer
+            database,
+            retrieval.retriever,
+            retrieval.chooser,
+            answerer,
+            meter,
+            Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn)),
+            retrieval.answerer,
         ),
         switcher=switcher,
         verifier=Verifier(database, embedders, switcher),
@@ -219,7 +228,7 @@ def assemble(
         snapshotting=Snapshotting(database, summarizing),
         meter=meter,
         evaluations=Evaluations(database),
-        page_tokens=PageTokens(page_token_key(settings, dsn)),
+        page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", dsn)),
     )
 
 
@@ -264,11 +273,11 @@ def source_addresses(settings: Settings) -> SourceAddresses:
     return SourceAddresses(prefix, source_dsns(prefix), timeout_seconds=settings.sql_source_timeout_seconds)
 
 
-def page_token_key(settings: Settings, dsn: str) -> bytes:
-    """The same on every server of one database, when none is set: tokens are no secrets, only not forgeable."""
-    if settings.page_token_key is not None:
-        return settings.page_token_key.get_secret_value().encode()
-    return hashlib.sha256(b"kladez page tokens\0" + dsn.encode()).digest()
+def secret_key(setting: SecretStr | None, purpose: str, dsn: str) -> bytes:
+    """When none is set, one for each purpose, the same on every server of one database."""
+    if setting is not None:
+        return setting.get_secret_value().encode()
+    return hashlib.sha256(f"kladez {purpose}\0{dsn}".encode()).digest()
 
 
 def new_worker(service: Service) -> Worker:

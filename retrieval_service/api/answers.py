@@ -13,6 +13,7 @@ from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 from retrieval_service.api import calls, convert, fields
 from retrieval_service.domain.answers import AnswerEvent, Question, Started
 from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.grounding import Flagged
 from retrieval_service.services.answering import Answering
 
 MAX_QUESTION = 2_000
@@ -70,6 +71,9 @@ def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
     if isinstance(event, Cited):
         cited = convert.citation(event.start, event.end, event.numbers)
         return pb.StreamAnswerResponse(sequence=sequence, citation=cited)
+    if isinstance(event, Flagged):
+        flagged = convert.unsupported(event.start, event.end, event.reason)
+        return pb.StreamAnswerResponse(sequence=sequence, unsupported=flagged)
     completed = pb.AnswerCompleted(
         finish_reason=convert.FINISH_REASONS[event.answer.finish_reason],
         answer=convert.answer(event.answer),

@@ -22,6 +22,7 @@ from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENAN
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.backends import Backend, Choice
 from retrieval_service.domain.documents import Draft, JsonValue
+from retrieval_service.domain.grounding import Reason
 from retrieval_service.domain.index_jobs import IndexJob
 from retrieval_service.domain.records import (
     ApiKey,
@@ -96,6 +97,11 @@ FINISH_REASONS = {
     "policy": answer_service_pb2.FINISH_REASON_POLICY,
 }
 
+UNSUPPORTED_REASONS = {
+    Reason.NOT_CITED: answer_service_pb2.UNSUPPORTED_REASON_NOT_CITED,
+    Reason.FACT_NOT_IN_SOURCE: answer_service_pb2.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE,
+}
+
 INDEX_JOB_STATES = {
     "queued": index_job_service_pb2.INDEX_JOB_STATE_QUEUED,
     "running": index_job_service_pb2.INDEX_JOB_STATE_RUNNING,
@@ -147,6 +153,7 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         system_prompt=settings.system_prompt,
         fallback_contact=settings.fallback_contact,
         allowed_origins=settings.allowed_origins,
+        allowed_link_domains=settings.allowed_link_domains,
         greetings=settings.greetings,
         suggested_questions=suggestions(settings),
         index_granularity=settings.index_granularity,
@@ -167,6 +174,7 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
         "system_prompt": message.system_prompt,
         "fallback_contact": message.fallback_contact,
         "allowed_origins": list(message.allowed_origins),
+        "allowed_link_domains": list(message.allowed_link_domains),
         "greetings": dict(message.greetings),
         "suggested_questions": {
             code: list(one.questions) for code, one in message.suggested_questions.items()
@@ -330,6 +338,12 @@ def citation(start: int, end: int, numbers: Sequence[int]) -> answer_service_pb2
     return answer_service_pb2.Citation(start_offset=start, end_offset=end, numbers=numbers)
 
 
+def unsupported(start: int, end: int, reason: str) -> answer_service_pb2.UnsupportedRange:
+    return answer_service_pb2.UnsupportedRange(
+        start_offset=start, end_offset=end, reason=UNSUPPORTED_REASONS[Reason(reason)]
+    )
+
+
 def answer(row: LoggedAnswer) -> answer_service_pb2.Answer:
     return answer_service_pb2.Answer(
         answer_id=str(row.id),
@@ -347,6 +361,7 @@ def answer(row: LoggedAnswer) -> answer_service_pb2.Answer:
         create_time=timestamp(row.created_at),
         degraded=bool(row.degraded_reason),
         degraded_reason=row.degraded_reason,
+        unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
     )
 
 

@@ -55,6 +55,9 @@ def create(
         list[str] | None, typer.Option(help="A page's origin that may open the widget; may be repeated.")
     ] = None,
     granularity: Annotated[Granularity, typer.Option(help="What a vector stands for.")] = Granularity.CHUNK,
+    link_domain: Annotated[
+        list[str] | None, typer.Option(help="A domain that answers may link to; may be repeated.")
+    ] = None,
 ) -> None:
     """Create a tenant."""
     settings = tenants_pb.TenantSettings(
@@ -62,6 +65,7 @@ def create(
         fallback_contact=contact,
         allowed_origins=origin or (),
         index_granularity=granularity,
+        allowed_link_domains=link_domain or (),
     )
     request = tenants_pb.CreateTenantRequest(tenant=tenants_pb.Tenant(name=name, settings=settings))
     options = options_of(context)

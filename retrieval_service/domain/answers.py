@@ -10,6 +10,7 @@ from retrieval_service.domain import phrases
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
+from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 
 
@@ -55,7 +56,7 @@ class Completed:
     answer: LoggedAnswer
 
 
-AnswerEvent = Started | Delta | Cited | Completed
+AnswerEvent = Started | Delta | Cited | Flagged | Completed
 
 
 @dataclass(kw_only=True)
@@ -65,11 +66,13 @@ class WrittenAnswer:
     answer_id: UUID
     question: Question
     started_at: float
+    safety_identifier: str = ""
     language: str = ""
     text: str = ""
     answerer: str = ""
     references: Sequence[Reference] = ()
     citations: list[tuple[int, int, list[int]]] = field(default_factory=list)
+    unsupported: list[tuple[int, int, str]] = field(default_factory=list)
     ending: Ending | None = None
     first_text_at: float | None = None
     degraded_reason: str = ""
@@ -79,8 +82,11 @@ class WrittenAnswer:
             answer_id=self.answer_id, session_id=self.question.session_id, references=self.references
         )
 
-    def note(self, event: Delta | Cited, now: float) -> Delta | Cited:
+    def note(self, event: Delta | Cited | Flagged, now: float) -> Delta | Cited | Flagged:
         """Adds the event to the answer and gives it back."""
+        if isinstance(event, Flagged):
+            self.unsupported.append((event.start, event.end, event.reason))
+            return event
         if isinstance(event, Cited):
             self.citations.append((event.start, event.end, list(event.numbers)))
             return event
@@ -116,4 +122,5 @@ class WrittenAnswer:
             first_token_ms=None if first is None else round((first - self.started_at) * 1_000),
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,
+            unsupported=self.unsupported,
         )

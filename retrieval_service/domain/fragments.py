@@ -39,7 +39,10 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """Everything an answerer may know: no tenant ids, no customer data beyond the question."""
+    """Everything an answerer may know: no tenant ids, no customer data beyond the question.
+
+    `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are.
+    """
 
     question: str
     language: str
@@ -48,6 +51,8 @@ class Prompt:
     instructions: str
     fragments: tuple[Fragment, ...]
     history: tuple[Turn, ...] = ()
+    link_domains: tuple[str, ...] = ()
+    safety_identifier: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from collections import Counter
+
+from retrieval_service.domain.invisible import without_invisible
 
 _TOKEN = re.compile(
     r"""
@@ -28,11 +31,17 @@ _TOKEN = re.compile(
 _ATTRIBUTE = re.compile(
     r"""(?P<name>[^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)|'(?P<single>[^']*+)|(?P<bare>[^\s>]*+))["']?)?+"""
 )
-_HIDING_STYLE = re.compile(r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden)", re.IGNORECASE)
+# Styles by which a text is there for programs only; read without white space, comments and escapes.
+_HIDING_STYLE = re.compile(
+    r"(?:^|[\"';{])(?:display:none|(?:content-)?visibility:(?:hidden|collapse)|opacity:0*\.?0*%?(?:[;!\"']|$)|"
+    r"font-size:0*\.?0*(?:[a-z%]+)?(?:[;!\"']|$)|color:transparent|"
+    r"(?:text-indent|(?:margin-)?(?:left|top|right|bottom)):-[0-9]{3,})",
+    re.IGNORECASE,
+)
+_STYLE_NOISE = re.compile(r"/\*.*?(?:\*/|\Z)|\s+", re.DOTALL)
+_STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 # int() refuses numbers of thousands of digits; no character has more than seven.
 _ENDLESS_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
-# A soft hyphen or a zero-width space inside a word hides the word from search.
-_INVISIBLE = re.compile("[\u00ad\u200b\ufeff]")
 
 
 def _names(text: str) -> frozenset[str]:
@@ -93,14 +102,26 @@ def _after_raw_text(source: str, position: int, name: str) -> int:
 def _hides(attributes: str) -> bool:
     return any(
         attribute["name"].lower() == "hidden"
-        or (attribute["name"].lower() == "style" and bool(_HIDING_STYLE.search(attribute[0])))
+        or (attribute["name"].lower() == "style" and _is_hiding(attribute))
         for attribute in _ATTRIBUTE.finditer(attributes)
     )
 
 
+def _is_hiding(attribute: re.Match[str]) -> bool:
+    value = attribute["double"] or attribute["single"] or attribute["bare"] or ""
+    said = _STYLE_ESCAPE.sub(_unescaped, html.unescape(_ENDLESS_REFERENCE.sub("", value)))
+    return bool(_HIDING_STYLE.search(_STYLE_NOISE.sub("", said)))
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16) if escape[1] else ord(escape[2])
+    return chr(code) if code <= sys.maxunicode else ""
+
+
 def _decode(text: str) -> str:
     decoded = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
-    return _INVISIBLE.sub("", decoded).replace("\0", "\ufffd")
+    # A soft hyphen or a zero-width space inside a word hides the word from search.
+    return without_invisible(decoded.replace("\0", "\ufffd"))
 
 
 class _Page:

@@ -126,7 +126,10 @@ class DailyUsage(Usage):
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedAnswer:
-    """A row of the chat log; `context` are the references, `citations` are `[start, end, [numbers]]`."""
+    """A row of the chat log; `context` are the references, `citations` are `[start, end, [numbers]]`.
+
+    `unsupported` are `[start, end, reason]`.
+    """
 
     id: UUID
     session_id: UUID | None
@@ -143,6 +146,7 @@ class LoggedAnswer:
     output_tokens: int
     created_at: datetime
     degraded_reason: str
+    unsupported: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +165,4 @@ class AnswerOutcome:
     first_token_ms: int | None
     latency_ms: int
     degraded_reason: str = ""
+    unsupported: Sequence[Sequence[Any]] = ()

@@ -16,11 +16,16 @@ MAX_LANGUAGES = 10
 MAX_PROMPT = 4_000
 MAX_CONTACT = 200
 MAX_ORIGINS = 50
+MAX_LINK_DOMAINS = 50
 MAX_GREETING = 500
 MAX_SUGGESTIONS = 6
 MAX_SUGGESTION = 120
 
 _LANGUAGE = re.compile(r"[a-z]{2}")
+# Spelled with the letters that a browser shows; look-alikes of other alphabets are written as "xn--…".
+_LINK_DOMAIN = re.compile(
+    r"(?=.{4,253}\Z)(?:[a-zа-яё0-9](?:[a-zа-яё0-9-]{0,61}[a-zа-яё0-9])?\.)+[a-zа-яё0-9-]{2,63}"
+)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|\*", re.IGNORECASE)
 
 
@@ -32,6 +37,7 @@ class TenantSettings:
     system_prompt: str = ""
     fallback_contact: str = ""
     allowed_origins: tuple[str, ...] = ()
+    allowed_link_domains: tuple[str, ...] = ()
     greetings: Mapping[str, str] = field(default_factory=dict)
     suggested_questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     index_granularity: str = "chunk"
@@ -45,6 +51,7 @@ class TenantSettings:
             system_prompt=stored.get("system_prompt", ""),
             fallback_contact=stored.get("fallback_contact", ""),
             allowed_origins=tuple(stored.get("allowed_origins", ())),
+            allowed_link_domains=tuple(stored.get("allowed_link_domains", ())),
             greetings=dict(stored.get("greetings", {})),
             suggested_questions=suggested,
             index_granularity=stored.get("index_granularity") or "chunk",
@@ -67,6 +74,7 @@ def check_settings(settings: TenantSettings) -> Iterator[Violation]:
     yield from _check_origins(settings.allowed_origins)
     if settings.index_granularity not in GRANULARITIES:
         yield Violation("tenant.settings.index_granularity", f"must be one of {', '.join(GRANULARITIES)}")
+    yield from _check_link_domains(settings.allowed_link_domains)
     for code, greeting in settings.greetings.items():
         yield from _check_code(f"tenant.settings.greetings[{code}]", code)
         yield from _check_length(f"tenant.settings.greetings[{code}]", greeting, MAX_GREETING)
@@ -93,6 +101,15 @@ def _check_origins(origins: tuple[str, ...]) -> Iterator[Violation]:
         if not _ORIGIN.fullmatch(origin):
             reason = 'must be scheme://host[:port] without a path, or "*"'
             yield Violation(f"tenant.settings.allowed_origins[{position}]", reason)
+
+
+def _check_link_domains(domains: tuple[str, ...]) -> Iterator[Violation]:
+    if len(domains) > MAX_LINK_DOMAINS:
+        yield Violation("tenant.settings.allowed_link_domains", f"must be at most {MAX_LINK_DOMAINS}")
+    for position, domain in enumerate(domains[:MAX_LINK_DOMAINS]):
+        if not _LINK_DOMAIN.fullmatch(domain):
+            reason = 'must be a domain in lower case, for example "shop.example"'
+            yield Violation(f"tenant.settings.allowed_link_domains[{position}]", reason)
 
 
 def _check_suggestions(path: str, code: str, questions: tuple[str, ...]) -> Iterator[Violation]:

@@ -20,8 +20,11 @@ from retrieval_service.domain.answers import (
     Started,
     WrittenAnswer,
 )
-from retrieval_service.domain.citations import CitationStream, Cited, Delta
+from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
+from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt, Turn
+from retrieval_service.domain.grounding import Flagged, Reason
+from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.records import LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.providers.ports import Answerer
@@ -53,6 +56,7 @@ class Answering:
         chooser: Chooser,
         answerer: Answerer,
         meter: Meter,
+        pseudonyms: Pseudonyms,
         remote: RemoteAnswerer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -62,6 +66,7 @@ class Answering:
         self._answerer = answerer
         self._meter = meter
         self._remote = remote
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._running: set[tuple[UUID, UUID]] = set()
 
@@ -126,6 +131,7 @@ class Answering:
             if tenant is None or tenant.deleted_at is not None:
                 raise errors.NotFound("there is no such tenant")
             history = await turns(scope, question.session_id)
+            asker = await self._asker(scope, question.session_id)
             answer_id = await chats.begin(
                 scope,
                 answer_id=uuid4(),
@@ -136,11 +142,18 @@ class Answering:
             )
         if answer_id is None:
             raise errors.AnswerRunning(retry_after_seconds=RUNNING_RETRY_SECONDS)
-        return WrittenAnswer(answer_id=answer_id, question=question, started_at=started_at), tenant, history
+        written = WrittenAnswer(
+            answer_id=answer_id, question=question, started_at=started_at, safety_identifier=asker
+        )
+        return written, tenant, history
+
+    async def _asker(self, scope: TenantScope, session_id: UUID | None) -> str:
+        user_key = await chats.user_key(scope, session_id) if session_id else ""
+        return self._pseudonyms.of(scope.tenant_id, user_key, session_id)
 
     async def _events(
         self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
-    ) -> AsyncGenerator[Started | Delta | Cited, None]:
+    ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
         remote = await self._remotely(tenant_id, written, tenant, history)
         if remote:
@@ -162,7 +175,7 @@ class Answering:
 
     async def _from_fragments(
         self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
-    ) -> AsyncGenerator[Started | Delta | Cited, None]:
+    ) -> AsyncGenerator[Started | CheckedEvent, None]:
         fragments = await self._fragments(tenant_id, written, tenant)
         yield written.started()
         async with aclosing(self._parts(written, prompt(written, tenant, fragments, history))) as events:
@@ -171,7 +184,7 @@ class Answering:
 
     async def _remotely(
         self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
-    ) -> AsyncGenerator[Started | Delta | Cited, None] | None:
+    ) -> AsyncGenerator[Started | CheckedEvent, None] | None:
         """None when the tenant's documents are searched here, or cannot be searched there right now."""
         if self._remote is None:
             return None
@@ -203,21 +216,21 @@ class Answering:
             return await self._retriever.search_in_postgres(tenant_id, query, written.degraded_reason)
         return await self._retriever.search(tenant_id, query)
 
-    async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[Delta | Cited, None]:
-        """What the model writes, cut into text and citations; without fragments the model is not asked."""
+    async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
+        """What the model writes, made safe and held to its sources; without fragments the model is not asked."""
         if not asked.fragments:
             yield written.note_not_found(asked, self._clock())
             return
         written.answerer = self._answerer.name
-        citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
+        checked = CheckedText(asked)
         async with aclosing(self._answerer.stream(asked)) as parts:
             async for part in parts:
                 if isinstance(part, Ending):
                     written.ending = part
                     continue
-                for event in citations.feed(part.text):
+                for event in checked.feed(part.text):
                     yield written.note(event, self._clock())
-        for event in citations.finish():
+        for event in checked.finish():
             yield written.note(event, self._clock())
         if not written.text:
             yield written.note_no_answer(asked, self._clock())
@@ -253,6 +266,8 @@ async def replay(stored: LoggedAnswer) -> AsyncGenerator[AnswerEvent, None]:
     yield Delta(text=stored.answer)
     for start, end, numbers in stored.citations:
         yield Cited(start=start, end=end, numbers=tuple(numbers))
+    for start, end, reason in stored.unsupported:
+        yield Flagged(start=start, end=end, reason=Reason(reason))
     yield Completed(answer=stored)
 
 
@@ -268,6 +283,8 @@ def prompt(
         instructions=settings.system_prompt,
         fragments=fragments,
         history=tuple(history),
+        link_domains=settings.allowed_link_domains,
+        safety_identifier=written.safety_identifier,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.fragments import Fragment
+from retrieval_service.domain.invisible import without_invisible
 from retrieval_service.domain.snippets import snippet
 from retrieval_service.services.searching import Hit
 
@@ -16,9 +17,9 @@ def numbered(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
             number=number,
             document_id=str(hit.passage.document_id),
             chunk_id=str(hit.passage.chunk_id),
-            title=hit.passage.title,
+            title=without_invisible(hit.passage.title),
             url=hit.passage.url,
-            text=hit.passage.text,
+            text=without_invisible(hit.passage.text),
             language=hit.passage.language,
             score=hit.score,
         )

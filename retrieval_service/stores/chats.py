@@ -36,12 +36,24 @@ async def session_exists(scope: TenantScope, session_id: UUID) -> bool:
     return await cursor.fetchone() is not None
 
 
+SELECT_USER_KEY = "SELECT user_key FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s"
+
+
+async def user_key(scope: TenantScope, session_id: UUID) -> str:
+    """The customer's pseudonym; empty when the channel gave none, or there is no such session."""
+    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id}
+    cursor = await scope.connection.execute(SELECT_USER_KEY, parameters)
+    row = await cursor.fetchone()
+    return row[0] if row else ""
+
+
 # A repeat after a failure starts the same answer over; a finished one is never touched.
 BEGIN = """
 INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language)
 VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s)
 ON CONFLICT (tenant_id, request_id) DO UPDATE
-    SET status = 'running', answer = '', context = '[]', citations = '[]', created_at = now()
+    SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
+        created_at = now()
     WHERE l.status <> 'completed'
 RETURNING id
 """
@@ -75,7 +87,7 @@ UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(c
     citations = %(citations)s, status = %(status)s, finish_reason = %(finish_reason)s,
     answerer = %(answerer)s, input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
     first_token_ms = %(first_token_ms)s, latency_ms = %(latency_ms)s,
-    degraded_reason = %(degraded_reason)s, finished_at = now()
+    degraded_reason = %(degraded_reason)s, unsupported = %(unsupported)s, finished_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s
 """
 
@@ -96,6 +108,7 @@ async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) ->
         "first_token_ms": outcome.first_token_ms,
         "latency_ms": outcome.latency_ms,
         "degraded_reason": outcome.degraded_reason,
+        "unsupported": Jsonb(list(outcome.unsupported)),
     }
     await scope.connection.execute(FINISH, parameters)
 
@@ -103,7 +116,7 @@ async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) ->
 # Nobody writes an answer for five minutes: what still runs then was left behind by a process that died.
 SELECT = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason,
+    input_tokens, output_tokens, created_at, degraded_reason, unsupported,
     CASE WHEN status = 'running' AND created_at < now() - interval '5 minutes' THEN 'interrupted' ELSE status END
         AS status
 FROM chat_logs WHERE tenant_id = %(tenant_id)s AND (id = %(answer_id)s OR request_id = %(request_id)s)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream, omit
 from openai.types.chat import (
     ChatCompletionAssistantMessageParam,
     ChatCompletionChunk,
@@ -37,11 +37,11 @@ class ChatCompletionsAnswerer:
         return f"{self._provider}/{self._settings.model}"
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        return self.write(model_input(prompt))
+        return self.write(model_input(prompt), prompt.safety_identifier)
 
-    async def write(self, said: ModelInput) -> AsyncGenerator[AnswerPart]:
+    async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[AnswerPart]:
         """As `stream`, for any input."""
-        reading = read_events(lambda: self._open(said), self._settings.patience)
+        reading = read_events(lambda: self._open(said, safety_identifier), self._settings.patience)
         progress = Progress()
         async with aclosing(reading) as chunks:
             async for chunk in chunks:
@@ -54,12 +54,14 @@ class ChatCompletionsAnswerer:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _open(self, said: ModelInput) -> AsyncStream[ChatCompletionChunk]:
+    async def _open(self, said: ModelInput, safety_identifier: str) -> AsyncStream[ChatCompletionChunk]:
         return await self._client.chat.completions.create(
             model=self._settings.model,
             messages=[_system(said.instructions), *(_param(message) for message in said.messages)],
             # Deprecated at OpenAI for its successor, which self-hosted servers do not all know.
             max_tokens=self._settings.max_output_tokens,
+            # Servers other than OpenAI's may refuse fields they do not know.
+            safety_identifier=safety_identifier if safety_identifier and self._provider == "openai" else omit,
             stream_options={"include_usage": True},
             stream=True,
         )

@@ -33,11 +33,11 @@ class ResponsesAnswerer:
         return f"{self._provider}/{self._settings.model}"
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        return self.write(model_input(prompt))
+        return self.write(model_input(prompt), prompt.safety_identifier)
 
-    async def write(self, said: ModelInput) -> AsyncGenerator[AnswerPart]:
+    async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[AnswerPart]:
         """As `stream`, for any input."""
-        reading = read_events(lambda: self._open(said), self._settings.patience)
+        reading = read_events(lambda: self._open(said, safety_identifier), self._settings.patience)
         async with aclosing(reading) as events:
             async for event in events:
                 part = part_of(event)
@@ -52,13 +52,14 @@ class ResponsesAnswerer:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _open(self, said: ModelInput) -> AsyncStream[ResponseStreamEvent]:
+    async def _open(self, said: ModelInput, safety_identifier: str) -> AsyncStream[ResponseStreamEvent]:
         return await self._client.responses.create(
             model=self._settings.model,
             instructions=said.instructions,
             input=[message_param(message) for message in said.messages],
             max_output_tokens=self._settings.max_output_tokens,
             reasoning=reasoning_of(self._settings.reasoning_effort) or omit,
+            safety_identifier=safety_identifier or omit,
             store=False,
             stream=True,
         )

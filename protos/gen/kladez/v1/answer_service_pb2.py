@@ -26,39 +26,43 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/answer_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x84\x01\n\x13StreamAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\"\xe1\x01\n\x14StreamAnswerResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x18.kladez.v1.AnswerStartedH\x00\x12\'\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x16.kladez.v1.AnswerDeltaH\x00\x12\'\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x13.kladez.v1.CitationH\x00\x12/\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.kladez.v1.AnswerCompletedH\x00\x42\x07\n\x05\x65vent\"`\n\rAnswerStarted\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\nreferences\x18\x03 \x03(\x0b\x32\x14.kladez.v1.Reference\"\x1b\n\x0b\x41nswerDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"E\n\x08\x43itation\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12\x0f\n\x07numbers\x18\x03 \x03(\x05\"v\n\x0f\x41nswerCompleted\x12.\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12!\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x11.kladez.v1.Answer\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\"\xa7\x03\n\x06\x41nswer\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12&\n\tcitations\x18\x06 \x03(\x0b\x32\x13.kladez.v1.Citation\x12(\n\nreferences\x18\x07 \x03(\x0b\x32\x14.kladez.v1.Reference\x12\'\n\x06status\x18\x08 \x01(\x0e\x32\x17.kladez.v1.AnswerStatus\x12.\n\rfinish_reason\x18\t \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12\x10\n\x08\x61nswerer\x18\n \x01(\t\x12\x14\n\x0cinput_tokens\x18\x0b \x01(\x05\x12\x15\n\routput_tokens\x18\x0c \x01(\x05\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x65graded\x18\x0e \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x0f \x01(\t\"%\n\x10GetAnswerRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\"6\n\x11GetAnswerResponse\x12!\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Answer\"K\n\x14\x43reateSessionRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\"+\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t*\xa0\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12%\n!FINISH_REASON_NO_RELEVANT_CONTENT\x10\x03\x12\x18\n\x14\x46INISH_REASON_POLICY\x10\x04*\xa1\x01\n\x0c\x41nswerStatus\x12\x1d\n\x19\x41NSWER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41NSWER_STATUS_COMPLETED\x10\x02\x12\x1b\n\x17\x41NSWER_STATUS_CANCELLED\x10\x03\x12\x1d\n\x19\x41NSWER_STATUS_INTERRUPTED\x10\x04\x32\xfe\x01\n\rAnswerService\x12Q\n\x0cStreamAnswer\x12\x1e.kladez.v1.StreamAnswerRequest\x1a\x1f.kladez.v1.StreamAnswerResponse0\x01\x12\x46\n\tGetAnswer\x12\x1b.kladez.v1.GetAnswerRequest\x1a\x1c.kladez.v1.GetAnswerResponse\x12R\n\rCreateSession\x12\x1f.kladez.v1.CreateSessionRequest\x1a .kladez.v1.CreateSessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/answer_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x84\x01\n\x13StreamAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\"\x95\x02\n\x14StreamAnswerResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x18.kladez.v1.AnswerStartedH\x00\x12\'\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x16.kladez.v1.AnswerDeltaH\x00\x12\'\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x13.kladez.v1.CitationH\x00\x12/\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.kladez.v1.AnswerCompletedH\x00\x12\x32\n\x0bunsupported\x18\x06 \x01(\x0b\x32\x1b.kladez.v1.UnsupportedRangeH\x00\x42\x07\n\x05\x65vent\"`\n\rAnswerStarted\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\nreferences\x18\x03 \x03(\x0b\x32\x14.kladez.v1.Reference\"\x1b\n\x0b\x41nswerDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"E\n\x08\x43itation\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12\x0f\n\x07numbers\x18\x03 \x03(\x05\"j\n\x10UnsupportedRange\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.kladez.v1.UnsupportedReason\"v\n\x0f\x41nswerCompleted\x12.\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12!\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x11.kladez.v1.Answer\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\"\xd9\x03\n\x06\x41nswer\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12&\n\tcitations\x18\x06 \x03(\x0b\x32\x13.kladez.v1.Citation\x12(\n\nreferences\x18\x07 \x03(\x0b\x32\x14.kladez.v1.Reference\x12\'\n\x06status\x18\x08 \x01(\x0e\x32\x17.kladez.v1.AnswerStatus\x12.\n\rfinish_reason\x18\t \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12\x10\n\x08\x61nswerer\x18\n \x01(\t\x12\x14\n\x0cinput_tokens\x18\x0b \x01(\x05\x12\x15\n\routput_tokens\x18\x0c \x01(\x05\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x65graded\x18\x0e \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x0f \x01(\t\x12\x30\n\x0bunsupported\x18\x10 \x03(\x0b\x32\x1b.kladez.v1.UnsupportedRange\"%\n\x10GetAnswerRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\"6\n\x11GetAnswerResponse\x12!\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Answer\"K\n\x14\x43reateSessionRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\"+\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t*\x84\x01\n\x11UnsupportedReason\x12\"\n\x1eUNSUPPORTED_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cUNSUPPORTED_REASON_NOT_CITED\x10\x01\x12)\n%UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE\x10\x02*\xa0\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12%\n!FINISH_REASON_NO_RELEVANT_CONTENT\x10\x03\x12\x18\n\x14\x46INISH_REASON_POLICY\x10\x04*\xa1\x01\n\x0c\x41nswerStatus\x12\x1d\n\x19\x41NSWER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41NSWER_STATUS_COMPLETED\x10\x02\x12\x1b\n\x17\x41NSWER_STATUS_CANCELLED\x10\x03\x12\x1d\n\x19\x41NSWER_STATUS_INTERRUPTED\x10\x04\x32\xfe\x01\n\rAnswerService\x12Q\n\x0cStreamAnswer\x12\x1e.kladez.v1.StreamAnswerRequest\x1a\x1f.kladez.v1.StreamAnswerResponse0\x01\x12\x46\n\tGetAnswer\x12\x1b.kladez.v1.GetAnswerRequest\x1a\x1c.kladez.v1.GetAnswerResponse\x12R\n\rCreateSession\x12\x1f.kladez.v1.CreateSessionRequest\x1a .kladez.v1.CreateSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.answer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=1427
-  _globals['_FINISHREASON']._serialized_end=1587
-  _globals['_ANSWERSTATUS']._serialized_start=1590
-  _globals['_ANSWERSTATUS']._serialized_end=1751
+  _globals['_UNSUPPORTEDREASON']._serialized_start=1637
+  _globals['_UNSUPPORTEDREASON']._serialized_end=1769
+  _globals['_FINISHREASON']._serialized_start=1772
+  _globals['_FINISHREASON']._serialized_end=1932
+  _globals['_ANSWERSTATUS']._serialized_start=1935
+  _globals['_ANSWERSTATUS']._serialized_end=2096
   _globals['_STREAMANSWERREQUEST']._serialized_start=103
   _globals['_STREAMANSWERREQUEST']._serialized_end=235
   _globals['_STREAMANSWERRESPONSE']._serialized_start=238
-  _globals['_STREAMANSWERRESPONSE']._serialized_end=463
-  _globals['_ANSWERSTARTED']._serialized_start=465
-  _globals['_ANSWERSTARTED']._serialized_end=561
-  _globals['_ANSWERDELTA']._serialized_start=563
-  _globals['_ANSWERDELTA']._serialized_end=590
-  _globals['_CITATION']._serialized_start=592
-  _globals['_CITATION']._serialized_end=661
-  _globals['_ANSWERCOMPLETED']._serialized_start=663
-  _globals['_ANSWERCOMPLETED']._serialized_end=781
-  _globals['_ANSWER']._serialized_start=784
-  _globals['_ANSWER']._serialized_end=1207
-  _globals['_GETANSWERREQUEST']._serialized_start=1209
-  _globals['_GETANSWERREQUEST']._serialized_end=1246
-  _globals['_GETANSWERRESPONSE']._serialized_start=1248
-  _globals['_GETANSWERRESPONSE']._serialized_end=1302
-  _globals['_CREATESESSIONREQUEST']._serialized_start=1304
-  _globals['_CREATESESSIONREQUEST']._serialized_end=1379
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=1381
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=1424
-  _globals['_ANSWERSERVICE']._serialized_start=1754
-  _globals['_ANSWERSERVICE']._serialized_end=2008
+  _globals['_STREAMANSWERRESPONSE']._serialized_end=515
+  _globals['_ANSWERSTARTED']._serialized_start=517
+  _globals['_ANSWERSTARTED']._serialized_end=613
+  _globals['_ANSWERDELTA']._serialized_start=615
+  _globals['_ANSWERDELTA']._serialized_end=642
+  _globals['_CITATION']._serialized_start=644
+  _globals['_CITATION']._serialized_end=713
+  _globals['_UNSUPPORTEDRANGE']._serialized_start=715
+  _globals['_UNSUPPORTEDRANGE']._serialized_end=821
+  _globals['_ANSWERCOMPLETED']._serialized_start=823
+  _globals['_ANSWERCOMPLETED']._serialized_end=941
+  _globals['_ANSWER']._serialized_start=944
+  _globals['_ANSWER']._serialized_end=1417
+  _globals['_GETANSWERREQUEST']._serialized_start=1419
+  _globals['_GETANSWERREQUEST']._serialized_end=1456
+  _globals['_GETANSWERRESPONSE']._serialized_start=1458
+  _globals['_GETANSWERRESPONSE']._serialized_end=1512
+  _globals['_CREATESESSIONREQUEST']._serialized_start=1514
+  _globals['_CREATESESSIONREQUEST']._serialized_end=1589
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=1591
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=1634
+  _globals['_ANSWERSERVICE']._serialized_start=2099
+  _globals['_ANSWERSERVICE']._serialized_end=2353
 # @@protoc_insertion_point(module_scope)

@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _UnsupportedReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnsupportedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnsupportedReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNSUPPORTED_REASON_UNSPECIFIED: _UnsupportedReason.ValueType  # 0
+    """Never sent."""
+    UNSUPPORTED_REASON_NOT_CITED: _UnsupportedReason.ValueType  # 1
+    """It cites nothing."""
+    UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE: _UnsupportedReason.ValueType  # 2
+    """It states a price, a date, an amount or another fact that stands in nothing it cites."""
+
+class UnsupportedReason(_UnsupportedReason, metaclass=_UnsupportedReasonEnumTypeWrapper):
+    """Why a sentence does not rest on the sources. Treat unknown values as UNSUPPORTED_REASON_NOT_CITED."""
+
+UNSUPPORTED_REASON_UNSPECIFIED: UnsupportedReason.ValueType  # 0
+"""Never sent."""
+UNSUPPORTED_REASON_NOT_CITED: UnsupportedReason.ValueType  # 1
+"""It cites nothing."""
+UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE: UnsupportedReason.ValueType  # 2
+"""It states a price, a date, an amount or another fact that stands in nothing it cites."""
+Global___UnsupportedReason: _TypeAlias = UnsupportedReason  # noqa: Y015
+
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -136,6 +160,7 @@ class StreamAnswerResponse(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     CITATION_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    UNSUPPORTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """From 0 without gaps."""
     @_builtins.property
@@ -154,6 +179,10 @@ class StreamAnswerResponse(_message.Message):
     def completed(self) -> Global___AnswerCompleted:
         """The last event."""
 
+    @_builtins.property
+    def unsupported(self) -> Global___UnsupportedRange:
+        """A sentence that was already sent and does not rest on the sources."""
+
     def __init__(
         self,
         *,
@@ -162,12 +191,13 @@ class StreamAnswerResponse(_message.Message):
         delta: Global___AnswerDelta | None = ...,
         citation: Global___Citation | None = ...,
         completed: Global___AnswerCompleted | None = ...,
+        unsupported: Global___UnsupportedRange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "completed", b"completed", "delta", b"delta", "event", b"event", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "completed", b"completed", "delta", b"delta", "event", b"event", "started", b"started", "unsupported", b"unsupported"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "completed", b"completed", "delta", b"delta", "event", b"event", "sequence", b"sequence", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "completed", b"completed", "delta", b"delta", "event", b"event", "sequence", b"sequence", "started", b"started", "unsupported", b"unsupported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "citation", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "delta", "citation", "completed", "unsupported"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -260,6 +290,36 @@ class Citation(_message.Message):
 Global___Citation: _TypeAlias = Citation  # noqa: Y015
 
 @_typing.final
+class UnsupportedRange(_message.Message):
+    """A sentence of an answer that does not rest on the sources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    END_OFFSET_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    start_offset: _builtins.int
+    """First code point of the range (Unicode code points, not bytes and not UTF-16 units)."""
+    end_offset: _builtins.int
+    """One past its last code point."""
+    reason: Global___UnsupportedReason.ValueType
+    """Why it is marked."""
+    def __init__(
+        self,
+        *,
+        start_offset: _builtins.int = ...,
+        end_offset: _builtins.int = ...,
+        reason: Global___UnsupportedReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_offset", b"end_offset", "reason", b"reason", "start_offset", b"start_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnsupportedRange: _TypeAlias = UnsupportedRange  # noqa: Y015
+
+@_typing.final
 class AnswerCompleted(_message.Message):
     """The end of an answer."""
 
@@ -312,6 +372,7 @@ class Answer(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    UNSUPPORTED_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """The id, a UUID."""
     session_id: _builtins.str
@@ -348,6 +409,12 @@ class Answer(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the question came."""
 
+    @_builtins.property
+    def unsupported(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsupportedRange]:
+        """Sentences that do not rest on the sources, in order. All others cite at least one of them, or claim nothing:
+        greetings, questions, lead-ins and "I don't know".
+        """
+
     def __init__(
         self,
         *,
@@ -366,10 +433,11 @@ class Answer(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         degraded: _builtins.bool = ...,
         degraded_reason: _builtins.str = ...,
+        unsupported: _abc.Iterable[Global___UnsupportedRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "status", b"status", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "status", b"status", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -57,7 +57,7 @@ class AnswerServiceServicer:
     """
 
     def StreamAnswer(self, request, context):
-        """Streams an answer: `started`, then `delta` and `citation`, and `completed` as the last message.
+        """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
         A stream without `completed` ends in a status other than OK. Cancelling stops the model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

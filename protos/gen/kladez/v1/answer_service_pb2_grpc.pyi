@@ -17,7 +17,7 @@ class AnswerServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamAnswer: _aio.UnaryStreamMultiCallable[_answer_service_pb2.StreamAnswerRequest, _answer_service_pb2.StreamAnswerResponse]
-    """Streams an answer: `started`, then `delta` and `citation`, and `completed` as the last message.
+    """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
     A stream without `completed` ends in a status other than OK. Cancelling stops the model.
     """
     GetAnswer: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.GetAnswerRequest, _answer_service_pb2.GetAnswerResponse]
@@ -34,7 +34,7 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.StreamAnswerRequest,
         context: _aio.ServicerContext[_answer_service_pb2.StreamAnswerRequest, _abc.AsyncIterator[_answer_service_pb2.StreamAnswerResponse]],
     ) -> _abc.AsyncIterator[_answer_service_pb2.StreamAnswerResponse]:
-        """Streams an answer: `started`, then `delta` and `citation`, and `completed` as the last message.
+        """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
         A stream without `completed` ends in a status other than OK. Cancelling stops the model.
         """
 

@@ -165,6 +165,7 @@ class TenantSettings(_message.Message):
     GREETINGS_FIELD_NUMBER: _builtins.int
     SUGGESTED_QUESTIONS_FIELD_NUMBER: _builtins.int
     INDEX_GRANULARITY_FIELD_NUMBER: _builtins.int
+    ALLOWED_LINK_DOMAINS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Optional. Added to the model's instructions, below our own, at most 4,000 code points."""
     fallback_contact: _builtins.str
@@ -189,6 +190,12 @@ class TenantSettings(_message.Message):
     def suggested_questions(self) -> _containers.MessageMap[_builtins.str, Global___SuggestedQuestions]:
         """Optional. Questions offered at the start by language code."""
 
+    @_builtins.property
+    def allowed_link_domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Domains ("shop.example", with all below it) that answers may link to; at most 50. Other links stay
+        in an answer only when they stand in a document it cites.
+        """
+
     def __init__(
         self,
         *,
@@ -199,10 +206,11 @@ class TenantSettings(_message.Message):
         greetings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         suggested_questions: _abc.Mapping[_builtins.str, Global___SuggestedQuestions] | None = ...,
         index_granularity: _builtins.str = ...,
+        allowed_link_domains: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_origins", b"allowed_origins", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

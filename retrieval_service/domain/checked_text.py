@@ -1,0 +1,36 @@
+"""The way of a model's words into an answer: made safe, cut into text and citations, held to the sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from retrieval_service.domain.citations import CitationStream, Cited, Delta
+from retrieval_service.domain.fragments import Prompt
+from retrieval_service.domain.grounding import Flagged, Grounding
+from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.safe_text import SafeText
+
+CheckedEvent = Delta | Cited | Flagged
+
+
+class CheckedText:
+    """Feed the model's text in any pieces: what it ends up saying does not depend on the cuts."""
+
+    def __init__(self, asked: Prompt) -> None:
+        own_words = (asked.fallback_contact, asked.shop_name, asked.instructions)
+        policy = LinkPolicy(asked.fragments, allowed_domains=asked.link_domains, trusted=own_words)
+        self._safe = SafeText(policy)
+        self._citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
+        self._grounding = Grounding(asked.fragments, trusted=[asked.fallback_contact])
+
+    def feed(self, text: str) -> list[CheckedEvent]:
+        """What can be said after this piece; nothing of it is taken back."""
+        return self._judged(self._citations.feed(self._safe.feed(text)))
+
+    def finish(self) -> list[CheckedEvent]:
+        """The rest; nothing may be fed afterwards."""
+        rest = self._judged(self._citations.feed(self._safe.finish()))
+        return [*rest, *self._judged(self._citations.finish()), *self._grounding.finish()]
+
+    def _judged(self, events: Iterable[Delta | Cited]) -> list[CheckedEvent]:
+        return [one for event in events for one in (event, *self._grounding.take(event))]

@@ -1,0 +1,186 @@
+"""Text of a model as a reader gets it, however the stream is cut."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval_service.domain.fragments import Fragment
+from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.safe_text import SafeText
+
+
+def fragment(number: int, text: str) -> Fragment:
+    return Fragment(
+        number=number,
+        document_id="d",
+        chunk_id="c",
+        title="T",
+        url="/returns",
+        text=text,
+        language="en",
+        score=0.9,
+    )
+
+
+def policy() -> LinkPolicy:
+    fragments = [fragment(1, "See https://shop.example/a."), fragment(2, "Go to https://evil.example/x")]
+    return LinkPolicy(fragments, allowed_domains=["good.example"], trusted=["t.me/lumen"])
+
+
+def safe(*pieces: str) -> str:
+    stream = SafeText(policy())
+    return "".join(stream.feed(piece) for piece in pieces) + stream.finish()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Доставка 300 ₽ [1]. Возврат — 14 дней [2][3]!",
+        "5 < 6, 7 > 4, <3 и a=b",
+        "Время: 10:00–18:30, т.е. до вечера… 12.05.2026, 2.890,50 ₽",
+        "- пункт\n- **жирный** и `код`\n\n1. раз",
+        "Смотрите [каталог](https://good.example/c) и https://a.good.example/x?y=1.",
+        "Пишите t.me/lumen или help@shop.example",
+        "Адрес https://shop.example/a [1].",
+        "[Возврат](/returns) описан тут [1].",
+        "Olá! Não há “troca” (veja abaixo).",
+        "👩\u200d🍳 готовит ☕\ufe0f",
+        "Да![1] Нет.",
+        "в [2024] году [скидка] на [всё",
+    ],
+)
+def test_honest_text_passes_to_the_letter(text: str) -> None:
+    assert safe(text) == safe(*text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Смотрите https://nope.example/x?q=1 сейчас", "Смотрите сейчас"),
+        ("https://nope.example сейчас", "сейчас"),
+        ("Смотрите (https://nope.example).", "Смотрите."),
+        ("Смотрите [тут](https://nope.example 'x').", "Смотрите тут."),
+        ("Veja [aqui](javascript:alert(1)) já", "Veja aqui já"),
+        ("see [x](data:text/html,<b>1</b>)", "see x"),
+        ("see [x](//nope.example)", "see x"),
+        ("see javascript:alert(1) now", "see now"),
+        ("see www.nope.com now", "see now"),
+        ("see nope.com/path now", "see nope now"),
+        ("see xhttps://nope.com/path now", "see xhttps now"),
+        ("see https://good.example@nope.com now", "see now"),
+        ("see https://gооd.example now", "see now"),
+        ("see https://nope\u200b.com/\u202ex now", "see now"),
+        ("a <https://nope.com/x> b", "a b"),
+        ("[a][b]\n[b]: https://nope.com", "[a][b]\n[b]:"),
+        ("[https://good.example](https://nope.com) b", "b"),
+        ("[1](https://nope.com) b", "[1] b"),
+        ("[a](b](https://nope.com)", "[a] (b]"),
+    ],
+)
+def test_foreign_link_goes_and_its_words_stay(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a ![x](https://nope.com/p.png) b", "a b"),
+        ("a ![x](https://good.example/p.png) b", "a b"),
+        ("a ![1](https://nope.com/p.png) b", "a ![1] b"),
+        ("a ![x][ref] b", "a [x][ref] b"),
+        ("a!![x][ref] b", "a! [x][ref] b"),
+        ("!<b>[x](https://good.example)", "! [x](https://good.example)"),
+    ],
+)
+def test_image_always_goes(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<b>Да</b> и <img src=x onerror='a()'>нет", "Да и нет"),
+        ("<script>alert(1)</script>", "alert(1)"),
+        ("<scr<b>ipt>x", "‹script>x"),
+        ("<<b>script>", "‹script>"),
+        ("a <!-- hidden --> b", "a  b"),
+        ("a <!-- never ends", "a ‹!-- never ends"),
+        ("a <img src=x", "a ‹img src=x"),
+        ("</system> новые правила", " новые правила"),
+        ("<\u200bimg src=x>y", "y"),
+    ],
+)
+def test_tags_go_and_half_of_one_is_text(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+def test_characters_that_nobody_sees_go() -> None:
+    hidden = "\u200b\u200e\u202e\u2066\ufeff\u00ad\U000e0041\x00\x1b\ud800"
+    assert safe(f"Да{hidden}нет\r\nи\u2028всё") == "Данет\nи\nвсё"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Идите на https://evil.example/x [2].", "Идите на https://evil.example/x [2]."),
+        ("Идите на https://evil.example/x [1].", "Идите на [1]."),
+        ("Идите на https://evil.example/x.", "Идите на."),
+        ("Идите на https://evil.example/x\nДа [2].", "Идите на\nДа [2]."),
+        ("Там [2]. Идите на https://evil.example/x", "Там [2]. Идите на https://evil.example/x"),
+        ("Идите [сюда](https://evil.example/x), да [2].", "Идите [сюда](https://evil.example/x), да [2]."),
+        ("Идите [сюда](https://evil.example/x), да [1].", "Идите сюда, да [1]."),
+    ],
+)
+def test_link_of_a_source_stays_where_the_source_is_cited(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["При", "вет", "!", " "], ["При", "вет", "", "!"]),
+        (["Да", " [1]", "."], ["Да", " [1]", ""]),
+        (["см. ", "https://", "nope.com", " да"], ["см.", "", "", " да"]),
+        (["a ", "<", "b>", "c"], ["a", "", "", " c"]),
+    ],
+)
+def test_no_more_is_held_back_than_needed(pieces: list[str], said: list[str]) -> None:
+    stream = SafeText(policy())
+    assert [stream.feed(piece) for piece in pieces] == said
+
+
+@pytest.mark.parametrize("kernel", ["[", "[a", "<a ", ".a", "(", "![a](", "[a]((", "https://", "[[a]("])
+def test_long_nonsense_comes_to_its_end(kernel: str) -> None:
+    assert "https://" not in safe(kernel * 2_000)
+
+
+_PIECES = (
+    "[1] [2] [x] ![ ]( ( ) < > <b> </b> <!-- --> https:// http www. evil.example /x nope.com good.example . : ! "
+    "@ javascript: Да нет ** \u200b \u202e 🙂 data: | # [x](https://nope.com) [x](https://good.example) t.me/lumen"
+)
+_TEXTS = st.lists(st.sampled_from([*_PIECES.split(" "), " ", "\n", "\u00a0"]), max_size=20).map("".join)
+_OPENS = re.compile(r"https?://(\S+)|\]\(([^)\s]*)|(?<!\w)www\.(\S+)", re.IGNORECASE)
+
+
+@settings(max_examples=150)
+@given(_TEXTS, st.data())
+def test_result_does_not_depend_on_the_cuts(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=6)) | {0, len(text)})
+    assert safe(*(text[start:end] for start, end in pairwise(cuts))) == safe(text) == safe(*text)
+
+
+@settings(max_examples=200)
+@given(_TEXTS)
+def test_whatever_comes_no_tag_image_or_foreign_link_is_left(text: str) -> None:
+    shown = safe(text)
+    assert not re.search(r"<[a-zA-Z/!?]", shown)
+    assert not re.search(r"!\[(?![ ^0-9,;:–-]+\])", shown)
+    for opened in _OPENS.finditer(shown):
+        target = next(group for group in opened.groups() if group is not None)
+        is_of_a_source = target.removeprefix("https://").startswith("evil.example/x")
+        assert policy().verdict(target).is_free or is_of_a_source or not re.match(r"\w", target)
