@@ -56,6 +56,15 @@ class Heard:
     def citations(self) -> list[pb.Citation]:
         return [event.citation for event in self.events if event.HasField("citation")]
 
+    @property
+    def unsupported(self) -> list[pb.UnsupportedRange]:
+        return [event.unsupported for event in self.events if event.HasField("unsupported")]
+
+    def flagged(self, reason: pb.UnsupportedReason.ValueType) -> list[str]:
+        """The sentences that are marked for this reason."""
+        marked = (one for one in self.unsupported if one.reason == reason)
+        return [self.text[one.start_offset : one.end_offset] for one in marked]
+
 
 async def ask(shop: Shop, question: str = QUESTION, **fields: object) -> Heard:
     request = pb.StreamAnswerRequest(question=question, **fields)
@@ -76,10 +85,11 @@ def assert_well_formed(heard: Heard) -> None:
     assert [event.sequence for event in heard.events] == list(range(len(heard.events)))
     assert heard.kinds[0] == "started"
     assert heard.kinds[-1] == "completed"
-    assert {*heard.kinds[1:-1]} <= {"delta", "citation"}
+    assert {*heard.kinds[1:-1]} <= {"delta", "citation", "unsupported"}
     answer = heard.completed.answer
     assert heard.text == answer.text
     assert list(answer.citations) == heard.citations
+    assert list(answer.unsupported) == heard.unsupported
     assert list(answer.references) == list(heard.started.references)
     known = {reference.number for reference in answer.references}
     assert known == set(range(1, len(known) + 1))
@@ -87,6 +97,9 @@ def assert_well_formed(heard: Heard) -> None:
         assert 0 <= citation.start_offset < citation.end_offset <= len(answer.text)
         assert citation.numbers
         assert known.issuperset(citation.numbers)
+    for unsupported in heard.unsupported:
+        assert 0 <= unsupported.start_offset < unsupported.end_offset <= len(answer.text)
+        assert unsupported.reason != pb.UNSUPPORTED_REASON_UNSPECIFIED
 
 
 async def ended_answer(shop: Shop, answer_id: str) -> pb.Answer:

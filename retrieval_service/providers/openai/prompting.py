@@ -17,6 +17,7 @@ FENCE = re.compile(r"[<\uff1c\ufe64\u02c2\u1438\u2329\u3008\u27e8\u276c\u276e\u2
 FOREIGN_MARKER = re.compile(
     r"[\[【]\s*(\^?\d{1,3}(?:[\s,;–-]+\d{1,3})*|/?INST|/?SYS(?:TEM)?)\s*(?:†[^\]】\n]*)?[\]】]", re.IGNORECASE
 )
+IN_ATTRIBUTE = str.maketrans('"<>', "'‹›")
 CITATION = re.compile(r"[ \t]*\[\d{1,3}\]")
 
 RULES = """\
@@ -153,7 +154,7 @@ def _task(prompt: Prompt) -> str:
 
 
 def _fragment(fragment: Fragment) -> str:
-    title = _defused(_line(_fragment_text(fragment.title))).replace('"', "'")
+    title = _defused(_line(_fragment_text(fragment.title))).translate(IN_ATTRIBUTE)
     text = _defused(_fragment_text(fragment.text).strip())
     return f'<fragment number="{fragment.number}" title="{title}">\n{text}\n</fragment>'
 

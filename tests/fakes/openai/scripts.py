@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,10 +36,13 @@ class Interruption(StrEnum):
 class Script:
     """One way to answer; `text` None quotes the first fragment's first sentence and cites it.
 
+    `behaviour` makes the answer of the last user message.
+
     `end_delay_seconds` pass between the last event and the end of the stream.
     """
 
     text: str | None = None
+    behaviour: Callable[[str], str] | None = None
     outcome: Outcome = Outcome.COMPLETED
     interruption: Interruption | None = None
     interrupted_after: int = 2
@@ -49,6 +53,8 @@ class Script:
 
     def answer_to(self, task: str) -> str:
         """`task` is the last user message, fragments included."""
+        if self.behaviour:
+            return self.behaviour(task)
         return self.text if self.text is not None else quotation(task)
 
 
