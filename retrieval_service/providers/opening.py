@@ -18,7 +18,7 @@ from retrieval_service.providers.openai.embeddings import EmbeddingSettings, ope
 from retrieval_service.providers.openai.file_search import FileSearchAnswerer
 from retrieval_service.providers.openai.responses import ResponsesAnswerer
 from retrieval_service.providers.openai.store_settings import StoreSettings
-from retrieval_service.providers.openai.streaming import AnswerSettings
+from retrieval_service.providers.openai.streaming import AnswerSettings, Patience
 from retrieval_service.providers.openai.summaries import ModelSummarizer
 from retrieval_service.providers.openai.vector_stores import open_vector_stores
 from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend, Summarizer
@@ -131,7 +131,11 @@ def writes_responses(settings: Settings) -> bool:
 
 
 def answer_settings(settings: Settings) -> AnswerSettings:
-    return AnswerSettings(model=settings.answer_model, max_output_tokens=settings.answer_max_tokens)
+    return AnswerSettings(
+        model=settings.answer_model,
+        max_output_tokens=settings.answer_max_tokens,
+        patience=Patience(silence_seconds=settings.openai_timeout_seconds),
+    )
 
 
 async def open_retrieval_backend(settings: Settings) -> RetrievalBackend | None:

@@ -22,8 +22,10 @@ QUESTION = "Within how many days may a lamp be returned?"
 WAIT_SECONDS = 10.0
 
 
-async def lamp_shop(running: Running) -> Shop:
-    shop = await new_shop(running, fallback_contact=CONTACT, system_prompt="Speak like a lighthouse keeper.")
+async def lamp_shop(running: Running, **settings: object) -> Shop:
+    shop = await new_shop(
+        running, fallback_contact=CONTACT, system_prompt="Speak like a lighthouse keeper.", **settings
+    )
     await upsert(shop, "returns", RETURNS, title="Returns", url="/returns", language="en")
     await upsert(shop, "shipping", "Shipping of a parcel costs five euro.", title="Shipping", language="en")
     await wait_until_indexed(shop)

@@ -26,6 +26,7 @@ from tests.integration.answers_kit import (
     ended_answer,
     lamp_shop,
     new_session,
+    stored,
 )
 from tests.integration.service_kit import (
     Running,
@@ -83,6 +84,45 @@ async def test_citation_of_a_fragment_that_was_not_given_is_left_out(
     heard = await ask(written)
     assert_well_formed(heard)
     assert {number for citation in heard.citations for number in citation.numbers} == {1}
+
+
+async def test_sentence_without_a_source_is_marked_and_stays_marked(written: Shop, model: FakeOpenAI) -> None:
+    model.script = Script(text="Hello! Thirty days [1]. Within 90 days [1].\nThe moon is made of cheese.")
+    request_id = str(uuid.uuid4())
+    heard = await ask(written, request_id=request_id)
+    assert_well_formed(heard)
+    assert heard.flagged(pb.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE) == ["Within 90 days [1]."]
+    assert heard.flagged(pb.UNSUPPORTED_REASON_NOT_CITED) == ["The moon is made of cheese."]
+    again = await ask(written, request_id=request_id)
+    assert_well_formed(again)
+    assert again.completed == heard.completed
+    assert await stored(written, heard.started.answer_id) == heard.completed.answer
+
+
+async def test_link_stays_where_the_tenant_or_the_cited_document_has_it(
+    generating: Running, model: FakeOpenAI
+) -> None:
+    shop = await lamp_shop(generating, allowed_link_domains=["lumen.example"])
+    model.script = Script(
+        text="See https://a.lumen.example/x and https://evil.example/y [1]. "
+        "[Returns](/returns) and [pay](https://evil.example/pay) [1]. ![i](https://lumen.example/i.png)"
+    )
+    heard = await ask(shop)
+    assert_well_formed(heard)
+    assert heard.text == "See https://a.lumen.example/x and [1]. [Returns](/returns) and pay [1]."
+    model.script = Script()
+
+
+async def test_model_learns_nothing_of_the_customer_but_a_hash(written: Shop, model: FakeOpenAI) -> None:
+    sessions = [await new_session(written, user_key=key) for key in ("anna-77", "anna-77", "boris-88")]
+    for session_id in sessions:
+        await ask(written, session_id=session_id)
+    bodies = [(await model.journal.arrived(MODEL, count=count)).body for count in (1, 2, 3)]
+    first, again, other = (body["safety_identifier"] for body in bodies)
+    assert first == again != other
+    assert len(first) == 64
+    said = json.dumps(bodies)
+    assert not any(secret in said for secret in ("anna-77", "boris-88", written.tenant_id, *sessions))
 
 
 async def test_prompt_holds_the_tenants_instructions_and_no_tenant_id(

@@ -31,6 +31,7 @@ SOME_SETTINGS = pb.TenantSettings(
     system_prompt="Be brief.",
     fallback_contact="+55 11 5555",
     allowed_origins=["https://shop.example", "http://localhost:8080"],
+    allowed_link_domains=["shop.example", "магазин.рф"],
     greetings={"pt": "Olá!"},
     suggested_questions={"pt": pb.SuggestedQuestions(questions=["Quanto custa o frete?"])},
     index_granularity="document",
@@ -114,6 +115,24 @@ async def test_all_settings_are_kept(running: Running) -> None:
         (
             {"settings": pb.TenantSettings(allowed_origins=["https://a.example/path"])},
             "tenant.settings.allowed_origins[0]",
+        ),
+        *(
+            (
+                {"settings": pb.TenantSettings(allowed_link_domains=["a.example", domain])},
+                "tenant.settings.allowed_link_domains[1]",
+            )
+            for domain in (
+                "https://shop.example",
+                "shop.example/x",
+                "SHOP.example",
+                "localhost",
+                "*.example",
+                "",
+            )
+        ),
+        (
+            {"settings": pb.TenantSettings(allowed_link_domains=["a.example"] * 51)},
+            "tenant.settings.allowed_link_domains",
         ),
         ({"settings": pb.TenantSettings(greetings={"en": "nul\0"})}, "tenant.settings.greetings[en]"),
     ],
