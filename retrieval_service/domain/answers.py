@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 from retrieval_service.domain import phrases
+from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
@@ -56,7 +57,7 @@ class Completed:
     answer: LoggedAnswer
 
 
-AnswerEvent = Started | Delta | Cited | Flagged | Completed
+AnswerEvent = Started | CheckedEvent | Completed
 
 
 @dataclass(kw_only=True)
@@ -82,7 +83,7 @@ class WrittenAnswer:
             answer_id=self.answer_id, session_id=self.question.session_id, references=self.references
         )
 
-    def note(self, event: Delta | Cited | Flagged, now: float) -> Delta | Cited | Flagged:
+    def note(self, event: CheckedEvent, now: float) -> CheckedEvent:
         """Adds the event to the answer and gives it back."""
         if isinstance(event, Flagged):
             self.unsupported.append((event.start, event.end, event.reason))
@@ -95,13 +96,13 @@ class WrittenAnswer:
         self.text += event.text
         return event
 
-    def note_not_found(self, asked: Prompt, now: float) -> Delta | Cited:
+    def note_not_found(self, asked: Prompt, now: float) -> CheckedEvent:
         """The honest "I don't know", which no model is asked for."""
         self.ending = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
         text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
         return self.note(Delta(text=text), now)
 
-    def note_no_answer(self, asked: Prompt, now: float) -> Delta | Cited:
+    def note_no_answer(self, asked: Prompt, now: float) -> CheckedEvent:
         """For a model that said nothing."""
         return self.note(Delta(text=phrases.no_answer_text(asked.language, asked.fallback_contact)), now)
 

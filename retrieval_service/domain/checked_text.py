@@ -14,14 +14,17 @@ CheckedEvent = Delta | Cited | Flagged
 
 
 class CheckedText:
-    """Feed the model's text in any pieces: what it ends up saying does not depend on the cuts."""
+    """Feed the model's text in any pieces: what it ends up saying does not depend on the cuts.
 
-    def __init__(self, asked: Prompt) -> None:
+    A model that `cites_late` may yet name a source for what it said lines ago: nothing is flagged before the end.
+    """
+
+    def __init__(self, asked: Prompt, *, cites_late: bool = False) -> None:
         own_words = (asked.fallback_contact, asked.shop_name, asked.instructions)
         policy = LinkPolicy(asked.fragments, allowed_domains=asked.link_domains, trusted=own_words)
         self._safe = SafeText(policy)
         self._citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
-        self._grounding = Grounding(asked.fragments, trusted=[asked.fallback_contact])
+        self._grounding = Grounding(asked.fragments, trusted=[asked.fallback_contact], is_patient=cites_late)
 
     def feed(self, text: str) -> list[CheckedEvent]:
         """What can be said after this piece; nothing of it is taken back."""
@@ -31,6 +34,10 @@ class CheckedText:
         """The rest; nothing may be fed afterwards."""
         rest = self._judged(self._citations.feed(self._safe.finish()))
         return [*rest, *self._judged(self._citations.finish()), *self._grounding.finish()]
+
+    def cite(self, late: Cited) -> list[CheckedEvent]:
+        """For a sentence that was said without a marker."""
+        return self._judged([late])
 
     def _judged(self, events: Iterable[Delta | Cited]) -> list[CheckedEvent]:
         return [one for event in events for one in (event, *self._grounding.take(event))]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from retrieval_service.domain.citations import AnswerEvent, CitationStream, Cited, Delta
+from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
+from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.remote_files import FileCited
 from retrieval_service.domain.sentences import split_sentences
 
@@ -17,16 +18,16 @@ class FileCitations:
     sentence without a marker, because what was said cannot be changed. Unknown documents are not cited.
     """
 
-    def __init__(self, numbers: Mapping[UUID, int]) -> None:
+    def __init__(self, numbers: Mapping[UUID, int], checked: CheckedText) -> None:
         self._numbers = numbers
-        self._stream = CitationStream(frozenset(numbers.values()))
+        self._stream = checked
         self._waiting: list[FileCited] = []
         self._heard = ""
         self._said = ""
 
-    def text(self, text: str) -> list[AnswerEvent]:
+    def text(self, text: str) -> list[CheckedEvent]:
         """Offsets count the model's own text, so early citations cut it."""
-        events: list[AnswerEvent] = []
+        events: list[CheckedEvent] = []
         end = len(self._heard) + len(text)
         while self._waiting and self._waiting[0].offset <= end:
             place = self._waiting[0].offset - len(self._heard)
@@ -35,7 +36,7 @@ class FileCitations:
             events += self._mark(self._waiting.pop(0))
         return [*events, *self._feed(text)]
 
-    def cited(self, citation: FileCited) -> list[AnswerEvent]:
+    def cited(self, citation: FileCited) -> list[CheckedEvent]:
         if citation.document_id not in self._numbers:
             return []
         if citation.offset > len(self._heard):
@@ -45,20 +46,20 @@ class FileCitations:
             return self._late(citation)
         return self._mark(citation)
 
-    def finish(self) -> list[AnswerEvent]:
+    def finish(self) -> list[CheckedEvent]:
         """What waits for text that never came stands at the end."""
         waiting, self._waiting = self._waiting, []
         marked = [event for citation in waiting for event in self._mark(citation)]
         return [*marked, *self._keep(self._stream.finish())]
 
-    def _feed(self, text: str) -> list[AnswerEvent]:
+    def _feed(self, text: str) -> list[CheckedEvent]:
         self._heard += text
         return self._keep(self._stream.feed(text))
 
-    def _mark(self, citation: FileCited) -> list[AnswerEvent]:
+    def _mark(self, citation: FileCited) -> list[CheckedEvent]:
         return self._keep(self._stream.feed(f"[{self._numbers[citation.document_id]}]"))
 
-    def _late(self, citation: FileCited) -> list[AnswerEvent]:
+    def _late(self, citation: FileCited) -> list[CheckedEvent]:
         sentences = split_sentences(self._heard[: citation.offset])
         if not sentences:
             return []
@@ -66,8 +67,9 @@ class FileCitations:
         words = self._heard[last.start : last.end]
         start = self._said.rfind(words)
         number = self._numbers[citation.document_id]
-        return [Cited(start=start, end=start + len(words), numbers=(number,))] if start >= 0 else []
+        late = Cited(start=start, end=start + len(words), numbers=(number,))
+        return self._stream.cite(late) if start >= 0 else []
 
-    def _keep(self, events: Sequence[AnswerEvent]) -> list[AnswerEvent]:
+    def _keep(self, events: Sequence[CheckedEvent]) -> list[CheckedEvent]:
         self._said += "".join(event.text for event in events if isinstance(event, Delta))
         return list(events)

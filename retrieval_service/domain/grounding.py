@@ -54,12 +54,15 @@ class Flagged:
 
 
 class Grounding:
-    """Give it the events of a `CitationStream` in their order; a line is judged when the next one begins.
+    """Give it the events of a `CitationStream` in their order; a line is judged when the next one begins,
+    by one that is patient not before the end.
 
     `trusted` are texts of the tenant itself: what it says of its contact needs no source.
     """
 
-    def __init__(self, fragments: Iterable[Fragment], *, trusted: Sequence[str] = ()) -> None:
+    def __init__(
+        self, fragments: Iterable[Fragment], *, trusted: Sequence[str] = (), is_patient: bool = False
+    ) -> None:
         texts = {one.number: f"{one.title}\n{one.text}\n{one.url}" for one in fragments}
         self._texts = texts
         self._known: dict[int, frozenset[str]] = {}
@@ -68,6 +71,7 @@ class Grounding:
         self._text = ""
         self._judged = 0
         self._cited: list[Cited] = []
+        self._is_patient = is_patient
 
     def take(self, event: Delta | Cited) -> list[Flagged]:
         """What can be said of the sentences before this event."""
@@ -75,7 +79,7 @@ class Grounding:
             self._cited.append(event)
             return []
         self._text += event.text
-        return self._judge(self._last_line_start())
+        return [] if self._is_patient else self._judge(self._last_line_start())
 
     def finish(self) -> list[Flagged]:
         return self._judge(len(self._text))

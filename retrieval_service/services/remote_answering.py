@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service import errors
 from retrieval_service.domain.answers import Started, WrittenAnswer
-from retrieval_service.domain.citations import AnswerEvent as Said
+from retrieval_service.domain.checked_text import CheckedEvent as Said
+from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
-from retrieval_service.domain.fragments import Ending, Prompt, TextPart
+from retrieval_service.domain.fragments import Ending, Fragment, Prompt, TextPart
 from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, FileSearch, FoundFiles
 from retrieval_service.domain.remote_files import Hit as FileHit
 from retrieval_service.providers.ports import FileAnswerer
 from retrieval_service.services.breaking import Breaker
-from retrieval_service.services.referencing import references
+from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Hit
 from retrieval_service.services.sifting import Sifter
@@ -73,7 +74,8 @@ class RemoteAnswerer:
                 yield written.note_not_found(asked, self._clock())
                 return
             written.answerer = self._answerer.name
-            async with aclosing(self._write(written, beginning, parts)) as events:
+            checked = CheckedText(replace(asked, fragments=whole_documents(hits)), cites_late=True)
+            async with aclosing(self._write(written, checked, beginning, parts)) as events:
                 async for event in events:
                     yield event
             if not written.text:
@@ -94,9 +96,13 @@ class RemoteAnswerer:
         return checked.hits if relevant else []
 
     async def _write(
-        self, written: WrittenAnswer, beginning: Beginning, parts: AsyncGenerator[FileAnswerPart, None]
+        self,
+        written: WrittenAnswer,
+        checked: CheckedText,
+        beginning: Beginning,
+        parts: AsyncGenerator[FileAnswerPart, None],
     ) -> AsyncGenerator[Said, None]:
-        citations = FileCitations(numbers_of(written))
+        citations = FileCitations(numbers_of(written), checked)
         known = {hit.file_id for hit in beginning.files}
         for event in said(citations, written, known, beginning.first):
             yield written.note(event, self._clock())
@@ -131,6 +137,15 @@ def said(
         case Ending():
             written.ending = part
     return ()
+
+
+def whole_documents(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
+    """All that was found of each document, under the number of its first reference: files are cited as wholes."""
+    found: dict[str, Fragment] = {}
+    for one in numbered(hits):
+        first = found.get(one.document_id)
+        found[one.document_id] = replace(first, text=f"{first.text}\n{one.text}") if first else one
+    return tuple(found.values())
 
 
 def numbers_of(written: WrittenAnswer) -> dict[UUID, int]:

@@ -64,7 +64,9 @@ async def new_owned(running: Running) -> Owned:
     import_id, request_id = uuid.uuid4(), uuid.uuid4()
     await run_import(shop, import_id)
     await wait_until_indexed(shop)
-    session = await shop.client.create_session(answers_pb.CreateSessionRequest(channel="api"))
+    session = await shop.client.create_session(
+        answers_pb.CreateSessionRequest(channel="api", user_key="anna")
+    )
     asked = answers_pb.StreamAnswerRequest(
         question=QUESTION, session_id=session.session_id, request_id=str(request_id)
     )

@@ -41,7 +41,9 @@ class FileSearchAnswerer:
     async def stream(self, prompt: Prompt, where: FileSearch) -> AsyncGenerator[FileAnswerPart]:
         said, translated = search_input(prompt), filters.translation(where.conditions)
         tool = _tool(where, translated.spoken)
-        reading = read_events(lambda: self._open(said, tool), self._settings.patience)
+        reading = read_events(
+            lambda: self._open(said, tool, prompt.safety_identifier), self._settings.patience
+        )
         reader = Reader(translated.unspoken)
         async with aclosing(reading) as events:
             async for event in events:
@@ -57,7 +59,9 @@ class FileSearchAnswerer:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _open(self, said: ModelInput, tool: FileSearchToolParam) -> AsyncStream[ResponseStreamEvent]:
+    async def _open(
+        self, said: ModelInput, tool: FileSearchToolParam, safety_identifier: str
+    ) -> AsyncStream[ResponseStreamEvent]:
         return await self._client.responses.create(
             model=self._settings.model,
             instructions=said.instructions,
@@ -68,6 +72,7 @@ class FileSearchAnswerer:
             include=["file_search_call.results"],
             max_output_tokens=self._settings.max_output_tokens,
             reasoning=reasoning_of(self._settings.reasoning_effort) or omit,
+            safety_identifier=safety_identifier or omit,
             store=False,
             stream=True,
         )
