@@ -148,6 +148,10 @@ def _print_sources(answer: answers_pb.Answer) -> None:
     for one in cited(answer):
         place = one.url or f"{one.source_type}/{one.external_id}"
         output.line(f"[{one.number}] {one.title or one.external_id}  {place}", style="dim")
+    if answer.unsupported:
+        output.note("Not from the documents:", style="yellow")
+        for one in answer.unsupported:
+            output.note(f"  {answer.text[one.start_offset : one.end_offset]}", style="yellow")
     if answer.answerer == "extractive":
         output.note("Quoted from the documents: no language model is configured.", style="dim")
     if answer.finish_reason == answers_pb.FinishReason.FINISH_REASON_LENGTH:

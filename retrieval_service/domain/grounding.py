@@ -10,10 +10,9 @@ from enum import StrEnum
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.facts import facts_of, is_known, known_from
 from retrieval_service.domain.fragments import Fragment
+from retrieval_service.domain.quotes import SHORT_SENTENCE
 from retrieval_service.domain.sentences import Sentence, bullet_length, split_sentences
 
-# "Yes." rests on what the next sentence cites.
-_SHORT = 15
 _MARKER = re.compile(r"\[[0-9]{1,3}\]")
 _DECORATION = re.compile(r"[*_`#>|~\s-]+")
 _HEADING = re.compile(r"#{1,6} |\*\*[^*]+\*\*:?\Z")
@@ -105,7 +104,8 @@ class Grounding:
             place = offset + bullet
             numbers = self._numbers(place + sentence.start, place + sentence.end)
             following = sentences[position + 1] if position + 1 < len(sentences) else None
-            if not numbers and following and len(sentence.text) < _SHORT:
+            # "Yes." rests on what the next sentence cites.
+            if not numbers and following and len(sentence.text) < SHORT_SENTENCE:
                 numbers = self._numbers(place + following.start, place + following.end)
             reason = self._reason(sentence, numbers)
             if reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from retrieval_service.domain.fragments import Fragment
@@ -47,7 +48,7 @@ class LinkPolicy:
     ) -> None:
         self._domains = frozenset(domain.lower() for domain in allowed_domains)
         self._trusted = frozenset(address for text in trusted for address in addresses(text))
-        self._numbers = _numbers_by_address(fragments)
+        self._fragments = tuple(fragments)
 
     def verdict(self, address: str) -> Verdict:
         if not is_honest(address, self._domains):
@@ -56,6 +57,11 @@ class LinkPolicy:
         if said in self._trusted or self._is_at_home(address):
             return Verdict(is_free=True)
         return Verdict(numbers=self._numbers.get(said, NOBODY))
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, Numbers]:
+        """Most answers have no link at all, and none is to wait for this."""
+        return _numbers_by_address(self._fragments)
 
     def _is_at_home(self, address: str) -> bool:
         parts = _split(address)

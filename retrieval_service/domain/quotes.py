@@ -13,7 +13,7 @@ from retrieval_service.domain.templates import Field, Role, read_fields
 
 MAX_QUOTE = 280
 # "Yes." says nothing without the sentence that follows.
-_SHORT_SENTENCE = 15
+SHORT_SENTENCE = 15
 
 # A document's own "[1]" would pass for a citation of ours.
 _FOREIGN_MARKER = re.compile(r"[\[【]([\s^0-9,;:–-]+)(?:†[^\]】\n]*)?[\]】]")
@@ -109,7 +109,7 @@ def _sentences(text: str) -> Iterator[str]:
     sentences = split_sentences(text)
     for place, sentence in enumerate(sentences):
         following = sentences[place + 1] if place + 1 < len(sentences) else None
-        is_short = sentence.end - sentences[begun].start < _SHORT_SENTENCE
+        is_short = sentence.end - sentences[begun].start < SHORT_SENTENCE
         if is_short and following and "\n" not in text[sentence.end : following.start]:
             continue
         yield text[sentences[begun].start : sentence.end]

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.citations import CitationStream, Cited, Delta
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
+from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.phrases import not_found_text
 from retrieval_service.domain.quotes import quotes_of
 from retrieval_service.domain.templates import Attribute, render_faq, render_policy, render_product
@@ -263,3 +265,20 @@ def test_any_fragments_give_a_short_answer_with_citations_of_theirs(question: st
         marker = re.search(r"\S \[(\d)\]\Z", piece)
         assert marker
         assert 1 <= int(marker[1]) <= len(texts)
+
+
+def test_every_sentence_of_a_quote_cites_its_fragment() -> None:
+    cocoa = product("Какао", "Кофеина мало. На снежный вечер и плохие новости.")
+    said = "— Кофеина мало. [1] На снежный вечер и плохие новости. [1]"
+    assert said in answer("где мало кофеина", cocoa)
+
+
+@pytest.mark.parametrize(
+    "question", ["сколько стоит доставка и когда возврат", "посоветуйте чай без кофеина", "ассам"]
+)
+def test_no_sentence_of_a_quotation_is_flagged(question: str) -> None:
+    texts = (SHIPPING, RETURNS, ASSAM, ROOIBOS, MINT)
+    asked = prompt(question, *(fragment(number, text) for number, text in enumerate(texts, start=1)))
+    checked = CheckedText(asked)
+    events = [event for piece in compose(asked) for event in checked.feed(piece)]
+    assert not any(isinstance(event, Flagged) for event in [*events, *checked.finish()])

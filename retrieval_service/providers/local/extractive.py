@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
 from retrieval_service.domain.phrases import not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
-from retrieval_service.domain.quotes import Quote, Source, quotes_of
+from retrieval_service.domain.quotes import SHORT_SENTENCE, Quote, Source, quotes_of
+from retrieval_service.domain.sentences import split_sentences
 
 MAX_ANSWER = 600
 MAX_QUOTES = 4
@@ -137,11 +138,18 @@ def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
     for quote in quotes:
         number = quote.fragment.number
         if number == previous:
-            yield f" {quote.sentence} [{number}]"
+            yield f" {_marked(quote.sentence, number)}"
         else:
             yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{_cited(quote)}"
         previous = number
 
 
 def _cited(quote: Quote) -> str:
-    return f"{quote.text} [{quote.fragment.number}]"
+    return _marked(quote.text, quote.fragment.number)
+
+
+def _marked(text: str, number: int) -> str:
+    """Every sentence cites; a very short one, "Yes.", leaves that to the next."""
+    *before, last = split_sentences(text)
+    said = (f"{one.text} [{number}]" if len(one.text) >= SHORT_SENTENCE else one.text for one in before)
+    return " ".join([*said, f"{last.text} [{number}]"])
