@@ -10,7 +10,7 @@ from typing import Any
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
+from retrieval_service.api import answer_messages, calls, convert, fields
 from retrieval_service.domain.answers import AnswerEvent, Question, Started
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.grounding import Flagged
@@ -44,7 +44,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
 
     async def GetAnswer(self, request: pb.GetAnswerRequest, context: Any) -> pb.GetAnswerResponse:
         row = await self._answering.get(calls.tenant_id(), fields.uuid("answer_id", request.answer_id))
-        return pb.GetAnswerResponse(answer=convert.answer(row))
+        return pb.GetAnswerResponse(answer=answer_messages.answer(row))
 
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Any) -> pb.CreateSessionResponse:
         if not CHANNEL.fullmatch(request.channel):
@@ -69,14 +69,14 @@ def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
     if isinstance(event, Delta):
         return pb.StreamAnswerResponse(sequence=sequence, delta=pb.AnswerDelta(text=event.text))
     if isinstance(event, Cited):
-        cited = convert.citation(event.start, event.end, event.numbers)
+        cited = answer_messages.citation(event.start, event.end, event.numbers)
         return pb.StreamAnswerResponse(sequence=sequence, citation=cited)
     if isinstance(event, Flagged):
-        flagged = convert.unsupported(event.start, event.end, event.reason)
+        flagged = answer_messages.unsupported(event.start, event.end, event.reason)
         return pb.StreamAnswerResponse(sequence=sequence, unsupported=flagged)
     completed = pb.AnswerCompleted(
-        finish_reason=convert.FINISH_REASONS[event.answer.finish_reason],
-        answer=convert.answer(event.answer),
+        finish_reason=answer_messages.FINISH_REASONS[event.answer.finish_reason],
+        answer=answer_messages.answer(event.answer),
         degraded=bool(event.answer.degraded_reason),
     )
     return pb.StreamAnswerResponse(sequence=sequence, completed=completed)

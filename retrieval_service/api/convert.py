@@ -9,7 +9,6 @@ from typing import Any
 
 from google.protobuf import struct_pb2, timestamp_pb2
 from kladez.v1 import (
-    answer_service_pb2,
     common_pb2,
     document_service_pb2,
     index_job_service_pb2,
@@ -22,13 +21,11 @@ from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENAN
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.backends import Backend, Choice
 from retrieval_service.domain.documents import Draft, JsonValue
-from retrieval_service.domain.grounding import Reason
 from retrieval_service.domain.index_jobs import IndexJob
 from retrieval_service.domain.records import (
     ApiKey,
     DailyUsage,
     DocumentKey,
-    LoggedAnswer,
     Progress,
     StoredDocument,
     Tenant,
@@ -80,26 +77,6 @@ CHOICE_NUMBERS = {choice: number for number, choice in CHOICES.items()}
 BACKEND_NUMBERS = {
     Backend.PGVECTOR: common_pb2.RETRIEVAL_BACKEND_PGVECTOR,
     Backend.OPENAI: common_pb2.RETRIEVAL_BACKEND_OPENAI,
-}
-
-ANSWER_STATUSES = {
-    "running": answer_service_pb2.ANSWER_STATUS_RUNNING,
-    "completed": answer_service_pb2.ANSWER_STATUS_COMPLETED,
-    "cancelled": answer_service_pb2.ANSWER_STATUS_CANCELLED,
-    "interrupted": answer_service_pb2.ANSWER_STATUS_INTERRUPTED,
-}
-
-FINISH_REASONS = {
-    "": answer_service_pb2.FINISH_REASON_UNSPECIFIED,
-    "stop": answer_service_pb2.FINISH_REASON_STOP,
-    "length": answer_service_pb2.FINISH_REASON_LENGTH,
-    "no_relevant_content": answer_service_pb2.FINISH_REASON_NO_RELEVANT_CONTENT,
-    "policy": answer_service_pb2.FINISH_REASON_POLICY,
-}
-
-UNSUPPORTED_REASONS = {
-    Reason.NOT_CITED: answer_service_pb2.UNSUPPORTED_REASON_NOT_CITED,
-    Reason.FACT_NOT_IN_SOURCE: answer_service_pb2.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE,
 }
 
 INDEX_JOB_STATES = {
@@ -332,37 +309,6 @@ def hit(one: Hit) -> search_service_pb2.SearchHit:
 
 def reference(one: Reference) -> common_pb2.Reference:
     return common_pb2.Reference(**asdict(one))
-
-
-def citation(start: int, end: int, numbers: Sequence[int]) -> answer_service_pb2.Citation:
-    return answer_service_pb2.Citation(start_offset=start, end_offset=end, numbers=numbers)
-
-
-def unsupported(start: int, end: int, reason: str) -> answer_service_pb2.UnsupportedRange:
-    return answer_service_pb2.UnsupportedRange(
-        start_offset=start, end_offset=end, reason=UNSUPPORTED_REASONS[Reason(reason)]
-    )
-
-
-def answer(row: LoggedAnswer) -> answer_service_pb2.Answer:
-    return answer_service_pb2.Answer(
-        answer_id=str(row.id),
-        session_id=str(row.session_id) if row.session_id else "",
-        question=row.question,
-        text=row.answer,
-        language=row.language,
-        citations=[citation(start, end, numbers) for start, end, numbers in row.citations],
-        references=[common_pb2.Reference(**one) for one in row.context],
-        status=ANSWER_STATUSES[row.status],
-        finish_reason=FINISH_REASONS[row.finish_reason],
-        answerer=row.answerer,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        create_time=timestamp(row.created_at),
-        degraded=bool(row.degraded_reason),
-        degraded_reason=row.degraded_reason,
-        unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
-    )
 
 
 def daily_usage(row: DailyUsage) -> insight_service_pb2.DailyUsage:
