@@ -47,6 +47,9 @@ ANSWER_TIMEOUT_SECONDS = 90.0
 SOURCE_TIMEOUT_SECONDS = 3600.0
 DRIFT_TIMEOUT_SECONDS = 3600.0
 IMPORT_TIMEOUT_SECONDS = 3600.0
+EXPORT_TIMEOUT_SECONDS = 3600.0
+# Indexing one document and answering one question.
+RESOLVE_TIMEOUT_SECONDS = 120.0
 WATCH_TIMEOUT_SECONDS = 86_400.0
 
 # Reads are repeated when a server goes away; writes by key are idempotent too, but not sessions and keys.
@@ -61,7 +64,7 @@ IDEMPOTENT = {
         "ReindexDocuments",
     ),
     "kladez.v1.SearchService": ("Search", "SummarizeSearch", "GetSnapshot", "ResolveSnapshot"),
-    "kladez.v1.AnswerService": ("GetAnswer",),
+    "kladez.v1.AnswerService": ("GetAnswer", "SubmitFeedback"),
     "kladez.v1.SyncService": (
         "GetSyncStatus",
         "SyncNow",
@@ -74,7 +77,14 @@ IDEMPOTENT = {
     "kladez.v1.IndexJobService": ("GetIndexJob", "ListIndexJobs", "CancelIndexJob"),
     "kladez.v1.SourceService": ("UpsertSource", "GetSource", "ListSources"),
     "kladez.v1.SpaceService": ("ListSpaces", "EstimateSwitch", "StartSwitch", "VerifySwitch"),
-    "kladez.v1.InsightService": ("GetUsage", "ListEvaluations"),
+    "kladez.v1.InsightService": (
+        "GetUsage",
+        "ListEvaluations",
+        "ListChatLogs",
+        "ListUnanswered",
+        "ListTopQuestions",
+        "ListTopDocuments",
+    ),
 }
 
 
@@ -269,6 +279,11 @@ class Client:
     ) -> answers_pb.CreateSessionResponse:
         return await self._unary(self._answers.CreateSession, request)
 
+    async def submit_feedback(
+        self, request: answers_pb.SubmitFeedbackRequest
+    ) -> answers_pb.SubmitFeedbackResponse:
+        return await self._unary(self._answers.SubmitFeedback, request)
+
     async def get_sync_status(self, request: sync_pb.GetSyncStatusRequest) -> sync_pb.GetSyncStatusResponse:
         return await self._unary(self._sync.GetSyncStatus, request)
 
@@ -374,6 +389,41 @@ class Client:
         self, request: insights_pb.ListEvaluationsRequest
     ) -> insights_pb.ListEvaluationsResponse:
         return await self._unary(self._insights.ListEvaluations, request)
+    async def list_chat_logs(
+        self, request: insights_pb.ListChatLogsRequest
+    ) -> insights_pb.ListChatLogsResponse:
+        return await self._unary(self._insights.ListChatLogs, request)
+
+    async def export_chat_logs(
+        self, request: insights_pb.ExportChatLogsRequest
+    ) -> AsyncGenerator[insights_pb.ExportChatLogsResponse, None]:
+        """Every chat log that the filter lets through, newest first."""
+        call = self._insights.ExportChatLogs(request, metadata=self._metadata, timeout=EXPORT_TIMEOUT_SECONDS)
+        async with contextlib.aclosing(streamed(call)) as rows:
+            async for row in rows:
+                yield row
+
+    async def list_unanswered(
+        self, request: insights_pb.ListUnansweredRequest
+    ) -> insights_pb.ListUnansweredResponse:
+        return await self._unary(self._insights.ListUnanswered, request)
+
+    async def resolve_unanswered(
+        self, request: insights_pb.ResolveUnansweredRequest
+    ) -> insights_pb.ResolveUnansweredResponse:
+        return await self._unary(
+            self._insights.ResolveUnanswered, request, timeout_seconds=RESOLVE_TIMEOUT_SECONDS
+        )
+
+    async def list_top_questions(
+        self, request: insights_pb.ListTopQuestionsRequest
+    ) -> insights_pb.ListTopQuestionsResponse:
+        return await self._unary(self._insights.ListTopQuestions, request)
+
+    async def list_top_documents(
+        self, request: insights_pb.ListTopDocumentsRequest
+    ) -> insights_pb.ListTopDocumentsResponse:
+        return await self._unary(self._insights.ListTopDocuments, request)
 
     async def _unary(
         self,

@@ -69,6 +69,12 @@ class Conflict(KladezError):
     reason = "CONFLICT"
 
 
+class NotIndexedYet(Conflict):
+    """The document is stored and will be indexed; repeat this to ask again."""
+
+    reason = "NOT_INDEXED_YET"
+
+
 class KeyMissing(KladezError):
     """Send the metadata `authorization: Bearer <key>`."""
 

@@ -124,7 +124,9 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         ),
         server,
     )
-    answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(AnswerServicer(service.answering), server)
+    answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(
+        AnswerServicer(service.answering, service.surveyor), server
+    )
     sync_service_pb2_grpc.add_SyncServiceServicer_to_server(
         SyncServicer(
             service.reader,
@@ -146,7 +148,15 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         SpaceServicer(service.switcher, service.verifier), server
     )
     insight_service_pb2_grpc.add_InsightServiceServicer_to_server(
-        InsightServicer(service.reader, service.meter, service.evaluations, service.page_tokens), server
+        InsightServicer(
+            service.reader,
+            service.meter,
+            service.surveyor,
+            service.resolver,
+            service.evaluations,
+            service.page_tokens,
+        ),
+        server,
     )
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if service.settings.reflection:

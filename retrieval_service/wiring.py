@@ -34,6 +34,7 @@ from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, 
 from retrieval_service.retrieval import Retrieval, assemble_retrieval
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
+from retrieval_service.services.collecting import Collector
 from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
@@ -52,12 +53,14 @@ from retrieval_service.services.questions import Questions
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
+from retrieval_service.services.resolving import Resolver
 from retrieval_service.services.scheduling import Scheduler, drift_watch, rebuilding, reconciling
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.snapshotting import Snapshotting
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.sourcing import Sourcing
 from retrieval_service.services.summarizing import Summarizing
+from retrieval_service.services.surveying import Surveyor
 from retrieval_service.services.sweeping import Sweeper
 from retrieval_service.services.switching import Switcher, adopt
 from retrieval_service.services.syncing import Syncer
@@ -101,6 +104,9 @@ class Service:
     filler: Filler
     summarizing: Summarizing
     snapshotting: Snapshotting
+    surveyor: Surveyor
+    resolver: Resolver
+    collector: Collector
     meter: Meter
     evaluations: Evaluations
     page_tokens: PageTokens
@@ -178,6 +184,15 @@ def assemble(
         model_seconds=settings.summary_seconds,
     )
     importer = Importer(database)
+    answering = Answering(
+        database,
+        retrieval.retriever,
+        retrieval.chooser,
+        answerer,
+        meter,
+        Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn)),
+        retrieval.answerer,
+    )
     addresses = source_addresses(settings)
     mender = Mender(database, backend)
     sourcing = Sourcing(database, addresses)
@@ -212,15 +227,10 @@ def assemble(
         searcher=searcher,
         retrieval=retrieval,
         comparer=Comparer(database),
-        answering=Answering(
-            database,
-            retrieval.retriever,
-            retrieval.chooser,
-            answerer,
-            meter,
-            Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn)),
-            retrieval.answerer,
-        ),
+        answering=answering,
+        surveyor=Surveyor(database),
+        resolver=Resolver(database, importer, answering, weigher),
+        collector=Collector(database, embedders),
         switcher=switcher,
         verifier=Verifier(database, embedders, switcher),
         filler=Filler(database, embedders, switcher),
@@ -281,7 +291,7 @@ def secret_key(setting: SecretStr | None, purpose: str, dsn: str) -> bytes:
 
 
 def new_worker(service: Service) -> Worker:
-    """A worker with a name of its own, which also promotes big tenants, moves index jobs on and keeps the schedules.
+    """A worker with a name of its own, which also does everything that nobody waits for.
 
     Without a retrieval provider it leaves the jobs for one to others.
     """
@@ -305,6 +315,7 @@ def new_worker(service: Service) -> Worker:
             service.comparer.look_around,
             service.switcher.drop_outlived,
             service.snapshotting.look_around,
+            service.collector.look_around,
             *sweeping,
         ],
         companions=[

@@ -10,21 +10,24 @@ from typing import Any
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import answer_messages, calls, convert, fields
+from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages
 from retrieval_service.domain.answers import AnswerEvent, Question, Started
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.services.answering import Answering
+from retrieval_service.services.surveying import Surveyor
 
 MAX_QUESTION = 2_000
+MAX_REASON = 1_000
 CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 class AnswerServicer(pb_grpc.AnswerServiceServicer):
     """One service call per method."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, surveyor: Surveyor) -> None:
         self._answering = answering
+        self._surveyor = surveyor
 
     async def StreamAnswer(
         self, request: pb.StreamAnswerRequest, context: Any
@@ -56,6 +59,18 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             language=fields.language("language", request.language),
         )
         return pb.CreateSessionResponse(session_id=str(session_id))
+
+    async def SubmitFeedback(
+        self, request: pb.SubmitFeedbackRequest, context: Any
+    ) -> pb.SubmitFeedbackResponse:
+        await self._surveyor.rate(
+            calls.tenant_id(),
+            fields.uuid("answer_id", request.answer_id),
+            session_id=fields.optional_uuid("session_id", request.session_id),
+            rating=insight_messages.rating("rating", request.rating),
+            reason=fields.optional_text("reason", request.reason, limit=MAX_REASON),
+        )
+        return pb.SubmitFeedbackResponse()
 
 
 def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:

@@ -28,6 +28,7 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.Conflict: grpc.StatusCode.ABORTED,
     errors.AnswerRunning: grpc.StatusCode.ABORTED,
+    errors.NotIndexedYet: grpc.StatusCode.ABORTED,
     errors.KeyMissing: grpc.StatusCode.UNAUTHENTICATED,
     errors.KeyInvalid: grpc.StatusCode.UNAUTHENTICATED,
     errors.NotAllowed: grpc.StatusCode.PERMISSION_DENIED,

@@ -17,9 +17,12 @@ from retrieval_service.cli import (
     backends,
     backfilling,
     benching,
+    chats,
     documents,
     evaluations,
+    gaps,
     imports,
+    insight,
     migrating,
     operating,
     output,
@@ -55,6 +58,9 @@ app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")
 backends.register(schedules.sync)
 app.add_typer(evaluations.app, name="eval")
+app.add_typer(gaps.app, name="gaps")
+app.add_typer(chats.app, name="chats")
+app.add_typer(insight.app, name="insight")
 migrating.register(imports.app)
 syncing.register(schedules.sync)
 

@@ -59,6 +59,10 @@ class Weigher:
                 return again.weights
             return await self._refresh(tenant_id)
 
+    def forget(self, tenant_id: UUID) -> None:
+        """The next question is weighed by what is in the index then."""
+        self._remembered.pop(tenant_id, None)
+
     async def _refresh(self, tenant_id: UUID) -> Weights:
         async with self._database.tenant(tenant_id) as scope:
             sample = await passages.sample_terms(scope, limit=SAMPLE_CHUNKS)

@@ -45,6 +45,7 @@ class Owned:
     import_id: uuid.UUID
     job: jobs.Job
     index_job_id: uuid.UUID
+    gap_id: uuid.UUID
     api_key_id: str
     snapshot_id: uuid.UUID
     snapshot_token: str
@@ -89,6 +90,7 @@ async def new_owned(running: Running) -> Owned:
         request_id=request_id,
         import_id=import_id,
         job=await processing_job(running, shop, uuid.UUID(stored.document_id)),
+        gap_id=await collect(running, shop, answer.answer_id, session.session_id),
         index_job_id=await waiting_index_job(running, shop, uuid.UUID(stored.document_id)),
         api_key_id=keys.api_keys[0].api_key_id,
         snapshot_id=uuid.UUID(kept.snapshot.snapshot_id),
@@ -163,6 +165,28 @@ async def waiting_index_job(running: Running, shop: Shop, document_id: uuid.UUID
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
         parameters = {"tenant_id": shop.tenant_id, "document_id": document_id}
         row = await (await connection.execute(WAITING_INDEX_JOB, parameters)).fetchone()
+    assert row
+    return row[0]
+
+
+WAITING_QUESTION = """
+INSERT INTO gap_inbox (tenant_id, arrivals, due_at) VALUES (%(tenant_id)s, 99, now() + interval '1 hour')
+ON CONFLICT (tenant_id) DO UPDATE SET arrivals = 99, due_at = excluded.due_at
+"""
+GAP = "SELECT gap_id FROM chat_logs WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s"
+
+
+async def collect(running: Running, shop: Shop, answer_id: str, session_id: str) -> uuid.UUID:
+    """The group of the answer, which was rated down, and an inbox that no worker looks into for an hour."""
+    request = answers_pb.SubmitFeedbackRequest(
+        answer_id=answer_id, session_id=session_id, rating=answers_pb.RATING_DOWN, reason=MARK
+    )
+    await shop.client.submit_feedback(request)
+    await running.service.collector.collect(uuid.UUID(shop.tenant_id))
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        parameters = {"tenant_id": shop.tenant_id, "answer_id": answer_id}
+        row = await (await connection.execute(GAP, parameters)).fetchone()
+        await connection.execute(WAITING_QUESTION, parameters)
     assert row
     return row[0]
 

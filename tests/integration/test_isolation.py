@@ -259,9 +259,31 @@ RPCS: dict[str, Attempt] = {
     "SpaceService/VerifySwitch": (lambda _: spaces_pb.VerifySwitchRequest(), "PERMISSION_DENIED"),
     "SpaceService/FlipSpace": (lambda _: spaces_pb.FlipSpaceRequest(force=True), "PERMISSION_DENIED"),
     "SpaceService/DropSpace": (lambda _: spaces_pb.DropSpaceRequest(key="x"), "PERMISSION_DENIED"),
+    "AnswerService/SubmitFeedback": (
+        lambda own: answers_pb.SubmitFeedbackRequest(
+            answer_id=str(own.answer_id), session_id=str(own.session_id), rating=answers_pb.RATING_UP
+        ),
+        "NOT_FOUND",
+    ),
     "InsightService/GetUsage": (lambda _: insights_pb.GetUsageRequest(), ANSWERED),
     "InsightService/RecordEvaluation": (lambda _: recorded_run(), ANSWERED),
     "InsightService/ListEvaluations": (lambda _: insights_pb.ListEvaluationsRequest(), ANSWERED),
+    "InsightService/ListChatLogs": (
+        lambda own: insights_pb.ListChatLogsRequest(
+            filter=insights_pb.ChatLogFilter(session_id=str(own.session_id))
+        ),
+        ANSWERED,
+    ),
+    "InsightService/ExportChatLogs": (lambda _: insights_pb.ExportChatLogsRequest(), ANSWERED),
+    "InsightService/ListUnanswered": (lambda _: insights_pb.ListUnansweredRequest(), ANSWERED),
+    "InsightService/ResolveUnanswered": (
+        lambda own: insights_pb.ResolveUnansweredRequest(
+            group_id=str(own.gap_id), faq=insights_pb.FaqEntry(answer="Mine.")
+        ),
+        "NOT_FOUND",
+    ),
+    "InsightService/ListTopQuestions": (lambda _: insights_pb.ListTopQuestionsRequest(), ANSWERED),
+    "InsightService/ListTopDocuments": (lambda _: insights_pb.ListTopDocumentsRequest(), ANSWERED),
 }
 METHODS = {f"{one.name}/{method.name}": method for one in server.SERVICES for method in one.methods}
 

@@ -21,6 +21,7 @@ from retrieval_service.domain.backends import Backend, Choice, Comparison, Stand
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
+from retrieval_service.domain.insights import ChatFilter, GapStatus
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
@@ -30,12 +31,14 @@ from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     backends,
     backlog,
+    chat_logs,
     chats,
     chunks,
     comparisons,
     document_files,
     documents,
     evaluations,
+    gaps,
     imports,
     index_changes,
     index_jobs,
@@ -350,6 +353,42 @@ STORES: dict[str, Trial] = {
     "chats.get": (lambda scope, own: chats.get(scope, own.answer_id), NO_ROWS),
     "chats.get_by_request": (lambda scope, own: chats.get_by_request(scope, own.request_id), NO_ROWS),
     "chats.recent_turns": (lambda scope, own: chats.recent_turns(scope, own.session_id, limit=9), NO_ROWS),
+    "chat_logs.rate": (
+        lambda scope, own: chat_logs.rate(
+            scope, own.answer_id, session_id=own.session_id, rating=1, reason="mine"
+        ),
+        NO_ROWS,
+    ),
+    "chat_logs.forget": (lambda scope, own: chat_logs.forget(scope, own.answer_id), NO_ROWS),
+    "chat_logs.page": (
+        lambda scope, own: chat_logs.page(scope, ChatFilter(session_id=own.session_id), before=END, limit=9),
+        NO_ROWS,
+    ),
+    "chat_logs.daily": (lambda scope, _: chat_logs.daily(scope, days=9), NO_ROWS),
+    "chat_logs.wordings": (lambda scope, _: chat_logs.wordings(scope, days=9, limit=9), NO_ROWS),
+    "chat_logs.top_documents": (lambda scope, _: chat_logs.top_documents(scope, days=9, limit=9), NO_ROWS),
+    "gaps.empty_inbox": (lambda scope, _: gaps.empty_inbox(scope, 99), NO_ROWS),
+    "gaps.lock": (lambda scope, _: gaps.lock(scope), NO_ROWS),
+    "gaps.ungrouped": (lambda scope, _: gaps.ungrouped(scope, limit=9), NO_ROWS),
+    "gaps.leaders": (lambda scope, _: gaps.leaders(scope, 1), NO_ROWS),
+    "gaps.open_gap": (lambda scope, own: gaps.open_gap(scope, uuid.uuid4(), own.answer_id), NO_ROWS),
+    "gaps.assign": (lambda scope, own: gaps.assign(scope, own.gap_id, own.answer_id), NO_ROWS),
+    "gaps.set_vector": (
+        lambda scope, own: gaps.set_vector(scope, own.gap_id, 1, np.ones(384, np.float32)),
+        NO_ROWS,
+    ),
+    "gaps.prune": (lambda scope, _: gaps.prune(scope), NO_ROWS),
+    "gaps.page": (lambda scope, _: gaps.page(scope, before=None, status="", limit=9), NO_ROWS),
+    "gaps.get": (lambda scope, own: gaps.get(scope, own.gap_id), NO_ROWS),
+    "gaps.examples": (lambda scope, own: gaps.examples(scope, [own.gap_id], limit=9), NO_ROWS),
+    "gaps.set_document": (
+        lambda scope, own: gaps.set_document(scope, own.gap_id, own.document_id),
+        NO_ROWS,
+    ),
+    "gaps.settle": (
+        lambda scope, own: gaps.settle(scope, own.gap_id, GapStatus.IGNORED, is_answered=True),
+        NO_ROWS,
+    ),
     "chunks.sources": (lambda scope, own: chunks.sources(scope, [own.document_id]), NO_ROWS),
     "chunks.of_document": (lambda scope, own: chunks.of_document(scope, own.document_id), NO_ROWS),
     "chunks.apply": (lambda scope, own: chunks.apply(scope, change(own)), NO_ROWS),
@@ -692,6 +731,8 @@ WRITERS = {
     "backlog.hasten",
     "backlog.oldest_remote",
     "backlog.revive",
+    "chat_logs.forget",
+    "chat_logs.rate",
     "chats.finish",
     "chunks.apply",
     "chunks.mark_failed",
@@ -714,6 +755,15 @@ WRITERS = {
     "index_changes.forget",
     "index_changes.postpone",
     "index_changes.widen",
+    "gaps.assign",
+    "gaps.empty_inbox",
+    "gaps.lock",
+    "gaps.open_gap",
+    "gaps.prune",
+    "gaps.set_document",
+    "gaps.set_vector",
+    "gaps.settle",
+    "gaps.ungrouped",
     "index_jobs.begin",
     "index_jobs.complete",
     "index_jobs.cooldown",

@@ -109,6 +109,30 @@ ANSWER_STATUS_INTERRUPTED: AnswerStatus.ValueType  # 4
 """An error or a restart ended it; the text is what was written so far."""
 Global___AnswerStatus: _TypeAlias = AnswerStatus  # noqa: Y015
 
+class _Rating:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RatingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rating.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATING_UNSPECIFIED: _Rating.ValueType  # 0
+    """Nobody has said."""
+    RATING_UP: _Rating.ValueType  # 1
+    """It helped."""
+    RATING_DOWN: _Rating.ValueType  # 2
+    """It did not; the question is collected for InsightService.ListUnanswered."""
+
+class Rating(_Rating, metaclass=_RatingEnumTypeWrapper):
+    """Whether an answer helped. Treat unknown values as unspecified."""
+
+RATING_UNSPECIFIED: Rating.ValueType  # 0
+"""Nobody has said."""
+RATING_UP: Rating.ValueType  # 1
+"""It helped."""
+RATING_DOWN: Rating.ValueType  # 2
+"""It did not; the question is collected for InsightService.ListUnanswered."""
+Global___Rating: _TypeAlias = Rating  # noqa: Y015
+
 @_typing.final
 class StreamAnswerRequest(_message.Message):
     """Request of StreamAnswer."""
@@ -540,3 +564,54 @@ class CreateSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateSessionResponse: _TypeAlias = CreateSessionResponse  # noqa: Y015
+
+@_typing.final
+class SubmitFeedbackRequest(_message.Message):
+    """Request of SubmitFeedback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    answer_id: _builtins.str
+    """Required. The answer."""
+    session_id: _builtins.str
+    """Required when the answer belongs to a conversation; NOT_FOUND when it belongs to another one."""
+    rating: Global___Rating.ValueType
+    """Required. RATING_UP or RATING_DOWN."""
+    reason: _builtins.str
+    """Optional. Why, in the customer's words, at most 1,000 code points."""
+    def __init__(
+        self,
+        *,
+        answer_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        rating: Global___Rating.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "rating", b"rating", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitFeedbackRequest: _TypeAlias = SubmitFeedbackRequest  # noqa: Y015
+
+@_typing.final
+class SubmitFeedbackResponse(_message.Message):
+    """Response of SubmitFeedback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitFeedbackResponse: _TypeAlias = SubmitFeedbackResponse  # noqa: Y015

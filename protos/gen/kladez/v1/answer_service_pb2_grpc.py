@@ -50,6 +50,11 @@ class AnswerServiceStub:
                 request_serializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionResponse.FromString,
                 _registered_method=True)
+        self.SubmitFeedback = channel.unary_unary(
+                '/kladez.v1.AnswerService/SubmitFeedback',
+                request_serializer=kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackResponse.FromString,
+                _registered_method=True)
 
 
 class AnswerServiceServicer:
@@ -78,6 +83,13 @@ class AnswerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitFeedback(self, request, context):
+        """Says whether an answer helped; also while it is being written. A repeat replaces what was said before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnswerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +107,11 @@ def add_AnswerServiceServicer_to_server(servicer, server):
                     servicer.CreateSession,
                     request_deserializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionResponse.SerializeToString,
+            ),
+            'SubmitFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitFeedback,
+                    request_deserializer=kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +196,33 @@ class AnswerService:
             '/kladez.v1.AnswerService/CreateSession',
             kladez_dot_v1_dot_answer__service__pb2.CreateSessionRequest.SerializeToString,
             kladez_dot_v1_dot_answer__service__pb2.CreateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.AnswerService/SubmitFeedback',
+            kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackRequest.SerializeToString,
+            kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,6 +24,8 @@ class AnswerServiceStub:
     """Returns a stored answer."""
     CreateSession: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CreateSessionRequest, _answer_service_pb2.CreateSessionResponse]
     """Opens a conversation."""
+    SubmitFeedback: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.SubmitFeedbackRequest, _answer_service_pb2.SubmitFeedbackResponse]
+    """Says whether an answer helped; also while it is being written. A repeat replaces what was said before."""
 
 class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers questions from the tenant's documents. Needs the scope `tenant:read` or `channel`."""
@@ -53,5 +55,13 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_answer_service_pb2.CreateSessionRequest, _abc.Awaitable[_answer_service_pb2.CreateSessionResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.CreateSessionResponse]:
         """Opens a conversation."""
+
+    @_abc_1.abstractmethod
+    def SubmitFeedback(
+        self,
+        request: _answer_service_pb2.SubmitFeedbackRequest,
+        context: _aio.ServicerContext[_answer_service_pb2.SubmitFeedbackRequest, _abc.Awaitable[_answer_service_pb2.SubmitFeedbackResponse]],
+    ) -> _abc.Awaitable[_answer_service_pb2.SubmitFeedbackResponse]:
+        """Says whether an answer helped; also while it is being written. A repeat replaces what was said before."""
 
 def add_AnswerServiceServicer_to_server(servicer: AnswerServiceServicer, server: _aio.Server) -> None: ...

@@ -23,33 +23,77 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from kladez.v1 import answer_service_pb2 as kladez_dot_v1_dot_answer__service__pb2
+from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"]\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\x12$\n\x05total\x18\x02 \x01(\x0b\x32\x15.kladez.v1.DailyUsage\"\x97\x03\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x12\x1e\n\x16hash_saved_token_count\x18\x0b \x01(\x03\x12\x1c\n\x14unpriced_token_count\x18\x0c \x01(\x03\x12\x15\n\rembedding_usd\x18\r \x01(\x01\x12\x15\n\ranswering_usd\x18\x0e \x01(\x01\x12\x16\n\x0ehash_saved_usd\x18\x0f \x01(\x01\"\xa7\x01\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x10\n\x08set_name\x18\x02 \x01(\t\x12\x10\n\x08\x61nswerer\x18\x03 \x01(\t\x12-\n\x07\x66igures\x18\x04 \x03(\x0b\x32\x1c.kladez.v1.EvaluationFigures\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfd\x02\n\x11\x45valuationFigures\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x16\n\x0equestion_count\x18\x02 \x01(\x05\x12 \n\x13\x61nswerable_accuracy\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15unanswerable_accuracy\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12\x63itation_precision\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0f\x63itation_recall\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0elanguage_match\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\rexpected_text\x18\x08 \x01(\x01H\x05\x88\x01\x01\x42\x16\n\x14_answerable_accuracyB\x18\n\x16_unanswerable_accuracyB\x15\n\x13_citation_precisionB\x12\n\x10_citation_recallB\x11\n\x0f_language_matchB\x10\n\x0e_expected_text\"D\n\x17RecordEvaluationRequest\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.kladez.v1.Evaluation\"E\n\x18RecordEvaluationResponse\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.kladez.v1.Evaluation\"Q\n\x16ListEvaluationsRequest\x12\x10\n\x08set_name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListEvaluationsResponse\x12*\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x15.kladez.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8c\x02\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponse\x12[\n\x10RecordEvaluation\x12\".kladez.v1.RecordEvaluationRequest\x1a#.kladez.v1.RecordEvaluationResponse\x12X\n\x0fListEvaluations\x12!.kladez.v1.ListEvaluationsRequest\x1a\".kladez.v1.ListEvaluationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkladez/v1/insight_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ekladez/v1/answer_service.proto\x1a\x16kladez/v1/common.proto\"\x1f\n\x0fGetUsageRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"]\n\x10GetUsageResponse\x12#\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x15.kladez.v1.DailyUsage\x12$\n\x05total\x18\x02 \x01(\x0b\x32\x15.kladez.v1.DailyUsage\"\xed\x04\n\nDailyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x1c\n\x14\x65mbedded_chunk_count\x18\x02 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x03 \x01(\x03\x12\x1d\n\x15unchanged_chunk_count\x18\x04 \x01(\x03\x12\x14\n\x0csearch_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x07 \x01(\x03\x12\x19\n\x11input_token_count\x18\x08 \x01(\x03\x12\x1a\n\x12output_token_count\x18\t \x01(\x03\x12\x1f\n\x17\x63\x61\x63he_saved_token_count\x18\n \x01(\x03\x12\x1e\n\x16hash_saved_token_count\x18\x0b \x01(\x03\x12\x1c\n\x14unpriced_token_count\x18\x0c \x01(\x03\x12\x15\n\rembedding_usd\x18\r \x01(\x01\x12\x15\n\ranswering_usd\x18\x0e \x01(\x01\x12\x16\n\x0ehash_saved_usd\x18\x0f \x01(\x01\x12\x1b\n\x0e\x61nswered_share\x18\x1e \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0elatency_p50_ms\x18\x1f \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0elatency_p95_ms\x18  \x01(\x01H\x02\x88\x01\x01\x12\x16\n\x0erated_up_count\x18! \x01(\x03\x12\x18\n\x10rated_down_count\x18\" \x01(\x03\x12\x12\n\nuser_count\x18# \x01(\x03\x42\x11\n\x0f_answered_shareB\x11\n\x0f_latency_p50_msB\x11\n\x0f_latency_p95_ms\"\xeb\x01\n\rChatLogFilter\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12!\n\x06rating\x18\x05 \x01(\x0e\x32\x11.kladez.v1.Rating\x12\x15\n\x08\x61nswered\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\nsession_id\x18\x07 \x01(\tB\x0b\n\t_answered\"\xac\x02\n\x07\x43hatLog\x12!\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Answer\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12!\n\x06rating\x18\x03 \x01(\x0e\x32\x11.kladez.v1.Rating\x12\x15\n\rrating_reason\x18\x04 \x01(\t\x12-\n\trate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x0e\x66irst_token_ms\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_first_token_msB\r\n\x0b_latency_ms\"f\n\x13ListChatLogsRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.kladez.v1.ChatLogFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x14ListChatLogsResponse\x12%\n\tchat_logs\x18\x01 \x03(\x0b\x32\x12.kladez.v1.ChatLog\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x15\x45xportChatLogsRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.kladez.v1.ChatLogFilter\">\n\x16\x45xportChatLogsResponse\x12$\n\x08\x63hat_log\x18\x01 \x01(\x0b\x32\x12.kladez.v1.ChatLog\"\xa8\x03\n\x0fUnansweredGroup\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.kladez.v1.UnansweredStatus\x12\x10\n\x08question\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x16\n\x0equestion_count\x18\x05 \x01(\x03\x12\x18\n\x10rated_down_count\x18\x06 \x01(\x03\x12\x32\n\x0e\x66irst_ask_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_ask_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ocument_id\x18\t \x01(\t\x12\x15\n\x08\x61nswered\x18\n \x01(\x08H\x00\x88\x01\x01\x12\x30\n\x0cresolve_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08\x65xamples\x18\x0c \x03(\x0b\x32\x1c.kladez.v1.UnansweredExampleB\x0b\n\t_answered\"\xb4\x01\n\x11UnansweredExample\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12!\n\x06rating\x18\x04 \x01(\x0e\x32\x11.kladez.v1.Rating\x12\x15\n\rrating_reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x15ListUnansweredRequest\x12+\n\x06status\x18\x01 \x01(\x0e\x32\x1b.kladez.v1.UnansweredStatus\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x16ListUnansweredResponse\x12*\n\x06groups\x18\x01 \x03(\x0b\x32\x1a.kladez.v1.UnansweredGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x08\x46\x61qEntry\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\"\r\n\x0bIgnoreGroup\"\x88\x01\n\x18ResolveUnansweredRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\"\n\x03\x66\x61q\x18\x02 \x01(\x0b\x32\x13.kladez.v1.FaqEntryH\x00\x12(\n\x06ignore\x18\x03 \x01(\x0b\x32\x16.kladez.v1.IgnoreGroupH\x00\x42\x0c\n\nresolution\"\xc1\x01\n\x19ResolveUnansweredResponse\x12)\n\x05group\x18\x01 \x01(\x0b\x32\x1a.kladez.v1.UnansweredGroup\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x08\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x04 \x01(\t\x12\x13\n\x0b\x61nswer_text\x18\x05 \x01(\t\x12(\n\nreferences\x18\x06 \x03(\x0b\x32\x14.kladez.v1.Reference\"6\n\x17ListTopQuestionsRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\"E\n\x18ListTopQuestionsResponse\x12)\n\tquestions\x18\x01 \x03(\x0b\x32\x16.kladez.v1.TopQuestion\"\xa8\x01\n\x0bTopQuestion\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\task_count\x18\x03 \x01(\x03\x12\x18\n\x10unanswered_count\x18\x04 \x01(\x03\x12\x15\n\rwording_count\x18\x05 \x01(\x03\x12\x31\n\rlast_ask_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x17ListTopDocumentsRequest\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\"E\n\x18ListTopDocumentsResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.kladez.v1.TopDocument\"\xd0\x01\n\x0bTopDocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x13\n\x0bsource_type\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x08\x12\x14\n\x0c\x61nswer_count\x18\x06 \x01(\x03\x12\x18\n\x10rated_down_count\x18\x07 \x01(\x03\x12\x32\n\x0elast_cite_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa7\x01\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x10\n\x08set_name\x18\x02 \x01(\t\x12\x10\n\x08\x61nswerer\x18\x03 \x01(\t\x12-\n\x07\x66igures\x18\x04 \x03(\x0b\x32\x1c.kladez.v1.EvaluationFigures\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfd\x02\n\x11\x45valuationFigures\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x16\n\x0equestion_count\x18\x02 \x01(\x05\x12 \n\x13\x61nswerable_accuracy\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x15unanswerable_accuracy\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12\x63itation_precision\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1c\n\x0f\x63itation_recall\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0elanguage_match\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x1a\n\rexpected_text\x18\x08 \x01(\x01H\x05\x88\x01\x01\x42\x16\n\x14_answerable_accuracyB\x18\n\x16_unanswerable_accuracyB\x15\n\x13_citation_precisionB\x12\n\x10_citation_recallB\x11\n\x0f_language_matchB\x10\n\x0e_expected_text\"D\n\x17RecordEvaluationRequest\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.kladez.v1.Evaluation\"E\n\x18RecordEvaluationResponse\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.kladez.v1.Evaluation\"Q\n\x16ListEvaluationsRequest\x12\x10\n\x08set_name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x17ListEvaluationsResponse\x12*\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x15.kladez.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x90\x01\n\x10UnansweredStatus\x12!\n\x1dUNANSWERED_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16UNANSWERED_STATUS_OPEN\x10\x01\x12\x1e\n\x1aUNANSWERED_STATUS_RESOLVED\x10\x02\x12\x1d\n\x19UNANSWERED_STATUS_IGNORED\x10\x03\x32\xa7\x06\n\x0eInsightService\x12\x43\n\x08GetUsage\x12\x1a.kladez.v1.GetUsageRequest\x1a\x1b.kladez.v1.GetUsageResponse\x12O\n\x0cListChatLogs\x12\x1e.kladez.v1.ListChatLogsRequest\x1a\x1f.kladez.v1.ListChatLogsResponse\x12W\n\x0e\x45xportChatLogs\x12 .kladez.v1.ExportChatLogsRequest\x1a!.kladez.v1.ExportChatLogsResponse0\x01\x12U\n\x0eListUnanswered\x12 .kladez.v1.ListUnansweredRequest\x1a!.kladez.v1.ListUnansweredResponse\x12^\n\x11ResolveUnanswered\x12#.kladez.v1.ResolveUnansweredRequest\x1a$.kladez.v1.ResolveUnansweredResponse\x12[\n\x10ListTopQuestions\x12\".kladez.v1.ListTopQuestionsRequest\x1a#.kladez.v1.ListTopQuestionsResponse\x12[\n\x10ListTopDocuments\x12\".kladez.v1.ListTopDocumentsRequest\x1a#.kladez.v1.ListTopDocumentsResponse\x12[\n\x10RecordEvaluation\x12\".kladez.v1.RecordEvaluationRequest\x1a#.kladez.v1.RecordEvaluationResponse\x12X\n\x0fListEvaluations\x12!.kladez.v1.ListEvaluationsRequest\x1a\".kladez.v1.ListEvaluationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.insight_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETUSAGEREQUEST']._serialized_start=79
-  _globals['_GETUSAGEREQUEST']._serialized_end=110
-  _globals['_GETUSAGERESPONSE']._serialized_start=112
-  _globals['_GETUSAGERESPONSE']._serialized_end=205
-  _globals['_DAILYUSAGE']._serialized_start=208
-  _globals['_DAILYUSAGE']._serialized_end=615
-  _globals['_EVALUATION']._serialized_start=618
-  _globals['_EVALUATION']._serialized_end=785
-  _globals['_EVALUATIONFIGURES']._serialized_start=788
-  _globals['_EVALUATIONFIGURES']._serialized_end=1169
-  _globals['_RECORDEVALUATIONREQUEST']._serialized_start=1171
-  _globals['_RECORDEVALUATIONREQUEST']._serialized_end=1239
-  _globals['_RECORDEVALUATIONRESPONSE']._serialized_start=1241
-  _globals['_RECORDEVALUATIONRESPONSE']._serialized_end=1310
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1312
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1393
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1395
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1489
-  _globals['_INSIGHTSERVICE']._serialized_start=1492
-  _globals['_INSIGHTSERVICE']._serialized_end=1760
+  _globals['_UNANSWEREDSTATUS']._serialized_start=4505
+  _globals['_UNANSWEREDSTATUS']._serialized_end=4649
+  _globals['_GETUSAGEREQUEST']._serialized_start=135
+  _globals['_GETUSAGEREQUEST']._serialized_end=166
+  _globals['_GETUSAGERESPONSE']._serialized_start=168
+  _globals['_GETUSAGERESPONSE']._serialized_end=261
+  _globals['_DAILYUSAGE']._serialized_start=264
+  _globals['_DAILYUSAGE']._serialized_end=885
+  _globals['_CHATLOGFILTER']._serialized_start=888
+  _globals['_CHATLOGFILTER']._serialized_end=1123
+  _globals['_CHATLOG']._serialized_start=1126
+  _globals['_CHATLOG']._serialized_end=1426
+  _globals['_LISTCHATLOGSREQUEST']._serialized_start=1428
+  _globals['_LISTCHATLOGSREQUEST']._serialized_end=1530
+  _globals['_LISTCHATLOGSRESPONSE']._serialized_start=1532
+  _globals['_LISTCHATLOGSRESPONSE']._serialized_end=1618
+  _globals['_EXPORTCHATLOGSREQUEST']._serialized_start=1620
+  _globals['_EXPORTCHATLOGSREQUEST']._serialized_end=1685
+  _globals['_EXPORTCHATLOGSRESPONSE']._serialized_start=1687
+  _globals['_EXPORTCHATLOGSRESPONSE']._serialized_end=1749
+  _globals['_UNANSWEREDGROUP']._serialized_start=1752
+  _globals['_UNANSWEREDGROUP']._serialized_end=2176
+  _globals['_UNANSWEREDEXAMPLE']._serialized_start=2179
+  _globals['_UNANSWEREDEXAMPLE']._serialized_end=2359
+  _globals['_LISTUNANSWEREDREQUEST']._serialized_start=2361
+  _globals['_LISTUNANSWEREDREQUEST']._serialized_end=2468
+  _globals['_LISTUNANSWEREDRESPONSE']._serialized_start=2470
+  _globals['_LISTUNANSWEREDRESPONSE']._serialized_end=2563
+  _globals['_FAQENTRY']._serialized_start=2565
+  _globals['_FAQENTRY']._serialized_end=2642
+  _globals['_IGNOREGROUP']._serialized_start=2644
+  _globals['_IGNOREGROUP']._serialized_end=2657
+  _globals['_RESOLVEUNANSWEREDREQUEST']._serialized_start=2660
+  _globals['_RESOLVEUNANSWEREDREQUEST']._serialized_end=2796
+  _globals['_RESOLVEUNANSWEREDRESPONSE']._serialized_start=2799
+  _globals['_RESOLVEUNANSWEREDRESPONSE']._serialized_end=2992
+  _globals['_LISTTOPQUESTIONSREQUEST']._serialized_start=2994
+  _globals['_LISTTOPQUESTIONSREQUEST']._serialized_end=3048
+  _globals['_LISTTOPQUESTIONSRESPONSE']._serialized_start=3050
+  _globals['_LISTTOPQUESTIONSRESPONSE']._serialized_end=3119
+  _globals['_TOPQUESTION']._serialized_start=3122
+  _globals['_TOPQUESTION']._serialized_end=3290
+  _globals['_LISTTOPDOCUMENTSREQUEST']._serialized_start=3292
+  _globals['_LISTTOPDOCUMENTSREQUEST']._serialized_end=3346
+  _globals['_LISTTOPDOCUMENTSRESPONSE']._serialized_start=3348
+  _globals['_LISTTOPDOCUMENTSRESPONSE']._serialized_end=3417
+  _globals['_TOPDOCUMENT']._serialized_start=3420
+  _globals['_TOPDOCUMENT']._serialized_end=3628
+  _globals['_EVALUATION']._serialized_start=3631
+  _globals['_EVALUATION']._serialized_end=3798
+  _globals['_EVALUATIONFIGURES']._serialized_start=3801
+  _globals['_EVALUATIONFIGURES']._serialized_end=4182
+  _globals['_RECORDEVALUATIONREQUEST']._serialized_start=4184
+  _globals['_RECORDEVALUATIONREQUEST']._serialized_end=4252
+  _globals['_RECORDEVALUATIONRESPONSE']._serialized_start=4254
+  _globals['_RECORDEVALUATIONRESPONSE']._serialized_end=4323
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=4325
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=4406
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=4408
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=4502
+  _globals['_INSIGHTSERVICE']._serialized_start=4652
+  _globals['_INSIGHTSERVICE']._serialized_end=5459
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kladez.v1 import answer_service_pb2 as _answer_service_pb2
+from kladez.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +21,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UnansweredStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnansweredStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnansweredStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNANSWERED_STATUS_UNSPECIFIED: _UnansweredStatus.ValueType  # 0
+    """In a request: any. Never sent."""
+    UNANSWERED_STATUS_OPEN: _UnansweredStatus.ValueType  # 1
+    """Has no good answer yet."""
+    UNANSWERED_STATUS_RESOLVED: _UnansweredStatus.ValueType  # 2
+    """Was answered from its FAQ document; opens again when the question is left unanswered again."""
+    UNANSWERED_STATUS_IGNORED: _UnansweredStatus.ValueType  # 3
+    """Set aside."""
+
+class UnansweredStatus(_UnansweredStatus, metaclass=_UnansweredStatusEnumTypeWrapper):
+    """Where a group of questions stands. Treat unknown values as open."""
+
+UNANSWERED_STATUS_UNSPECIFIED: UnansweredStatus.ValueType  # 0
+"""In a request: any. Never sent."""
+UNANSWERED_STATUS_OPEN: UnansweredStatus.ValueType  # 1
+"""Has no good answer yet."""
+UNANSWERED_STATUS_RESOLVED: UnansweredStatus.ValueType  # 2
+"""Was answered from its FAQ document; opens again when the question is left unanswered again."""
+UNANSWERED_STATUS_IGNORED: UnansweredStatus.ValueType  # 3
+"""Set aside."""
+Global___UnansweredStatus: _TypeAlias = UnansweredStatus  # noqa: Y015
 
 @_typing.final
 class GetUsageRequest(_message.Message):
@@ -92,6 +123,12 @@ class DailyUsage(_message.Message):
     EMBEDDING_USD_FIELD_NUMBER: _builtins.int
     ANSWERING_USD_FIELD_NUMBER: _builtins.int
     HASH_SAVED_USD_FIELD_NUMBER: _builtins.int
+    ANSWERED_SHARE_FIELD_NUMBER: _builtins.int
+    LATENCY_P50_MS_FIELD_NUMBER: _builtins.int
+    LATENCY_P95_MS_FIELD_NUMBER: _builtins.int
+    RATED_UP_COUNT_FIELD_NUMBER: _builtins.int
+    RATED_DOWN_COUNT_FIELD_NUMBER: _builtins.int
+    USER_COUNT_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """ISO 8601 date."""
     embedded_chunk_count: _builtins.int
@@ -122,6 +159,18 @@ class DailyUsage(_message.Message):
     """Dollars for the answering model."""
     hash_saved_usd: _builtins.float
     """Dollars that were not spent because chunks had not changed."""
+    answered_share: _builtins.float
+    """The share of whole answers for which something was found, in [0, 1]; unset without any."""
+    latency_p50_ms: _builtins.float
+    """Half of the whole answers took no longer than this; unset without any."""
+    latency_p95_ms: _builtins.float
+    """95 % of the whole answers took no longer than this; unset without any."""
+    rated_up_count: _builtins.int
+    """Answers of this day with a thumb up."""
+    rated_down_count: _builtins.int
+    """Answers of this day with a thumb down."""
+    user_count: _builtins.int
+    """Customers who asked, as far as channels name them by pseudonyms."""
     def __init__(
         self,
         *,
@@ -140,14 +189,761 @@ class DailyUsage(_message.Message):
         embedding_usd: _builtins.float = ...,
         answering_usd: _builtins.float = ...,
         hash_saved_usd: _builtins.float = ...,
+        answered_share: _builtins.float | None = ...,
+        latency_p50_ms: _builtins.float | None = ...,
+        latency_p95_ms: _builtins.float | None = ...,
+        rated_up_count: _builtins.int = ...,
+        rated_down_count: _builtins.int = ...,
+        user_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "answered_share", b"answered_share", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "answering_usd", b"answering_usd", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "embedding_usd", b"embedding_usd", "hash_saved_token_count", b"hash_saved_token_count", "hash_saved_usd", b"hash_saved_usd", "input_token_count", b"input_token_count", "output_token_count", b"output_token_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count", "unpriced_token_count", b"unpriced_token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "answer_count", b"answer_count", "answered_share", b"answered_share", "answering_usd", b"answering_usd", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "embedding_usd", b"embedding_usd", "hash_saved_token_count", b"hash_saved_token_count", "hash_saved_usd", b"hash_saved_usd", "input_token_count", b"input_token_count", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms", "output_token_count", b"output_token_count", "rated_down_count", b"rated_down_count", "rated_up_count", b"rated_up_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count", "unpriced_token_count", b"unpriced_token_count", "user_count", b"user_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answered_share: _TypeAlias = _typing.Literal["answered_share"]  # noqa: Y015
+    _WhichOneofArgType__answered_share: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share"]  # noqa: Y015
+    _WhichOneofReturnType__latency_p50_ms: _TypeAlias = _typing.Literal["latency_p50_ms"]  # noqa: Y015
+    _WhichOneofArgType__latency_p50_ms: _TypeAlias = _typing.Literal["_latency_p50_ms", b"_latency_p50_ms"]  # noqa: Y015
+    _WhichOneofReturnType__latency_p95_ms: _TypeAlias = _typing.Literal["latency_p95_ms"]  # noqa: Y015
+    _WhichOneofArgType__latency_p95_ms: _TypeAlias = _typing.Literal["_latency_p95_ms", b"_latency_p95_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answered_share) -> _WhichOneofReturnType__answered_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_p50_ms) -> _WhichOneofReturnType__latency_p50_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_p95_ms) -> _WhichOneofReturnType__latency_p95_ms | None: ...
+
+Global___DailyUsage: _TypeAlias = DailyUsage  # noqa: Y015
+
+@_typing.final
+class ChatLogFilter(_message.Message):
+    """Conditions a chat log must meet, all of them. An empty filter matches everything."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """Optional. The channel of the conversation: "widget", "telegram", "api" or another name."""
+    language: _builtins.str
+    """Optional. ISO 639-1 code of the answer."""
+    rating: _answer_service_pb2.Rating.ValueType
+    """Optional. Rated so."""
+    answered: _builtins.bool
+    """Optional. Whether anything was found; either value leaves answers out that did not end whole."""
+    session_id: _builtins.str
+    """Optional. The conversation."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Asked at this time or later."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Asked before this time."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        channel: _builtins.str = ...,
+        language: _builtins.str = ...,
+        rating: _answer_service_pb2.Rating.ValueType = ...,
+        answered: _builtins.bool | None = ...,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "channel", b"channel", "end_time", b"end_time", "language", b"language", "rating", b"rating", "session_id", b"session_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answered: _TypeAlias = _typing.Literal["answered"]  # noqa: Y015
+    _WhichOneofArgType__answered: _TypeAlias = _typing.Literal["_answered", b"_answered"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answered) -> _WhichOneofReturnType__answered | None: ...
+
+Global___ChatLogFilter: _TypeAlias = ChatLogFilter  # noqa: Y015
+
+@_typing.final
+class ChatLog(_message.Message):
+    """A question with its answer and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    RATING_REASON_FIELD_NUMBER: _builtins.int
+    RATE_TIME_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_MS_FIELD_NUMBER: _builtins.int
+    LATENCY_MS_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """The channel of the conversation; empty for a question on its own."""
+    rating: _answer_service_pb2.Rating.ValueType
+    """How the customer rated it."""
+    rating_reason: _builtins.str
+    """Why, in the customer's words."""
+    first_token_ms: _builtins.int
+    """From the question to the first word; unset when there was none."""
+    latency_ms: _builtins.int
+    """From the question to the end; unset while it is being written."""
+    @_builtins.property
+    def answer(self) -> _answer_service_pb2.Answer:
+        """The question and the answer; without references in listings, see GetAnswer."""
+
+    @_builtins.property
+    def rate_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was rated."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the answer ended."""
+
+    def __init__(
+        self,
+        *,
+        answer: _answer_service_pb2.Answer | None = ...,
+        channel: _builtins.str = ...,
+        rating: _answer_service_pb2.Rating.ValueType = ...,
+        rating_reason: _builtins.str = ...,
+        rate_time: _timestamp_pb2.Timestamp | None = ...,
+        first_token_ms: _builtins.int | None = ...,
+        latency_ms: _builtins.int | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms", "_latency_ms", b"_latency_ms", "answer", b"answer", "end_time", b"end_time", "first_token_ms", b"first_token_ms", "latency_ms", b"latency_ms", "rate_time", b"rate_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms", "_latency_ms", b"_latency_ms", "answer", b"answer", "channel", b"channel", "end_time", b"end_time", "first_token_ms", b"first_token_ms", "latency_ms", b"latency_ms", "rate_time", b"rate_time", "rating", b"rating", "rating_reason", b"rating_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__first_token_ms: _TypeAlias = _typing.Literal["first_token_ms"]  # noqa: Y015
+    _WhichOneofArgType__first_token_ms: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms"]  # noqa: Y015
+    _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
+    _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_token_ms) -> _WhichOneofReturnType__first_token_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_ms) -> _WhichOneofReturnType__latency_ms | None: ...
+
+Global___ChatLog: _TypeAlias = ChatLog  # noqa: Y015
+
+@_typing.final
+class ListChatLogsRequest(_message.Message):
+    """Request of ListChatLogs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Optional. Default 50, at most 1,000."""
+    page_token: _builtins.str
+    """Optional. From the response before."""
+    @_builtins.property
+    def filter(self) -> Global___ChatLogFilter:
+        """Optional. Which ones."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___ChatLogFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DailyUsage: _TypeAlias = DailyUsage  # noqa: Y015
+Global___ListChatLogsRequest: _TypeAlias = ListChatLogsRequest  # noqa: Y015
+
+@_typing.final
+class ListChatLogsResponse(_message.Message):
+    """Response of ListChatLogs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAT_LOGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def chat_logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatLog]:
+        """The logs, newest first, without references."""
+
+    def __init__(
+        self,
+        *,
+        chat_logs: _abc.Iterable[Global___ChatLog] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat_logs", b"chat_logs", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChatLogsResponse: _TypeAlias = ListChatLogsResponse  # noqa: Y015
+
+@_typing.final
+class ExportChatLogsRequest(_message.Message):
+    """Request of ExportChatLogs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def filter(self) -> Global___ChatLogFilter:
+        """Optional. Which ones."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___ChatLogFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportChatLogsRequest: _TypeAlias = ExportChatLogsRequest  # noqa: Y015
+
+@_typing.final
+class ExportChatLogsResponse(_message.Message):
+    """One row of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAT_LOG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chat_log(self) -> Global___ChatLog:
+        """The log with the passages the answer was made from."""
+
+    def __init__(
+        self,
+        *,
+        chat_log: Global___ChatLog | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chat_log", b"chat_log"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat_log", b"chat_log"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportChatLogsResponse: _TypeAlias = ExportChatLogsResponse  # noqa: Y015
+
+@_typing.final
+class UnansweredGroup(_message.Message):
+    """Questions that ask for the same and got no good answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    QUESTION_COUNT_FIELD_NUMBER: _builtins.int
+    RATED_DOWN_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_ASK_TIME_FIELD_NUMBER: _builtins.int
+    LAST_ASK_TIME_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    RESOLVE_TIME_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """The id, a UUID."""
+    status: Global___UnansweredStatus.ValueType
+    """Where it stands."""
+    question: _builtins.str
+    """The first of the questions."""
+    language: _builtins.str
+    """ISO 639-1 code of the questions."""
+    question_count: _builtins.int
+    """Questions."""
+    rated_down_count: _builtins.int
+    """Those of them with a thumb down."""
+    document_id: _builtins.str
+    """The FAQ document made for it; empty when there is none."""
+    answered: _builtins.bool
+    """What asking again said last: whether the answer rests on that document. Unset when it was never asked again."""
+    @_builtins.property
+    def first_ask_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first was asked."""
+
+    @_builtins.property
+    def last_ask_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last was asked."""
+
+    @_builtins.property
+    def resolve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was resolved."""
+
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredExample]:
+        """The newest questions, at most 5."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        status: Global___UnansweredStatus.ValueType = ...,
+        question: _builtins.str = ...,
+        language: _builtins.str = ...,
+        question_count: _builtins.int = ...,
+        rated_down_count: _builtins.int = ...,
+        first_ask_time: _timestamp_pb2.Timestamp | None = ...,
+        last_ask_time: _timestamp_pb2.Timestamp | None = ...,
+        document_id: _builtins.str = ...,
+        answered: _builtins.bool | None = ...,
+        resolve_time: _timestamp_pb2.Timestamp | None = ...,
+        examples: _abc.Iterable[Global___UnansweredExample] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "first_ask_time", b"first_ask_time", "last_ask_time", b"last_ask_time", "resolve_time", b"resolve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "document_id", b"document_id", "examples", b"examples", "first_ask_time", b"first_ask_time", "group_id", b"group_id", "language", b"language", "last_ask_time", b"last_ask_time", "question", b"question", "question_count", b"question_count", "rated_down_count", b"rated_down_count", "resolve_time", b"resolve_time", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answered: _TypeAlias = _typing.Literal["answered"]  # noqa: Y015
+    _WhichOneofArgType__answered: _TypeAlias = _typing.Literal["_answered", b"_answered"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answered) -> _WhichOneofReturnType__answered | None: ...
+
+Global___UnansweredGroup: _TypeAlias = UnansweredGroup  # noqa: Y015
+
+@_typing.final
+class UnansweredExample(_message.Message):
+    """One question of a group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_ID_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    RATING_REASON_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    answer_id: _builtins.str
+    """The answer it got; see AnswerService.GetAnswer."""
+    question: _builtins.str
+    """The question."""
+    channel: _builtins.str
+    """The channel of the conversation; empty for a question on its own."""
+    rating: _answer_service_pb2.Rating.ValueType
+    """How the answer was rated."""
+    rating_reason: _builtins.str
+    """Why, in the customer's words."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked."""
+
+    def __init__(
+        self,
+        *,
+        answer_id: _builtins.str = ...,
+        question: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        rating: _answer_service_pb2.Rating.ValueType = ...,
+        rating_reason: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "channel", b"channel", "create_time", b"create_time", "question", b"question", "rating", b"rating", "rating_reason", b"rating_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnansweredExample: _TypeAlias = UnansweredExample  # noqa: Y015
+
+@_typing.final
+class ListUnansweredRequest(_message.Message):
+    """Request of ListUnanswered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status: Global___UnansweredStatus.ValueType
+    """Optional. Only groups that stand so; any when unspecified."""
+    page_size: _builtins.int
+    """Optional. Default 20, at most 100."""
+    page_token: _builtins.str
+    """Optional. From the response before."""
+    def __init__(
+        self,
+        *,
+        status: Global___UnansweredStatus.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnansweredRequest: _TypeAlias = ListUnansweredRequest  # noqa: Y015
+
+@_typing.final
+class ListUnansweredResponse(_message.Message):
+    """Response of ListUnanswered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredGroup]:
+        """The groups, the most asked first."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___UnansweredGroup] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnansweredResponse: _TypeAlias = ListUnansweredResponse  # noqa: Y015
+
+@_typing.final
+class FaqEntry(_message.Message):
+    """The answer to a group of questions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    answer: _builtins.str
+    """Required. The answer, 1-8,000 code points."""
+    question: _builtins.str
+    """Optional. The question as the FAQ words it, at most 500 code points; the group's first when empty."""
+    title: _builtins.str
+    """Optional. The document's title, at most 500 code points; the question when empty."""
+    language: _builtins.str
+    """Optional. ISO 639-1 code of the entry; the group's when empty."""
+    def __init__(
+        self,
+        *,
+        answer: _builtins.str = ...,
+        question: _builtins.str = ...,
+        title: _builtins.str = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "language", b"language", "question", b"question", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FaqEntry: _TypeAlias = FaqEntry  # noqa: Y015
+
+@_typing.final
+class IgnoreGroup(_message.Message):
+    """Sets a group aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IgnoreGroup: _TypeAlias = IgnoreGroup  # noqa: Y015
+
+@_typing.final
+class ResolveUnansweredRequest(_message.Message):
+    """Request of ResolveUnanswered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    FAQ_FIELD_NUMBER: _builtins.int
+    IGNORE_FIELD_NUMBER: _builtins.int
+    group_id: _builtins.str
+    """Required. The group."""
+    @_builtins.property
+    def faq(self) -> Global___FaqEntry:
+        """Answer it."""
+
+    @_builtins.property
+    def ignore(self) -> Global___IgnoreGroup:
+        """Set it aside."""
+
+    def __init__(
+        self,
+        *,
+        group_id: _builtins.str = ...,
+        faq: Global___FaqEntry | None = ...,
+        ignore: Global___IgnoreGroup | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["faq", b"faq", "ignore", b"ignore", "resolution", b"resolution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faq", b"faq", "group_id", b"group_id", "ignore", b"ignore", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_resolution: _TypeAlias = _typing.Literal["faq", "ignore"]  # noqa: Y015
+    _WhichOneofArgType_resolution: _TypeAlias = _typing.Literal["resolution", b"resolution"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_resolution) -> _WhichOneofReturnType_resolution | None: ...
+
+Global___ResolveUnansweredRequest: _TypeAlias = ResolveUnansweredRequest  # noqa: Y015
+
+@_typing.final
+class ResolveUnansweredResponse(_message.Message):
+    """Response of ResolveUnanswered; only `group` is set for a group that was set aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    ANSWER_TEXT_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    answered: _builtins.bool
+    """Whether anything was found for the question now."""
+    document_id: _builtins.str
+    """The FAQ document."""
+    external_id: _builtins.str
+    """Its id as the tenant's own programs know it, in the source type "faq"."""
+    answer_text: _builtins.str
+    """What a customer is answered now."""
+    @_builtins.property
+    def group(self) -> Global___UnansweredGroup:
+        """The group as it stands now. It is resolved when the new answer rests on the document, else open."""
+
+    @_builtins.property
+    def references(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Reference]:
+        """What that answer points to."""
+
+    def __init__(
+        self,
+        *,
+        group: Global___UnansweredGroup | None = ...,
+        answered: _builtins.bool = ...,
+        document_id: _builtins.str = ...,
+        external_id: _builtins.str = ...,
+        answer_text: _builtins.str = ...,
+        references: _abc.Iterable[_common_pb2.Reference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_text", b"answer_text", "answered", b"answered", "document_id", b"document_id", "external_id", b"external_id", "group", b"group", "references", b"references"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveUnansweredResponse: _TypeAlias = ResolveUnansweredResponse  # noqa: Y015
+
+@_typing.final
+class ListTopQuestionsRequest(_message.Message):
+    """Request of ListTopQuestions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    """Optional. How many days back. Default 30, at most 366."""
+    limit: _builtins.int
+    """Optional. How many groups. Default 20, at most 100."""
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTopQuestionsRequest: _TypeAlias = ListTopQuestionsRequest  # noqa: Y015
+
+@_typing.final
+class ListTopQuestionsResponse(_message.Message):
+    """Response of ListTopQuestions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TopQuestion]:
+        """The most asked first."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___TopQuestion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTopQuestionsResponse: _TypeAlias = ListTopQuestionsResponse  # noqa: Y015
+
+@_typing.final
+class TopQuestion(_message.Message):
+    """Questions that ask for the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    ASK_COUNT_FIELD_NUMBER: _builtins.int
+    UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+    WORDING_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_ASK_TIME_FIELD_NUMBER: _builtins.int
+    question: _builtins.str
+    """The most frequent wording."""
+    language: _builtins.str
+    """ISO 639-1 code of the answers."""
+    ask_count: _builtins.int
+    """How often it was asked."""
+    unanswered_count: _builtins.int
+    """How often nothing was found."""
+    wording_count: _builtins.int
+    """In how many wordings."""
+    @_builtins.property
+    def last_ask_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked last."""
+
+    def __init__(
+        self,
+        *,
+        question: _builtins.str = ...,
+        language: _builtins.str = ...,
+        ask_count: _builtins.int = ...,
+        unanswered_count: _builtins.int = ...,
+        wording_count: _builtins.int = ...,
+        last_ask_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_ask_time", b"last_ask_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_count", b"ask_count", "language", b"language", "last_ask_time", b"last_ask_time", "question", b"question", "unanswered_count", b"unanswered_count", "wording_count", b"wording_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopQuestion: _TypeAlias = TopQuestion  # noqa: Y015
+
+@_typing.final
+class ListTopDocumentsRequest(_message.Message):
+    """Request of ListTopDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    """Optional. How many days back. Default 30, at most 366."""
+    limit: _builtins.int
+    """Optional. How many documents. Default 20, at most 100."""
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTopDocumentsRequest: _TypeAlias = ListTopDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class ListTopDocumentsResponse(_message.Message):
+    """Response of ListTopDocuments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___TopDocument]:
+        """The most cited first."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___TopDocument] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTopDocumentsResponse: _TypeAlias = ListTopDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class TopDocument(_message.Message):
+    """A document that answers cite."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+    RATED_DOWN_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_CITE_TIME_FIELD_NUMBER: _builtins.int
+    document_id: _builtins.str
+    """The document's id."""
+    source_type: _builtins.str
+    """Its source type."""
+    external_id: _builtins.str
+    """Its id in the caller's own system."""
+    title: _builtins.str
+    """Its title; for a deleted document the title it had when it was cited last."""
+    deleted: _builtins.bool
+    """Whether it is gone."""
+    answer_count: _builtins.int
+    """Answers that cite it."""
+    rated_down_count: _builtins.int
+    """Those of them with a thumb down."""
+    @_builtins.property
+    def last_cite_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was cited last."""
+
+    def __init__(
+        self,
+        *,
+        document_id: _builtins.str = ...,
+        source_type: _builtins.str = ...,
+        external_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        deleted: _builtins.bool = ...,
+        answer_count: _builtins.int = ...,
+        rated_down_count: _builtins.int = ...,
+        last_cite_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_cite_time", b"last_cite_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "deleted", b"deleted", "document_id", b"document_id", "external_id", b"external_id", "last_cite_time", b"last_cite_time", "rated_down_count", b"rated_down_count", "source_type", b"source_type", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TopDocument: _TypeAlias = TopDocument  # noqa: Y015
 
 @_typing.final
 class Evaluation(_message.Message):

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class InsightServiceStub:
-    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`.
+    """What a tenant used, what its customers asked, what they got no good answer to, and how good answers are.
+    Reading needs the scope `tenant:read`, resolving and recording `tenant:write`.
     """
 
     def __init__(self, channel):
@@ -39,6 +40,36 @@ class InsightServiceStub:
                 '/kladez.v1.InsightService/GetUsage',
                 request_serializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
+        self.ListChatLogs = channel.unary_unary(
+                '/kladez.v1.InsightService/ListChatLogs',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListChatLogsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListChatLogsResponse.FromString,
+                _registered_method=True)
+        self.ExportChatLogs = channel.unary_stream(
+                '/kladez.v1.InsightService/ExportChatLogs',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ExportChatLogsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ExportChatLogsResponse.FromString,
+                _registered_method=True)
+        self.ListUnanswered = channel.unary_unary(
+                '/kladez.v1.InsightService/ListUnanswered',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListUnansweredRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListUnansweredResponse.FromString,
+                _registered_method=True)
+        self.ResolveUnanswered = channel.unary_unary(
+                '/kladez.v1.InsightService/ResolveUnanswered',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ResolveUnansweredRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ResolveUnansweredResponse.FromString,
+                _registered_method=True)
+        self.ListTopQuestions = channel.unary_unary(
+                '/kladez.v1.InsightService/ListTopQuestions',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListTopQuestionsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListTopQuestionsResponse.FromString,
+                _registered_method=True)
+        self.ListTopDocuments = channel.unary_unary(
+                '/kladez.v1.InsightService/ListTopDocuments',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListTopDocumentsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListTopDocumentsResponse.FromString,
                 _registered_method=True)
         self.RecordEvaluation = channel.unary_unary(
                 '/kladez.v1.InsightService/RecordEvaluation',
@@ -53,11 +84,57 @@ class InsightServiceStub:
 
 
 class InsightServiceServicer:
-    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`.
+    """What a tenant used, what its customers asked, what they got no good answer to, and how good answers are.
+    Reading needs the scope `tenant:read`, resolving and recording `tenant:write`.
     """
 
     def GetUsage(self, request, context):
         """Returns counts and costs by day, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChatLogs(self, request, context):
+        """Lists questions with their answers, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportChatLogs(self, request, context):
+        """Streams every question and answer that the filter lets through, newest first, whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnanswered(self, request, context):
+        """Lists groups of questions that got no answer or a thumb down, the most asked first. Groups are made in the
+        background: a question is in one a few seconds after its answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveUnanswered(self, request, context):
+        """Answers a group: makes an FAQ document, waits until it is in the index, and asks the question again. ABORTED
+        with the reason NOT_INDEXED_YET when the index is late, and DEADLINE_EXCEEDED when the caller's time is over;
+        the document is kept, and a repeat updates it and asks again. Or sets a group aside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTopQuestions(self, request, context):
+        """Returns the most asked questions, near-duplicates counted together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTopDocuments(self, request, context):
+        """Returns the documents that most answers cite.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +162,36 @@ def add_InsightServiceServicer_to_server(servicer, server):
                     request_deserializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_insight__service__pb2.GetUsageResponse.SerializeToString,
             ),
+            'ListChatLogs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChatLogs,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListChatLogsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListChatLogsResponse.SerializeToString,
+            ),
+            'ExportChatLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportChatLogs,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ExportChatLogsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ExportChatLogsResponse.SerializeToString,
+            ),
+            'ListUnanswered': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnanswered,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListUnansweredRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListUnansweredResponse.SerializeToString,
+            ),
+            'ResolveUnanswered': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveUnanswered,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ResolveUnansweredRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ResolveUnansweredResponse.SerializeToString,
+            ),
+            'ListTopQuestions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTopQuestions,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListTopQuestionsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListTopQuestionsResponse.SerializeToString,
+            ),
+            'ListTopDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTopDocuments,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListTopDocumentsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListTopDocumentsResponse.SerializeToString,
+            ),
             'RecordEvaluation': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordEvaluation,
                     request_deserializer=kladez_dot_v1_dot_insight__service__pb2.RecordEvaluationRequest.FromString,
@@ -104,7 +211,8 @@ def add_InsightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InsightService:
-    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`.
+    """What a tenant used, what its customers asked, what they got no good answer to, and how good answers are.
+    Reading needs the scope `tenant:read`, resolving and recording `tenant:write`.
     """
 
     @staticmethod
@@ -124,6 +232,168 @@ class InsightService:
             '/kladez.v1.InsightService/GetUsage',
             kladez_dot_v1_dot_insight__service__pb2.GetUsageRequest.SerializeToString,
             kladez_dot_v1_dot_insight__service__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChatLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ListChatLogs',
+            kladez_dot_v1_dot_insight__service__pb2.ListChatLogsRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ListChatLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportChatLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kladez.v1.InsightService/ExportChatLogs',
+            kladez_dot_v1_dot_insight__service__pb2.ExportChatLogsRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ExportChatLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnanswered(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ListUnanswered',
+            kladez_dot_v1_dot_insight__service__pb2.ListUnansweredRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ListUnansweredResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveUnanswered(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ResolveUnanswered',
+            kladez_dot_v1_dot_insight__service__pb2.ResolveUnansweredRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ResolveUnansweredResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTopQuestions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ListTopQuestions',
+            kladez_dot_v1_dot_insight__service__pb2.ListTopQuestionsRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ListTopQuestionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTopDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ListTopDocuments',
+            kladez_dot_v1_dot_insight__service__pb2.ListTopDocumentsRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ListTopDocumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

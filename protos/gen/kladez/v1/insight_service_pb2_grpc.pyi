@@ -13,18 +13,39 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class InsightServiceStub:
-    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`."""
+    """What a tenant used, what its customers asked, what they got no good answer to, and how good answers are.
+    Reading needs the scope `tenant:read`, resolving and recording `tenant:write`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetUsage: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.GetUsageRequest, _insight_service_pb2.GetUsageResponse]
     """Returns counts and costs by day, newest first."""
+    ListChatLogs: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListChatLogsRequest, _insight_service_pb2.ListChatLogsResponse]
+    """Lists questions with their answers, newest first."""
+    ExportChatLogs: _aio.UnaryStreamMultiCallable[_insight_service_pb2.ExportChatLogsRequest, _insight_service_pb2.ExportChatLogsResponse]
+    """Streams every question and answer that the filter lets through, newest first, whole."""
+    ListUnanswered: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListUnansweredRequest, _insight_service_pb2.ListUnansweredResponse]
+    """Lists groups of questions that got no answer or a thumb down, the most asked first. Groups are made in the
+    background: a question is in one a few seconds after its answer.
+    """
+    ResolveUnanswered: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ResolveUnansweredRequest, _insight_service_pb2.ResolveUnansweredResponse]
+    """Answers a group: makes an FAQ document, waits until it is in the index, and asks the question again. ABORTED
+    with the reason NOT_INDEXED_YET when the index is late, and DEADLINE_EXCEEDED when the caller's time is over;
+    the document is kept, and a repeat updates it and asks again. Or sets a group aside.
+    """
+    ListTopQuestions: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListTopQuestionsRequest, _insight_service_pb2.ListTopQuestionsResponse]
+    """Returns the most asked questions, near-duplicates counted together."""
+    ListTopDocuments: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListTopDocumentsRequest, _insight_service_pb2.ListTopDocumentsResponse]
+    """Returns the documents that most answers cite."""
     RecordEvaluation: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.RecordEvaluationRequest, _insight_service_pb2.RecordEvaluationResponse]
     """Keeps what a run of labelled questions measured, so that later runs can be compared with it."""
     ListEvaluations: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListEvaluationsRequest, _insight_service_pb2.ListEvaluationsResponse]
     """Lists recorded runs, newest first."""
 
 class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a tenant used, and how good its answers are. Needs the scope `tenant:read`, recording `tenant:write`."""
+    """What a tenant used, what its customers asked, what they got no good answer to, and how good answers are.
+    Reading needs the scope `tenant:read`, resolving and recording `tenant:write`.
+    """
 
     @_abc_1.abstractmethod
     def GetUsage(
@@ -33,6 +54,59 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_insight_service_pb2.GetUsageRequest, _abc.Awaitable[_insight_service_pb2.GetUsageResponse]],
     ) -> _abc.Awaitable[_insight_service_pb2.GetUsageResponse]:
         """Returns counts and costs by day, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListChatLogs(
+        self,
+        request: _insight_service_pb2.ListChatLogsRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ListChatLogsRequest, _abc.Awaitable[_insight_service_pb2.ListChatLogsResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ListChatLogsResponse]:
+        """Lists questions with their answers, newest first."""
+
+    @_abc_1.abstractmethod
+    def ExportChatLogs(
+        self,
+        request: _insight_service_pb2.ExportChatLogsRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ExportChatLogsRequest, _abc.AsyncIterator[_insight_service_pb2.ExportChatLogsResponse]],
+    ) -> _abc.AsyncIterator[_insight_service_pb2.ExportChatLogsResponse]:
+        """Streams every question and answer that the filter lets through, newest first, whole."""
+
+    @_abc_1.abstractmethod
+    def ListUnanswered(
+        self,
+        request: _insight_service_pb2.ListUnansweredRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ListUnansweredRequest, _abc.Awaitable[_insight_service_pb2.ListUnansweredResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ListUnansweredResponse]:
+        """Lists groups of questions that got no answer or a thumb down, the most asked first. Groups are made in the
+        background: a question is in one a few seconds after its answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveUnanswered(
+        self,
+        request: _insight_service_pb2.ResolveUnansweredRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ResolveUnansweredRequest, _abc.Awaitable[_insight_service_pb2.ResolveUnansweredResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ResolveUnansweredResponse]:
+        """Answers a group: makes an FAQ document, waits until it is in the index, and asks the question again. ABORTED
+        with the reason NOT_INDEXED_YET when the index is late, and DEADLINE_EXCEEDED when the caller's time is over;
+        the document is kept, and a repeat updates it and asks again. Or sets a group aside.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTopQuestions(
+        self,
+        request: _insight_service_pb2.ListTopQuestionsRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ListTopQuestionsRequest, _abc.Awaitable[_insight_service_pb2.ListTopQuestionsResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ListTopQuestionsResponse]:
+        """Returns the most asked questions, near-duplicates counted together."""
+
+    @_abc_1.abstractmethod
+    def ListTopDocuments(
+        self,
+        request: _insight_service_pb2.ListTopDocumentsRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ListTopDocumentsRequest, _abc.Awaitable[_insight_service_pb2.ListTopDocumentsResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ListTopDocumentsResponse]:
+        """Returns the documents that most answers cite."""
 
     @_abc_1.abstractmethod
     def RecordEvaluation(
