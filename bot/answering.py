@@ -15,6 +15,7 @@ from kladez.v1 import common_pb2
 from telegram.error import TelegramError
 from telegram.ext import ExtBot
 
+from bot import buttons
 from bot.apologies import apology
 from bot.places import Place
 from bot.presence import typing
@@ -65,6 +66,8 @@ class Answering:
         self._texts = texts
         self._text = ""
         self._references: list[common_pb2.Reference] = []
+        # Only a whole answer can be judged.
+        self._answer_id = ""
         # Stands until the stream has ended in a way we understand: a bug must not look like an answer.
         self._note = texts.failed
         self._interruption: Interruption | None = None
@@ -155,6 +158,7 @@ class Answering:
                 pass
 
     def _complete(self, completed: answers_pb.AnswerCompleted) -> None:
+        self._answer_id = completed.answer.answer_id
         self._text = completed.answer.text or self._text
         self._references = list(completed.answer.references) or self._references
         is_cut = completed.finish_reason == answers_pb.FINISH_REASON_LENGTH
@@ -174,7 +178,7 @@ class Answering:
             note=note,
         )
         try:
-            await self._message.final(messages)
+            await self._message.final(messages, buttons.thumbs(self._answer_id))
         except TelegramError as error:
             # The customer blocked the bot or Telegram is away: there is nobody left to tell.
             logger.warning("answer_undelivered", error=type(error).__name__)

@@ -16,7 +16,7 @@ from telegram.ext import Application, ContextTypes, Defaults
 from bot import config
 from bot.config import Settings
 from bot.context import BotApplication, Context, Services, Wiring
-from bot.features import ask, duplicates, errors, language, start, stop
+from bot.features import ask, duplicates, errors, language, rate, start, stop
 from bot.features import help as help_feature
 from bot.jobs import AnswerJobs
 from bot.limits import ChatRateLimiter
@@ -24,7 +24,7 @@ from bot.ordering import ChatOrder
 from bot.state import open_store
 from retrieval_service import client
 
-FEATURES = (duplicates, start, help_feature, language, stop, ask, errors)
+FEATURES = (duplicates, start, help_feature, language, stop, rate, ask, errors)
 WANTED_UPDATES = [Update.MESSAGE, Update.CALLBACK_QUERY]
 
 logger = structlog.get_logger()

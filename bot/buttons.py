@@ -16,6 +16,9 @@ from bot.texts import BY_LANGUAGE, Texts
 STOP = "v1:stop"
 SUGGESTION = "v1:ask:"
 LANGUAGE = "v1:lang:"
+UP = "v1:up:"
+DOWN = "v1:down:"
+REASON = "v1:why:"
 
 
 def stop(texts: Texts) -> InlineKeyboardMarkup:
@@ -39,10 +42,41 @@ def languages() -> InlineKeyboardMarkup:
     return InlineKeyboardMarkup([row])
 
 
+def thumbs(answer_id: str) -> InlineKeyboardMarkup | None:
+    """None for an answer without an id."""
+    if not answer_id:
+        return None
+    row = [
+        InlineKeyboardButton("👍", callback_data=f"{UP}{answer_id}"),
+        InlineKeyboardButton("👎", callback_data=f"{DOWN}{answer_id}"),
+    ]
+    return InlineKeyboardMarkup([row])
+
+
+def reasons(texts: Texts, answer_id: str) -> InlineKeyboardMarkup:
+    """A row for each; the button's text is the reason."""
+    rows = [
+        [InlineKeyboardButton(reason, callback_data=f"{REASON}{number}:{answer_id}")]
+        for number, reason in enumerate(texts.reasons)
+    ]
+    return InlineKeyboardMarkup(rows)
+
+
+def rated_answer(data: str | None) -> str:
+    """The id of the answer that a thumb or a reason is about."""
+    return (data or "").rpartition(":")[2]
+
+
 async def acknowledge(query: CallbackQuery, text: str = "") -> None:
     """Ends the little clock on the pressed button; Telegram refuses late, when the press still counts."""
     with contextlib.suppress(BadRequest):
         await query.answer(text or None)
+
+
+async def replace(query: CallbackQuery, markup: InlineKeyboardMarkup | None) -> None:
+    """Puts other buttons in the place of the pressed ones; somebody may have been faster, or deleted the message."""
+    with contextlib.suppress(BadRequest):
+        await query.edit_message_reply_markup(markup)
 
 
 def pressed_text(message: Message, data: str | None) -> str:

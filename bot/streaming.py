@@ -93,12 +93,15 @@ class StreamedMessage:
         else:
             self._pace = self._pace.after_frame(len(text), self._clock())
 
-    async def final(self, messages: Sequence[Message]) -> None:
-        """Replaces the growing message by the first of `messages` and sends the others after it."""
-        for position, message in enumerate(messages):
-            if position > 0:
+    async def final(self, messages: Sequence[Message], markup: InlineKeyboardMarkup | None = None) -> None:
+        """Replaces the growing message by the first of `messages` and sends the others after it.
+
+        The markup stands below the last of them.
+        """
+        for position, message in enumerate(messages, start=1):
+            if position > 1:
                 self._message_id = None
-            await self._deliver(message)
+            await self._deliver(message, markup if position == len(messages) else None)
 
     def _pace_after(self, error: TelegramError) -> Pace:
         """A first send that timed out may stand in the chat; a second try could leave two such messages."""
@@ -106,15 +109,15 @@ class StreamedMessage:
             return self._pace.without_more_frames()
         return self._pace.after_failure(self._clock())
 
-    async def _deliver(self, message: Message) -> None:
+    async def _deliver(self, message: Message, markup: InlineKeyboardMarkup | None) -> None:
         """Once without formatting when Telegram cannot read it: the words matter more than the bold."""
         try:
-            await through_outages(lambda: self._show(message, None, Delivery.FINAL))
+            await through_outages(lambda: self._show(message, markup, Delivery.FINAL))
         except BadRequest as error:
             if "entit" not in str(error).lower():
                 raise
             logger.warning("formatting_refused", error=str(error))
-            await through_outages(lambda: self._show(Message(text=message.text), None, Delivery.FINAL))
+            await through_outages(lambda: self._show(Message(text=message.text), markup, Delivery.FINAL))
 
     async def _show(self, message: Message, markup: InlineKeyboardMarkup | None, delivery: Delivery) -> None:
         if self._message_id is None:

@@ -15,13 +15,15 @@ from kladez.v1.answer_service_pb2 import (
     Citation,
     CreateSessionRequest,
     FinishReason,
+    Rating,
     StreamAnswerRequest,
     StreamAnswerResponse,
+    SubmitFeedbackRequest,
 )
 from kladez.v1.common_pb2 import Reference
 
 from retrieval_service.client import CallFailed, Client
-from widget_gateway.frames import Ask
+from widget_gateway.frames import Ask, Feedback, Rated
 from widget_gateway.session import Attribution, Conversation, Event, Source
 
 CHANNEL = "widget"
@@ -43,6 +45,8 @@ FINISH_REASONS = {
     FinishReason.FINISH_REASON_NO_RELEVANT_CONTENT: "no_relevant_content",
     FinishReason.FINISH_REASON_POLICY: "policy",
 }
+
+RATINGS = {1: Rating.RATING_UP, -1: Rating.RATING_DOWN}
 
 Tell = Callable[[Event | None], Awaitable[None]]
 
@@ -89,6 +93,31 @@ class ServiceSession:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedbackJob:
+    """Tells the service whether an answer helped, and then the readers that it knows."""
+
+    client: Client
+    session_id: str
+    feedback: Feedback
+    tell: Callable[[Rated], Awaitable[None]]
+
+    async def run(self) -> None:
+        """What could not be told stays unsaid: the widget goes on showing its buttons."""
+        request = SubmitFeedbackRequest(
+            answer_id=self.feedback.answer_id,
+            session_id=self.session_id,
+            rating=RATINGS[self.feedback.value],
+            reason=self.feedback.reason,
+        )
+        try:
+            await self.client.submit_feedback(request)
+        except CallFailed as failure:
+            log_failure("feedback_failed", failure)
+        else:
+            await self.tell(Rated(ask_id=self.feedback.ask_id, value=self.feedback.value))
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnswerJob:
     """Writes one answer into the conversation; `opened` is called when the service session is known."""
 
@@ -107,7 +136,7 @@ class AnswerJob:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._relay_in_session()
         except CallFailed as failure:
-            log_failure(failure)
+            log_failure("answer_failed", failure)
             await self._fail(CODES.get(failure.code, "internal"), failure.retry_after_seconds)
         except TimeoutError:
             _log.warning("answer_timed_out", request_id=self.request_id)
@@ -185,7 +214,8 @@ def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted
     """A replay may be of an answer that was cut off, by the death of the gateway that asked for it say."""
     if completed.answer.status in CUT_OFF:
         return conversation.fail(ask_id, "interrupted")
-    return conversation.finish(ask_id, FINISH_REASONS.get(completed.finish_reason, "stop"))
+    finish_reason = FINISH_REASONS.get(completed.finish_reason, "stop")
+    return conversation.finish(ask_id, finish_reason, completed.answer.answer_id)
 
 
 def source_of(reference: Reference) -> Source:
@@ -208,7 +238,5 @@ def attribution_of(citation: Citation) -> Attribution:
     return Attribution(start=citation.start_offset, end=citation.end_offset, numbers=tuple(citation.numbers))
 
 
-def log_failure(failure: CallFailed) -> None:
-    _log.warning(
-        "answer_failed", code=failure.code, reason=failure.reason, service_request_id=failure.request_id
-    )
+def log_failure(event: str, failure: CallFailed) -> None:
+    _log.warning(event, code=failure.code, reason=failure.reason, service_request_id=failure.request_id)

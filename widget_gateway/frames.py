@@ -20,10 +20,12 @@ from widget_gateway.session import Attribution, Delta, Done, Failed, Snapshot, S
 SUBPROTOCOL = "kladez.v1"
 VERSION = 1
 HAVE_AT_MOST = 60
+REASON_CHARACTERS = 1_000
 
 Json = dict[str, Any]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _HIGHEST_ONE_UNIT = "\uffff"
 
@@ -65,6 +67,16 @@ class Resume:
     ask_id: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """Whether an answer helped: 1 or -1, and perhaps why. `answer_id` came with the end of the answer."""
+
+    ask_id: str
+    answer_id: str
+    value: int
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Ping:
     """Is anybody there?"""
@@ -80,7 +92,7 @@ class Ignored:
     """A kind this gateway does not know."""
 
 
-ClientFrame = Hello | Ask | Cancel | Resume | Ping | End | Ignored
+ClientFrame = Hello | Ask | Cancel | Resume | Feedback | Ping | End | Ignored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +126,17 @@ class Pong:
     """The answer to `Ping`."""
 
 
-ServerFrame = Welcome | Session | Sources | Delta | Done | Failed | Snapshot | Unknown | Draining | Pong
+@dataclass(frozen=True, kw_only=True)
+class Rated:
+    """The service knows now whether the answer helped."""
+
+    ask_id: str
+    value: int
+
+
+ServerFrame = (
+    Welcome | Session | Sources | Delta | Done | Failed | Snapshot | Unknown | Draining | Pong | Rated
+)
 
 
 def parse(text: str) -> ClientFrame:
@@ -155,6 +177,16 @@ def _ask(frame: Json) -> Ask:
     return Ask(ask_id=_ask_id(frame), question=question)
 
 
+def _feedback(frame: Json) -> Feedback:
+    answer_id, value = frame.get("aid"), frame.get("v")
+    if not isinstance(answer_id, str) or not _UUID.fullmatch(answer_id):
+        raise BadFrame("bad aid")
+    if type(value) is not int or value not in (1, -1):
+        raise BadFrame("bad v")
+    reason = _text(frame, "reason", REASON_CHARACTERS).replace("\0", "")
+    return Feedback(ask_id=_ask_id(frame), answer_id=answer_id, value=value, reason=reason)
+
+
 def _ask_id(frame: Json) -> str:
     ask_id = frame.get("id")
     if not isinstance(ask_id, str) or not _is_id(ask_id):
@@ -183,6 +215,7 @@ _PARSERS: dict[str, Callable[[Json], ClientFrame]] = {
     "ask": _ask,
     "cancel": lambda frame: Cancel(ask_id=_ask_id(frame)),
     "resume": lambda frame: Resume(ask_id=_ask_id(frame)),
+    "feedback": _feedback,
     "ping": lambda _: Ping(),
     "end": lambda _: End(),
 }
@@ -233,6 +266,7 @@ def _(frame: Done) -> Json:
         "status": frame.status,
         "finish_reason": frame.finish_reason,
         "ranges": ranges(frame.text, frame.attributions),
+        **_answer_id(frame.answer_id),
     }
 
 
@@ -253,6 +287,7 @@ def _(frame: Snapshot) -> Json:
         "status": frame.status,
         "finish_reason": frame.finish_reason,
         "ranges": ranges(frame.text, frame.attributions),
+        **_answer_id(frame.answer_id),
         **_failure(frame.code, frame.retry_after),
     }
 
@@ -270,6 +305,15 @@ def _(_frame: Draining) -> Json:
 @_members.register
 def _(_frame: Pong) -> Json:
     return {"t": "pong"}
+
+
+@_members.register
+def _(frame: Rated) -> Json:
+    return {"t": "rated", "id": frame.ask_id, "v": frame.value}
+
+
+def _answer_id(answer_id: str) -> Json:
+    return {"aid": answer_id} if answer_id else {}
 
 
 def _failure(code: str, retry_after: float | None) -> Json:

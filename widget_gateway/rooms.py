@@ -13,8 +13,8 @@ from aiojobs import Job, Scheduler
 from retrieval_service.client import Client
 from widget_gateway import frames
 from widget_gateway.access import Shop, Signer
-from widget_gateway.answers import AnswerJob, ServiceSession, request_id
-from widget_gateway.frames import Ask, ServerFrame
+from widget_gateway.answers import AnswerJob, FeedbackJob, ServiceSession, request_id
+from widget_gateway.frames import Ask, Feedback, ServerFrame
 from widget_gateway.session import Conversation
 
 SWEEP_SECONDS = 30.0
@@ -113,6 +113,16 @@ class Room:
             return
         await self._stop(ask_id)
         await self.tell(done)
+
+    async def rate(self, feedback: Feedback) -> None:
+        """The socket does not wait for the service."""
+        job = FeedbackJob(
+            client=self._client,
+            session_id=self._service_session.session_id,
+            feedback=feedback,
+            tell=self.tell,
+        )
+        await self._scheduler.spawn(job.run())
 
     async def close(self) -> None:
         """Stops everything that is being written and sends everybody away."""

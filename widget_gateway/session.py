@@ -61,7 +61,7 @@ class Delta:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """The answer ended: whole, or cancelled by the reader."""
+    """The answer ended: whole, or cancelled by the reader. The service's `answer_id` is known of a whole one."""
 
     ask_id: str
     number: int
@@ -69,6 +69,7 @@ class Done:
     finish_reason: str
     text: str
     attributions: tuple[Attribution, ...]
+    answer_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,7 @@ class Snapshot:
     finish_reason: str
     code: str
     retry_after: float | None
+    answer_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +155,13 @@ class Conversation:
         if answer:
             answer.attributions.append(attribution)
 
-    def finish(self, ask_id: str, finish_reason: str) -> Done | None:
+    def finish(self, ask_id: str, finish_reason: str, answer_id: str = "") -> Done | None:
+        """`answer_id` is the service's, for readers who say whether it helped."""
         answer = self._open(ask_id)
-        return answer.finish(Status.DONE, finish_reason) if answer else None
+        if answer is None:
+            return None
+        answer.answer_id = answer_id
+        return answer.finish(Status.DONE, finish_reason)
 
     def cancel(self, ask_id: str) -> Done | None:
         answer = self._open(ask_id)
@@ -198,6 +204,7 @@ class _Answer:
     finish_reason: str = ""
     code: str = ""
     retry_after: float | None = None
+    answer_id: str = ""
 
     @property
     def running(self) -> bool:
@@ -224,6 +231,7 @@ class _Answer:
             finish_reason=finish_reason,
             text=self.text,
             attributions=tuple(self.attributions),
+            answer_id=self.answer_id,
         )
 
     def fail(self, code: str, retry_after: float | None) -> Failed:
@@ -241,6 +249,7 @@ class _Answer:
             finish_reason=self.finish_reason,
             code=self.code,
             retry_after=self.retry_after,
+            answer_id=self.answer_id,
         )
 
     def _next(self) -> int:

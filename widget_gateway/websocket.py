@@ -29,7 +29,18 @@ from widget_gateway.connection import (
     Refused,
     Socket,
 )
-from widget_gateway.frames import Ask, BadFrame, Cancel, ClientFrame, End, Hello, Ping, Resume, ServerFrame
+from widget_gateway.frames import (
+    Ask,
+    BadFrame,
+    Cancel,
+    ClientFrame,
+    End,
+    Feedback,
+    Hello,
+    Ping,
+    Resume,
+    ServerFrame,
+)
 from widget_gateway.gateway import GATEWAY, Gateway
 from widget_gateway.limits import TokenBucket
 from widget_gateway.rooms import Newcomer, Room
@@ -192,6 +203,8 @@ class Visit:
                 await self._ask(frame, room)
             case Cancel():
                 await room.cancel(frame.ask_id)
+            case Feedback():
+                await room.rate(frame)
             case Resume():
                 await self._tell(room.conversation.snapshot(frame.ask_id))
             case End():

@@ -30,6 +30,13 @@ class Texts:
     not_yours: str
     sources: str
 
+    rated: str
+    not_rated: str
+    is_wrong: str
+    is_beside_the_question: str
+    is_out_of_date: str
+    is_unclear: str
+
     still_answering: str
     too_busy: str
     too_long: str
@@ -46,3 +53,8 @@ class Texts:
     not_allowed: str
     reference: str
     """{request_id}"""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why an answer did not help: the words of the buttons that follow a thumb down."""
+        return self.is_wrong, self.is_beside_the_question, self.is_out_of_date, self.is_unclear

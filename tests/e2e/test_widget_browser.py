@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from kladez.v1.answer_service_pb2 import RATING_DOWN
 from kladez.v1.common_pb2 import Reference
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -144,6 +145,23 @@ async def test_answer_streams_with_its_sources_under_the_strictest_policy(
     assert await chat.style(".launcher", "width") == "58px"
     assert await chat.page.context.cookies() == []
     assert chat.complaints == []
+
+
+async def test_thumb_down_asks_why_and_both_reach_the_service(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    await chat.visit(site.url)
+    await chat.ask("How much is the kettle?")
+    await chat.answered()
+    await chat.page.get_by_role("button", name="This did not help").click()
+    await chat.page.get_by_role("button", name="Out of date").click()
+    await expect(chat.last).to_contain_text("Thank you!")
+    assert [(told.rating, told.reason) for told in service.journal.feedback] == [
+        (RATING_DOWN, ""),
+        (RATING_DOWN, "Out of date"),
+    ]
+    await chat.page.reload()
+    await expect(chat.last).to_contain_text("Thank you!")
 
 
 async def test_text_appears_while_the_answer_is_being_written(

@@ -202,6 +202,7 @@ class FakeBotApi:
             "sendChatAction": lambda _: True,
             "sendMessage": self._send_message,
             "editMessageText": self._edit_message_text,
+            "editMessageReplyMarkup": self._edit_message_reply_markup,
             "deleteMessage": self._delete_message,
             "answerCallbackQuery": self._answer_callback_query,
             "setMyCommands": self._set_my_commands,
@@ -259,6 +260,15 @@ class FakeBotApi:
             raise Refused(
                 400, "Bad Request: message is not modified: specified new message content is the same"
             )
+        return self._keep(new)
+
+    def _edit_message_reply_markup(self, params: dict[str, Any]) -> dict[str, Any]:
+        old = self._messages.get((params["chat_id"], params["message_id"]))
+        if old is None:
+            raise Refused(400, "Bad Request: message to edit not found")
+        new = {**old, "reply_markup": rules.checked_markup(params)}
+        if without_blanks(new) == old:
+            raise Refused(400, "Bad Request: message is not modified")
         return self._keep(new)
 
     def _delete_message(self, params: dict[str, Any]) -> bool:

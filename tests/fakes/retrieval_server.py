@@ -89,6 +89,7 @@ class Journal:
     sessions: list[answers_pb.CreateSessionRequest] = field(default_factory=list)
     resolved: list[str] = field(default_factory=list)
     tenants: list[str] = field(default_factory=list)
+    feedback: list[answers_pb.SubmitFeedbackRequest] = field(default_factory=list)
 
     @property
     def questions(self) -> list[str]:
@@ -256,6 +257,16 @@ class Answers(answers_grpc.AnswerServiceServicer):
         found = (answer for answer in self._service.answers.values() if answer.answer_id == request.answer_id)
         answer = next(found, None) or await abort(context, ScriptedFailure(code="NOT_FOUND"))
         return answers_pb.GetAnswerResponse(answer=answer)
+
+    async def SubmitFeedback(  # noqa: N802 - the contract's name
+        self, request: answers_pb.SubmitFeedbackRequest, context: Context
+    ) -> answers_pb.SubmitFeedbackResponse:
+        await check_tenant(self._service, context)
+        rated = (request.answer_id, request.session_id)
+        if rated not in [(one.answer_id, one.session_id) for one in self._service.answers.values()]:
+            await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        self._service.journal.feedback.append(request)
+        return answers_pb.SubmitFeedbackResponse()
 
     async def StreamAnswer(  # noqa: N802 - the contract's name
         self, request: Request, context: Context

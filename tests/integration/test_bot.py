@@ -171,7 +171,7 @@ class TestAnswers:
         assert [m.message_id for m in telegram.messages(ANN)] == [greeting.message_id, final.message_id]
         assert growing.message_id == final.message_id
         assert [button.text for button in growing.buttons] == ["⏹ Stop"]
-        assert not final.buttons
+        assert [button.text for button in final.buttons] == ["👍", "👎"]
         assert final.text == (
             "We deliver everywhere in two days [1]. Free from 50 🙂.\n\nSources\n[1] Delivery"
         )
@@ -244,6 +244,49 @@ class TestAnswers:
         service.release()
         await message_with(telegram, "990 roubles")
         assert service.journal.questions == ["Do you deliver?"]
+
+    async def test_a_thumb_up_is_told_to_the_service_and_leaves_no_buttons(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        await start(telegram)
+        telegram.user_sends(ANN, "How much?")
+        answer = await message_with(telegram, "990 roubles")
+        telegram.press(answer.buttons[0])
+        await telegram.wait_for(lambda: "Thank you!" in telegram.callback_answers)
+        await telegram.wait_for(lambda: not telegram.messages(ANN)[-1].buttons)
+        [told] = service.journal.feedback
+        assert (told.rating, told.reason) == (answers_pb.RATING_UP, "")
+
+    @pytest.mark.parametrize(
+        ("language", "reason"),
+        [("en", "It is out of date"), ("ru", "Сведения устарели"), ("pt", "Está desatualizada")],
+    )
+    async def test_a_thumb_down_asks_why_in_the_language_of_the_client(
+        self, telegram: FakeBotApi, service: FakeRetrieval, language: str, reason: str
+    ) -> None:
+        await start(telegram)
+        telegram.user_sends(ANN, "How much?")
+        answer = await message_with(telegram, "990 roubles")
+        telegram.press(answer.buttons[1], language_code=language)
+        asked = await telegram.wait_for(
+            lambda: next((m for m in telegram.messages(ANN) if len(m.buttons) == 4), None)
+        )
+        assert asked.text == answer.text
+        telegram.press(next(one for one in asked.buttons if one.text == reason), language_code=language)
+        await telegram.wait_for(lambda: not telegram.messages(ANN)[-1].buttons)
+        assert [told.rating for told in service.journal.feedback] == [answers_pb.RATING_DOWN] * 2
+        assert [told.reason for told in service.journal.feedback] == ["", reason]
+
+    async def test_an_answer_of_a_conversation_that_is_over_cannot_be_rated(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        await start(telegram)
+        telegram.user_sends(ANN, "How much?")
+        answer = await message_with(telegram, "990 roubles")
+        service.answers.clear()
+        telegram.press(answer.buttons[0])
+        await telegram.wait_for(lambda: "This answer cannot be rated any more." in telegram.callback_answers)
+        assert not service.journal.feedback
 
     async def test_stop_after_the_end_says_so(self, telegram: FakeBotApi, service: FakeRetrieval) -> None:
         service.script("deliver", SLOW)
@@ -559,7 +602,7 @@ class TestProcess:
         assert process.returncode == 0, output.decode()
         assert final.text.startswith("We deliver everywhere in")
         assert ending in final.text
-        assert not final.buttons
+        assert "⏹ Stop" not in [button.text for button in final.buttons]
         assert "▍" not in final.text
         assert telegram.token not in output.decode()
         assert "Do you deliver" not in output.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -244,9 +245,47 @@ async def test_end_forgets_the_conversation(gateway: RunningGateway) -> None:
 
 async def test_unknown_kinds_are_ignored_and_pings_answered(gateway: RunningGateway) -> None:
     widget = await opened_widget(gateway)
-    await widget.send("feedback", id="x", v=1)
+    await widget.send("applause", id="x", v=1)
     await widget.send("ping")
     assert await widget.next() == {"t": "pong"}
+
+
+async def test_feedback_reaches_the_service_in_the_widgets_own_conversation(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    widget = await opened_widget(gateway)
+    ask_id = await widget.ask("kettle")
+    done = (await widget.until("done"))[-1]
+    await widget.send("feedback", id=ask_id, aid=done["aid"], v=-1, reason="Устарело")
+    assert await widget.next() == {"t": "rated", "id": ask_id, "v": -1}
+    [told] = service.journal.feedback
+    assert (told.answer_id, told.rating, told.reason) == (done["aid"], answers_pb.RATING_DOWN, "Устарело")
+    widget = await widget.back({ask_id: 0})
+    assert (await widget.next())["aid"] == done["aid"]
+
+
+async def test_feedback_on_the_answer_of_another_visitor_is_not_taken(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    widget, stranger = await opened_widget(gateway), await opened_widget(gateway)
+    ask_id = await widget.ask("kettle")
+    done = (await widget.until("done"))[-1]
+    await stranger.ask("kettle")
+    await stranger.until("done")
+    await stranger.send("feedback", id=ask_id, aid=done["aid"], v=1)
+    await stranger.send("ping")
+    assert await stranger.next() == {"t": "pong"}
+    assert not service.journal.feedback
+
+
+@pytest.mark.parametrize("wrong", [{"aid": "x"}, {"v": 2}, {"v": True}, {"reason": "x" * 1_001}, {"id": ""}])
+async def test_malformed_feedback_closes_the_socket(
+    gateway: RunningGateway, wrong: dict[str, object]
+) -> None:
+    widget = await opened_widget(gateway)
+    members = {"id": uuid.uuid4().hex, "aid": str(uuid.uuid4()), "v": 1}
+    await widget.send("feedback", **{**members, **wrong})
+    assert (await widget.closed())[0] == 4400
 
 
 async def test_drain_finishes_answers_before_it_closes(service: FakeRetrieval) -> None:

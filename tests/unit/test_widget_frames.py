@@ -15,6 +15,7 @@ from widget_gateway.frames import (
     BadFrame,
     Cancel,
     End,
+    Feedback,
     Hello,
     Ignored,
     Ping,
@@ -26,6 +27,7 @@ from widget_gateway.frames import (
 from widget_gateway.session import Attribution, Delta, Failed, Snapshot, Source, Sources, Status, Unknown
 
 ASK = "0123456789abcdef0123456789abcdef"
+ANSWER = "6b111573-d663-48ba-bfe9-c25f21445a34"
 SHOP = "0f1c3a52-1111-4222-8333-444455556666"
 
 json_values = st.recursive(
@@ -94,7 +96,11 @@ def test_hello_is_read_whole() -> None:
         (f'{{"t":"resume","id":"{ASK}"}}', Resume(ask_id=ASK)),
         ('{"t":"ping"}', Ping()),
         ('{"t":"end"}', End()),
-        ('{"t":"feedback","id":1}', Ignored()),
+        (
+            json.dumps({"t": "feedback", "id": ASK, "aid": ANSWER, "v": -1, "reason": "Устарело\0 👎"}),
+            Feedback(ask_id=ASK, answer_id=ANSWER, value=-1, reason="Устарело 👎"),
+        ),
+        ('{"t":"applause","id":1}', Ignored()),
         ("{}", Ignored()),
     ],
 )

@@ -28,6 +28,8 @@ const LABELS = {
     you: 'You said', assistant: 'Assistant said', thinking: 'Looking it up', sources: 'Sources',
     stopped: 'Stopped.', retry: 'Try again', wait: 'Try again in # s.',
     offline: 'No connection. Your question will be sent when it is back.',
+    helped: 'This helped', unhelpful: 'This did not help', thanks: 'Thank you!',
+    reasons: ['It is wrong', 'Not what I asked', 'Out of date', 'Hard to understand'],
     note: 'Answers may be wrong: check the sources.',
     rate_limited: 'Too many questions at once.', too_long: 'The question is too long.',
     unavailable: 'The assistant is not available right now.', internal: 'Something went wrong.',
@@ -38,6 +40,8 @@ const LABELS = {
     you: 'Вы', assistant: 'Помощник', thinking: 'Ищу ответ', sources: 'Источники',
     stopped: 'Остановлено.', retry: 'Повторить', wait: 'Попробуйте через # с.',
     offline: 'Нет связи. Вопрос уйдёт, когда она вернётся.',
+    helped: 'Ответ помог', unhelpful: 'Ответ не помог', thanks: 'Спасибо!',
+    reasons: ['Неверно', 'Не о том', 'Устарело', 'Непонятно'],
     note: 'Ответы бывают неточны: сверяйтесь с источниками.',
     rate_limited: 'Слишком много вопросов подряд.', too_long: 'Вопрос слишком длинный.',
     unavailable: 'Помощник сейчас недоступен.', internal: 'Что-то пошло не так.',
@@ -48,6 +52,8 @@ const LABELS = {
     you: 'Você disse', assistant: 'Assistente disse', thinking: 'Procurando', sources: 'Fontes',
     stopped: 'Interrompido.', retry: 'Tentar de novo', wait: 'Tente em # s.',
     offline: 'Sem conexão. A pergunta será enviada quando ela voltar.',
+    helped: 'Ajudou', unhelpful: 'Não ajudou', thanks: 'Obrigado!',
+    reasons: ['Está errado', 'Não é o que perguntei', 'Desatualizado', 'Difícil de entender'],
     note: 'As respostas podem ter erros: confira as fontes.',
     rate_limited: 'Perguntas demais de uma vez.', too_long: 'A pergunta é longa demais.',
     unavailable: 'O assistente não está disponível agora.', internal: 'Algo deu errado.',
@@ -80,7 +86,7 @@ const save = () => {
 // A message is a question with its answer. waiting: not begun; running; then done, cancelled or failed.
 const isPending = message => message.status === 'waiting' || message.status === 'running';
 const pending = () => state.messages.filter(isPending);
-const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], code: '', wait: 0 });
+const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], code: '', wait: 0, aid: '', vote: 0, why: '' });
 const restart = message => Object.assign(message, { ...newMessage(message.question), id: message.id });
 
 /* ---------- elements ---------- */
@@ -233,6 +239,9 @@ a.card:hover { border-color: var(--focus); }
 .suggested { display: flex; flex-wrap: wrap; gap: 7px; }
 .suggested button { padding: 6px 13px; border: 1px solid var(--line); border-radius: 17px; text-align: start; }
 .suggested button:hover { border-color: var(--focus); }
+.thumbs { display: flex; gap: 4px; margin-top: 8px; }
+.thumbs button { padding: 2px 7px; border-radius: 9px; }
+.thumbs button:hover { background: var(--line); }
 .status { padding: 7px 16px; color: var(--quiet); font-size: 13px; }
 .status:empty { display: none; }
 form { display: flex; gap: 8px; align-items: flex-end; padding: 10px 12px 6px; border-top: 1px solid var(--line); }
@@ -337,7 +346,19 @@ const ending = message => {
   if (message.status === 'failed') return [failure(message)];
   if (message.status === 'cancelled') return [element('p', { class: 'quiet' }, label.stopped)];
   const cited = message.items.filter(item => message.text.includes('[' + item.i + ']'));
-  return cited.length ? [element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card))] : [];
+  const sources = cited.length ? [element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card))] : [];
+  return message.aid ? [...sources, verdict(message)] : sources;
+};
+// Thumbs; after a thumb down the reasons; then thanks.
+const verdict = message => {
+  if (message.vote > 0 || message.why) return element('p', { class: 'quiet' }, label.thanks);
+  if (message.vote) return element('div', { class: 'suggested' }, ...label.reasons.map(why => element('button', { type: 'button', onclick: () => rate(message, -1, why) }, why)));
+  const thumb = (sign, name, value) => element('button', { type: 'button', 'aria-label': name, title: name, onclick: () => rate(message, value) }, sign);
+  return element('div', { class: 'thumbs' }, thumb('👍', label.helped, 1), thumb('👎', label.unhelpful, -1));
+};
+const rate = (message, value, why = '') => {
+  if (!send({ t: 'feedback', id: message.id, aid: message.aid, v: value, reason: why })) return connect();
+  message.why = why;
 };
 const failure = message => {
   const wait = message.wait ? ' ' + label.wait.replace('#', Math.ceil(message.wait)) : '';
@@ -423,6 +444,7 @@ const receive = frame => {
   if (frame.t === 'session') return keepSession(frame);
   if (frame.t === 'draining') { ready = false; return; }
   const message = state.messages.find(message => message.id === frame.id);
+  if (message && frame.t === 'rated') return rated(message, frame.v);
   if (!message || !isPending(message)) return;
   if (frame.t === 'unknown') { restart(message); sendQuestion(message); }
   else if (frame.t === 'snapshot') applySnapshot(message, frame);
@@ -430,9 +452,15 @@ const receive = frame => {
   paint(message);
   save();
 };
+const rated = (message, value) => {
+  message.vote = value;
+  if (value > 0 || message.why) announcement.textContent = label.thanks;
+  paint(message);
+  save();
+};
 const applySnapshot = (message, frame) => {
   resuming.delete(message.id);
-  Object.assign(message, { text: frame.text, items: frame.items, number: frame.n, status: 'running' });
+  Object.assign(message, { text: frame.text, items: frame.items, number: frame.n, status: 'running', aid: frame.aid || '' });
   if (frame.status !== 'running') finish(message, frame.status, frame.code, frame.retry_after);
 };
 // False when there is nothing to paint now.
@@ -445,7 +473,7 @@ const applyEvent = (message, frame) => {
   }
   if (frame.t === 'delta') { message.text += frame.d; paintSoon(message); return false; }
   if (frame.t === 'citations') message.items = frame.items;
-  if (frame.t === 'done') finish(message, frame.status);
+  if (frame.t === 'done') { message.aid = frame.aid || ''; finish(message, frame.status); }
   if (frame.t === 'error') finish(message, 'failed', frame.code, frame.retry_after);
   return true;
 };
