@@ -229,7 +229,7 @@ def assemble(
         comparer=Comparer(database),
         answering=answering,
         surveyor=Surveyor(database),
-        resolver=Resolver(database, importer, answering, weigher),
+        resolver=Resolver(database, importer, answering, weigher, retrieval.chooser),
         collector=Collector(database, embedders),
         switcher=switcher,
         verifier=Verifier(database, embedders, switcher),

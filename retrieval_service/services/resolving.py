@@ -19,9 +19,10 @@ from retrieval_service.domain.fragments import FinishReason
 from retrieval_service.domain.insights import Gap, GapStatus
 from retrieval_service.domain.records import LoggedAnswer, StoredDocument
 from retrieval_service.services.answering import Answering
+from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.weighing import Weigher
-from retrieval_service.stores import chat_logs, documents, gaps
+from retrieval_service.stores import chat_logs, documents, gaps, remote_documents
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.resolving")
@@ -59,6 +60,7 @@ class Resolver:
         importer: Importer,
         answering: Answering,
         weigher: Weigher,
+        chooser: Chooser,
         *,
         indexing_seconds: float = 20.0,
     ) -> None:
@@ -66,6 +68,7 @@ class Resolver:
         self._importer = importer
         self._answering = answering
         self._weigher = weigher
+        self._chooser = chooser
         self._indexing_seconds = indexing_seconds
 
     async def resolve(self, tenant_id: UUID, gap_id: UUID, entry: Entry) -> Resolution:
@@ -108,7 +111,7 @@ class Resolver:
         """The document once the index has it; what is remembered of the index is forgotten then."""
         for _ in range(ceil(self._indexing_seconds / LOOK_SECONDS)):
             document = await self._document(tenant_id, document_id)
-            if document.sync_status == "synced":
+            if await self._is_found(tenant_id, document):
                 self._weigher.forget(tenant_id)
                 return document
             if document.sync_status == "error":
@@ -117,6 +120,13 @@ class Resolver:
                 )
             await asyncio.sleep(LOOK_SECONDS)
         raise errors.NotIndexedYet
+
+    async def _is_found(self, tenant_id: UUID, document: StoredDocument) -> bool:
+        """Whether whoever searches for the tenant has the document."""
+        if document.sync_status != "synced" or not (await self._chooser.chosen(tenant_id)).is_remote:
+            return document.sync_status == "synced"
+        async with self._database.tenant(tenant_id) as scope:
+            return await remote_documents.is_held(scope, document.id)
 
     async def _document(self, tenant_id: UUID, document_id: UUID) -> StoredDocument:
         async with self._database.tenant(tenant_id) as scope:

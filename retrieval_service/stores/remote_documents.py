@@ -191,6 +191,19 @@ async def counts(scope: TenantScope) -> dict[str, int]:
     return dict(await cursor.fetchall())
 
 
+IS_HELD = """
+SELECT EXISTS (SELECT FROM documents
+    WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s AND remote_status = 'synced')
+"""
+
+
+async def is_held(scope: TenantScope, document_id: UUID) -> bool:
+    """Whether the provider holds the document as it is now."""
+    parameters = {"tenant_id": scope.tenant_id, "document_id": document_id}
+    cursor = await scope.connection.execute(IS_HELD, parameters)
+    return only(await cursor.fetchone())[0]
+
+
 COUNT_UPLOADING = """
 SELECT count(*) FROM document_sync_jobs
 WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(ids)s) AND target = 'openai' AND status = 'processing'

@@ -324,6 +324,7 @@ async def test_late_index_is_told_honestly_and_a_repeat_goes_on_with_the_kept_do
             Importer(service.database),
             service.answering,
             Weigher(service.database),
+            service.retrieval.chooser,
             indexing_seconds=0.1,
         )
         with pytest.raises(NotIndexedYet) as late:

@@ -605,6 +605,10 @@ STORES: dict[str, Trial] = {
         (1,),
     ),
     "remote_documents.reset": (lambda scope, _: remote_documents.reset(scope), NO_ROWS),
+    "remote_documents.is_held": (
+        lambda scope, own: remote_documents.is_held(scope, own.document_id),
+        NO_ROWS,
+    ),
     "remote_documents.counts": (lambda scope, _: remote_documents.counts(scope), NO_ROWS),
     "remote_documents.count_uploading": (
         lambda scope, own: remote_documents.count_uploading(scope, [own.document_id]),
@@ -785,6 +789,7 @@ WRITERS = {
     "remote_documents.begin_uploads",
     "remote_documents.count_uploading",
     "remote_documents.enqueue_all",
+    "remote_documents.is_held",
     "remote_documents.mark_failed",
     "remote_documents.mark_removed",
     "remote_documents.mark_synced",
