@@ -389,6 +389,7 @@ class Client:
         self, request: insights_pb.ListEvaluationsRequest
     ) -> insights_pb.ListEvaluationsResponse:
         return await self._unary(self._insights.ListEvaluations, request)
+
     async def list_chat_logs(
         self, request: insights_pb.ListChatLogsRequest
     ) -> insights_pb.ListChatLogsResponse:

@@ -9,7 +9,7 @@ from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import common_pb2
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.api import convert, fields
+from retrieval_service.api import answer_messages, convert, fields
 from retrieval_service.domain.documents import MAX_TITLE
 from retrieval_service.domain.insights import (
     ChatFilter,
@@ -100,10 +100,10 @@ def logged_answer(row: ChatLog, *, with_references: bool) -> answers_pb.Answer:
         question=row.question,
         text=row.answer,
         language=row.language,
-        citations=[convert.citation(start, end, numbers) for start, end, numbers in row.citations],
+        citations=[answer_messages.citation(start, end, numbers) for start, end, numbers in row.citations],
         references=[common_pb2.Reference(**one) for one in row.context] if with_references else (),
-        status=convert.ANSWER_STATUSES[row.status],
-        finish_reason=convert.FINISH_REASONS[row.finish_reason],
+        status=answer_messages.ANSWER_STATUSES[row.status],
+        finish_reason=answer_messages.FINISH_REASONS[row.finish_reason],
         answerer=row.answerer,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
