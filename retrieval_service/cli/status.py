@@ -13,7 +13,25 @@ from retrieval_service.cli import output
 from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.options import Options, options_of
 
-USAGE_FIELDS = tuple(insights_pb.DailyUsage.DESCRIPTOR.fields_by_name)
+# What people look at, by heading; `--json` has every field of the contract.
+USAGE_COLUMNS = {
+    "searches": "search_count",
+    "answers": "answer_count",
+    "answered": "answered_share",
+    "p50 ms": "latency_p50_ms",
+    "p95 ms": "latency_p95_ms",
+    "up": "rated_up_count",
+    "down": "rated_down_count",
+    "people": "user_count",
+    "tokens embedded": "embedded_token_count",
+    "saved by hash": "hash_saved_token_count",
+    "saved by cache": "cache_saved_token_count",
+    "read": "input_token_count",
+    "written": "output_token_count",
+    "embedding $": "embedding_usd",
+    "answering $": "answering_usd",
+    "saved $": "hash_saved_usd",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +59,8 @@ def usage(
     if options.as_json:
         output.json_message(response)
         return
-    headings = [name.removesuffix("_count").replace("_", " ") for name in USAGE_FIELDS]
-    output.table(headings, [*(usage_row(day) for day in response.days), usage_row(response.total)])
+    rows = [usage_row(day) for day in (*response.days, response.total)]
+    output.table(("day", *USAGE_COLUMNS), rows)
     if response.total.unpriced_token_count:
         output.note(
             f"{response.total.unpriced_token_count:,} tokens have no known price and are in no sum of dollars; "
@@ -52,10 +70,20 @@ def usage(
 
 
 def usage_row(day: insights_pb.DailyUsage) -> list[str]:
+    """What nothing was measured of is left open: a total has no percentiles."""
+    given = {field.name: value for field, value in day.ListFields()}
+    return [day.date or "total", *(cell(name, given.get(name)) for name in USAGE_COLUMNS.values())]
+
+
+def cell(name: str, value: float | None) -> str:
     """Dollars to the millionth: a day may cost less than a cent."""
-    values = {name: getattr(day, name) for name in USAGE_FIELDS}
-    shown = {name: f"{value:.6f}" for name, value in values.items() if name.endswith("_usd")}
-    return [str(value) for value in {**values, **shown, "date": day.date or "total"}.values()]
+    if name.endswith("_usd"):
+        return f"{value or 0:.6f}"
+    if name.endswith("_count"):
+        return f"{value or 0:,}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if name.endswith("_ms") else f"{value:.1%}"
 
 
 def status_rows(response: sync_pb.GetSyncStatusResponse) -> list[tuple[str, str]]:
