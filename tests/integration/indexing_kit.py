@@ -102,6 +102,8 @@ WAITING_FOR_LOCKS = """
 SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
 
+LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN kladez_jobs' AND datname = current_database()"
+
 INSERT_MANY = """
 INSERT INTO documents (tenant_id, source_type, external_id, content)
 SELECT %s, 'article', number::text, 'Tea.' FROM generate_series(1, %s) AS number
@@ -232,6 +234,11 @@ async def is_blocked(dsn: str) -> bool:
     """Whether somebody waits for a lock that another one holds."""
     async with await AsyncConnection.connect(dsn) as connection:
         return await value(connection, WAITING_FOR_LOCKS) > 0
+
+
+async def is_listening(bench: Bench) -> bool:
+    """Whether a worker is woken by what happens from now on."""
+    return await value(bench.sql, LISTENERS) > 0
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_SECONDS) -> None:

@@ -5,23 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from retrieval_service.cli.failures import ExitCode
-from retrieval_service.postgres.embedded import Embedded
-from tests.integration.service_kit import Running, Shop, new_shop, shared_service, upsert
+from tests.integration.service_kit import Running, Shop, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -16,15 +16,7 @@ from psycopg import sql
 from retrieval_service.domain.conditions import Selection
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import selections
-from tests.integration.service_kit import (
-    Running,
-    Shop,
-    new_shop,
-    refused,
-    shared_service,
-    upsert,
-    wait_until_indexed,
-)
+from tests.integration.service_kit import Running, Shop, refused, shared_service, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,11 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
     async with shared_service(postgres_server, migrated_template) as service:
         yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
-    return await new_shop(running)
 
 
 async def update(shop: Shop, paths: Sequence[str], **fields: object) -> pb.Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import psycopg
@@ -12,32 +12,9 @@ import pytest
 from retrieval_service import errors
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.records import DocumentKey, StoredDocument
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.importing import Item, Outcome
 from retrieval_service.services.searching import Mode
-from tests.integration.indexing_kit import (
-    Bench,
-    claim,
-    emptied,
-    indexer,
-    insert,
-    jobs_of,
-    open_bench,
-    shared_database,
-    value,
-    working,
-)
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
+from tests.integration.indexing_kit import Bench, claim, indexer, insert, jobs_of, open_bench, value, working
 
 
 @pytest.fixture
@@ -45,11 +22,6 @@ async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
     """Without a worker that runs."""
     async with open_bench(clean_dsn, job_poll_seconds=0.2) as opened:
         yield opened
-
-
-@pytest.fixture
-async def tenant_id(bench: Bench) -> UUID:
-    return await bench.tenant()
 
 
 def key(external_id: str) -> DocumentKey:

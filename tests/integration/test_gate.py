@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -16,33 +15,10 @@ from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
 from retrieval_service import server
 from retrieval_service.api import convert
 from retrieval_service.api.policies import OPERATOR, POLICIES, SCOPES
-from retrieval_service.postgres.embedded import Embedded
-from tests.integration.gate_kit import (
-    BATCH,
-    IMPORT,
-    OURS,
-    assert_explained,
-    ended,
-    raw,
-    search,
-    streamed,
-)
-from tests.integration.service_kit import (
-    Running,
-    Shop,
-    bearer,
-    new_key,
-    new_shop,
-    shared_service,
-)
+from tests.integration.gate_kit import BATCH, IMPORT, OURS, assert_explained, ended, raw, search, streamed
+from tests.integration.service_kit import Running, Shop, bearer, new_key, new_shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

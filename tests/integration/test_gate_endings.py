@@ -26,7 +26,6 @@ from kladez.v1 import search_service_pb2_grpc as search_grpc
 
 from retrieval_service import client, errors, server
 from retrieval_service.api.policies import POLICIES, Policy
-from retrieval_service.postgres.embedded import Embedded
 from tests.integration.gate_kit import (
     ANSWER,
     PATIENCE_SECONDS,
@@ -46,19 +45,12 @@ from tests.integration.service_kit import (
     new_shop,
     running_service,
     serving,
-    shared_service,
     until,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "postgresql://admin:hunter2@db"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 import numpy as np
@@ -13,32 +13,17 @@ from psycopg import sql
 
 from retrieval_service.domain.hashing import embedding_text
 from retrieval_service.domain.settings import TenantSettings
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.searching import Mode
 from retrieval_service.stores import documents, tenant_spaces, vectors
 from retrieval_service.stores.spaces import vectors_table
 from tests.fakes.openai.bags import bag_of_words
-from tests.integration.indexing_kit import (
-    DIMENSIONS,
-    Bench,
-    emptied,
-    open_bench,
-    shared_database,
-    until,
-    working,
-)
+from tests.integration.indexing_kit import DIMENSIONS, Bench, emptied, open_bench, until, working
 
 PARTS = ("tea", "coffee", "cocoa")
 VECTORS = """
 SELECT c.chunk_index, v.embedding FROM {vectors} v JOIN chunks c ON c.tenant_id = v.tenant_id AND c.id = v.chunk_id
 WHERE v.tenant_id = %s AND c.document_id = %s
 """
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -10,57 +10,15 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from kladez.v1 import document_service_pb2 as pb
 
 import retrieval_service
-from retrieval_service.postgres.embedded import Embedded
-from tests.integration.service_kit import (
-    Running,
-    Shop,
-    new_shop,
-    refused,
-    shared_service,
-)
+from tests.integration.documents_kit import document, got, listed
+from tests.integration.service_kit import Shop, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEMO = Path(retrieval_service.__file__).parent / "demo"
-TEXT = "Assam is a strong black tea for the morning."
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    """Without a worker: what is only stored here need not be embedded."""
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
-    return await new_shop(running)
-
-
-def document(external_id: str, **fields: object) -> pb.Document:
-    return pb.Document(**{"source_type": "article", "external_id": external_id, "content": TEXT, **fields})
-
-
-async def got(shop: Shop, external_id: str, source_type: str = "article") -> pb.Document:
-    key = pb.DocumentKey(source_type=source_type, external_id=external_id)
-    return (await shop.client.get_document(pb.GetDocumentRequest(key=key))).document
-
-
-async def listed(shop: Shop, **conditions: object) -> list[str]:
-    """External ids of all pages, two documents a page."""
-    request = pb.ListDocumentsRequest(page_size=2, **conditions)
-    found: list[str] = []
-    while True:
-        page = await shop.client.list_documents(request)
-        assert len(page.documents) <= 2
-        found += [one.external_id for one in page.documents]
-        if not page.next_page_token:
-            return found
-        request.page_token = page.next_page_token
 
 
 # --- import

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
 
 from retrieval_service.domain.index_jobs import IndexJob, IndexMode
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.index_jobs import Due
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
     EMBEDDINGS,
     Bench,
     claim,
-    emptied,
     indexer,
     insert,
     open_bench,
-    shared_database,
     states,
     until,
     value,
@@ -35,28 +32,6 @@ DELETE_UNSEEN = "UPDATE documents SET is_deleted = true WHERE tenant_id = %s AND
 EXPIRE = "UPDATE document_sync_jobs SET lease_until = now() WHERE status = 'processing'"
 LOSE_JOBS = "DELETE FROM document_sync_jobs WHERE tenant_id = %s AND status = 'pending'"
 CHUNKS = "SELECT count(*) FROM chunks WHERE tenant_id = %s"
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
-
-
-@pytest.fixture
-async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
-    async with open_bench(clean_dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant_id(bench: Bench) -> UUID:
-    return await bench.tenant()
 
 
 async def filled(bench: Bench, tenant_id: UUID, count: int) -> list[UUID]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import LiteralString
 from uuid import UUID
@@ -16,7 +16,6 @@ from psycopg import sql
 
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import DocumentKey
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.searching import Mode
 from retrieval_service.stores.spaces import vectors_table
 from tests.fakes.openai.embeddings import bag_of_words
@@ -25,11 +24,9 @@ from tests.integration.indexing_kit import (
     DIMENSIONS,
     EMBEDDINGS,
     Bench,
-    emptied,
     insert,
     jobs_of,
     open_bench,
-    shared_database,
     until,
     value,
     working,
@@ -53,27 +50,11 @@ class Used:
     unchanged: int
 
 
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
-
-
 @pytest.fixture
 async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
     """With a worker that runs."""
     async with open_bench(clean_dsn, job_poll_seconds=0.2) as opened, working(opened.service):
         yield opened
-
-
-@pytest.fixture
-async def tenant_id(bench: Bench) -> UUID:
-    return await bench.tenant()
 
 
 def section(name: str, word: str, words: int = 250) -> str:

@@ -6,14 +6,12 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import pytest_asyncio
 from kladez.v1 import document_service_pb2 as pb
 
 from retrieval_service.cli import backups, integrity, migrating
@@ -21,24 +19,11 @@ from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.json_folder import JsonFolder, Mapped
 from retrieval_service.cli.options import Options
 from retrieval_service.cli.sources import Row
-from retrieval_service.postgres.embedded import Embedded
-from tests.integration.service_kit import Running, Shop, new_shop, shared_service
+from tests.integration.service_kit import Running, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COUNT = 3_000
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    """Without a worker: what is only stored here need not be embedded."""
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
-    return await new_shop(running)
 
 
 @pytest.fixture

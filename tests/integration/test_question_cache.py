@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
-import pytest
-
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.questions import Questions
-from tests.integration.indexing_kit import Bench, emptied, open_bench, shared_database
+from tests.integration.indexing_kit import Bench
 
 QUESTION = "Is shipping free?"
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-async def bench(module_dsn: str) -> AsyncIterator[Bench]:
-    async with open_bench(emptied(module_dsn)) as opened:
-        yield opened
 
 
 async def saved(bench: Bench, tenant_id: UUID) -> int:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
-import pytest
 from psycopg import AsyncConnection
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
 from tests.integration.indexing_kit import (
@@ -18,16 +15,13 @@ from tests.integration.indexing_kit import (
     Bench,
     JobRow,
     claim,
-    emptied,
     fail,
     finish,
     indexer,
     insert,
     is_blocked,
     jobs_of,
-    open_bench,
     recover,
-    shared_database,
     states,
     until,
     value,
@@ -37,38 +31,6 @@ LONG_LEASE = 60.0
 
 EXPIRE = "UPDATE document_sync_jobs SET lease_until = now() - interval '1 second' WHERE status = 'processing'"
 DUE = "UPDATE document_sync_jobs SET scheduled_at = now() WHERE status = 'pending'"
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
-
-
-@pytest.fixture
-async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
-    async with open_bench(clean_dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant_id(bench: Bench) -> UUID:
-    return await bench.tenant()
-
-
-@pytest.fixture
-def database(bench: Bench) -> Database:
-    return bench.service.database
-
-
-@pytest.fixture
-def sql(bench: Bench) -> AsyncConnection:
-    return bench.sql
 
 
 class TestClaiming:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,14 +13,13 @@ from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import space_service_pb2 as pb
 
 from retrieval_service.fill_runner import FillRunner
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.checking import Finding, examine
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.stores import spaces
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.server import running_openai
-from tests.integration.indexing_kit import EMBEDDINGS, as_list, emptied, shared_database
+from tests.integration.indexing_kit import EMBEDDINGS, as_list, emptied
 from tests.integration.service_kit import (
     Running,
     Shop,
@@ -49,12 +48,6 @@ from tests.integration.spaces_kit import (
 
 DOCUMENTS = 300
 QUESTION = "Which tea comes from garden7?"
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from google.protobuf import field_mask_pb2
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import tenant_service_pb2 as pb
 
 from retrieval_service.client import Client
-from retrieval_service.postgres.embedded import Embedded
-from tests.integration.service_kit import (
-    Running,
-    Shop,
-    bearer,
-    failure_of,
-    new_key,
-    new_shop,
-    refused,
-    shared_service,
-)
+from tests.integration.service_kit import Running, Shop, bearer, failure_of, new_key, new_shop, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,12 +24,6 @@ SOME_SETTINGS = pb.TenantSettings(
     suggested_questions={"pt": pb.SuggestedQuestions(questions=["Quanto custa o frete?"])},
     index_granularity="document",
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
-        yield service
 
 
 async def created(running: Running, **fields: object) -> pb.Tenant:

@@ -2,61 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
 
 from retrieval_service.domain.documents import Draft
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.importing import Outcome
 from retrieval_service.stores.database import Database
-from tests.integration.indexing_kit import (
-    Bench,
-    claim,
-    emptied,
-    fail,
-    finish,
-    insert,
-    jobs_of,
-    open_bench,
-    shared_database,
-    states,
-    value,
-)
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
-
-
-@pytest.fixture
-async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
-    async with open_bench(clean_dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant_id(bench: Bench) -> UUID:
-    return await bench.tenant()
-
-
-@pytest.fixture
-def database(bench: Bench) -> Database:
-    return bench.service.database
-
-
-@pytest.fixture
-def sql(bench: Bench) -> AsyncConnection:
-    return bench.sql
+from tests.integration.indexing_kit import Bench, claim, fail, finish, insert, jobs_of, states, value
 
 
 async def test_document_written_by_plain_sql_is_queued(sql: AsyncConnection, tenant_id: UUID) -> None:

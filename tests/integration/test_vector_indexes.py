@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import LiteralString
 from uuid import UUID, uuid4
 
@@ -16,22 +16,11 @@ from psycopg import AsyncConnection, sql
 
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.lexical import SparseVector
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.stores import passages, spaces, tenant_spaces
 from retrieval_service.stores.passages import Probe
 from retrieval_service.stores.spaces import vectors_table
-from tests.integration.indexing_kit import (
-    DIMENSIONS,
-    Bench,
-    emptied,
-    is_blocked,
-    open_bench,
-    shared_database,
-    until,
-    value,
-    working,
-)
+from tests.integration.indexing_kit import DIMENSIONS, Bench, is_blocked, open_bench, until, value, working
 
 BIG = 3_000
 ACTIVE_SPACE = "SELECT space_id FROM tenants WHERE id = %s"
@@ -57,17 +46,6 @@ COPY_VECTORS = "COPY {vectors} (tenant_id, chunk_id, embedding) FROM STDIN WITH 
 VECTORS_OF = "SELECT chunk_id, embedding FROM {vectors} WHERE tenant_id = %s ORDER BY chunk_id"
 FORGET_VECTORS = "DELETE FROM {vectors} WHERE tenant_id = %s"
 SPOIL = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass"
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import pytest
@@ -11,22 +10,21 @@ from structlog.testing import capture_logs
 
 from retrieval_service import worker as worker_module
 from retrieval_service.claiming import Lane
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import jobs
 from retrieval_service.worker import Worker, WorkerOptions
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
     EMBEDDINGS,
     INSERT_MANY,
+    LISTENERS,
     Bench,
-    emptied,
     indexer,
     insert,
+    is_listening,
     jobs_of,
     open_bench,
     recover,
     running,
-    shared_database,
     states,
     until,
     value,
@@ -35,7 +33,6 @@ from tests.integration.indexing_kit import (
 
 SOON_SECONDS = 10.0  # a third of the bench's poll interval: whoever needs it was woken
 LONG_LEASE = 60.0
-LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN kladez_jobs' AND datname = current_database()"
 KILL_LISTENERS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE query = 'LISTEN kladez_jobs' AND datname = current_database()
@@ -47,28 +44,6 @@ KILL_OTHERS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE pid <> pg_backend_pid() AND datname = current_database()
 """
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def clean_dsn(module_dsn: str) -> str:
-    return emptied(module_dsn)
-
-
-@pytest.fixture
-async def bench(clean_dsn: str) -> AsyncIterator[Bench]:
-    async with open_bench(clean_dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant_id(bench: Bench) -> UUID:
-    return await bench.tenant()
 
 
 async def test_idle_worker_is_woken_by_a_commit(bench: Bench, tenant_id: UUID) -> None:
@@ -170,10 +145,6 @@ async def test_worker_outlives_the_loss_of_all_its_connections(clean_dsn: str) -
         assert await value(bench.sql, KILL_OTHERS) > 1
         await insert(bench.sql, tenant_id, "1")
         await until(lambda: has_done(bench, tenant_id))
-
-
-async def is_listening(bench: Bench) -> bool:
-    return await value(bench.sql, LISTENERS) > 0
 
 
 async def is_silent(bench: Bench) -> bool:
