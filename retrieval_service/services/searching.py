@@ -102,6 +102,10 @@ class Meaning:
     degraded_reason: str = ""
 
 
+class SpaceFlipped(Exception):
+    """The tenant's searches read another space than the one that the question was embedded in."""
+
+
 class Searcher:
     """`exact_lexical_chunks`: up to this size every chunk of a tenant is scored by words."""
 
@@ -126,22 +130,17 @@ class Searcher:
         weights = await self._weigher.weights(tenant_id)
         while True:  # a question embedded before a flip is not compared with the vectors after it
             space_id = await self._active_id(tenant_id)
-            found = await self._search_in(tenant_id, space_id, query, weights)
-            if found is not None:
-                return found
-            self._active_ids.pop(tenant_id, None)
+            try:
+                return await self._search_in(tenant_id, space_id, query, weights)
+            except SpaceFlipped:
+                self._active_ids.pop(tenant_id, None)
 
-    async def _search_in(
-        self, tenant_id: UUID, space_id: int, query: Query, weights: Weights
-    ) -> Found | None:
-        """None when the space is not the active one any more."""
+    async def _search_in(self, tenant_id: UUID, space_id: int, query: Query, weights: Weights) -> Found:
         space = self._embedders.space(space_id)
         reading = await self._reading(query.text, weights, space)
         meaning = await self._meaning(tenant_id, space_id, query, reading)
         async with self._database.snapshot(tenant_id) as scope:
-            if query.mode is not Mode.FULL_TEXT and await self._active_in(scope) != space_id:
-                return None
-            by_document = meaning.vector is not None and await tenant_spaces.is_by_document(scope)
+            by_document = await self._is_by_document(scope, space_id, query) and meaning.vector is not None
             probe = new_probe(meaning, reading, query.depth, by_document=by_document)
             candidates = await passages.score(scope, space_id, probe, query.conditions)
             ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score, by_document=by_document)
@@ -162,13 +161,20 @@ class Searcher:
         if known is not None:
             return known
         async with self._database.tenant(tenant_id) as scope:
-            active_id = self._active_ids[tenant_id] = await self._active_in(scope)
+            active_id = await tenant_spaces.active(scope) or self._embedders.home_id
+        self._active_ids[tenant_id] = active_id
         while len(self._active_ids) > REMEMBERED_TENANTS:
             self._active_ids.popitem(last=False)
         return active_id
 
-    async def _active_in(self, scope: TenantScope) -> int:
-        return await tenant_spaces.active(scope) or self._embedders.home_id
+    async def _is_by_document(self, scope: TenantScope, space_id: int, query: Query) -> bool:
+        """Raises `SpaceFlipped` when the search is by meaning, and in a space that is not the active one any more."""
+        if query.mode is Mode.FULL_TEXT:
+            return False
+        searched = await tenant_spaces.searched(scope)
+        if (searched.space_id or self._embedders.home_id) != space_id:
+            raise SpaceFlipped
+        return searched.by_document
 
     async def _reading(self, text: str, weights: Weights, space: Space | None) -> Reading:
         if len(text) <= SHORT_CHARACTERS:

@@ -72,8 +72,9 @@ class Database:
     async def snapshot(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
         """Reads this tenant's rows as they were at one moment, however many statements it takes."""
         async with self._transaction() as connection:
-            await connection.execute(ONE_MOMENT)
-            await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
+            async with connection.pipeline():  # with BEGIN, three statements for one wait
+                await connection.execute(ONE_MOMENT)
+                await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
             yield TenantScope(connection=connection, tenant_id=tenant_id)
 
     @contextlib.asynccontextmanager

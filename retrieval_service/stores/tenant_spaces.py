@@ -56,6 +56,27 @@ async def is_by_document(scope: TenantScope) -> bool:
     return bool(row and row[0])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """The space that searches of a tenant read, and whether a vector there stands for a whole document."""
+
+    space_id: int | None = None
+    by_document: bool = False
+
+
+SELECT_SEARCHED = """
+SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' AS by_document
+FROM tenants WHERE id = %(tenant_id)s
+"""
+
+
+async def searched(scope: TenantScope) -> Searched:
+    """Both at once: every search asks."""
+    async with scope.connection.cursor(row_factory=class_row(Searched)) as cursor:
+        await cursor.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
+        return await cursor.fetchone() or Searched()
+
+
 SELECT_MAINTAINED = """
 SELECT space_id FROM tenant_spaces WHERE tenant_id = %(tenant_id)s AND state <> 'dropping'
 ORDER BY state = 'active' DESC, space_id

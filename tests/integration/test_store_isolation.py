@@ -632,6 +632,7 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "tenant_spaces.active": (lambda scope, _: tenant_spaces.active(scope), anything),
+    "tenant_spaces.searched": (lambda scope, _: tenant_spaces.searched(scope), anything),
     "tenant_spaces.of_tenant": (lambda scope, _: tenant_spaces.of_tenant(scope), anything),
     "tenant_spaces.is_by_document": (lambda scope, _: tenant_spaces.is_by_document(scope), anything),
     "tenant_spaces.maintained": (lambda scope, _: tenant_spaces.maintained(scope), anything),
