@@ -1,37 +1,41 @@
-"""Reads changed rows of sources beside a worker, two readings at a time: a slow source keeps no other waiting."""
+"""Reads changed rows of sources beside a worker, several readings at a time: a slow source keeps no other waiting."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.bell import Bell
 from retrieval_service.services.following import Follower
 from retrieval_service.stores.index_changes import Change
 
 log = structlog.get_logger("kladez.change_runner")
 
-READERS = 2
 IDLE_SECONDS = 0.5
 
 
 class ChangeRunner:
     """Runs until it is cancelled; what is being read then, another worker reads again."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follower, bells: Sequence[Bell]) -> None:
+        """A reader for each bell, which ends its wait for rows."""
         self._follower = follower
+        self._bells = bells
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as readers:
-            for _ in range(READERS):
-                readers.create_task(self._read_for_ever())
+            for bell in self._bells:
+                readers.create_task(self._read_for_ever(bell))
 
-    async def _read_for_ever(self) -> None:
+    async def _read_for_ever(self, bell: Bell) -> None:
         while True:
+            bell.listen()
             change = await self._claim()
             if change is None:
-                await asyncio.sleep(IDLE_SECONDS)
+                await bell.sleep(IDLE_SECONDS)
             else:
                 await self._read(change)
 

@@ -11,6 +11,7 @@ import aiojobs
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.bell import Bell
 from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.jobs import Job
@@ -39,27 +40,27 @@ class Claiming:
         self._worker = worker
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
-        self._wake = asyncio.Event()
+        self._bell = Bell()
         self._busy = 0
         self._stopping = False
 
     def wake(self) -> None:
-        self._wake.set()
+        self._bell.ring()
 
     def stop(self) -> None:
         self._stopping = True
-        self._wake.set()
+        self._bell.ring()
 
     async def run(self, scheduler: aiojobs.Scheduler) -> None:
         """The batches themselves run in the scheduler and may outlast this."""
         while not self._stopping:
-            self._wake.clear()
+            self._bell.listen()
             claimed = await self._claim() if self._busy < self._lane.concurrency else []
             if claimed:
                 self._busy += 1
                 await scheduler.spawn(self._process(claimed))
             else:
-                await self._sleep(self._poll_seconds)
+                await self._bell.sleep(self._poll_seconds)
 
     async def _claim(self) -> list[Job]:
         try:
@@ -85,7 +86,7 @@ class Claiming:
             log.exception("batch_failed", jobs=len(claimed))
         finally:
             self._busy -= 1  # counted here: the scheduler drops a job only after the waking
-            self._wake.set()
+            self._bell.ring()
 
     @contextlib.asynccontextmanager
     async def _kept(self, claimed: Sequence[Job]) -> AsyncIterator[None]:
@@ -104,8 +105,3 @@ class Claiming:
             with contextlib.suppress(errors.Unavailable):
                 async with self._database.operator() as operator:
                     await jobs.extend(operator, ids, worker=self._worker, lease_seconds=self._lease_seconds)
-
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.bell import Bell
 from retrieval_service.services.reindexing import Reindexer
 from retrieval_service.stores.index_jobs import Due
 
@@ -20,15 +21,20 @@ JOBS_AT_A_TIME = 32
 class IndexRunner:
     """Runs until it is cancelled, which undoes the step in hand."""
 
-    def __init__(self, reindexer: Reindexer) -> None:
+    def __init__(self, reindexer: Reindexer, bell: Bell) -> None:
+        """The bell ends the wait for a job."""
         self._reindexer = reindexer
+        self._bell = bell
 
     async def run(self) -> None:
         while True:
-            due = await self._claim()
-            for one in due:
-                await self._advance(one)
-            await asyncio.sleep(STEP_SECONDS if due else IDLE_SECONDS)
+            self._bell.listen()
+            if due := await self._claim():
+                for one in due:
+                    await self._advance(one)
+                await asyncio.sleep(STEP_SECONDS)
+            else:
+                await self._bell.sleep(IDLE_SECONDS)
 
     async def _claim(self) -> list[Due]:
         try:

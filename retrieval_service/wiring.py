@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
+from retrieval_service.bell import Bell
 from retrieval_service.change_runner import ChangeRunner
 from retrieval_service.claiming import Lane
 from retrieval_service.config import Settings, source_dsns
@@ -72,6 +73,9 @@ from retrieval_service.worker import Worker, WorkerOptions, worker_name
 
 # Words of no language make the language model load, which takes most of a second, before the first caller.
 UNDECIDABLE = "zxq vbn"
+
+# Of one worker, at a time.
+SOURCE_READERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +306,7 @@ def new_worker(service: Service) -> Worker:
         poll_seconds=settings.job_poll_seconds,
         shutdown_seconds=settings.shutdown_seconds,
     )
+    index_bell, reading_bells = Bell(), [Bell() for _ in range(SOURCE_READERS)]
     sweeping = [Sweeper(service.database, service.backend).look_around] if service.backend else []
     return Worker(
         service.database,
@@ -319,10 +324,11 @@ def new_worker(service: Service) -> Worker:
             *sweeping,
         ],
         companions=[
-            IndexRunner(service.reindexer).run,
-            ChangeRunner(service.follower).run,
+            IndexRunner(service.reindexer, index_bell).run,
+            ChangeRunner(service.follower, reading_bells).run,
             FillRunner(service.filler).run,
         ],
+        index_job_bells=[index_bell, *reading_bells],
     )
 
 

@@ -15,8 +15,9 @@ import aiojobs
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.bell import Bell
 from retrieval_service.claiming import Claiming, Lane
-from retrieval_service.stores import jobs
+from retrieval_service.stores import index_jobs, jobs
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.worker")
@@ -52,13 +53,18 @@ class Worker:
         options: WorkerOptions,
         housekeeping: Sequence[Callable[[], Awaitable[None]]] = (),
         companions: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        index_job_bells: Sequence[Bell] = (),
     ) -> None:
-        """No lane keeps another waiting. `companions` run beside them until the worker stops, which cancels them."""
+        """No lane keeps another waiting. `companions` run beside them until the worker stops, which cancels them.
+
+        The bells are rung when an index job is told what to do.
+        """
         self._database = database
         self._name = name
         self._options = options
         self._housekeeping = housekeeping
         self._companions = companions
+        self._index_job_bells = index_job_bells
         self._claimings = [
             Claiming(
                 database,
@@ -93,15 +99,24 @@ class Worker:
         for claiming in self._claimings:
             claiming.wake()
 
+    def _ring(self) -> None:
+        for bell in self._index_job_bells:
+            bell.ring()
+
     async def _listen(self) -> None:
         """Wakes the claiming as soon as a job is committed; polling is the net below."""
         while True:
             try:
                 async with self._database.owner() as connection:
+                    await connection.execute("LISTEN kladez_index_jobs")
                     await connection.execute("LISTEN kladez_jobs")
+                    self._ring()
                     self._wake()
-                    async for _ in connection.notifies():
-                        self._wake()
+                    async for notice in connection.notifies():
+                        if notice.channel == index_jobs.CHANNEL:
+                            self._ring()
+                        else:
+                            self._wake()
             except errors.Unavailable:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 

@@ -72,6 +72,7 @@ class Reindexer:
         """Asks the job to stop; one that has ended stays as it is."""
         async with self._database.tenant(tenant_id) as scope:
             await index_jobs.request_cancel(scope, index_job_id)
+            await index_jobs.announce(scope)
             return found(await index_jobs.get(scope, index_job_id))
 
     async def watch(self, tenant_id: UUID, index_job_id: UUID) -> AsyncGenerator[IndexJob, None]:
@@ -188,6 +189,7 @@ async def told(scope: TenantScope, job: IndexJob, changed: Sequence[ChangedRows]
     """The job, which reads these rows too."""
     for part in readings(changed):
         await index_changes.add(scope, job.id, part)
+    await index_jobs.announce(scope)
     return found(await index_jobs.get(scope, job.id))
 
 

@@ -13,6 +13,8 @@ from psycopg.rows import class_row
 from retrieval_service.domain.index_jobs import IndexJob, Outcome
 from retrieval_service.stores.database import TenantScope, only
 
+CHANNEL = "kladez_index_jobs"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
@@ -105,6 +107,14 @@ async def page(scope: TenantScope, *, before: tuple[datetime, UUID], limit: int)
         }
         await cursor.execute(SELECT_PAGE, parameters)
         return await cursor.fetchall()
+
+
+ANNOUNCE = "SELECT pg_notify(%(channel)s, '')"
+
+
+async def announce(scope: TenantScope) -> None:
+    """Wakes workers, once this is committed, for a job that has something new to do."""
+    await scope.connection.execute(ANNOUNCE, {"channel": CHANNEL})
 
 
 COOLDOWN = """

@@ -10,13 +10,21 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from retrieval_service import errors
+from retrieval_service import change_runner, errors, index_runner
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, IndexMode
 from retrieval_service.domain.sources import Source
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.index_jobs import Due
 from tests.conftest import temporary_database
-from tests.integration.indexing_kit import Bench, emptied, open_bench, shared_database, until, working
+from tests.integration.indexing_kit import (
+    WAIT_SECONDS,
+    Bench,
+    emptied,
+    is_listening,
+    open_bench,
+    until,
+    working,
+)
 from tests.integration.sources_kit import DEAD_DSN, DEAD_VARIABLE, VARIABLE
 
 MANY_YEARS = datetime(9999, 1, 1, tzinfo=UTC)
@@ -29,12 +37,6 @@ EXPIRE_READINGS = "UPDATE index_job_changes SET due_at = now()"
 EXTERNAL_IDS = """
 SELECT external_id FROM documents WHERE tenant_id = %s AND NOT is_deleted ORDER BY external_id
 """
-
-
-@pytest.fixture(scope="module")
-def module_dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
-    with shared_database(postgres_server, migrated_template) as dsn:
-        yield dsn
 
 
 @pytest.fixture
@@ -139,6 +141,19 @@ async def test_rows_that_are_the_same_embed_nothing(bench: Bench, tenant_id: UUI
     job = await run(bench, (await asked(bench, tenant_id, "1", "2", "2", "3"))[0])
     assert (job.state, job.total_count, counts(job)) == ("completed", 3, (0, 3, 0, 0))
     assert len(bench.embedded_texts()) == before
+
+
+async def test_idle_worker_is_woken_by_changed_rows(
+    bench: Bench, tenant_id: UUID, shop_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for runner in (change_runner, index_runner):
+        monkeypatch.setattr(runner, "IDLE_SECONDS", WAIT_SECONDS)
+    change_rows(shop_dsn, "UPDATE teas SET body = 'Зелёный чай' WHERE id = '1'")
+    async with working(bench.service):
+        await until(lambda: is_listening(bench))
+        async with asyncio.timeout(WAIT_SECONDS / 3):
+            job = await ended(bench, (await asked(bench, tenant_id, "1"))[0])
+    assert counts(job) == (1, 0, 0, 0)
 
 
 async def test_source_without_ids_is_scanned_for_what_changed(
