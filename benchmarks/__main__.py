@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import uvloop
 
-from benchmarks import command, first_token, freshness, indexing, queue, recall, reporting, search_overhead
+from benchmarks import (
+    command,
+    delta,
+    first_token,
+    freshness,
+    indexing,
+    queue,
+    recall,
+    reporting,
+    search_overhead,
+)
 from benchmarks.reporting import Figure
 
 BENCHMARKS = (
     search_overhead.BENCHMARK,
     recall.BENCHMARK,
     indexing.BENCHMARK,
+    delta.BENCHMARK,
     first_token.BENCHMARK,
     freshness.BENCHMARK,
     queue.BENCHMARK,

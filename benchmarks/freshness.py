@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
-from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from benchmarks import installation, measuring
 from benchmarks.command import Benchmark, main
-from benchmarks.processes import ServicePlan, running, serve_retrieval
+from benchmarks.processes import new_shop, running_service
 from benchmarks.reporting import Figure, at_most
 from benchmarks.synthetic import Writer
-from retrieval_service.client import Client, connect
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.client import Client
 
 POLL_SECONDS = 0.005
 GIVE_UP_SECONDS = 30.0
@@ -48,7 +44,11 @@ async def run(sizes: Sizes) -> list[Figure]:
 
 async def measured(embedder: str, sizes: Sizes, *, synthetic: bool) -> Figure:
     writer = Writer(seed=7)
-    async with running_shop(synthetic=synthetic) as shop:
+    async with (
+        installation.temporary_postgres() as dsn,
+        running_service(dsn, synthetic=synthetic) as operator,
+    ):
+        shop = await new_shop(operator)
         await import_all(shop, [writer.text(FAQ_WORDS) for _ in range(sizes.documents)])
         waits = [await seconds_until_found(shop, writer.text(FAQ_WORDS)) for _ in range(sizes.watched)]
         searches = [await measuring.seconds(lambda: find(shop, "the")) for _ in range(sizes.watched)]
@@ -61,21 +61,6 @@ async def measured(embedder: str, sizes: Sizes, *, synthetic: bool) -> Figure:
         from_what=f"p50 {found.p50:.0f} ms, {found.p50 / search.p50:.1f} × one search ({search.p50:.1f} ms); "
         f"{sizes.watched} documents of {FAQ_WORDS} words",
     )
-
-
-@asynccontextmanager
-async def running_shop(*, synthetic: bool) -> AsyncIterator[Client]:
-    """A client of a new tenant, with a service and its worker in another process."""
-    plan = installation.settings(workers=1)
-    async with (
-        installation.temporary_postgres() as dsn,
-        running(serve_retrieval, ServicePlan(dsn=dsn, settings=plan, synthetic=synthetic)) as port,
-    ):
-        key = await mint_key(dsn, scopes=["operator", "tenant:write", "tenant:read"], display_name="bench")
-        async with connect(f"127.0.0.1:{port}", key) as client:
-            await client.wait_until_ready(10)
-            request = tenants_pb.CreateTenantRequest(tenant=tenants_pb.Tenant(name="shop"))
-            yield client.for_tenant((await client.create_tenant(request)).tenant.tenant_id)
 
 
 async def import_all(shop: Client, texts: list[str]) -> None:

@@ -14,10 +14,14 @@ from typing import TextIO, TypeVar
 
 import structlog
 import uvloop
+from kladez.v1 import tenant_service_pb2 as pb
 
+from benchmarks import installation
 from benchmarks.installation import synthetic_service
 from retrieval_service import server
+from retrieval_service.client import Client, connect
 from retrieval_service.config import Settings
+from retrieval_service.services.bootstrapping import mint_key
 from retrieval_service.wiring import open_service
 
 START_SECONDS = 30.0
@@ -64,6 +68,23 @@ async def running(serve: Serve[Plan], plan: Plan) -> AsyncIterator[int]:
         process.terminate()
         await asyncio.to_thread(process.join, STOP_SECONDS)
         ours.close()
+
+
+@contextlib.asynccontextmanager
+async def running_service(dsn: str, *, synthetic: bool) -> AsyncIterator[Client]:
+    """An operator's client of a service with one worker in another process."""
+    plan = ServicePlan(dsn=dsn, settings=installation.settings(workers=1), synthetic=synthetic)
+    async with running(serve_retrieval, plan) as port:
+        key = await mint_key(dsn, scopes=["operator", "tenant:write", "tenant:read"], display_name="bench")
+        async with connect(f"127.0.0.1:{port}", key) as client:
+            await client.wait_until_ready(START_SECONDS)
+            yield client
+
+
+async def new_shop(operator: Client) -> Client:
+    """The same client for a new tenant."""
+    request = pb.CreateTenantRequest(tenant=pb.Tenant(name="shop"))
+    return operator.for_tenant((await operator.create_tenant(request)).tenant.tenant_id)
 
 
 def _port(pipe: Connection) -> int:
