@@ -30,11 +30,12 @@ POLL_SECONDS = 0.1  # nothing is timed by it
 
 CREATE_DATABASE = "CREATE DATABASE bench_goods"
 CREATE_TABLE = """
-CREATE TABLE goods (id integer PRIMARY KEY, title text, body text, updated_at timestamptz DEFAULT now());
+CREATE TABLE goods (id integer PRIMARY KEY, title text, body text, updated_at timestamptz);
 CREATE INDEX ON goods (updated_at)
 """
 EMPTY = "TRUNCATE goods"
-INSERT = "INSERT INTO goods (id, title, body) VALUES (%s, %s, %s)"
+# A source is read again from some minutes before it was read last: these rows are older than that.
+INSERT = "INSERT INTO goods VALUES (%s, %s, %s, now() - interval '1 day')"
 UPDATE = "UPDATE goods SET body = %s, updated_at = now() WHERE id = %s"
 
 DECLARED = sources_pb.Source(

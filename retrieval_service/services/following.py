@@ -70,6 +70,7 @@ class Follower:
         async with self._database.tenant(change.tenant_id) as scope:
             if await index_jobs.lock(scope, change.index_job_id):
                 await index_changes.finish(scope, change, failed_count=failed_count, error=error)
+                await index_jobs.announce(scope)
 
     async def _postpone(self, change: Change) -> None:
         """Somebody reads the whole source just now, and may be past these rows already."""

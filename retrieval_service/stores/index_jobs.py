@@ -113,7 +113,7 @@ ANNOUNCE = "SELECT pg_notify(%(channel)s, '')"
 
 
 async def announce(scope: TenantScope) -> None:
-    """Wakes workers, once this is committed, for a job that has something new to do."""
+    """Wakes workers, once this is committed, for a job that has something to do, or nothing any more."""
     await scope.connection.execute(ANNOUNCE, {"channel": CHANNEL})
 
 
