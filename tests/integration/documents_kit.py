@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kladez.v1 import document_service_pb2 as pb
 
 from tests.integration.service_kit import Shop
@@ -18,7 +20,7 @@ async def got(shop: Shop, external_id: str, source_type: str = "article") -> pb.
     return (await shop.client.get_document(pb.GetDocumentRequest(key=key))).document
 
 
-async def listed(shop: Shop, **conditions: object) -> list[str]:
+async def listed(shop: Shop, **conditions: Any) -> list[str]:
     """External ids of all pages, two documents a page."""
     request = pb.ListDocumentsRequest(page_size=2, **conditions)
     found: list[str] = []
