@@ -36,7 +36,7 @@ async def run_all(*, quick: bool) -> list[Figure]:
 
 
 def run() -> None:
-    options = command.parsed("All benchmarks; about four minutes.")
+    options = command.parsed("All benchmarks; about eight minutes.")
     figures = uvloop.run(run_all(quick=options.quick))
     reporting.show("Kladez in numbers", figures, as_json=options.json)
 
