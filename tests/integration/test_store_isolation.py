@@ -464,6 +464,7 @@ STORES: dict[str, Trial] = {
         lambda scope, own: index_changes.widen(scope, own.index_job_id, "all"),
         NO_ROWS,
     ),
+    "index_jobs.announce": (lambda scope, _: index_jobs.announce(scope), anything),
     "index_jobs.insert": (lambda scope, _: index_jobs.insert(scope, "all"), anything),
     "index_jobs.active": (lambda scope, _: index_jobs.active(scope), NO_ROWS),
     "index_jobs.get": (lambda scope, own: index_jobs.get(scope, own.index_job_id), NO_ROWS),
