@@ -64,7 +64,7 @@ IDEMPOTENT = {
         "ReindexDocuments",
     ),
     "kladez.v1.SearchService": ("Search", "SummarizeSearch", "GetSnapshot", "ResolveSnapshot"),
-    "kladez.v1.AnswerService": ("GetAnswer", "SubmitFeedback"),
+    "kladez.v1.AnswerService": ("GetAnswer", "CancelAnswer", "ListSessionTurns", "SubmitFeedback"),
     "kladez.v1.SyncService": (
         "GetSyncStatus",
         "SyncNow",
@@ -265,7 +265,7 @@ class Client:
     async def stream_answer(
         self, request: answers_pb.StreamAnswerRequest, *, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS
     ) -> AsyncGenerator[answers_pb.StreamAnswerResponse, None]:
-        """The events of one answer; closing the generator cancels the call and stops the model."""
+        """The events of one answer; who closes the generator stops listening, and the answer is written on."""
         call = self._answers.StreamAnswer(request, metadata=self._metadata, timeout=timeout_seconds)
         async with contextlib.aclosing(streamed(call)) as events:
             async for event in events:
@@ -278,6 +278,27 @@ class Client:
         self, request: answers_pb.CreateSessionRequest
     ) -> answers_pb.CreateSessionResponse:
         return await self._unary(self._answers.CreateSession, request)
+
+    async def cancel_answer(self, request: answers_pb.CancelAnswerRequest) -> answers_pb.CancelAnswerResponse:
+        return await self._unary(self._answers.CancelAnswer, request)
+
+    async def list_session_turns(
+        self, request: answers_pb.ListSessionTurnsRequest
+    ) -> answers_pb.ListSessionTurnsResponse:
+        return await self._unary(self._answers.ListSessionTurns, request)
+
+    async def delete_session(
+        self, request: answers_pb.DeleteSessionRequest
+    ) -> answers_pb.DeleteSessionResponse:
+        return await self._unary(self._answers.DeleteSession, request)
+
+    async def create_handoff(
+        self, request: answers_pb.CreateHandoffRequest
+    ) -> answers_pb.CreateHandoffResponse:
+        return await self._unary(self._answers.CreateHandoff, request)
+
+    async def claim_handoff(self, request: answers_pb.ClaimHandoffRequest) -> answers_pb.ClaimHandoffResponse:
+        return await self._unary(self._answers.ClaimHandoff, request)
 
     async def submit_feedback(
         self, request: answers_pb.SubmitFeedbackRequest

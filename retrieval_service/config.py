@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     answerer: str = "auto"
     answer_model: str = "gpt-5.4-mini"
     answer_max_tokens: Annotated[int, Field(ge=16)] = 1_000
+    answer_seconds: Annotated[float, Field(gt=0)] = 110.0
+    history_tokens: Annotated[int, Field(ge=0)] = 1_500
     summary_seconds: Annotated[float, Field(gt=0)] = 45.0
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")

@@ -109,14 +109,10 @@ class TooMany(KladezError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class AnswerRunning(Conflict):
-    """This request is being answered already; wait for it and repeat to get the stored answer."""
+class AnswerCancelled(Conflict):
+    """The answer was cancelled; what was written of it is stored."""
 
-    reason = "ANSWER_RUNNING"
-
-    def __init__(self, message: str | None = None, *, retry_after_seconds: float) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+    reason = "ANSWER_CANCELLED"
 
 
 class DeadlinePassed(KladezError):
@@ -129,6 +125,12 @@ class Unavailable(KladezError):
     """A part the service needs is not available right now."""
 
     reason = "UNAVAILABLE"
+
+
+class AnswerInterrupted(Unavailable):
+    """The answer was interrupted; what was written of it is stored, and a repeat begins it anew."""
+
+    reason = "ANSWER_INTERRUPTED"
 
 
 class SourceUnavailable(Unavailable):

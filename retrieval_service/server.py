@@ -52,6 +52,7 @@ log = structlog.get_logger("kladez.server")
 
 # Clients that watch our health move away within this time, so that stopping breaks no call.
 FAREWELL_SECONDS = 0.5
+LAST_WORDS_SECONDS = 2.0
 
 SERVICES = (
     tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"],
@@ -104,7 +105,15 @@ async def running_server(service: Service) -> AsyncIterator[int]:
         await health.enter_graceful_shutdown()
         await asyncio.sleep(FAREWELL_SECONDS)
         health.end_watches()
-        await server.stop(settings.shutdown_seconds)
+        await stop(server, service)
+
+
+async def stop(server: grpc.aio.Server, service: Service) -> None:
+    """Calls and answers may finish; answers that do not are stored, and their listeners told, before calls end."""
+    seconds = service.settings.shutdown_seconds
+    async with asyncio.TaskGroup() as group:
+        group.create_task(service.answering.wind_down(seconds))
+        group.create_task(server.stop(seconds + LAST_WORDS_SECONDS))
 
 
 def add_services(server: grpc.aio.Server, service: Service, health: Health) -> None:
@@ -125,7 +134,7 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         server,
     )
     answer_service_pb2_grpc.add_AnswerServiceServicer_to_server(
-        AnswerServicer(service.answering, service.surveyor), server
+        AnswerServicer(service.answering, service.conversing, service.surveyor, service.page_tokens), server
     )
     sync_service_pb2_grpc.add_SyncServiceServicer_to_server(
         SyncServicer(

@@ -29,14 +29,25 @@ from retrieval_service.providers.opening import (
     open_file_answerer,
     open_next_embedder,
     open_retrieval_backend,
+    open_rewriter,
     open_summarizer,
 )
-from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend, Summarizer
+from retrieval_service.providers.ports import (
+    Answerer,
+    Embedder,
+    FileAnswerer,
+    RetrievalBackend,
+    Rewriter,
+    Summarizer,
+)
 from retrieval_service.retrieval import Retrieval, assemble_retrieval
+from retrieval_service.services.answer_jobs import AnswerJobs
+from retrieval_service.services.answer_log import AnswerLog
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
 from retrieval_service.services.collecting import Collector
 from retrieval_service.services.comparing_backends import Comparer
+from retrieval_service.services.conversing import Conversing
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
 from retrieval_service.services.embedders import Embedders
@@ -55,6 +66,7 @@ from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
 from retrieval_service.services.resolving import Resolver
+from retrieval_service.services.rewording import Rewording
 from retrieval_service.services.scheduling import Scheduler, drift_watch, rebuilding, reconciling
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.snapshotting import Snapshotting
@@ -103,6 +115,8 @@ class Service:
     retrieval: Retrieval
     comparer: Comparer
     answering: Answering
+    answer_log: AnswerLog
+    conversing: Conversing
     switcher: Switcher
     verifier: Verifier
     filler: Filler
@@ -139,6 +153,8 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
             stack.push_async_callback(following.close)
         answerer = await open_answerer(settings)
         stack.push_async_callback(answerer.close)
+        if rewriter := await open_rewriter(settings):
+            stack.push_async_callback(rewriter.close)
         summarizer = await open_summarizer(settings)
         stack.push_async_callback(summarizer.close)
         if backend := await open_retrieval_backend(settings):
@@ -149,8 +165,18 @@ async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
         database = await stack.enter_async_context(open_database(dsn, size))
         embedders = await register(database, embedder, following, price_table(settings.prices))
         service = assemble(
-            settings, dsn, database, embedders, answerer, summarizer, backend, policy, file_answerer
+            settings,
+            dsn,
+            database,
+            embedders,
+            answerer,
+            summarizer,
+            backend,
+            policy,
+            file_answerer,
+            rewriter,
         )
+        stack.push_async_callback(service.answering.wind_down, 0)
         await adopt(database, embedders, service.switcher)
         await service.retrieval.switcher.settle()
         yield service
@@ -166,6 +192,7 @@ def assemble(
     backend: RetrievalBackend | None,
     policy: ChunkPolicy,
     file_answerer: FileAnswerer | None = None,
+    rewriter: Rewriter | None = None,
 ) -> Service:
     authenticator = Authenticator(database)
     meter = Meter(database, price_table(settings.prices))
@@ -188,13 +215,19 @@ def assemble(
         model_seconds=settings.summary_seconds,
     )
     importer = Importer(database)
-    answering = Answering(
+    answer_log = AnswerLog(
         database,
+        Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn)),
+        history_tokens=settings.history_tokens,
+    )
+    answering = Answering(
+        AnswerJobs(seconds=settings.answer_seconds),
+        answer_log,
         retrieval.retriever,
         retrieval.chooser,
         answerer,
+        Rewording(rewriter),
         meter,
-        Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn)),
         retrieval.answerer,
     )
     addresses = source_addresses(settings)
@@ -232,6 +265,8 @@ def assemble(
         retrieval=retrieval,
         comparer=Comparer(database),
         answering=answering,
+        answer_log=answer_log,
+        conversing=Conversing(database),
         surveyor=Surveyor(database),
         resolver=Resolver(database, importer, answering, weigher, retrieval.chooser),
         collector=Collector(database, embedders),
@@ -318,6 +353,8 @@ def new_worker(service: Service) -> Worker:
             service.scheduler.look_around,
             service.overseer.forget_old,
             service.comparer.look_around,
+            service.answer_log.look_around,
+            service.conversing.look_around,
             service.switcher.drop_outlived,
             service.snapshotting.look_around,
             service.collector.look_around,

@@ -57,5 +57,6 @@ def answer(row: LoggedAnswer) -> pb.Answer:
         create_time=timestamp(row.created_at),
         degraded=bool(row.degraded_reason),
         degraded_reason=row.degraded_reason,
+        standalone_question=row.standalone_question,
         unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
     )

@@ -33,6 +33,14 @@ def current() -> Call:
     return CURRENT.get()
 
 
+def caller() -> Caller:
+    """Who calls a method that is not public."""
+    known = current().caller
+    if known is None:
+        raise errors.KeyMissing
+    return known
+
+
 def tenant_id() -> UUID:
     """The tenant the caller acts for; the gate has checked that there is one."""
     return tenant_of(current())

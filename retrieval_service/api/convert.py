@@ -133,6 +133,7 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         allowed_link_domains=settings.allowed_link_domains,
         greetings=settings.greetings,
         suggested_questions=suggestions(settings),
+        chat_retention_days=settings.chat_retention_days,
         index_granularity=settings.index_granularity,
     )
 
@@ -151,6 +152,7 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
         "system_prompt": message.system_prompt,
         "fallback_contact": message.fallback_contact,
         "allowed_origins": list(message.allowed_origins),
+        "chat_retention_days": message.chat_retention_days,
         "allowed_link_domains": list(message.allowed_link_domains),
         "greetings": dict(message.greetings),
         "suggested_questions": {

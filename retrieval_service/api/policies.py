@@ -103,6 +103,12 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.AnswerService/StreamAnswer": _question(max_seconds=120.0),
     "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
     "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
+    "/kladez.v1.AnswerService/CancelAnswer": _read(CHANNEL),
+    "/kladez.v1.AnswerService/ListSessionTurns": _read(CHANNEL),
+    "/kladez.v1.AnswerService/DeleteSession": _read(CHANNEL),
+    "/kladez.v1.AnswerService/CreateHandoff": _read(CHANNEL),
+    # The code says whose it is, so a channel need not know the tenant.
+    "/kladez.v1.AnswerService/ClaimHandoff": Policy(scopes=frozenset({CHANNEL}), needs_tenant=False),
     "/kladez.v1.AnswerService/SubmitFeedback": _read(CHANNEL),
     "/kladez.v1.SyncService/GetSyncStatus": _read(),
     "/kladez.v1.SyncService/SyncNow": _write(max_request_bytes=64 * KIB, max_seconds=300.0),

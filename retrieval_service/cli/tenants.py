@@ -58,6 +58,9 @@ def create(
     link_domain: Annotated[
         list[str] | None, typer.Option(help="A domain that answers may link to; may be repeated.")
     ] = None,
+    keep_chats_days: Annotated[
+        int, typer.Option(help="Erase conversations after so many days; 0 keeps them.", min=0)
+    ] = 0,
 ) -> None:
     """Create a tenant."""
     settings = tenants_pb.TenantSettings(
@@ -66,6 +69,7 @@ def create(
         allowed_origins=origin or (),
         index_granularity=granularity,
         allowed_link_domains=link_domain or (),
+        chat_retention_days=keep_chats_days,
     )
     request = tenants_pb.CreateTenantRequest(tenant=tenants_pb.Tenant(name=name, settings=settings))
     options = options_of(context)

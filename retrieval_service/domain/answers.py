@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from uuid import UUID
 
 from retrieval_service.domain import phrases
@@ -13,6 +14,15 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
+
+
+class AnswerStatus(StrEnum):
+    """Where an answer stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +87,12 @@ class WrittenAnswer:
     ending: Ending | None = None
     first_text_at: float | None = None
     degraded_reason: str = ""
+    standalone_question: str = ""
+
+    @property
+    def asked(self) -> str:
+        """What is searched for and answered: the question, or what the conversation made of it."""
+        return self.standalone_question or self.question.text
 
     def started(self) -> Started:
         return Started(
@@ -106,7 +122,7 @@ class WrittenAnswer:
         """For a model that said nothing."""
         return self.note(Delta(text=phrases.no_answer_text(asked.language, asked.fallback_contact)), now)
 
-    def outcome(self, status: str, now: float) -> AnswerOutcome:
+    def outcome(self, status: AnswerStatus, now: float) -> AnswerOutcome:
         """What the chat log keeps."""
         ending = self.ending or Ending(finish_reason=FinishReason.STOP)
         first = self.first_text_at
@@ -116,12 +132,13 @@ class WrittenAnswer:
             context=[asdict(one) for one in self.references],
             citations=self.citations,
             status=status,
-            finish_reason=ending.finish_reason if status == "completed" else "",
+            finish_reason=ending.finish_reason if status is AnswerStatus.COMPLETED else "",
             answerer=self.answerer,
             input_tokens=ending.input_tokens,
             output_tokens=ending.output_tokens,
             first_token_ms=None if first is None else round((first - self.started_at) * 1_000),
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,
+            standalone_question=self.standalone_question,
             unsupported=self.unsupported,
         )

@@ -146,7 +146,19 @@ class LoggedAnswer:
     output_tokens: int
     created_at: datetime
     degraded_reason: str
+    standalone_question: str
     unsupported: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedTurn:
+    """What a later question of the same conversation needs of an earlier one; fields are as in `LoggedAnswer`."""
+
+    question: str
+    standalone_question: str
+    answer: str
+    context: Sequence[Mapping[str, Any]]
+    citations: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,4 +177,5 @@ class AnswerOutcome:
     first_token_ms: int | None
     latency_ms: int
     degraded_reason: str = ""
+    standalone_question: str = ""
     unsupported: Sequence[Sequence[Any]] = ()

@@ -20,6 +20,7 @@ MAX_LINK_DOMAINS = 50
 MAX_GREETING = 500
 MAX_SUGGESTIONS = 6
 MAX_SUGGESTION = 120
+MAX_RETENTION_DAYS = 3_650
 
 _LANGUAGE = re.compile(r"[a-z]{2}")
 # Spelled with the letters that a browser shows; look-alikes of other alphabets are written as "xn--…".
@@ -31,7 +32,7 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|\*", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class TenantSettings:
-    """`greetings` and `suggested_questions` go by language code."""
+    """`greetings` and `suggested_questions` go by language code; chats are kept for ever when for 0 days."""
 
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
     system_prompt: str = ""
@@ -40,6 +41,7 @@ class TenantSettings:
     allowed_link_domains: tuple[str, ...] = ()
     greetings: Mapping[str, str] = field(default_factory=dict)
     suggested_questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chat_retention_days: int = 0
     index_granularity: str = "chunk"
 
     @classmethod
@@ -54,6 +56,7 @@ class TenantSettings:
             allowed_link_domains=tuple(stored.get("allowed_link_domains", ())),
             greetings=dict(stored.get("greetings", {})),
             suggested_questions=suggested,
+            chat_retention_days=stored.get("chat_retention_days", 0),
             index_granularity=stored.get("index_granularity") or "chunk",
         )
 
@@ -72,6 +75,8 @@ def check_settings(settings: TenantSettings) -> Iterator[Violation]:
     yield from _check_length("tenant.settings.system_prompt", settings.system_prompt, MAX_PROMPT)
     yield from _check_length("tenant.settings.fallback_contact", settings.fallback_contact, MAX_CONTACT)
     yield from _check_origins(settings.allowed_origins)
+    if not 0 <= settings.chat_retention_days <= MAX_RETENTION_DAYS:
+        yield Violation("tenant.settings.chat_retention_days", f"must be 0 to {MAX_RETENTION_DAYS:,} days")
     if settings.index_granularity not in GRANULARITIES:
         yield Violation("tenant.settings.index_granularity", f"must be one of {', '.join(GRANULARITIES)}")
     yield from _check_link_domains(settings.allowed_link_domains)

@@ -17,15 +17,25 @@ from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings
 from retrieval_service.providers.openai.embeddings import EmbeddingSettings, open_openai_embedder
 from retrieval_service.providers.openai.file_search import FileSearchAnswerer
 from retrieval_service.providers.openai.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.rewriting import ModelRewriter
 from retrieval_service.providers.openai.store_settings import StoreSettings
 from retrieval_service.providers.openai.streaming import AnswerSettings, Patience
 from retrieval_service.providers.openai.summaries import ModelSummarizer
 from retrieval_service.providers.openai.vector_stores import open_vector_stores
-from retrieval_service.providers.ports import Answerer, Embedder, FileAnswerer, RetrievalBackend, Summarizer
+from retrieval_service.providers.ports import (
+    Answerer,
+    Embedder,
+    FileAnswerer,
+    RetrievalBackend,
+    Rewriter,
+    Summarizer,
+)
 
 # Room for title and heading beside the chunk, for models with a small window.
 WINDOW_SHARE = 0.8
 OVERLAP_SHARE = 0.1
+# A question, and what a reasoning model thinks before it.
+REWRITING_TOKENS = 400
 # Twelve points in Russian, with their markup.
 SUMMARY_TOKENS = 2_000
 
@@ -87,6 +97,15 @@ async def open_answerer(settings: Settings) -> Answerer:
     if is_extractive(settings):
         return ExtractiveAnswerer()
     return await open_writer(settings, answer_settings(settings))
+
+
+async def open_rewriter(settings: Settings) -> Rewriter | None:
+    """Of the same kind as the answerer, with a connection of its own; None without a model."""
+    if is_extractive(settings):
+        return None
+    return ModelRewriter(
+        await open_writer(settings, replace(answer_settings(settings), max_output_tokens=REWRITING_TOKENS))
+    )
 
 
 async def open_summarizer(settings: Settings) -> Summarizer:

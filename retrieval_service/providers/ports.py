@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.fragments import AnswerPart, Prompt
+from retrieval_service.domain.conversation import Reworded
+from retrieval_service.domain.fragments import AnswerPart, Prompt, Turn
 from retrieval_service.domain.remote_files import (
     FileAnswerPart,
     FileForm,
@@ -47,6 +48,19 @@ class Answerer(Protocol):
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart, None]:
         """Text parts, then exactly one `Ending`; closing the iterator stops the model call at once."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Rewriter(Protocol):
+    """Writes a question anew that only its conversation explains.
+
+    Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`.
+    """
+
+    async def rewrite(self, question: str, history: Sequence[Turn], language: str) -> Reworded:
+        """`history` is oldest first; an empty text when the model wrote none."""
         ...
 
     async def close(self) -> None: ...

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from uuid import UUID, uuid4
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
 
@@ -14,6 +16,7 @@ from retrieval_service import errors
 from retrieval_service.domain import languages
 from retrieval_service.domain.answers import (
     AnswerEvent,
+    AnswerStatus,
     Completed,
     Question,
     Reference,
@@ -22,140 +25,146 @@ from retrieval_service.domain.answers import (
 )
 from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt, Turn
+from retrieval_service.domain.follow_ups import needs_context
+from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
-from retrieval_service.domain.pseudonyms import Pseudonyms
-from retrieval_service.domain.records import LoggedAnswer, Tenant, Usage
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.providers.ports import Answerer
+from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
+from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.retrieving import Retriever
-from retrieval_service.services.searching import Found, Query
-from retrieval_service.stores import chats, tenants
-from retrieval_service.stores.database import Database, TenantScope
+from retrieval_service.services.rewording import Rewording
+from retrieval_service.services.searching import Found, Hit, Query
 
 log = structlog.get_logger("kladez.answering")
 
 FRAGMENTS = 5
-HISTORY_TURNS = 4
-RUNNING_RETRY_SECONDS = 1.0
-# The log is written even when the caller has gone, but nobody waits for it longer than this.
-LOGGING_SECONDS = 10.0
+
+One = TypeVar("One")
+Other = TypeVar("Other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieved:
+    """What was found, and what of it to answer from."""
+
+    found: Found
+    relevant: list[Hit]
 
 
 class Answering:
-    """`clock` is monotonic, in seconds."""
+    """Every answer is a job of the server; whoever asked only listens. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
-        database: Database,
+        jobs: AnswerJobs,
+        answer_log: AnswerLog,
         retriever: Retriever,
         chooser: Chooser,
         answerer: Answerer,
+        rewording: Rewording,
         meter: Meter,
-        pseudonyms: Pseudonyms,
         remote: RemoteAnswerer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
+        self._jobs = jobs
+        self._log = answer_log
         self._retriever = retriever
         self._chooser = chooser
         self._answerer = answerer
+        self._rewording = rewording
         self._meter = meter
         self._remote = remote
-        self._pseudonyms = pseudonyms
         self._clock = clock
-        self._running: set[tuple[UUID, UUID]] = set()
-
-    async def open_session(self, tenant_id: UUID, *, channel: str, user_key: str, language: str) -> UUID:
-        async with self._database.tenant(tenant_id) as scope:
-            return await chats.open_session(scope, channel=channel, user_key=user_key, language=language)
 
     async def get(self, tenant_id: UUID, answer_id: UUID) -> LoggedAnswer:
-        async with self._database.tenant(tenant_id) as scope:
-            answer = await chats.get(scope, answer_id)
-        if answer is None:
-            raise errors.NotFound("there is no such answer")
-        return answer
+        return await self._log.find(tenant_id, answer_id=answer_id)
 
     async def answer(self, tenant_id: UUID, question: Question) -> AsyncGenerator[AnswerEvent, None]:
-        """The events of one answer; closing the iterator stops the model and logs what was written."""
-        key = (tenant_id, question.request_id or uuid4())
-        if key in self._running:
-            raise errors.AnswerRunning(retry_after_seconds=RUNNING_RETRY_SECONDS)
-        self._running.add(key)
-        try:
-            stored = await self._stored(tenant_id, question)
-            events = replay(stored) if stored else self._write(tenant_id, question)
-            async with aclosing(events):
-                async for event in events:
+        """The events of one answer from its beginning; it goes on when nobody listens any more."""
+        job = await self._jobs.join(tenant_id, question, self._write)
+        async with aclosing(job.told.listen()) as events:
+            async for event in events:
+                yield event
+
+    async def cancel(
+        self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
+    ) -> LoggedAnswer:
+        """By one of the two; what has ended stays as it is."""
+        job = self._jobs.of_request(tenant_id, request_id) if request_id else None
+        job = self._jobs.of_answer(tenant_id, answer_id) if answer_id else job
+        if job:
+            job.cancel()
+            await job.told.ended()
+        answer = await self._log.find(tenant_id, answer_id=answer_id, request_id=request_id)
+        return await self._log.cancelled(tenant_id, answer)
+
+    async def wind_down(self, grace_seconds: float) -> None:
+        """Lets answers finish for a while, then stores what there is of them."""
+        await self._jobs.wind_down(grace_seconds)
+
+    async def _write(self, job: AnswerJob) -> AsyncGenerator[AnswerEvent, None]:
+        """Anew, unless the request has an answer; one that another server writes is waited for."""
+        while True:
+            try:
+                async with aclosing(self._write_anew(job)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except AlreadyBegun:
+                stored = await self._log.followed(job.tenant_id, job.question)
+            if stored.status == AnswerStatus.CANCELLED:
+                raise errors.AnswerCancelled
+            if stored.status == AnswerStatus.COMPLETED:
+                for event in replay(stored):
                     yield event
-        finally:
-            self._running.discard(key)
+                return
 
-    async def _stored(self, tenant_id: UUID, question: Question) -> LoggedAnswer | None:
-        if question.request_id is None:
-            return None
-        async with self._database.tenant(tenant_id) as scope:
-            stored = await chats.get_by_request(scope, question.request_id)
-        if stored and stored.question != question.text:
-            reason = "was used for another question before"
-            raise errors.Invalid([errors.Violation("request_id", reason)])
-        return stored if stored and stored.status == "completed" else None
-
-    async def _write(self, tenant_id: UUID, question: Question) -> AsyncGenerator[AnswerEvent, None]:
-        written, tenant, history = await self._begin(tenant_id, question)
-        status = "interrupted"
-        try:
-            async with aclosing(self._events(tenant_id, written, tenant, history)) as events:
-                async for event in events:
-                    yield event
-            status = "completed"
-        except (GeneratorExit, asyncio.CancelledError):
-            status = "cancelled"
-            raise
-        finally:
-            await asyncio.shield(self._finish(tenant_id, written, status))
-        yield Completed(answer=await self.get(tenant_id, written.answer_id))
-
-    async def _begin(
-        self, tenant_id: UUID, question: Question
-    ) -> tuple[WrittenAnswer, Tenant, Sequence[Turn]]:
-        """Logs the question before anything can go wrong; `NotFound` for a session of somebody else."""
+    async def _write_anew(self, job: AnswerJob) -> AsyncGenerator[AnswerEvent, None]:
+        """Raises `AlreadyBegun` before the first event."""
         started_at = self._clock()
-        async with self._database.tenant(tenant_id) as scope:
-            tenant = await tenants.get(scope.connection, tenant_id)
-            if tenant is None or tenant.deleted_at is not None:
-                raise errors.NotFound("there is no such tenant")
-            history = await turns(scope, question.session_id)
-            asker = await self._asker(scope, question.session_id)
-            answer_id = await chats.begin(
-                scope,
-                answer_id=uuid4(),
-                session_id=question.session_id,
-                request_id=question.request_id,
-                question=question.text,
-                language=question.language,
-            )
-        if answer_id is None:
-            raise errors.AnswerRunning(retry_after_seconds=RUNNING_RETRY_SECONDS)
+        begun, retrieved = await self._begin(job)
         written = WrittenAnswer(
-            answer_id=answer_id, question=question, started_at=started_at, safety_identifier=asker
+            answer_id=begun.answer_id,
+            question=job.question,
+            started_at=started_at,
+            safety_identifier=begun.asker,
         )
-        return written, tenant, history
+        keeper = await self._jobs.spawn(self._log.keep(job, written))
+        is_whole = False
+        try:
+            async with aclosing(self._events(job.tenant_id, written, begun, retrieved)) as events:
+                async for event in events:
+                    yield event
+            is_whole = True
+        finally:
+            job.seal()
+            await keeper.close()
+            status = AnswerStatus.COMPLETED if is_whole else job.status
+            stored = await self._finish(job, written.outcome(status, self._clock()))
+        yield Completed(answer=stored)
 
-    async def _asker(self, scope: TenantScope, session_id: UUID | None) -> str:
-        user_key = await chats.user_key(scope, session_id) if session_id else ""
-        return self._pseudonyms.of(scope.tenant_id, user_key, session_id)
+    async def _begin(self, job: AnswerJob) -> tuple[Begun, Retrieved | None]:
+        """Searches while the question is being logged, when it can be known already what to search for."""
+        question = job.question
+        is_open = question.session_id is not None and needs_context(question.text)
+        if is_open or (await self._chooser.chosen(job.tenant_id)).is_remote:
+            return await self._log.begin(job), None
+        return await both(self._log.begin(job), self._retrieve(job.tenant_id, question, question.text, ""))
 
     async def _events(
-        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
+        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
-        remote = await self._remotely(tenant_id, written, tenant, history)
+        remote = None
+        if retrieved is None:
+            await self._understand(tenant_id, written, begun)
+            remote = await self._remotely(tenant_id, written, begun)
         if remote:
             is_begun = False
             try:
@@ -169,21 +178,35 @@ class Answering:
                     raise
                 log.warning("backend_degraded", tenant_id=str(tenant_id), error=str(error))
                 written.degraded_reason = str(error)
-        async with aclosing(self._from_fragments(tenant_id, written, tenant, history)) as events:
+        async with aclosing(self._from_fragments(tenant_id, written, begun, retrieved)) as events:
             async for event in events:
                 yield event
 
     async def _from_fragments(
-        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
+        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
-        fragments = await self._fragments(tenant_id, written, tenant)
+        retrieved = retrieved or await self._retrieve(
+            tenant_id, written.question, written.asked, written.degraded_reason
+        )
+        fragments = cited_by_number(written, begun.tenant, retrieved)
         yield written.started()
-        async with aclosing(self._parts(written, prompt(written, tenant, fragments, history))) as events:
+        async with aclosing(self._parts(written, prompt(written, begun, fragments))) as events:
             async for event in events:
                 yield event
 
+    async def _understand(self, tenant_id: UUID, written: WrittenAnswer, begun: Begun) -> None:
+        """A follow-up takes from the conversation what it needs to be searched for."""
+        question = written.question
+        if not begun.history or not needs_context(question.text):
+            return
+        reworded = await self._rewording.standalone(question.text, begun.history)
+        written.standalone_question = reworded.text
+        written.language = question.language or reworded.language
+        tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)
+        self._meter.count_answer(tenant_id, self._answerer.name, tokens)
+
     async def _remotely(
-        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant, history: Sequence[Turn]
+        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun
     ) -> AsyncGenerator[Started | CheckedEvent, None] | None:
         """None when the tenant's documents are searched here, or cannot be searched there right now."""
         if self._remote is None:
@@ -191,30 +214,22 @@ class Answering:
         chosen = await self._chooser.chosen(tenant_id)
         if not chosen.is_remote:
             return None
-        question = written.question
-        detected = await asyncio.to_thread(languages.detect_language, question.text)
-        written.language = question.language or detected or default_language(tenant)
-        asked = prompt(written, tenant, (), history)
+        asked_in = written.question.language or written.language
+        detected = asked_in or await asyncio.to_thread(languages.detect_language, written.question.text)
+        written.language = detected or default_language(begun.tenant)
+        asked = prompt(written, begun, ())
         return self._remote.events(tenant_id, chosen.store_id, written, asked)
 
-    async def _fragments(
-        self, tenant_id: UUID, written: WrittenAnswer, tenant: Tenant
-    ) -> tuple[Fragment, ...]:
-        """What the answer is made from; none when nothing the tenant knows has to do with the question."""
-        question = written.question
-        query = Query(text=question.text, conditions=question.conditions, limit=FRAGMENTS * 2)
-        found = await self._found(tenant_id, written, query)
-        relevant = (await self._retriever.relevant(tenant_id, found, question.text))[:FRAGMENTS]
-        written.language = question.language or found.language or default_language(tenant)
-        written.references = references(relevant)
-        written.degraded_reason = found.degraded_reason
-        return numbered(relevant)
-
-    async def _found(self, tenant_id: UUID, written: WrittenAnswer, query: Query) -> Found:
-        """The provider that has just failed is not asked again."""
-        if written.degraded_reason:
-            return await self._retriever.search_in_postgres(tenant_id, query, written.degraded_reason)
-        return await self._retriever.search(tenant_id, query)
+    async def _retrieve(
+        self, tenant_id: UUID, question: Question, text: str, degraded_reason: str
+    ) -> Retrieved:
+        """A provider that has just failed is not asked again."""
+        query = Query(text=text, conditions=question.conditions, limit=FRAGMENTS * 2)
+        if degraded_reason:
+            found = await self._retriever.search_in_postgres(tenant_id, query, degraded_reason)
+        else:
+            found = await self._retriever.search(tenant_id, query)
+        return Retrieved(found=found, relevant=await self._retriever.relevant(tenant_id, found, text))
 
     async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         """What the model writes, made safe and held to its sources; without fragments the model is not asked."""
@@ -235,31 +250,28 @@ class Answering:
         if not written.text:
             yield written.note_no_answer(asked, self._clock())
 
-    async def _finish(self, tenant_id: UUID, written: WrittenAnswer, status: str) -> None:
-        outcome = written.outcome(status, self._clock())
-        unanswered = outcome.finish_reason == FinishReason.NO_RELEVANT_CONTENT
+    async def _finish(self, job: AnswerJob, outcome: AnswerOutcome) -> LoggedAnswer:
         amounts = Usage(
             answers=1,
-            unanswered=int(unanswered),
+            unanswered=int(outcome.finish_reason == FinishReason.NO_RELEVANT_CONTENT),
             input_tokens=outcome.input_tokens,
             output_tokens=outcome.output_tokens,
         )
-        self._meter.count_answer(tenant_id, outcome.answerer, amounts)
-        async with asyncio.timeout(LOGGING_SECONDS), self._database.tenant(tenant_id) as scope:
-            await chats.finish(scope, written.answer_id, outcome)
+        self._meter.count_answer(job.tenant_id, outcome.answerer, amounts)
+        return await self._log.finish(job, outcome)
 
 
-async def turns(scope: TenantScope, session_id: UUID | None) -> list[Turn]:
-    """The conversation so far, oldest first; raises `NotFound` for a session the tenant does not have."""
-    if session_id is None:
-        return []
-    if not await chats.session_exists(scope, session_id):
-        raise errors.NotFound("there is no such session")
-    recent = await chats.recent_turns(scope, session_id, limit=HISTORY_TURNS)
-    return [Turn(question=question, answer=answer) for question, answer in recent]
+async def both(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
+    """At the same time; what goes wrong first ends the other and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(one), group.create_task(other)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return first.result(), second.result()
 
 
-async def replay(stored: LoggedAnswer) -> AsyncGenerator[AnswerEvent, None]:
+def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
     """The events of an answer that was given before."""
     references = [Reference(**one) for one in stored.context]
     yield Started(answer_id=stored.id, session_id=stored.session_id, references=references)
@@ -271,18 +283,26 @@ async def replay(stored: LoggedAnswer) -> AsyncGenerator[AnswerEvent, None]:
     yield Completed(answer=stored)
 
 
-def prompt(
-    written: WrittenAnswer, tenant: Tenant, fragments: tuple[Fragment, ...], history: Sequence[Turn]
-) -> Prompt:
-    settings = TenantSettings.from_json(tenant.settings)
+def cited_by_number(written: WrittenAnswer, tenant: Tenant, retrieved: Retrieved) -> tuple[Fragment, ...]:
+    """What the answer is made from; none when nothing the tenant knows has to do with the question."""
+    found, relevant = retrieved.found, retrieved.relevant[:FRAGMENTS]
+    asked_in = written.question.language or written.language
+    written.language = asked_in or found.language or default_language(tenant)
+    written.references = references(relevant)
+    written.degraded_reason = found.degraded_reason
+    return numbered(relevant)
+
+
+def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]) -> Prompt:
+    settings = TenantSettings.from_json(begun.tenant.settings)
     return Prompt(
-        question=written.question.text,
+        question=written.asked,
         language=written.language,
-        shop_name=tenant.name,
+        shop_name=begun.tenant.name,
         fallback_contact=settings.fallback_contact,
         instructions=settings.system_prompt,
         fragments=fragments,
-        history=tuple(history),
+        history=tuple(turn.as_turn for turn in begun.history),
         link_domains=settings.allowed_link_domains,
         safety_identifier=written.safety_identifier,
     )

@@ -47,12 +47,12 @@ async def forget(scope: TenantScope, answer_id: UUID) -> None:
     await scope.connection.execute(FORGET, {"tenant_id": scope.tenant_id, "answer_id": answer_id})
 
 
-# Nobody writes an answer for five minutes: what still runs then was left behind by a process that died.
+# What still runs when its lease is over was left behind by a process that died.
 SELECT_PAGE = """
 SELECT l.id, l.session_id, coalesce(s.channel, '') AS channel, l.question, l.answer, l.language, l.context,
     l.citations, l.finish_reason, l.answerer, l.input_tokens, l.output_tokens, l.first_token_ms, l.latency_ms,
     l.rating, l.rating_reason, l.rated_at, l.created_at, l.finished_at,
-    CASE WHEN l.status = 'running' AND l.created_at < now() - interval '5 minutes' THEN 'interrupted'
+    CASE WHEN l.status = 'running' AND l.lease_until < now() THEN 'interrupted'
         ELSE l.status END AS status
 FROM chat_logs l
 LEFT JOIN chat_sessions s ON s.tenant_id = l.tenant_id AND s.id = l.session_id

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn
 from retrieval_service.stores.database import TenantScope, only
 
 INSERT_SESSION = """
@@ -47,14 +48,17 @@ async def user_key(scope: TenantScope, session_id: UUID) -> str:
     return row[0] if row else ""
 
 
-# A repeat after a failure starts the same answer over; a finished one is never touched.
+# A repeat starts over what was cut off; an answer that is finished, or that somebody still writes, is left alone.
 BEGIN = """
-INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language)
-VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s)
+INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until)
+VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
+    now() + make_interval(secs => %(lease_seconds)s))
 ON CONFLICT (tenant_id, request_id) DO UPDATE
     SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
-        created_at = now()
-    WHERE l.status <> 'completed'
+        created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
+        is_cancel_wanted = false
+    WHERE l.status <> 'completed' AND l.question = excluded.question
+        AND (l.status <> 'running' OR l.lease_until < now())
 RETURNING id
 """
 
@@ -67,8 +71,10 @@ async def begin(
     request_id: UUID | None,
     question: str,
     language: str,
+    writer: UUID,
+    lease_seconds: float,
 ) -> UUID | None:
-    """The id the answer is logged under; None when the request was answered before."""
+    """The id the answer is logged under; None when the request has an answer, or a writer, or another question."""
     parameters = {
         "tenant_id": scope.tenant_id,
         "answer_id": answer_id,
@@ -76,49 +82,87 @@ async def begin(
         "request_id": request_id,
         "question": question,
         "language": language,
+        "writer": writer,
+        "lease_seconds": lease_seconds,
     }
     cursor = await scope.connection.execute(BEGIN, parameters)
     row = await cursor.fetchone()
     return row[0] if row else None
 
 
-FINISH = """
+KEEP = """
 UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(context)s,
-    citations = %(citations)s, status = %(status)s, finish_reason = %(finish_reason)s,
-    answerer = %(answerer)s, input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
-    first_token_ms = %(first_token_ms)s, latency_ms = %(latency_ms)s,
-    degraded_reason = %(degraded_reason)s, unsupported = %(unsupported)s, finished_at = now()
-WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s
+    citations = %(citations)s, standalone_question = %(standalone_question)s, answerer = %(answerer)s,
+    lease_until = now() + make_interval(secs => %(lease_seconds)s)
+WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s AND status = 'running'
+RETURNING is_cancel_wanted
 """
 
 
-async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> None:
+async def keep(
+    scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome, *, writer: UUID, lease_seconds: float
+) -> bool | None:
+    """Stores what is written so far, and that its writer lives; whether it is to be cancelled.
+
+    None when the answer is not this writer's any more.
+    """
     parameters = {
-        "tenant_id": scope.tenant_id,
-        "answer_id": answer_id,
-        "answer": outcome.answer,
-        "language": outcome.language,
-        "context": Jsonb(list(outcome.context)),
-        "citations": Jsonb(list(outcome.citations)),
-        "status": outcome.status,
-        "finish_reason": outcome.finish_reason,
-        "answerer": outcome.answerer,
-        "input_tokens": outcome.input_tokens,
-        "output_tokens": outcome.output_tokens,
-        "first_token_ms": outcome.first_token_ms,
-        "latency_ms": outcome.latency_ms,
-        "degraded_reason": outcome.degraded_reason,
-        "unsupported": Jsonb(list(outcome.unsupported)),
+        **_parameters(scope, answer_id, outcome),
+        "writer": writer,
+        "lease_seconds": lease_seconds,
     }
-    await scope.connection.execute(FINISH, parameters)
+    cursor = await scope.connection.execute(KEEP, parameters)
+    row = await cursor.fetchone()
+    return row[0] if row else None
 
 
-# Nobody writes an answer for five minutes: what still runs then was left behind by a process that died.
+# What was wrongly taken for abandoned is finished all the same.
+FINISH = """
+UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(context)s,
+    citations = %(citations)s, standalone_question = %(standalone_question)s, status = %(status)s,
+    finish_reason = %(finish_reason)s, answerer = %(answerer)s, input_tokens = %(input_tokens)s,
+    output_tokens = %(output_tokens)s, first_token_ms = %(first_token_ms)s, latency_ms = %(latency_ms)s,
+    degraded_reason = %(degraded_reason)s, unsupported = %(unsupported)s, finished_at = now()
+WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s
+"""
+
+
+async def finish(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome, *, writer: UUID) -> bool:
+    """False when the answer is somebody else's by now, or erased."""
+    parameters = {**_parameters(scope, answer_id, outcome), "writer": writer}
+    cursor = await scope.connection.execute(FINISH, parameters)
+    return cursor.rowcount > 0
+
+
+WANT_CANCEL = """
+UPDATE chat_logs SET is_cancel_wanted = true
+WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND status = 'running' AND lease_until >= now()
+"""
+
+
+async def want_cancel(scope: TenantScope, answer_id: UUID) -> bool:
+    """Asks the answer's writer to stop, wherever it runs; False when nobody writes it."""
+    parameters = {"tenant_id": scope.tenant_id, "answer_id": answer_id}
+    return (await scope.connection.execute(WANT_CANCEL, parameters)).rowcount > 0
+
+
+ABANDONED = """
+UPDATE chat_logs SET status = CASE WHEN is_cancel_wanted THEN 'cancelled' ELSE 'interrupted' END,
+    finished_at = now()
+WHERE status = 'running' AND lease_until < now()
+"""
+
+
+async def mark_abandoned(operator: AsyncConnection) -> int:
+    """Of all tenants: answers whose writer died are interrupted, what it had stored stays; how many there were."""
+    return (await operator.execute(ABANDONED)).rowcount
+
+
+# What still runs when its lease is over was left behind by a process that died.
 SELECT = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, unsupported,
-    CASE WHEN status = 'running' AND created_at < now() - interval '5 minutes' THEN 'interrupted' ELSE status END
-        AS status
+    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported,
+    CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs WHERE tenant_id = %(tenant_id)s AND (id = %(answer_id)s OR request_id = %(request_id)s)
 """
 
@@ -132,19 +176,39 @@ async def get_by_request(scope: TenantScope, request_id: UUID) -> LoggedAnswer |
 
 
 SELECT_TURNS = """
-SELECT question, answer FROM (
-    SELECT question, answer, created_at FROM chat_logs
-    WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s AND status = 'completed'
-    ORDER BY created_at DESC LIMIT %(limit)s
-) AS recent ORDER BY created_at
+SELECT question, answer, standalone_question, context, citations FROM chat_logs
+WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s AND status = 'completed'
+ORDER BY created_at DESC LIMIT %(limit)s
 """
 
 
-async def recent_turns(scope: TenantScope, session_id: UUID, *, limit: int) -> list[tuple[str, str]]:
-    """Questions and answers, oldest first."""
-    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "limit": limit}
-    cursor = await scope.connection.execute(SELECT_TURNS, parameters)
-    return [(question, answer) for question, answer in await cursor.fetchall()]
+async def recent_turns(scope: TenantScope, session_id: UUID, *, limit: int) -> list[LoggedTurn]:
+    """Newest first."""
+    async with scope.connection.cursor(row_factory=class_row(LoggedTurn)) as cursor:
+        parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "limit": limit}
+        await cursor.execute(SELECT_TURNS, parameters)
+        return await cursor.fetchall()
+
+
+def _parameters(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> dict[str, object]:
+    return {
+        "tenant_id": scope.tenant_id,
+        "answer_id": answer_id,
+        "answer": outcome.answer,
+        "language": outcome.language,
+        "context": Jsonb(list(outcome.context)),
+        "citations": Jsonb(list(outcome.citations)),
+        "standalone_question": outcome.standalone_question,
+        "status": outcome.status,
+        "finish_reason": outcome.finish_reason,
+        "answerer": outcome.answerer,
+        "input_tokens": outcome.input_tokens,
+        "output_tokens": outcome.output_tokens,
+        "first_token_ms": outcome.first_token_ms,
+        "latency_ms": outcome.latency_ms,
+        "degraded_reason": outcome.degraded_reason,
+        "unsupported": Jsonb(list(outcome.unsupported)),
+    }
 
 
 async def _first(

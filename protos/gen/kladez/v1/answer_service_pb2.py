@@ -26,21 +26,21 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/answer_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x84\x01\n\x13StreamAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\"\x95\x02\n\x14StreamAnswerResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x18.kladez.v1.AnswerStartedH\x00\x12\'\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x16.kladez.v1.AnswerDeltaH\x00\x12\'\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x13.kladez.v1.CitationH\x00\x12/\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.kladez.v1.AnswerCompletedH\x00\x12\x32\n\x0bunsupported\x18\x06 \x01(\x0b\x32\x1b.kladez.v1.UnsupportedRangeH\x00\x42\x07\n\x05\x65vent\"`\n\rAnswerStarted\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\nreferences\x18\x03 \x03(\x0b\x32\x14.kladez.v1.Reference\"\x1b\n\x0b\x41nswerDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"E\n\x08\x43itation\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12\x0f\n\x07numbers\x18\x03 \x03(\x05\"j\n\x10UnsupportedRange\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.kladez.v1.UnsupportedReason\"v\n\x0f\x41nswerCompleted\x12.\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12!\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x11.kladez.v1.Answer\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\"\xd9\x03\n\x06\x41nswer\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12&\n\tcitations\x18\x06 \x03(\x0b\x32\x13.kladez.v1.Citation\x12(\n\nreferences\x18\x07 \x03(\x0b\x32\x14.kladez.v1.Reference\x12\'\n\x06status\x18\x08 \x01(\x0e\x32\x17.kladez.v1.AnswerStatus\x12.\n\rfinish_reason\x18\t \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12\x10\n\x08\x61nswerer\x18\n \x01(\t\x12\x14\n\x0cinput_tokens\x18\x0b \x01(\x05\x12\x15\n\routput_tokens\x18\x0c \x01(\x05\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x65graded\x18\x0e \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x0f \x01(\t\x12\x30\n\x0bunsupported\x18\x10 \x03(\x0b\x32\x1b.kladez.v1.UnsupportedRange\"%\n\x10GetAnswerRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\"6\n\x11GetAnswerResponse\x12!\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Answer\"K\n\x14\x43reateSessionRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\"+\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\"q\n\x15SubmitFeedbackRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x06rating\x18\x03 \x01(\x0e\x32\x11.kladez.v1.Rating\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x18\n\x16SubmitFeedbackResponse*\x84\x01\n\x11UnsupportedReason\x12\"\n\x1eUNSUPPORTED_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cUNSUPPORTED_REASON_NOT_CITED\x10\x01\x12)\n%UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE\x10\x02*\xa0\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12%\n!FINISH_REASON_NO_RELEVANT_CONTENT\x10\x03\x12\x18\n\x14\x46INISH_REASON_POLICY\x10\x04*\xa1\x01\n\x0c\x41nswerStatus\x12\x1d\n\x19\x41NSWER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41NSWER_STATUS_COMPLETED\x10\x02\x12\x1b\n\x17\x41NSWER_STATUS_CANCELLED\x10\x03\x12\x1d\n\x19\x41NSWER_STATUS_INTERRUPTED\x10\x04*@\n\x06Rating\x12\x16\n\x12RATING_UNSPECIFIED\x10\x00\x12\r\n\tRATING_UP\x10\x01\x12\x0f\n\x0bRATING_DOWN\x10\x02\x32\xd5\x02\n\rAnswerService\x12Q\n\x0cStreamAnswer\x12\x1e.kladez.v1.StreamAnswerRequest\x1a\x1f.kladez.v1.StreamAnswerResponse0\x01\x12\x46\n\tGetAnswer\x12\x1b.kladez.v1.GetAnswerRequest\x1a\x1c.kladez.v1.GetAnswerResponse\x12R\n\rCreateSession\x12\x1f.kladez.v1.CreateSessionRequest\x1a .kladez.v1.CreateSessionResponse\x12U\n\x0eSubmitFeedback\x12 .kladez.v1.SubmitFeedbackRequest\x1a!.kladez.v1.SubmitFeedbackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/answer_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\x84\x01\n\x13StreamAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\"\x95\x02\n\x14StreamAnswerResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x05\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x18.kladez.v1.AnswerStartedH\x00\x12\'\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x16.kladez.v1.AnswerDeltaH\x00\x12\'\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x13.kladez.v1.CitationH\x00\x12/\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.kladez.v1.AnswerCompletedH\x00\x12\x32\n\x0bunsupported\x18\x06 \x01(\x0b\x32\x1b.kladez.v1.UnsupportedRangeH\x00\x42\x07\n\x05\x65vent\"`\n\rAnswerStarted\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12(\n\nreferences\x18\x03 \x03(\x0b\x32\x14.kladez.v1.Reference\"\x1b\n\x0b\x41nswerDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"E\n\x08\x43itation\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12\x0f\n\x07numbers\x18\x03 \x03(\x05\"j\n\x10UnsupportedRange\x12\x14\n\x0cstart_offset\x18\x01 \x01(\x05\x12\x12\n\nend_offset\x18\x02 \x01(\x05\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.kladez.v1.UnsupportedReason\"v\n\x0f\x41nswerCompleted\x12.\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12!\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x11.kladez.v1.Answer\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\"\xf6\x03\n\x06\x41nswer\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12&\n\tcitations\x18\x06 \x03(\x0b\x32\x13.kladez.v1.Citation\x12(\n\nreferences\x18\x07 \x03(\x0b\x32\x14.kladez.v1.Reference\x12\'\n\x06status\x18\x08 \x01(\x0e\x32\x17.kladez.v1.AnswerStatus\x12.\n\rfinish_reason\x18\t \x01(\x0e\x32\x17.kladez.v1.FinishReason\x12\x10\n\x08\x61nswerer\x18\n \x01(\t\x12\x14\n\x0cinput_tokens\x18\x0b \x01(\x05\x12\x15\n\routput_tokens\x18\x0c \x01(\x05\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64\x65graded\x18\x0e \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x0f \x01(\t\x12\x1b\n\x13standalone_question\x18\x11 \x01(\t\x12\x30\n\x0bunsupported\x18\x10 \x03(\x0b\x32\x1b.kladez.v1.UnsupportedRange\"%\n\x10GetAnswerRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\"6\n\x11GetAnswerResponse\x12!\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Answer\"K\n\x14\x43reateSessionRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\"+\n\x15\x43reateSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\"<\n\x13\x43\x61ncelAnswerRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"9\n\x14\x43\x61ncelAnswerResponse\x12!\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Answer\"T\n\x17ListSessionTurnsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x18ListSessionTurnsResponse\x12 \n\x05turns\x18\x01 \x03(\x0b\x32\x11.kladez.v1.Answer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x14\x44\x65leteSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"+\n\x15\x44\x65leteSessionResponse\x12\x12\n\nturn_count\x18\x01 \x01(\x05\"*\n\x14\x43reateHandoffRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"V\n\x15\x43reateHandoffResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x13\x43laimHandoffRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x10\n\x08user_key\x18\x03 \x01(\t\"v\n\x14\x43laimHandoffResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12$\n\tlast_turn\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Answer\x12\x12\n\npublic_key\x18\x04 \x01(\t\"q\n\x15SubmitFeedbackRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x06rating\x18\x03 \x01(\x0e\x32\x11.kladez.v1.Rating\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x18\n\x16SubmitFeedbackResponse*\x84\x01\n\x11UnsupportedReason\x12\"\n\x1eUNSUPPORTED_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cUNSUPPORTED_REASON_NOT_CITED\x10\x01\x12)\n%UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE\x10\x02*\xa0\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12%\n!FINISH_REASON_NO_RELEVANT_CONTENT\x10\x03\x12\x18\n\x14\x46INISH_REASON_POLICY\x10\x04*\xa1\x01\n\x0c\x41nswerStatus\x12\x1d\n\x19\x41NSWER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_STATUS_RUNNING\x10\x01\x12\x1b\n\x17\x41NSWER_STATUS_COMPLETED\x10\x02\x12\x1b\n\x17\x41NSWER_STATUS_CANCELLED\x10\x03\x12\x1d\n\x19\x41NSWER_STATUS_INTERRUPTED\x10\x04*@\n\x06Rating\x12\x16\n\x12RATING_UNSPECIFIED\x10\x00\x12\r\n\tRATING_UP\x10\x01\x12\x0f\n\x0bRATING_DOWN\x10\x02\x32\xfc\x05\n\rAnswerService\x12Q\n\x0cStreamAnswer\x12\x1e.kladez.v1.StreamAnswerRequest\x1a\x1f.kladez.v1.StreamAnswerResponse0\x01\x12\x46\n\tGetAnswer\x12\x1b.kladez.v1.GetAnswerRequest\x1a\x1c.kladez.v1.GetAnswerResponse\x12R\n\rCreateSession\x12\x1f.kladez.v1.CreateSessionRequest\x1a .kladez.v1.CreateSessionResponse\x12O\n\x0c\x43\x61ncelAnswer\x12\x1e.kladez.v1.CancelAnswerRequest\x1a\x1f.kladez.v1.CancelAnswerResponse\x12[\n\x10ListSessionTurns\x12\".kladez.v1.ListSessionTurnsRequest\x1a#.kladez.v1.ListSessionTurnsResponse\x12R\n\rDeleteSession\x12\x1f.kladez.v1.DeleteSessionRequest\x1a .kladez.v1.DeleteSessionResponse\x12R\n\rCreateHandoff\x12\x1f.kladez.v1.CreateHandoffRequest\x1a .kladez.v1.CreateHandoffResponse\x12O\n\x0c\x43laimHandoff\x12\x1e.kladez.v1.ClaimHandoffRequest\x1a\x1f.kladez.v1.ClaimHandoffResponse\x12U\n\x0eSubmitFeedback\x12 .kladez.v1.SubmitFeedbackRequest\x1a!.kladez.v1.SubmitFeedbackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.answer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UNSUPPORTEDREASON']._serialized_start=1778
-  _globals['_UNSUPPORTEDREASON']._serialized_end=1910
-  _globals['_FINISHREASON']._serialized_start=1913
-  _globals['_FINISHREASON']._serialized_end=2073
-  _globals['_ANSWERSTATUS']._serialized_start=2076
-  _globals['_ANSWERSTATUS']._serialized_end=2237
-  _globals['_RATING']._serialized_start=2239
-  _globals['_RATING']._serialized_end=2303
+  _globals['_UNSUPPORTEDREASON']._serialized_start=2514
+  _globals['_UNSUPPORTEDREASON']._serialized_end=2646
+  _globals['_FINISHREASON']._serialized_start=2649
+  _globals['_FINISHREASON']._serialized_end=2809
+  _globals['_ANSWERSTATUS']._serialized_start=2812
+  _globals['_ANSWERSTATUS']._serialized_end=2973
+  _globals['_RATING']._serialized_start=2975
+  _globals['_RATING']._serialized_end=3039
   _globals['_STREAMANSWERREQUEST']._serialized_start=103
   _globals['_STREAMANSWERREQUEST']._serialized_end=235
   _globals['_STREAMANSWERRESPONSE']._serialized_start=238
@@ -56,19 +56,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWERCOMPLETED']._serialized_start=823
   _globals['_ANSWERCOMPLETED']._serialized_end=941
   _globals['_ANSWER']._serialized_start=944
-  _globals['_ANSWER']._serialized_end=1417
-  _globals['_GETANSWERREQUEST']._serialized_start=1419
-  _globals['_GETANSWERREQUEST']._serialized_end=1456
-  _globals['_GETANSWERRESPONSE']._serialized_start=1458
-  _globals['_GETANSWERRESPONSE']._serialized_end=1512
-  _globals['_CREATESESSIONREQUEST']._serialized_start=1514
-  _globals['_CREATESESSIONREQUEST']._serialized_end=1589
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=1591
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=1634
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=1636
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=1749
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=1751
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=1775
-  _globals['_ANSWERSERVICE']._serialized_start=2306
-  _globals['_ANSWERSERVICE']._serialized_end=2647
+  _globals['_ANSWER']._serialized_end=1446
+  _globals['_GETANSWERREQUEST']._serialized_start=1448
+  _globals['_GETANSWERREQUEST']._serialized_end=1485
+  _globals['_GETANSWERRESPONSE']._serialized_start=1487
+  _globals['_GETANSWERRESPONSE']._serialized_end=1541
+  _globals['_CREATESESSIONREQUEST']._serialized_start=1543
+  _globals['_CREATESESSIONREQUEST']._serialized_end=1618
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=1620
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=1663
+  _globals['_CANCELANSWERREQUEST']._serialized_start=1665
+  _globals['_CANCELANSWERREQUEST']._serialized_end=1725
+  _globals['_CANCELANSWERRESPONSE']._serialized_start=1727
+  _globals['_CANCELANSWERRESPONSE']._serialized_end=1784
+  _globals['_LISTSESSIONTURNSREQUEST']._serialized_start=1786
+  _globals['_LISTSESSIONTURNSREQUEST']._serialized_end=1870
+  _globals['_LISTSESSIONTURNSRESPONSE']._serialized_start=1872
+  _globals['_LISTSESSIONTURNSRESPONSE']._serialized_end=1957
+  _globals['_DELETESESSIONREQUEST']._serialized_start=1959
+  _globals['_DELETESESSIONREQUEST']._serialized_end=2001
+  _globals['_DELETESESSIONRESPONSE']._serialized_start=2003
+  _globals['_DELETESESSIONRESPONSE']._serialized_end=2046
+  _globals['_CREATEHANDOFFREQUEST']._serialized_start=2048
+  _globals['_CREATEHANDOFFREQUEST']._serialized_end=2090
+  _globals['_CREATEHANDOFFRESPONSE']._serialized_start=2092
+  _globals['_CREATEHANDOFFRESPONSE']._serialized_end=2178
+  _globals['_CLAIMHANDOFFREQUEST']._serialized_start=2180
+  _globals['_CLAIMHANDOFFREQUEST']._serialized_end=2250
+  _globals['_CLAIMHANDOFFRESPONSE']._serialized_start=2252
+  _globals['_CLAIMHANDOFFRESPONSE']._serialized_end=2370
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=2372
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=2485
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=2487
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=2511
+  _globals['_ANSWERSERVICE']._serialized_start=3042
+  _globals['_ANSWERSERVICE']._serialized_end=3806
 # @@protoc_insertion_point(module_scope)

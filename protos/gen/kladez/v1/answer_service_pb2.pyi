@@ -90,7 +90,7 @@ class _AnswerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerSt
     ANSWER_STATUS_COMPLETED: _AnswerStatus.ValueType  # 2
     """Whole."""
     ANSWER_STATUS_CANCELLED: _AnswerStatus.ValueType  # 3
-    """The caller cancelled it."""
+    """CancelAnswer stopped it; the text is what was written so far."""
     ANSWER_STATUS_INTERRUPTED: _AnswerStatus.ValueType  # 4
     """An error or a restart ended it; the text is what was written so far."""
 
@@ -104,7 +104,7 @@ ANSWER_STATUS_RUNNING: AnswerStatus.ValueType  # 1
 ANSWER_STATUS_COMPLETED: AnswerStatus.ValueType  # 2
 """Whole."""
 ANSWER_STATUS_CANCELLED: AnswerStatus.ValueType  # 3
-"""The caller cancelled it."""
+"""CancelAnswer stopped it; the text is what was written so far."""
 ANSWER_STATUS_INTERRUPTED: AnswerStatus.ValueType  # 4
 """An error or a restart ended it; the text is what was written so far."""
 Global___AnswerStatus: _TypeAlias = AnswerStatus  # noqa: Y015
@@ -149,7 +149,9 @@ class StreamAnswerRequest(_message.Message):
     session_id: _builtins.str
     """Optional. The conversation; a question on its own when empty."""
     request_id: _builtins.str
-    """Optional. A UUID; a repeat streams the stored answer again and calls no model."""
+    """Optional. A UUID; a repeat joins the answer that is being written, or streams the stored one again, and calls
+    no model. Only what was cut off is begun anew.
+    """
     language: _builtins.str
     """Optional. ISO 639-1 code of the answer; the question's language when empty."""
     @_builtins.property
@@ -396,6 +398,7 @@ class Answer(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    STANDALONE_QUESTION_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """The id, a UUID."""
@@ -421,6 +424,8 @@ class Answer(_message.Message):
     """True when the passages come from another backend or another way of searching than they were to."""
     degraded_reason: _builtins.str
     """Why, in words for people; empty unless degraded."""
+    standalone_question: _builtins.str
+    """What was searched for: the question with what it took from the conversation; empty when it stood on its own."""
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Citation]:
         """Attributions, in order."""
@@ -457,11 +462,12 @@ class Answer(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         degraded: _builtins.bool = ...,
         degraded_reason: _builtins.str = ...,
+        standalone_question: _builtins.str = ...,
         unsupported: _abc.Iterable[Global___UnsupportedRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "status", b"status", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "standalone_question", b"standalone_question", "status", b"status", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -564,6 +570,274 @@ class CreateSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateSessionResponse: _TypeAlias = CreateSessionResponse  # noqa: Y015
+
+@_typing.final
+class CancelAnswerRequest(_message.Message):
+    """Request of CancelAnswer. Exactly one of the two."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    answer_id: _builtins.str
+    """The id."""
+    request_id: _builtins.str
+    """What the answer was asked for with; known before the answer begins."""
+    def __init__(
+        self,
+        *,
+        answer_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAnswerRequest: _TypeAlias = CancelAnswerRequest  # noqa: Y015
+
+@_typing.final
+class CancelAnswerResponse(_message.Message):
+    """Response of CancelAnswer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answer(self) -> Global___Answer:
+        """The answer as it is stored now."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___Answer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAnswerResponse: _TypeAlias = CancelAnswerResponse  # noqa: Y015
+
+@_typing.final
+class ListSessionTurnsRequest(_message.Message):
+    """Request of ListSessionTurns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """Required. The conversation."""
+    page_size: _builtins.int
+    """Optional. 1-200, default 50."""
+    page_token: _builtins.str
+    """Optional. From the previous page."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionTurnsRequest: _TypeAlias = ListSessionTurnsRequest  # noqa: Y015
+
+@_typing.final
+class ListSessionTurnsResponse(_message.Message):
+    """Response of ListSessionTurns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
+        """Oldest first, whatever their status."""
+
+    def __init__(
+        self,
+        *,
+        turns: _abc.Iterable[Global___Answer] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "turns", b"turns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionTurnsResponse: _TypeAlias = ListSessionTurnsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteSessionRequest(_message.Message):
+    """Request of DeleteSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """Required. The conversation."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSessionRequest: _TypeAlias = DeleteSessionRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSessionResponse(_message.Message):
+    """Response of DeleteSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_COUNT_FIELD_NUMBER: _builtins.int
+    turn_count: _builtins.int
+    """How many questions were erased with it."""
+    def __init__(
+        self,
+        *,
+        turn_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["turn_count", b"turn_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSessionResponse: _TypeAlias = DeleteSessionResponse  # noqa: Y015
+
+@_typing.final
+class CreateHandoffRequest(_message.Message):
+    """Request of CreateHandoff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """Required. The conversation."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateHandoffRequest: _TypeAlias = CreateHandoffRequest  # noqa: Y015
+
+@_typing.final
+class CreateHandoffResponse(_message.Message):
+    """Response of CreateHandoff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code, at most 60 of [A-Za-z0-9_-]; kept nowhere but here."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "expire_time", b"expire_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateHandoffResponse: _TypeAlias = CreateHandoffResponse  # noqa: Y015
+
+@_typing.final
+class ClaimHandoffRequest(_message.Message):
+    """Request of ClaimHandoff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    USER_KEY_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Required. The code."""
+    channel: _builtins.str
+    """Required. The channel that goes on: 1-32 of [a-z0-9_-]."""
+    user_key: _builtins.str
+    """Optional. The customer's stable pseudonym in that channel, at most 128 characters; no personal data."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        user_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "code", b"code", "user_key", b"user_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimHandoffRequest: _TypeAlias = ClaimHandoffRequest  # noqa: Y015
+
+@_typing.final
+class ClaimHandoffResponse(_message.Message):
+    """Response of ClaimHandoff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LAST_TURN_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The conversation, which stays usable where it began."""
+    language: _builtins.str
+    """ISO 639-1 code of its interface; empty when it was never said."""
+    public_key: _builtins.str
+    """The tenant's public key: with ResolvePublicKey a channel learns whose conversation this is."""
+    @_builtins.property
+    def last_turn(self) -> Global___Answer:
+        """The newest turn; unset when nothing was asked yet."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        language: _builtins.str = ...,
+        last_turn: Global___Answer | None = ...,
+        public_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_turn", b"last_turn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "last_turn", b"last_turn", "public_key", b"public_key", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimHandoffResponse: _TypeAlias = ClaimHandoffResponse  # noqa: Y015
 
 @_typing.final
 class SubmitFeedbackRequest(_message.Message):

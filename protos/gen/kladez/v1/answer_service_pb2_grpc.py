@@ -50,6 +50,31 @@ class AnswerServiceStub:
                 request_serializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionResponse.FromString,
                 _registered_method=True)
+        self.CancelAnswer = channel.unary_unary(
+                '/kladez.v1.AnswerService/CancelAnswer',
+                request_serializer=kladez_dot_v1_dot_answer__service__pb2.CancelAnswerRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_answer__service__pb2.CancelAnswerResponse.FromString,
+                _registered_method=True)
+        self.ListSessionTurns = channel.unary_unary(
+                '/kladez.v1.AnswerService/ListSessionTurns',
+                request_serializer=kladez_dot_v1_dot_answer__service__pb2.ListSessionTurnsRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_answer__service__pb2.ListSessionTurnsResponse.FromString,
+                _registered_method=True)
+        self.DeleteSession = channel.unary_unary(
+                '/kladez.v1.AnswerService/DeleteSession',
+                request_serializer=kladez_dot_v1_dot_answer__service__pb2.DeleteSessionRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_answer__service__pb2.DeleteSessionResponse.FromString,
+                _registered_method=True)
+        self.CreateHandoff = channel.unary_unary(
+                '/kladez.v1.AnswerService/CreateHandoff',
+                request_serializer=kladez_dot_v1_dot_answer__service__pb2.CreateHandoffRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_answer__service__pb2.CreateHandoffResponse.FromString,
+                _registered_method=True)
+        self.ClaimHandoff = channel.unary_unary(
+                '/kladez.v1.AnswerService/ClaimHandoff',
+                request_serializer=kladez_dot_v1_dot_answer__service__pb2.ClaimHandoffRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_answer__service__pb2.ClaimHandoffResponse.FromString,
+                _registered_method=True)
         self.SubmitFeedback = channel.unary_unary(
                 '/kladez.v1.AnswerService/SubmitFeedback',
                 request_serializer=kladez_dot_v1_dot_answer__service__pb2.SubmitFeedbackRequest.SerializeToString,
@@ -63,14 +88,15 @@ class AnswerServiceServicer:
 
     def StreamAnswer(self, request, context):
         """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
-        A stream without `completed` ends in a status other than OK. Cancelling stops the model.
+        A stream without `completed` ends in a status other than OK. The answer is written whether anybody listens or
+        not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAnswer(self, request, context):
-        """Returns a stored answer.
+        """Returns a stored answer; of one that is being written, what there was about a second ago.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +104,41 @@ class AnswerServiceServicer:
 
     def CreateSession(self, request, context):
         """Opens a conversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAnswer(self, request, context):
+        """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessionTurns(self, request, context):
+        """Lists a conversation's questions and answers, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSession(self, request, context):
+        """Erases a conversation with everything that was said in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateHandoff(self, request, context):
+        """Makes a code with which the customer goes on in another channel, once and within ten minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimHandoff(self, request, context):
+        """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +168,31 @@ def add_AnswerServiceServicer_to_server(servicer, server):
                     servicer.CreateSession,
                     request_deserializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_answer__service__pb2.CreateSessionResponse.SerializeToString,
+            ),
+            'CancelAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAnswer,
+                    request_deserializer=kladez_dot_v1_dot_answer__service__pb2.CancelAnswerRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_answer__service__pb2.CancelAnswerResponse.SerializeToString,
+            ),
+            'ListSessionTurns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessionTurns,
+                    request_deserializer=kladez_dot_v1_dot_answer__service__pb2.ListSessionTurnsRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_answer__service__pb2.ListSessionTurnsResponse.SerializeToString,
+            ),
+            'DeleteSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSession,
+                    request_deserializer=kladez_dot_v1_dot_answer__service__pb2.DeleteSessionRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_answer__service__pb2.DeleteSessionResponse.SerializeToString,
+            ),
+            'CreateHandoff': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateHandoff,
+                    request_deserializer=kladez_dot_v1_dot_answer__service__pb2.CreateHandoffRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_answer__service__pb2.CreateHandoffResponse.SerializeToString,
+            ),
+            'ClaimHandoff': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimHandoff,
+                    request_deserializer=kladez_dot_v1_dot_answer__service__pb2.ClaimHandoffRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_answer__service__pb2.ClaimHandoffResponse.SerializeToString,
             ),
             'SubmitFeedback': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitFeedback,
@@ -196,6 +282,141 @@ class AnswerService:
             '/kladez.v1.AnswerService/CreateSession',
             kladez_dot_v1_dot_answer__service__pb2.CreateSessionRequest.SerializeToString,
             kladez_dot_v1_dot_answer__service__pb2.CreateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.AnswerService/CancelAnswer',
+            kladez_dot_v1_dot_answer__service__pb2.CancelAnswerRequest.SerializeToString,
+            kladez_dot_v1_dot_answer__service__pb2.CancelAnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessionTurns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.AnswerService/ListSessionTurns',
+            kladez_dot_v1_dot_answer__service__pb2.ListSessionTurnsRequest.SerializeToString,
+            kladez_dot_v1_dot_answer__service__pb2.ListSessionTurnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.AnswerService/DeleteSession',
+            kladez_dot_v1_dot_answer__service__pb2.DeleteSessionRequest.SerializeToString,
+            kladez_dot_v1_dot_answer__service__pb2.DeleteSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateHandoff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.AnswerService/CreateHandoff',
+            kladez_dot_v1_dot_answer__service__pb2.CreateHandoffRequest.SerializeToString,
+            kladez_dot_v1_dot_answer__service__pb2.CreateHandoffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimHandoff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.AnswerService/ClaimHandoff',
+            kladez_dot_v1_dot_answer__service__pb2.ClaimHandoffRequest.SerializeToString,
+            kladez_dot_v1_dot_answer__service__pb2.ClaimHandoffResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,12 +18,23 @@ class AnswerServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamAnswer: _aio.UnaryStreamMultiCallable[_answer_service_pb2.StreamAnswerRequest, _answer_service_pb2.StreamAnswerResponse]
     """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
-    A stream without `completed` ends in a status other than OK. Cancelling stops the model.
+    A stream without `completed` ends in a status other than OK. The answer is written whether anybody listens or
+    not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it.
     """
     GetAnswer: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.GetAnswerRequest, _answer_service_pb2.GetAnswerResponse]
-    """Returns a stored answer."""
+    """Returns a stored answer; of one that is being written, what there was about a second ago."""
     CreateSession: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CreateSessionRequest, _answer_service_pb2.CreateSessionResponse]
     """Opens a conversation."""
+    CancelAnswer: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CancelAnswerRequest, _answer_service_pb2.CancelAnswerResponse]
+    """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is."""
+    ListSessionTurns: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.ListSessionTurnsRequest, _answer_service_pb2.ListSessionTurnsResponse]
+    """Lists a conversation's questions and answers, oldest first."""
+    DeleteSession: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.DeleteSessionRequest, _answer_service_pb2.DeleteSessionResponse]
+    """Erases a conversation with everything that was said in it."""
+    CreateHandoff: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CreateHandoffRequest, _answer_service_pb2.CreateHandoffResponse]
+    """Makes a code with which the customer goes on in another channel, once and within ten minutes."""
+    ClaimHandoff: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.ClaimHandoffRequest, _answer_service_pb2.ClaimHandoffResponse]
+    """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND."""
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.SubmitFeedbackRequest, _answer_service_pb2.SubmitFeedbackResponse]
     """Says whether an answer helped; also while it is being written. A repeat replaces what was said before."""
 
@@ -37,7 +48,8 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_answer_service_pb2.StreamAnswerRequest, _abc.AsyncIterator[_answer_service_pb2.StreamAnswerResponse]],
     ) -> _abc.AsyncIterator[_answer_service_pb2.StreamAnswerResponse]:
         """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
-        A stream without `completed` ends in a status other than OK. Cancelling stops the model.
+        A stream without `completed` ends in a status other than OK. The answer is written whether anybody listens or
+        not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it.
         """
 
     @_abc_1.abstractmethod
@@ -46,7 +58,7 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.GetAnswerRequest,
         context: _aio.ServicerContext[_answer_service_pb2.GetAnswerRequest, _abc.Awaitable[_answer_service_pb2.GetAnswerResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.GetAnswerResponse]:
-        """Returns a stored answer."""
+        """Returns a stored answer; of one that is being written, what there was about a second ago."""
 
     @_abc_1.abstractmethod
     def CreateSession(
@@ -55,6 +67,46 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_answer_service_pb2.CreateSessionRequest, _abc.Awaitable[_answer_service_pb2.CreateSessionResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.CreateSessionResponse]:
         """Opens a conversation."""
+
+    @_abc_1.abstractmethod
+    def CancelAnswer(
+        self,
+        request: _answer_service_pb2.CancelAnswerRequest,
+        context: _aio.ServicerContext[_answer_service_pb2.CancelAnswerRequest, _abc.Awaitable[_answer_service_pb2.CancelAnswerResponse]],
+    ) -> _abc.Awaitable[_answer_service_pb2.CancelAnswerResponse]:
+        """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is."""
+
+    @_abc_1.abstractmethod
+    def ListSessionTurns(
+        self,
+        request: _answer_service_pb2.ListSessionTurnsRequest,
+        context: _aio.ServicerContext[_answer_service_pb2.ListSessionTurnsRequest, _abc.Awaitable[_answer_service_pb2.ListSessionTurnsResponse]],
+    ) -> _abc.Awaitable[_answer_service_pb2.ListSessionTurnsResponse]:
+        """Lists a conversation's questions and answers, oldest first."""
+
+    @_abc_1.abstractmethod
+    def DeleteSession(
+        self,
+        request: _answer_service_pb2.DeleteSessionRequest,
+        context: _aio.ServicerContext[_answer_service_pb2.DeleteSessionRequest, _abc.Awaitable[_answer_service_pb2.DeleteSessionResponse]],
+    ) -> _abc.Awaitable[_answer_service_pb2.DeleteSessionResponse]:
+        """Erases a conversation with everything that was said in it."""
+
+    @_abc_1.abstractmethod
+    def CreateHandoff(
+        self,
+        request: _answer_service_pb2.CreateHandoffRequest,
+        context: _aio.ServicerContext[_answer_service_pb2.CreateHandoffRequest, _abc.Awaitable[_answer_service_pb2.CreateHandoffResponse]],
+    ) -> _abc.Awaitable[_answer_service_pb2.CreateHandoffResponse]:
+        """Makes a code with which the customer goes on in another channel, once and within ten minutes."""
+
+    @_abc_1.abstractmethod
+    def ClaimHandoff(
+        self,
+        request: _answer_service_pb2.ClaimHandoffRequest,
+        context: _aio.ServicerContext[_answer_service_pb2.ClaimHandoffRequest, _abc.Awaitable[_answer_service_pb2.ClaimHandoffResponse]],
+    ) -> _abc.Awaitable[_answer_service_pb2.ClaimHandoffResponse]:
+        """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def SubmitFeedback(

@@ -164,12 +164,15 @@ class TenantSettings(_message.Message):
     ALLOWED_ORIGINS_FIELD_NUMBER: _builtins.int
     GREETINGS_FIELD_NUMBER: _builtins.int
     SUGGESTED_QUESTIONS_FIELD_NUMBER: _builtins.int
+    CHAT_RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     INDEX_GRANULARITY_FIELD_NUMBER: _builtins.int
     ALLOWED_LINK_DOMAINS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Optional. Added to the model's instructions, below our own, at most 4,000 code points."""
     fallback_contact: _builtins.str
     """Optional. Where a customer turns when we do not know, at most 200 code points."""
+    chat_retention_days: _builtins.int
+    """Optional. Days after which conversations are erased, at most 3,650; 0 keeps them."""
     index_granularity: _builtins.str
     """Optional. What a vector stands for: "chunk" (the default) or "document", which has the mean of its passages'
     vectors. Words are searched passage by passage all the same. A change indexes all documents again.
@@ -205,12 +208,13 @@ class TenantSettings(_message.Message):
         allowed_origins: _abc.Iterable[_builtins.str] | None = ...,
         greetings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         suggested_questions: _abc.Mapping[_builtins.str, Global___SuggestedQuestions] | None = ...,
+        chat_retention_days: _builtins.int = ...,
         index_granularity: _builtins.str = ...,
         allowed_link_domains: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "chat_retention_days", b"chat_retention_days", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,62 @@
+"""What is remembered of a conversation: its last turns, as many as fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retrieval_service.domain.fragments import Turn
+from retrieval_service.domain.records import LoggedTurn
+
+# About what a letter costs in the three languages, rather too much than too little.
+LETTERS_OF_A_TOKEN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastTurn:
+    """An earlier turn; `subject_question` needs no context, `titles` are of what the answer cites, first first."""
+
+    question: str
+    subject_question: str
+    answer: str
+    titles: Sequence[str]
+
+    @property
+    def as_turn(self) -> Turn:
+        return Turn(question=self.question, answer=self.answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reworded:
+    """What to search for instead of a follow-up, the language that was asked in, and what it took of a model."""
+
+    text: str
+    language: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+def past_turn(logged: LoggedTurn) -> PastTurn:
+    titles = {one["number"]: one["title"] for one in logged.context}
+    cited = dict.fromkeys(number for _, _, numbers in logged.citations for number in numbers)
+    return PastTurn(
+        question=logged.question,
+        subject_question=logged.standalone_question or logged.question,
+        answer=logged.answer,
+        titles=tuple(titles[number] for number in cited if titles.get(number)),
+    )
+
+
+def within_budget(newest_first: Sequence[PastTurn], tokens: int) -> tuple[PastTurn, ...]:
+    """The last turns that fit, oldest first, without gaps; the very last one always."""
+    kept: list[PastTurn] = []
+    for turn in newest_first:
+        tokens -= estimated_tokens(turn.question) + estimated_tokens(turn.answer)
+        if kept and tokens < 0:
+            break
+        kept.append(turn)
+    return tuple(reversed(kept))
+
+
+def estimated_tokens(text: str) -> int:
+    return -(-len(text) // LETTERS_OF_A_TOKEN)

@@ -1,0 +1,116 @@
+"""Questions that mean something only after the one before, and what they take from it; ru, en and pt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retrieval_service.domain.conversation import PastTurn
+from retrieval_service.domain.function_words import FUNCTION_WORDS
+from retrieval_service.domain.words import fold, words
+
+MOST_SUBJECT_WORDS = 12
+# "And the warranty?", "А в чёрном матовом цвете?": an ellipsis names what is different, and little else.
+MOST_WORDS_OF_ELLIPSIS = 1
+MOST_WORDS_BEHIND_PREPOSITION = 3
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# They stand for something that was named before.
+_POINTERS = _words(
+    """
+    it its he him his she her hers they them their theirs this these those ones
+    он она оно они его ее ему ей им ими их нем ней них него нее этот эта эти этого этой этому этим этих этом эту
+    такой такая такое такие такого таких тот та те того той там туда оттуда тогда
+    ele ela eles elas dele dela deles delas nele nela neles nelas isso isto disso disto nisso nisto esse essa
+    esses essas este estes estas desse dessa desses dessas deste desta nesse nessa neste nesta aquele aquela
+    daquele daquela lá
+    """
+)
+# Of "that" and "one" only the last in a question points back: "lamps that glow" and "which one of them" do not.
+_POINTERS_AT_THE_END = _words("that one there same это том тем то таком")
+# "Is it possible to …", "how long does it take": nothing was named before.
+_AFTER_EMPTY_IT = _words("possible necessary true ok okay allowed safe take takes cost better worth")
+_EMPTY_POINTERS = _words("it его")
+
+_OPENERS = _words("а и но and but or so then e mas ou então")
+_PREPOSITIONS = _words("in for with without of at on в во на для с со без из por para com sem em no na de")
+# "Tem em azul?", "Есть в синем?": of what was spoken of.
+_HAVING = _words("есть имеется бывает tem têm existe")
+_OPENING_PAIRS = {("what", "about"), ("how", "about"), ("а", "если"), ("e", "se"), ("and", "if")}
+# A question with one of these says itself what it wants to know.
+_ASKING = _words(
+    """
+    how what when where which who why can do does is are
+    как какой какая какое какие когда где куда кто почему зачем можно сколько
+    como qual quais quando onde quem quanto quanta quantos quantas posso tem
+    """
+)
+# What is asked of a thing, without the thing.
+_ATTRIBUTES = _words(
+    """
+    cost costs price prices pay expensive cheap cheaper size sizes weight weigh weighs colour color colours colors
+    stock available much long big large heavy made
+    стоит стоят стоить цена цену цены ценой дорого дешевле размер размеры размера вес весит цвет цвета цветов
+    наличии наличие есть сделан сделана сделано
+    custa custam custo preço preco valor caro barato tamanho tamanhos peso pesa cor cores disponível disponivel
+    estoque feito feita
+    """
+)
+_GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
+
+
+def needs_context(question: str) -> bool:
+    """Whether the question leaves out what it is about."""
+    said = words(question)
+    return not _subjects(said) or _points_back(said) or _is_ellipsis(said)
+
+
+def with_context(question: str, last: PastTurn) -> str:
+    """The question with what it is about behind it: what the last answer cites, else what was asked."""
+    said = {fold(word) for word in words(question)}
+    is_ellipsis = _is_ellipsis(words(question))
+    sources = [*last.titles[:1], *([last.subject_question] if is_ellipsis or not last.titles else [])]
+    subject = _naming(sources, known=said)
+    return f"{question.strip()} {' '.join(subject)}" if subject else question
+
+
+def _points_back(said: Sequence[str]) -> bool:
+    """The last word may be any pointer; before it only those that nothing but an earlier turn explains."""
+    if said[-1] in _POINTERS_AT_THE_END:
+        return True
+    followers = [*said[1:], ""]
+    return any(
+        word in _POINTERS and not (word in _EMPTY_POINTERS and follower in _AFTER_EMPTY_IT)
+        for word, follower in zip(said, followers, strict=True)
+    )
+
+
+def _is_ellipsis(said: Sequence[str]) -> bool:
+    """It goes on from the question before and puts little in its place: "e em preto?"."""
+    first, second = [*said, "", ""][:2]
+    if (first, second) in _OPENING_PAIRS:
+        return True
+    is_variant = first in _HAVING and second in _PREPOSITIONS
+    if not is_variant and (first not in _OPENERS or any(word in _ASKING for word in said)):
+        return False
+    is_placed = first in _OPENERS and second in _PREPOSITIONS
+    most = MOST_WORDS_BEHIND_PREPOSITION if is_placed else MOST_WORDS_OF_ELLIPSIS
+    return len(_subjects(said)) <= most
+
+
+def _subjects(said: Sequence[str]) -> list[str]:
+    """The words that may name a thing."""
+    return [word for word in said if word not in _GRAMMAR and word not in _ATTRIBUTES]
+
+
+def _naming(sources: Sequence[str], known: set[str]) -> list[str]:
+    """The words that name something, each once, as they were written."""
+    chosen: dict[str, str] = {}
+    for word in (word for text in sources for word in text.split()):
+        plain = "".join(words(word))
+        if plain and _subjects([plain]) and fold(plain) not in known:
+            chosen.setdefault(fold(plain), word.strip(".,;:!?«»\"'()"))
+    return list(chosen.values())[:MOST_SUBJECT_WORDS]

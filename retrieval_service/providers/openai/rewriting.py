@@ -1,0 +1,47 @@
+"""Rewrites follow-up questions with a chat model, over whichever endpoint its answers come from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+from retrieval_service.domain.conversation import Reworded
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Turn
+from retrieval_service.providers.openai.prompting import ModelInput, rewriting_input
+
+
+class Writer(Protocol):
+    """`ResponsesAnswerer` and `ChatCompletionsAnswerer` are such."""
+
+    def write(self, said: ModelInput) -> AsyncGenerator[AnswerPart, None]: ...
+
+    async def close(self) -> None: ...
+
+
+class ModelRewriter:
+    """A `Rewriter`; it owns the writer and closes it."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def rewrite(self, question: str, history: Sequence[Turn], language: str) -> Reworded:
+        """Empty unless the model came to its own end."""
+        texts: list[str] = []
+        ending = Ending(finish_reason=FinishReason.STOP)
+        async with aclosing(self._writer.write(rewriting_input(question, history, language))) as parts:
+            async for part in parts:
+                if isinstance(part, Ending):
+                    ending = part
+                else:
+                    texts.append(part.text)
+        is_whole = ending.finish_reason is FinishReason.STOP
+        return Reworded(
+            text=" ".join("".join(texts).split()) if is_whole else "",
+            language=language,
+            input_tokens=ending.input_tokens,
+            output_tokens=ending.output_tokens,
+        )
+
+    async def close(self) -> None:
+        await self._writer.close()

@@ -1,0 +1,169 @@
+"""Keeps answers in the chat log: at their beginning, every second, and at their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnswer
+from retrieval_service.domain.conversation import PastTurn, past_turn, within_budget
+from retrieval_service.domain.pseudonyms import Pseudonyms
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant
+from retrieval_service.services.answer_jobs import AnswerJob, check_same
+from retrieval_service.stores import chats, tenants
+from retrieval_service.stores.database import Database, TenantScope
+
+log = structlog.get_logger("kladez.answer_log")
+
+KEPT_EVERY_SECONDS = 1.0
+# Longer than a database may stall without anybody noticing; a writer that died is known to be dead after it.
+LEASE_SECONDS = 10.0
+# The log is written even when everything else has ended, but nobody waits for it longer than this.
+LAST_WORDS_SECONDS = 10.0
+LOOK_SECONDS = 0.2
+MOST_TURNS = 20
+
+
+class AlreadyBegun(Exception):
+    """The request has an answer, or somebody who writes one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A logged question, whose it is, and what was said before it, oldest first; `asker` is a keyed hash."""
+
+    answer_id: UUID
+    asker: str
+    tenant: Tenant
+    history: Sequence[PastTurn]
+
+
+class AnswerLog:
+    """`history_tokens` is about how much of a conversation is remembered; `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        pseudonyms: Pseudonyms,
+        *,
+        history_tokens: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._pseudonyms = pseudonyms
+        self._history_tokens = history_tokens
+        self._clock = clock
+
+    async def begin(self, job: AnswerJob) -> Begun:
+        """Before anything can go wrong; raises `AlreadyBegun`, or `NotFound` for somebody else's session."""
+        question = job.question
+        async with self._database.tenant(job.tenant_id) as scope:
+            tenant = await tenants.get(scope.connection, job.tenant_id)
+            if tenant is None or tenant.deleted_at is not None:
+                raise errors.NotFound("there is no such tenant")
+            history = await self._history(scope, question.session_id)
+            asker = await self._asker(scope, question.session_id)
+            answer_id = await chats.begin(
+                scope,
+                answer_id=uuid4(),
+                session_id=question.session_id,
+                request_id=question.request_id,
+                question=question.text,
+                language=question.language,
+                writer=job.writer,
+                lease_seconds=LEASE_SECONDS,
+            )
+        if answer_id is None:
+            raise AlreadyBegun
+        job.answer_id = answer_id
+        return Begun(answer_id=answer_id, asker=asker, tenant=tenant, history=history)
+
+    async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
+        """Every second until cancelled; stops the job when it is to stop, or is somebody else's."""
+        while True:
+            await asyncio.sleep(KEPT_EVERY_SECONDS)
+            with contextlib.suppress(errors.Unavailable):
+                async with self._database.tenant(job.tenant_id) as scope:
+                    is_cancel_wanted = await chats.keep(
+                        scope,
+                        written.answer_id,
+                        written.outcome(AnswerStatus.RUNNING, self._clock()),
+                        writer=job.writer,
+                        lease_seconds=LEASE_SECONDS,
+                    )
+                if is_cancel_wanted is None:
+                    job.interrupt()
+                elif is_cancel_wanted:
+                    job.cancel()
+
+    async def finish(self, job: AnswerJob, outcome: AnswerOutcome) -> LoggedAnswer:
+        """Raises `AnswerInterrupted` when another server took the answer over, or it was erased."""
+        if job.answer_id is None:
+            raise RuntimeError("an answer that was never begun cannot be finished")
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS), self._database.tenant(job.tenant_id) as scope:
+                is_ours = await chats.finish(scope, job.answer_id, outcome, writer=job.writer)
+                stored = await chats.get(scope, job.answer_id) if is_ours else None
+        except TimeoutError as error:
+            raise errors.Unavailable("the answer could not be stored in time") from error
+        if stored is None:
+            log.warning("answer_lost", tenant_id=str(job.tenant_id), answer_id=str(job.answer_id))
+            raise errors.AnswerInterrupted
+        return stored
+
+    async def find(
+        self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
+    ) -> LoggedAnswer:
+        """By one of the two; raises `NotFound`."""
+        async with self._database.tenant(tenant_id) as scope:
+            if request_id:
+                answer = await chats.get_by_request(scope, request_id)
+            else:
+                answer = await chats.get(scope, answer_id) if answer_id else None
+        if answer is None:
+            raise errors.NotFound("there is no such answer")
+        return answer
+
+    async def followed(self, tenant_id: UUID, question: Question) -> LoggedAnswer:
+        """The request's answer once nobody writes it any more."""
+        while True:
+            answer = await self.find(tenant_id, request_id=question.request_id)
+            check_same(question, answer.question)
+            if answer.status != AnswerStatus.RUNNING:
+                return answer
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def cancelled(self, tenant_id: UUID, answer: LoggedAnswer) -> LoggedAnswer:
+        """The answer once its writer, on whatever server, has stopped; it looks every second."""
+        while answer.status == AnswerStatus.RUNNING:
+            async with self._database.tenant(tenant_id) as scope:
+                await chats.want_cancel(scope, answer.id)
+            await asyncio.sleep(LOOK_SECONDS)
+            answer = await self.find(tenant_id, answer_id=answer.id)
+        return answer
+
+    async def look_around(self) -> None:
+        """Housekeeping: what the dead left behind is marked for all who read the log."""
+        async with self._database.operator() as operator:
+            abandoned = await chats.mark_abandoned(operator)
+        if abandoned:
+            log.warning("answers_abandoned", answers=abandoned)
+
+    async def _asker(self, scope: TenantScope, session_id: UUID | None) -> str:
+        user_key = await chats.user_key(scope, session_id) if session_id else ""
+        return self._pseudonyms.of(scope.tenant_id, user_key, session_id)
+
+    async def _history(self, scope: TenantScope, session_id: UUID | None) -> Sequence[PastTurn]:
+        if session_id is None:
+            return ()
+        if not await chats.session_exists(scope, session_id):
+            raise errors.NotFound("there is no such session")
+        recent = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
+        return within_budget([past_turn(one) for one in recent], self._history_tokens)

@@ -1,0 +1,161 @@
+"""Conversations: opened, read, erased, and taken along into another channel."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.records import LoggedAnswer
+from retrieval_service.stores import chats, handoffs, sessions, tenants
+from retrieval_service.stores.database import Database
+
+log = structlog.get_logger("kladez.conversing")
+
+CODE_BYTES = 16
+CODE_SECONDS = 600.0
+FORGETTING_EVERY_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handoff:
+    """A code that is told to the customer and to nobody else."""
+
+    code: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A conversation that goes on elsewhere; `language` is "" when it was never said."""
+
+    session_id: UUID
+    public_key: UUID
+    language: str
+    last_turn: LoggedAnswer | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimant:
+    """Who shows a code: through which key, in which channel; `tenant_id` None may claim of every tenant."""
+
+    key_id: UUID
+    tenant_id: UUID | None
+    channel: str
+    user_key: str
+
+
+class Conversing:
+    """`clock` is monotonic, in seconds."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._guesses = Guesses(clock)
+        self._next_forgetting = 0.0
+
+    async def open_session(self, tenant_id: UUID, *, channel: str, user_key: str, language: str) -> UUID:
+        async with self._database.tenant(tenant_id) as scope:
+            return await chats.open_session(scope, channel=channel, user_key=user_key, language=language)
+
+    async def turns(
+        self, tenant_id: UUID, session_id: UUID, *, after: tuple[datetime, UUID], limit: int
+    ) -> list[LoggedAnswer]:
+        async with self._database.tenant(tenant_id) as scope:
+            if not await chats.session_exists(scope, session_id):
+                raise errors.NotFound("there is no such session")
+            return await sessions.turns(scope, session_id, after=after, limit=limit)
+
+    async def delete_session(self, tenant_id: UUID, session_id: UUID) -> int:
+        """How many turns were erased with it."""
+        async with self._database.tenant(tenant_id) as scope:
+            erased = await sessions.delete(scope, session_id)
+        if erased is None:
+            raise errors.NotFound("there is no such session")
+        log.info("session_erased", tenant_id=str(tenant_id), session_id=str(session_id), turns=erased)
+        return erased
+
+    async def create_handoff(self, tenant_id: UUID, session_id: UUID) -> Handoff:
+        code = secrets.token_urlsafe(CODE_BYTES)
+        async with self._database.tenant(tenant_id) as scope:
+            if not await chats.session_exists(scope, session_id):
+                raise errors.NotFound("there is no such session")
+            expires_at = await handoffs.insert(scope, session_id, hash_code(code), seconds=CODE_SECONDS)
+        return Handoff(code=code, expires_at=expires_at)
+
+    async def claim_handoff(self, claimant: Claimant, code: str) -> Claimed:
+        """Once for each code; raises `TooMany` for who guesses."""
+        who = (claimant.key_id, claimant.user_key)
+        self._guesses.check(who)
+        async with self._database.operator() as operator:
+            claimed = await handoffs.claim(
+                operator,
+                hash_code(code),
+                tenant_id=claimant.tenant_id,
+                channel=claimant.channel,
+                user_key=claimant.user_key,
+            )
+            tenant = await tenants.get(operator, claimed[0]) if claimed else None
+        if claimed is None or tenant is None or tenant.deleted_at is not None:
+            self._guesses.note(who)
+            raise errors.NotFound("there is no such code, or it was used, or its time is over")
+        async with self._database.tenant(tenant.id) as scope:
+            return Claimed(
+                session_id=claimed[1],
+                public_key=tenant.public_key,
+                language=await sessions.language(scope, claimed[1]),
+                last_turn=await sessions.last_turn(scope, claimed[1]),
+            )
+
+    async def look_around(self) -> None:
+        """Housekeeping, once an hour: old chats are erased where the tenant wants it, and codes nobody used."""
+        if self._clock() < self._next_forgetting:
+            return
+        self._next_forgetting = self._clock() + FORGETTING_EVERY_SECONDS
+        async with self._database.operator() as operator:
+            await handoffs.forget_expired(operator)
+            retentions = await sessions.retentions(operator)
+        for tenant_id, days in retentions:
+            async with self._database.tenant(tenant_id) as scope:
+                forgotten = await sessions.forget_old(scope, days=days)
+            log.info("chats_forgotten", tenant_id=str(tenant_id), rows=forgotten)
+
+
+class Guesses:
+    """Wrong codes by who showed them; few are mistakes, more are guesses."""
+
+    MOST = 5
+    PERIOD_SECONDS = 60.0
+    REMEMBERED = 10_000
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._wrong: OrderedDict[tuple[UUID, str], list[float]] = OrderedDict()
+
+    def check(self, who: tuple[UUID, str]) -> None:
+        """Raises `TooMany`."""
+        recent = self._recent(who)
+        if len(recent) >= self.MOST:
+            raise errors.TooMany(retry_after_seconds=recent[0] + self.PERIOD_SECONDS - self._clock())
+
+    def note(self, who: tuple[UUID, str]) -> None:
+        self._wrong[who] = [*self._recent(who), self._clock()]
+        self._wrong.move_to_end(who)
+        while len(self._wrong) > self.REMEMBERED:
+            self._wrong.popitem(last=False)
+
+    def _recent(self, who: tuple[UUID, str]) -> list[float]:
+        return [at for at in self._wrong.get(who, ()) if at > self._clock() - self.PERIOD_SECONDS]
+
+
+def hash_code(code: str) -> bytes:
+    """SHA-256; enough for 128 random bits, which no dictionary holds."""
+    return hashlib.sha256(code.encode()).digest()

@@ -1,0 +1,53 @@
+"""Turns a follow-up into a question that can be searched for: with the model, or without one by rule."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain import follow_ups, languages
+from retrieval_service.domain.conversation import PastTurn, Reworded
+from retrieval_service.providers.ports import Rewriter
+
+log = structlog.get_logger("kladez.rewording")
+
+# Whoever asks waits for it before anything is even searched for.
+PATIENCE_SECONDS = 3.0
+MOST_CHARACTERS = 500
+
+
+class Rewording:
+    """Without `rewriter`, and when it fails, a follow-up keeps what the last turn was about."""
+
+    def __init__(self, rewriter: Rewriter | None, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._rewriter = rewriter
+        self._patience_seconds = patience_seconds
+
+    async def standalone(self, question: str, history: Sequence[PastTurn]) -> Reworded:
+        """`history` has at least one turn, oldest first."""
+        language = await asyncio.to_thread(language_of, question, history[-1])
+        if self._rewriter:
+            try:
+                return await self._rewritten(self._rewriter, question, history, language)
+            except (TimeoutError, errors.ProviderUnavailable, errors.ProviderRefused) as error:
+                log.warning("question_not_rewritten", error=str(error) or "no answer in time")
+        return Reworded(text=follow_ups.with_context(question, history[-1]), language=language)
+
+    async def _rewritten(
+        self, rewriter: Rewriter, question: str, history: Sequence[PastTurn], language: str
+    ) -> Reworded:
+        """Raises `ProviderRefused` for words that cannot be a question."""
+        async with asyncio.timeout(self._patience_seconds):
+            reworded = await rewriter.rewrite(question, [turn.as_turn for turn in history], language)
+        if not 0 < len(reworded.text) <= MOST_CHARACTERS:
+            raise errors.ProviderRefused("The model wrote no question.")
+        return reworded
+
+
+def language_of(question: str, last: PastTurn) -> str:
+    """Few words hardly tell it; the question before does, when it was written in the same letters."""
+    is_alike = languages.dominant_script(question) == languages.dominant_script(last.question)
+    return languages.detect_language(f"{last.question} {question}" if is_alike else question)
