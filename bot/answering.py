@@ -25,6 +25,9 @@ from bot.streaming import StreamedMessage
 from bot.texts import Texts
 from retrieval_service.client import CallFailed, Client
 
+# The customer waits for the last words of an answer that is stopped.
+CANCEL_SECONDS = 5.0
+
 logger = structlog.get_logger()
 
 
@@ -112,13 +115,27 @@ class Answering:
             session_id=session_id or await self._new_session(),
             request_id=self.question.request_id,
         )
-        # Closing it cancels the call and stops the model.
+        # Closing it stops listening only: who asks for the same again after a restart finds the whole answer.
         async with contextlib.aclosing(self._knowledge.stream_answer(request)) as events:
             while (event := await self._next(events)) is not None:
                 self._take(event)
                 await self._message.frame(self._text)
                 if self._message.is_visible:
                     end_typing()
+            if self._interruption is Interruption.STOPPED:
+                await self._stop_model()
+
+    async def _stop_model(self) -> None:
+        """An answer that has not begun, or has ended, needs no stopping."""
+        request = answers_pb.CancelAnswerRequest(request_id=self.question.request_id)
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._knowledge.cancel_answer(request)
+        except CallFailed as error:
+            if error.code != "NOT_FOUND":
+                logger.warning("answer_not_cancelled", code=error.code, reason=error.reason)
+        except TimeoutError:
+            logger.warning("answer_not_cancelled", code="TIMEOUT")
 
     async def _next(
         self, events: AsyncIterator[answers_pb.StreamAnswerResponse]

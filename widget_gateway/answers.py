@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ import structlog
 from kladez.v1.answer_service_pb2 import (
     AnswerCompleted,
     AnswerStatus,
+    CancelAnswerRequest,
     Citation,
     CreateSessionRequest,
     FinishReason,
@@ -28,7 +29,8 @@ from widget_gateway.session import Attribution, Conversation, Event, Source
 
 CHANNEL = "widget"
 SNIPPET_CHARACTERS = 240
-RUNNING_ELSEWHERE_SECONDS = 1.0
+# The visitor waits for the end of an answer that is stopped.
+CANCEL_SECONDS = 5.0
 
 # What a visitor is told, by gRPC status; everything else is our own mistake.
 CODES = {
@@ -39,6 +41,7 @@ CODES = {
     "ABORTED": "unavailable",
     "INVALID_ARGUMENT": "invalid",
 }
+CANCELLED = "ANSWER_CANCELLED"
 CUT_OFF = (AnswerStatus.ANSWER_STATUS_INTERRUPTED, AnswerStatus.ANSWER_STATUS_CANCELLED)
 FINISH_REASONS = {
     FinishReason.FINISH_REASON_LENGTH: "length",
@@ -170,7 +173,8 @@ class AnswerJob:
         request = StreamAnswerRequest(
             question=self.ask.question, session_id=session_id, request_id=self.request_id
         )
-        async with aclosing(patient_stream(self.client, request, self.timeout_seconds)) as responses:
+        stream = self.client.stream_answer(request, timeout_seconds=self.timeout_seconds)
+        async with aclosing(stream) as responses:
             async for response in responses:
                 await self.tell(apply(self.conversation, self.ask.ask_id, response))
         await self._fail("unavailable")  # does nothing to an answer that was completed
@@ -179,21 +183,16 @@ class AnswerJob:
         await self.tell(self.conversation.fail(self.ask.ask_id, code, retry_after))
 
 
-async def patient_stream(
-    client: Client, request: StreamAnswerRequest, timeout_seconds: float
-) -> AsyncGenerator[StreamAnswerResponse, None]:
-    """The answer's events; while another call writes the same answer, waits and asks again."""
-    while True:
-        try:
-            async with aclosing(client.stream_answer(request, timeout_seconds=timeout_seconds)) as responses:
-                async for response in responses:
-                    yield response
-        except CallFailed as failure:
-            if (failure.code, failure.reason) != ("ABORTED", "ANSWER_RUNNING"):
-                raise
-            await asyncio.sleep(failure.retry_after_seconds or RUNNING_ELSEWHERE_SECONDS)
-        else:
-            return
+async def cancel_at_service(client: Client, request_id: str) -> None:
+    """Stops the model; an answer that has not begun, or has ended, needs no stopping."""
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await client.cancel_answer(CancelAnswerRequest(request_id=request_id))
+    except CallFailed as failure:
+        if failure.code != "NOT_FOUND":
+            log_failure("answer_not_cancelled", failure)
+    except TimeoutError:
+        _log.warning("answer_not_cancelled", request_id=request_id)
 
 
 def apply(conversation: Conversation, ask_id: str, response: StreamAnswerResponse) -> Event | None:
@@ -239,4 +238,6 @@ def attribution_of(citation: Citation) -> Attribution:
 
 
 def log_failure(event: str, failure: CallFailed) -> None:
+    if failure.reason == CANCELLED:
+        return  # by the visitor, who knows
     _log.warning(event, code=failure.code, reason=failure.reason, service_request_id=failure.request_id)

@@ -13,7 +13,13 @@ from aiojobs import Job, Scheduler
 from retrieval_service.client import Client
 from widget_gateway import frames
 from widget_gateway.access import Shop, Signer
-from widget_gateway.answers import AnswerJob, FeedbackJob, ServiceSession, request_id
+from widget_gateway.answers import (
+    AnswerJob,
+    FeedbackJob,
+    ServiceSession,
+    cancel_at_service,
+    request_id,
+)
 from widget_gateway.frames import Ask, Feedback, ServerFrame
 from widget_gateway.session import Conversation
 
@@ -142,6 +148,7 @@ class Room:
     async def _stop(self, ask_id: str) -> None:
         job = self._jobs.pop(ask_id, None)
         if job:
+            await cancel_at_service(self._client, request_id(self.tenant_id, self.session_id, ask_id))
             with suppress(TimeoutError):  # aiojobs goes on cancelling it; the reader need not wait
                 await job.close()
 

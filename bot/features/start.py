@@ -1,11 +1,11 @@
-"""`/start <public key>`: binds the chat to a shop and offers first questions."""
+"""`/start <public key>` binds the chat to a shop; `/start h_<code>` goes on with a conversation begun elsewhere."""
 
 from __future__ import annotations
 
 from telegram import Message, Update
 from telegram.ext import CommandHandler, filters
 
-from bot import buttons
+from bot import buttons, handoffs
 from bot.apologies import apology
 from bot.context import BotApplication, Context, texts_for
 from bot.shops import UnknownShop, find_shop
@@ -24,7 +24,10 @@ async def start(update: Update, context: Context) -> None:
         return
     chat = await context.services.store.chat(message.chat_id)
     texts = texts_for(update, chat)
-    if key := named_key(context, chat):
+    named = "".join(context.args or ())
+    if named.startswith(handoffs.PREFIX):
+        await handoffs.take_over(message, context, chat, texts, named.removeprefix(handoffs.PREFIX))
+    elif key := named_key(context, chat):
         await open_shop(message, context, texts, key)
     else:
         await message.reply_text(texts.no_shop)

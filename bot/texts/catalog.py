@@ -16,6 +16,9 @@ class Texts:
     """{shop}"""
     no_shop: str
     unknown_shop: str
+    handed_over: str
+    """{shop}"""
+    handoff_ended: str
     help: str
     command_start: str
     command_help: str

@@ -11,6 +11,11 @@ TEXTS = Texts(
         "you, or send /start followed by the shop's key."
     ),
     unknown_shop="I know no shop with this key. Please check the link, or ask the shop for a new one.",
+    handed_over="We go on here with your conversation with {shop}. This is where it stood:",
+    handoff_ended=(
+        "This link has been used already, or its ten minutes are over. Please take a new one from the chat "
+        "on the site."
+    ),
     help=(
         "Write your question in your own words, in any language: I look for the answer in the shop's "
         "documents and name the sources.\n\n"

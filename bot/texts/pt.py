@@ -11,6 +11,8 @@ TEXTS = Texts(
         "/start seguido da chave da loja."
     ),
     unknown_shop="Não conheço nenhuma loja com esta chave. Confira o link ou peça um novo à loja.",
+    handed_over="Continuamos aqui a sua conversa com {shop}. Foi aqui que paramos:",
+    handoff_ended="Este link já foi usado ou os seus dez minutos acabaram. Pegue um novo no chat do site.",
     help=(
         "Escreva a pergunta com as suas palavras, em qualquer idioma: procuro a resposta nos documentos "
         "da loja e indico as fontes.\n\n"
