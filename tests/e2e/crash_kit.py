@@ -114,7 +114,9 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(folder: Path, *, separate_worker: bool) -> AsyncIterator[Installation]:
+async def installation(
+    folder: Path, *, separate_worker: bool, answerer: str = "extractive"
+) -> AsyncIterator[Installation]:
     async with running_openai() as fake, AsyncExitStack() as stack:
         postgres = Postgres(folder / "data")
         await postgres.start()
@@ -123,8 +125,9 @@ async def installation(folder: Path, *, separate_worker: bool) -> AsyncIterator[
         key = await mint_key(postgres.dsn, scopes=SCOPES, display_name="crashes")
         port = any_free("127.0.0.1")
         own_workers = 0 if separate_worker else 1
-        service = Process(command("serve", folder, environment(postgres.dsn, fake, port, own_workers)))
-        worker = Process(command("work", folder, environment(postgres.dsn, fake, port, own_workers)))
+        variables = environment(postgres.dsn, fake, port, own_workers, answerer)
+        service = Process(command("serve", folder, variables))
+        worker = Process(command("work", folder, variables))
         for process in (service, worker) if separate_worker else (service,):
             await process.start()
             stack.push_async_callback(process.stop)
@@ -158,14 +161,17 @@ def command(verb: str, folder: Path, variables: dict[str, str]) -> Command:
     )
 
 
-def environment(dsn: str, fake: FakeOpenAI, port: int, workers: int) -> dict[str, str]:
+def environment(
+    dsn: str, fake: FakeOpenAI, port: int, workers: int, answerer: str = "extractive"
+) -> dict[str, str]:
     return {
         "DATABASE_URL": dsn,
         "KLADEZ_PORT": str(port),
         "KLADEZ_WORKERS": str(workers),
         "KLADEZ_EMBEDDER": "openai",
         "KLADEZ_EMBEDDING_DIMENSIONS": str(DIMENSIONS),
-        "KLADEZ_ANSWERER": "extractive",
+        "KLADEZ_ANSWERER": answerer,
+        "KLADEZ_SHUTDOWN_SECONDS": "3",
         "OPENAI_API_KEY": "test",
         "OPENAI_BASE_URL": fake.base_url,
         "KLADEZ_JOB_BATCH": str(BATCH),

@@ -7,13 +7,14 @@
             ...
         assert service.journal.questions == ["How much is the kettle?"]
 
-It checks the key and the tenant, keeps answers by their request id and replays them, refuses a second call
-for an answer that is being written, and forgets an answer whose caller hung up, as the contract says.
+It checks the key and the tenant, keeps answers by their request id and replays them; an answer whose caller
+hung up goes on until CancelAnswer stops it, and a repeat joins it, as the contract says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -75,8 +76,15 @@ class ScriptedAnswer:
     # The answer ends in this error after so many deltas.
     failure: ScriptedFailure | None = None
     fail_after: int = 0
-    # So many calls are told first that the answer is being written elsewhere.
-    running_elsewhere: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handoff:
+    """What stands behind a code."""
+
+    tenant_id: str
+    session_id: str
+    language: str = ""
 
 
 @dataclass(kw_only=True)
@@ -111,10 +119,11 @@ class FakeRetrieval:
         self.shops: dict[str, tenants_pb.ResolvePublicKeyResponse] = {}
         self.sessions: set[str] = set()
         self.answers: dict[str, answers_pb.Answer] = {}
+        # By codes that nobody has claimed.
+        self.handoffs: dict[str, Handoff] = {}
         self.snapshots: dict[str, search_pb.Snapshot] = {}
         self.resolve_failure: ScriptedFailure | None = None
         self._script: dict[str, ScriptedAnswer] = {}
-        self._refused_as_running: dict[str, int] = {}
         self._released = asyncio.Event()
         self._holding = asyncio.Event()
 
@@ -172,12 +181,6 @@ class FakeRetrieval:
         """Makes `hold_after` hold again after a release."""
         self._released.clear()
         self._holding.clear()
-
-    def refuses_as_running(self, request_id: str, times: int) -> bool:
-        """True for the first `times` calls of a request."""
-        told = self._refused_as_running.get(request_id, 0)
-        self._refused_as_running[request_id] = told + 1
-        return told < times
 
 
 @asynccontextmanager
@@ -274,15 +277,18 @@ class Answers(answers_grpc.AnswerServiceServicer):
         await check_tenant(self._service, context)
         self._service.journal.answer_calls.append(request)
         await check_request(self._service, request, context)
+        async for event in self._events(request, self._begun(request), context):
+            yield event
+
+    def _begun(self, request: Request) -> ScriptedAnswer:
+        """What the call is to hear; one that joins a running answer hears it from the beginning."""
         stored = self._service.answers.get(request.request_id)
-        if stored is None:
+        if stored and stored.status == answers_pb.AnswerStatus.ANSWER_STATUS_COMPLETED:
+            return replayed(stored)
+        if stored is None or stored.status == answers_pb.AnswerStatus.ANSWER_STATUS_CANCELLED:
             self._service.answers[request.request_id] = running(request)
             self._service.journal.written.append(request.question)
-            script = self._service.scripted(request.question)
-        else:
-            script = replayed(stored)
-        async for event in self._events(request, script, context):
-            yield event
+        return self._service.scripted(request.question)
 
     async def _events(
         self,
@@ -291,15 +297,12 @@ class Answers(answers_grpc.AnswerServiceServicer):
         context: Context,
     ) -> AsyncIterator[answers_pb.StreamAnswerResponse]:
         sequence = 0
-        try:
-            async for event in self._scripted(request, script, context):
-                event.sequence = sequence
-                sequence += 1
-                if event.WhichOneof("event") == "completed":
-                    self._service.answers[request.request_id] = event.completed.answer
-                yield event
-        finally:
-            self._forget_unfinished(request)
+        async for event in self._scripted(request, script, context):
+            event.sequence = sequence
+            sequence += 1
+            if event.WhichOneof("event") == "completed":
+                self._service.answers[request.request_id] = event.completed.answer
+            yield event
 
     async def _scripted(
         self,
@@ -329,11 +332,45 @@ class Answers(answers_grpc.AnswerServiceServicer):
         if script.pause_seconds:
             await asyncio.sleep(script.pause_seconds)
 
-    def _forget_unfinished(self, request: Request) -> None:
+    async def CancelAnswer(  # noqa: N802 - the contract's name
+        self, request: answers_pb.CancelAnswerRequest, context: Context
+    ) -> answers_pb.CancelAnswerResponse:
+        await check_tenant(self._service, context)
         answer = self._service.answers.get(request.request_id)
-        if answer is not None and answer.status == answers_pb.AnswerStatus.ANSWER_STATUS_RUNNING:
-            del self._service.answers[request.request_id]
-            self._service.journal.cancelled.append(request.question)
+        if answer is None:
+            await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        elif answer.status == answers_pb.AnswerStatus.ANSWER_STATUS_RUNNING:
+            answer.status = answers_pb.AnswerStatus.ANSWER_STATUS_CANCELLED
+            self._service.journal.cancelled.append(answer.question)
+        return answers_pb.CancelAnswerResponse(answer=answer)
+
+    async def CreateHandoff(  # noqa: N802 - the contract's name
+        self, request: answers_pb.CreateHandoffRequest, context: Context
+    ) -> answers_pb.CreateHandoffResponse:
+        await check_tenant(self._service, context)
+        if request.session_id not in self._service.sessions:
+            await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        code = secrets.token_urlsafe(16)
+        self._service.handoffs[code] = Handoff(
+            tenant_id=metadata(context)["x-tenant-id"], session_id=request.session_id
+        )
+        return answers_pb.CreateHandoffResponse(code=code)
+
+    async def ClaimHandoff(  # noqa: N802 - the contract's name
+        self, request: answers_pb.ClaimHandoffRequest, context: Context
+    ) -> answers_pb.ClaimHandoffResponse:
+        await check_key(self._service, context)
+        handoff = self._service.handoffs.pop(request.code, None)
+        if handoff is None:
+            return await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        turns = [one for one in self._service.answers.values() if one.session_id == handoff.session_id]
+        keys = {shop.tenant_id: key for key, shop in self._service.shops.items()}
+        return answers_pb.ClaimHandoffResponse(
+            session_id=handoff.session_id,
+            language=handoff.language,
+            last_turn=turns[-1] if turns else None,
+            public_key=keys[handoff.tenant_id],
+        )
 
 
 def running(request: Request) -> answers_pb.Answer:
@@ -372,13 +409,6 @@ def completed(answer: answers_pb.Answer, script: ScriptedAnswer) -> answers_pb.A
 async def check_request(service: FakeRetrieval, request: Request, context: Context) -> None:
     if request.session_id and request.session_id not in service.sessions:
         await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
-    stored = service.answers.get(request.request_id)
-    is_running = stored is not None and stored.status == answers_pb.AnswerStatus.ANSWER_STATUS_RUNNING
-    times = service.scripted(request.question).running_elsewhere
-    if is_running or service.refuses_as_running(request.request_id, times):
-        await abort(
-            context, ScriptedFailure(code="ABORTED", reason="ANSWER_RUNNING", retry_after_seconds=0.2)
-        )
 
 
 async def check_key(service: FakeRetrieval, context: Context) -> None:

@@ -30,6 +30,7 @@ MARK = "Zanzibar"
 TEXT = f"{MARK} cloves are dried in the sun for five days."
 QUESTION = f"How are {MARK} cloves dried?"
 WORKER = "a worker of nobody"
+WRITER = uuid.UUID(int=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Owned:
     index_job_id: uuid.UUID
     gap_id: uuid.UUID
     api_key_id: str
+    handoff_code: str
     snapshot_id: uuid.UUID
     snapshot_token: str
 
@@ -66,11 +68,12 @@ async def new_owned(running: Running) -> Owned:
     await run_import(shop, import_id)
     await wait_until_indexed(shop)
     session = await shop.client.create_session(
-        answers_pb.CreateSessionRequest(channel="api", user_key="anna")
+        answers_pb.CreateSessionRequest(channel="api", user_key="anna", language="en")
     )
     asked = answers_pb.StreamAnswerRequest(
         question=QUESTION, session_id=session.session_id, request_id=str(request_id)
     )
+    handoff = await shop.client.create_handoff(answers_pb.CreateHandoffRequest(session_id=session.session_id))
     answer = [event async for event in shop.client.stream_answer(asked)][-1].completed.answer
     assert answer.references, "the tenant's own answer must have something to leak"
     await running.client.for_tenant(shop.tenant_id).upsert_source(declared_source())
@@ -81,6 +84,7 @@ async def new_owned(running: Running) -> Owned:
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
     await shop.client.record_evaluation(recorded_run())
     await hold_remotely(running, shop, uuid.UUID(stored.document_id))
+    await name_writer(running, answer.answer_id)
     return Owned(
         shop=shop,
         document_id=uuid.UUID(stored.document_id),
@@ -93,6 +97,7 @@ async def new_owned(running: Running) -> Owned:
         gap_id=await collect(running, shop, answer.answer_id, session.session_id),
         index_job_id=await waiting_index_job(running, shop, uuid.UUID(stored.document_id)),
         api_key_id=keys.api_keys[0].api_key_id,
+        handoff_code=handoff.code,
         snapshot_id=uuid.UUID(kept.snapshot.snapshot_id),
         snapshot_token=kept.token,
     )
@@ -221,6 +226,13 @@ async def hold_remotely(running: Running, shop: Shop, document_id: uuid.UUID) ->
             "question": QUESTION,
         }
         await connection.execute(REMOTE_FILE, parameters)
+
+
+async def name_writer(running: Running, answer_id: str) -> None:
+    """So that a trial may name the right one."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        statement = "UPDATE chat_logs SET writer = %(writer)s WHERE id = %(answer_id)s"
+        await connection.execute(statement, {"writer": WRITER, "answer_id": answer_id})
 
 
 def remote_file_id(document_id: uuid.UUID) -> str:

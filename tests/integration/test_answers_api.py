@@ -169,7 +169,7 @@ async def test_answer_left_by_a_dead_process_is_interrupted(quoting: Running, qu
     async with await psycopg.AsyncConnection.connect(quoting.dsn, autocommit=True) as connection:
         await connection.execute(
             "UPDATE chat_logs SET status = 'running', finish_reason = '',"
-            " created_at = now() - interval '6 minutes' WHERE id = %(id)s",
+            " lease_until = now() - interval '1 second' WHERE id = %(id)s",
             {"id": answer_id},
         )
     assert (await stored(quoted, answer_id)).status == pb.ANSWER_STATUS_INTERRUPTED

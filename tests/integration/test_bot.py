@@ -22,7 +22,9 @@ from bot.config import Settings
 from tests.fakes.bot_api import USERNAME, FakeBotApi, SentMessage, running_bot_api
 from tests.fakes.retrieval_server import (
     CHANNEL_KEY,
+    KETTLE,
     FakeRetrieval,
+    Handoff,
     ScriptedAnswer,
     ScriptedFailure,
     Tenants,
@@ -156,6 +158,60 @@ class TestStart:
 
     async def test_the_menu_of_commands_is_published_in_every_language(self, telegram: FakeBotApi) -> None:
         assert set(telegram.commands) == {"", "en", "ru", "pt"}
+
+
+@pytest.mark.usefixtures("bot")
+class TestHandoff:
+    async def test_conversation_of_the_site_goes_on_in_the_chat(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        code, session_id = begun_elsewhere(service)
+        telegram.user_sends(ANN, f"/start h_{code}")
+        await message_with(telegram, "with Tea & Co")
+        await message_with(telegram, "How much is the kettle?")
+        answer = await message_with(telegram, "It costs 990")
+        assert "Blue kettle" in answer.text
+        telegram.user_sends(ANN, "and in red?")
+        await message_with(telegram, "990 roubles")
+        assert [call.session_id for call in service.journal.answer_calls] == [session_id]
+        assert not service.journal.sessions
+
+    @pytest.mark.parametrize(
+        ("language", "words"), [("ru", "разговор с магазином «Tea & Co»"), ("pt", "conversa com Tea & Co")]
+    )
+    async def test_chat_speaks_the_language_of_the_conversation(
+        self, telegram: FakeBotApi, service: FakeRetrieval, language: str, words: str
+    ) -> None:
+        code, _ = begun_elsewhere(service, language)
+        telegram.user_sends(ANN, f"/start h_{code}")
+        await message_with(telegram, words)
+
+    async def test_code_that_is_used_or_unknown_says_what_to_do(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        code, _ = begun_elsewhere(service)
+        telegram.user_sends(ANN, f"/start h_{code}")
+        await message_with(telegram, "It costs 990")
+        telegram.user_sends(BOB, f"/start h_{code}")
+        await message_with(telegram, "ten minutes are over", BOB)
+        assert all("990" not in message.text for message in telegram.messages(BOB))
+
+
+def begun_elsewhere(service: FakeRetrieval, language: str = "") -> tuple[str, str]:
+    """The code and the session of a conversation with one turn."""
+    session_id, code = str(uuid.uuid4()), uuid.uuid4().hex
+    service.sessions.add(session_id)
+    service.answers[session_id] = answers_pb.Answer(
+        session_id=session_id,
+        question="How much is the kettle?",
+        text="It costs 990 [1].",
+        references=[KETTLE],
+        status=answers_pb.AnswerStatus.ANSWER_STATUS_COMPLETED,
+    )
+    service.handoffs[code] = Handoff(
+        tenant_id=service.shops[SHOP_KEY].tenant_id, session_id=session_id, language=language
+    )
+    return code, session_id
 
 
 @pytest.mark.usefixtures("bot")

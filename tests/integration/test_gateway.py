@@ -142,18 +142,6 @@ async def test_purged_service_session_is_replaced_unnoticed(
     assert len(service.journal.sessions) == 2
 
 
-async def test_answer_written_elsewhere_is_waited_for(
-    service: FakeRetrieval, gateway: RunningGateway
-) -> None:
-    service.script("elsewhere", ScriptedAnswer(running_elsewhere=2))
-    widget = await opened_widget(gateway)
-    await widget.ask("elsewhere")
-    events = await widget.until("done", "error")
-    assert events[-1]["t"] == "done"
-    assert service.journal.questions == ["elsewhere"] * 3
-    assert len(service.journal.request_ids) == 1
-
-
 @pytest.mark.parametrize(
     ("failure", "code", "retry_after"),
     [

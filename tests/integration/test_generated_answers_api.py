@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import pytest
 import pytest_asyncio
@@ -19,7 +17,6 @@ from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Outcome, Script,
 from tests.integration.answers_kit import (
     CONTACT,
     QUESTION,
-    WAIT_SECONDS,
     Heard,
     ask,
     assert_well_formed,
@@ -153,33 +150,6 @@ async def test_request_id_of_another_question_is_refused(written: Shop, model: F
     with refused("INVALID_ARGUMENT", field="request_id"):
         await ask(written, "What does shipping cost?", request_id=request_id)
     assert len(model.journal.to(MODEL)) == 1
-
-
-async def test_request_that_is_being_answered_is_not_answered_twice(written: Shop, model: FakeOpenAI) -> None:
-    model.script = Script(text="Thirty days. [1]", interruption=Interruption.HANG)
-    request = pb.StreamAnswerRequest(question=QUESTION, request_id=str(uuid.uuid4()))
-    async with aclosing(written.client.stream_answer(request)) as events:
-        assert (await anext(events)).HasField("started")
-        failure = await failure_of(ask(written, request_id=request.request_id))
-        assert (failure.code, failure.reason) == ("ABORTED", "ANSWER_RUNNING")
-        assert failure.retry_after_seconds
-
-
-async def test_cancelling_stops_the_model_and_the_log_says_so(written: Shop, model: FakeOpenAI) -> None:
-    model.script = Script(text="word " * 1_000, delta_delay_seconds=0.01)
-    request = pb.StreamAnswerRequest(question=QUESTION)
-    async with aclosing(written.client.stream_answer(request)) as events:
-        answer_id = (await anext(events)).started.answer_id
-        assert (await anext(events)).HasField("delta")
-    exchange = await model.journal.arrived(MODEL)
-    async with asyncio.timeout(WAIT_SECONDS):
-        await exchange.ended.wait()
-    assert exchange.is_disconnected
-    assert exchange.deltas_sent < 500
-    answer = await ended_answer(written, answer_id)
-    assert answer.status == pb.ANSWER_STATUS_CANCELLED
-    assert answer.text.startswith("word")
-    assert answer.finish_reason == pb.FINISH_REASON_UNSPECIFIED
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,26 @@ RPCS: dict[str, Attempt] = {
         lambda own: answers_pb.GetAnswerRequest(answer_id=str(own.answer_id)),
         "NOT_FOUND",
     ),
+    "AnswerService/CancelAnswer": (
+        lambda own: answers_pb.CancelAnswerRequest(request_id=str(own.request_id)),
+        "NOT_FOUND",
+    ),
+    "AnswerService/ListSessionTurns": (
+        lambda own: answers_pb.ListSessionTurnsRequest(session_id=str(own.session_id)),
+        "NOT_FOUND",
+    ),
+    "AnswerService/DeleteSession": (
+        lambda own: answers_pb.DeleteSessionRequest(session_id=str(own.session_id)),
+        "NOT_FOUND",
+    ),
+    "AnswerService/CreateHandoff": (
+        lambda own: answers_pb.CreateHandoffRequest(session_id=str(own.session_id)),
+        "NOT_FOUND",
+    ),
+    "AnswerService/ClaimHandoff": (
+        lambda own: answers_pb.ClaimHandoffRequest(code=own.handoff_code, channel="api"),
+        "NOT_FOUND",
+    ),
     "AnswerService/CreateSession": (lambda _: answers_pb.CreateSessionRequest(channel="api"), ANSWERED),
     "SyncService/GetSyncStatus": (lambda _: sync_pb.GetSyncStatusRequest(), ANSWERED),
     "SyncService/SyncNow": (

@@ -137,7 +137,6 @@ CLOSED_TO_OPERATOR = (
     "chunks",
     "chunk_terms",
     "chunk_vectors_1",
-    "chat_logs",
     "chat_sessions",
     "import_items",
     "imports",
@@ -152,6 +151,22 @@ async def test_operators_role_reads_no_document_and_no_chat(
     await connection.execute("SET LOCAL ROLE kladez_operator")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await connection.execute(sql.SQL("SELECT 1 FROM {table}").format(table=sql.Identifier(table)))
+
+
+async def test_operators_role_learns_where_answers_stand_and_nothing_they_say(
+    connection: psycopg.AsyncConnection, owned: Owned
+) -> None:
+    await connection.execute("SET LOCAL ROLE kladez_operator")
+    cursor = await connection.execute("SELECT tenant_id::text, id, status FROM chat_logs")
+    assert (owned.shop.tenant_id, owned.answer_id, "completed") in await cursor.fetchall()
+    finished = await connection.execute(
+        "UPDATE chat_logs SET status = 'interrupted' WHERE status = 'completed'"
+    )
+    assert finished.rowcount == 0
+    for column in ("question", "answer", "context", "session_id", "standalone_question"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with connection.transaction():
+                await connection.execute(sql.SQL("SELECT {} FROM chat_logs").format(sql.Identifier(column)))
 
 
 async def test_operators_role_learns_whose_sources_there_are_and_nothing_they_say(

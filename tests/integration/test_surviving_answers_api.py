@@ -1,0 +1,326 @@
+"""Answers that outlive whoever asked, the server that writes them and the model that breaks off."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+import pytest_asyncio
+from kladez.v1 import answer_service_pb2 as pb
+
+from retrieval_service import wiring
+from retrieval_service.client import Client
+from retrieval_service.postgres.embedded import Embedded
+from tests.conftest import temporary_database
+from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Script, running_openai
+from tests.integration.answers_kit import (
+    QUESTION,
+    WAIT_SECONDS,
+    Heard,
+    ask,
+    assert_well_formed,
+    ended_answer,
+    lamp_shop,
+    new_session,
+    stored,
+)
+from tests.integration.service_kit import (
+    Running,
+    Shop,
+    bearer,
+    channel_to,
+    failure_of,
+    in_one_task,
+    refused,
+    running_service,
+    serving,
+    settings_for_tests,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MODEL = "/responses"
+SLOW = Script(text="word " * 200, delta_delay_seconds=0.01)
+ENDLESS = Script(text="word " * 20_000, delta_delay_seconds=0.01)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncIterator[FakeOpenAI]:
+    async with in_one_task(running_openai()) as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dsn(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[str]:
+    with temporary_database(postgres_server, template=migrated_template) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def first(dsn: str, model: FakeOpenAI) -> AsyncIterator[Running]:
+    changes = {"answerer": "responses", "openai_base_url": model.base_url}
+    async with in_one_task(running_service(dsn, **changes)) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def second_port(first: Running, model: FakeOpenAI) -> AsyncIterator[int]:
+    """Another server of the same database, without a worker."""
+    settings = settings_for_tests(answerer="responses", openai_base_url=model.base_url, workers=0)
+    async with (
+        in_one_task(wiring.open_service(settings, first.dsn)) as service,
+        in_one_task(serving(service)) as port,
+    ):
+        yield port
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(first: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
+    made = await lamp_shop(first)
+    model.journal.exchanges.clear()
+    yield made
+    model.script = Script()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def elsewhere(shop: Shop, second_port: int) -> AsyncIterator[Shop]:
+    """The same shop at the other server."""
+    async with channel_to(second_port) as channel:
+        yield Shop(tenant=shop.tenant, client=Client(channel, bearer(shop.key)), key=shop.key)
+
+
+async def asked_and_left(shop: Shop, request_id: str = "") -> str:
+    """The id of an answer whose asker hung up in the middle of it."""
+    request = pb.StreamAnswerRequest(question=QUESTION, request_id=request_id or str(uuid.uuid4()))
+    async with aclosing(shop.client.stream_answer(request)) as events:
+        answer_id = (await anext(events)).started.answer_id
+        assert (await anext(events)).HasField("delta")
+    return answer_id
+
+
+async def text_so_far(shop: Shop, answer_id: str) -> str:
+    """Once something is stored of an answer that is being written."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            answer = await stored(shop, answer_id)
+            if answer.text:
+                break
+            await asyncio.sleep(0.05)
+    assert answer.status == pb.ANSWER_STATUS_RUNNING
+    return answer.text
+
+
+async def test_answer_nobody_listens_to_is_finished_and_stored(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = SLOW
+    answer = await ended_answer(shop, await asked_and_left(shop))
+    assert answer.status == pb.ANSWER_STATUS_COMPLETED
+    assert answer.text.split() == ["word"] * 200
+    assert answer.references
+    assert not (await model.journal.arrived(MODEL)).is_disconnected
+
+
+async def test_running_answer_tells_its_text_so_far(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = ENDLESS
+    answer_id = await asked_and_left(shop)
+    text = await text_so_far(shop, answer_id)
+    assert text.startswith("word word")
+    answer = await stored(shop, answer_id)
+    assert answer.references
+    assert answer.language == "en"
+    await shop.client.cancel_answer(pb.CancelAnswerRequest(answer_id=answer_id))
+
+
+async def test_repeat_joins_the_running_answer_from_its_beginning(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = SLOW
+    request_id = str(uuid.uuid4())
+    answer_id = await asked_and_left(shop, request_id)
+    joined = await asyncio.gather(*(ask(shop, request_id=request_id) for _ in range(3)))
+    for heard in joined:
+        assert_well_formed(heard)
+        assert heard.started.answer_id == answer_id
+        assert heard.text.split() == ["word"] * 200
+    assert len(model.journal.to(MODEL)) == 1
+
+
+async def test_running_request_of_another_question_is_refused(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = SLOW
+    request_id = str(uuid.uuid4())
+    await asked_and_left(shop, request_id)
+    with refused("INVALID_ARGUMENT", field="request_id"):
+        await ask(shop, "What does shipping cost?", request_id=request_id)
+
+
+async def test_repeat_at_another_server_waits_for_the_answer_and_calls_no_model(
+    shop: Shop, elsewhere: Shop, model: FakeOpenAI
+) -> None:
+    model.script = SLOW
+    request_id = str(uuid.uuid4())
+    answer_id = await asked_and_left(shop, request_id)
+    heard = await ask(elsewhere, request_id=request_id)
+    assert_well_formed(heard)
+    assert heard.completed.answer.answer_id == answer_id
+    assert heard.completed.answer.text.split() == ["word"] * 200
+    assert len(model.journal.to(MODEL)) == 1
+
+
+async def test_same_request_at_two_servers_at_once_is_answered_once(
+    shop: Shop, elsewhere: Shop, model: FakeOpenAI
+) -> None:
+    request_id = str(uuid.uuid4())
+    one, other = await asyncio.gather(ask(shop, request_id=request_id), ask(elsewhere, request_id=request_id))
+    assert one.completed == other.completed
+    assert len(model.journal.to(MODEL)) == 1
+
+
+@pytest.mark.parametrize("by", ["answer_id", "request_id"])
+@pytest.mark.parametrize("server", ["here", "elsewhere"])
+async def test_cancelling_stops_the_model_wherever_it_is_asked_for(
+    shop: Shop, elsewhere: Shop, model: FakeOpenAI, by: str, server: str
+) -> None:
+    model.script = ENDLESS
+    request_id = str(uuid.uuid4())
+    answer_id = await asked_and_left(shop, request_id)
+    request = pb.CancelAnswerRequest(**{by: {"answer_id": answer_id, "request_id": request_id}[by]})
+    asker = shop if server == "here" else elsewhere
+    cancelled = (await asker.client.cancel_answer(request)).answer
+    assert cancelled.status == pb.ANSWER_STATUS_CANCELLED
+    assert cancelled.text.startswith("word")
+    assert cancelled.finish_reason == pb.FINISH_REASON_UNSPECIFIED
+    exchange = await model.journal.arrived(MODEL)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await exchange.ended.wait()
+    assert exchange.is_disconnected
+    assert await stored(shop, answer_id) == cancelled
+
+
+async def test_listener_of_a_cancelled_answer_is_told(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = ENDLESS
+    request_id = str(uuid.uuid4())
+    await asked_and_left(shop, request_id)
+    listening = asyncio.create_task(failure_of(ask(shop, request_id=request_id)))
+    await asyncio.sleep(0)
+    await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))
+    failure = await listening
+    assert (failure.code, failure.reason) == ("ABORTED", "ANSWER_CANCELLED")
+
+
+async def test_cancelling_what_has_ended_changes_nothing(shop: Shop) -> None:
+    answer = (await ask(shop)).completed.answer
+    request = pb.CancelAnswerRequest(answer_id=answer.answer_id)
+    assert (await shop.client.cancel_answer(request)).answer == answer
+
+
+async def test_cancelling_names_exactly_one_answer_that_there_is(shop: Shop) -> None:
+    nobody = str(uuid.uuid4())
+    for wrong in (pb.CancelAnswerRequest(), pb.CancelAnswerRequest(answer_id=nobody, request_id=nobody)):
+        with refused("INVALID_ARGUMENT", field="answer_id"):
+            await shop.client.cancel_answer(wrong)
+    for unknown in (pb.CancelAnswerRequest(answer_id=nobody), pb.CancelAnswerRequest(request_id=nobody)):
+        with refused("NOT_FOUND"):
+            await shop.client.cancel_answer(unknown)
+
+
+async def test_cancelled_answer_is_begun_anew_when_it_is_asked_for_again(
+    shop: Shop, model: FakeOpenAI
+) -> None:
+    model.script = ENDLESS
+    request_id = str(uuid.uuid4())
+    answer_id = await asked_and_left(shop, request_id)
+    await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))
+    model.script = Script()
+    heard = await ask(shop, request_id=request_id)
+    assert_well_formed(heard)
+    assert heard.completed.answer.answer_id == answer_id
+
+
+async def test_caller_whose_deadline_passes_finds_the_answer_later(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = SLOW
+    request = pb.StreamAnswerRequest(question=QUESTION, request_id=str(uuid.uuid4()))
+    events: list[pb.StreamAnswerResponse] = []
+    with refused("DEADLINE_EXCEEDED"):
+        async for event in shop.client.stream_answer(request, timeout_seconds=0.5):
+            events += [event]
+    answer = await ended_answer(shop, Heard(events=events).started.answer_id)
+    assert answer.status == pb.ANSWER_STATUS_COMPLETED
+
+
+BROKEN_OFF = [Interruption.DISCONNECT, Interruption.ERROR_EVENT]
+
+
+@pytest.mark.parametrize(
+    ("script", "fault"),
+    [
+        *(
+            (Script(text="Thirty days or more.", interruption=one, interrupted_after=2), None)
+            for one in BROKEN_OFF
+        ),
+        *((Script(), Fault(path=MODEL, times=3, status=status)) for status in (429, 500)),
+    ],
+)
+async def test_model_that_fails_leaves_an_interrupted_answer_and_an_honest_error(
+    shop: Shop, model: FakeOpenAI, script: Script, fault: Fault | None
+) -> None:
+    model.script = script
+    if fault:
+        model.fail(fault)
+    request_id = str(uuid.uuid4())
+    failure = await failure_of(ask(shop, request_id=request_id))
+    model.faults.clear()
+    assert failure.code == "UNAVAILABLE"
+    left = (await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))).answer
+    assert left.status == pb.ANSWER_STATUS_INTERRUPTED
+    assert left.text == ("Thirty days" if fault is None else "")
+
+
+async def test_servers_own_deadline_interrupts_and_keeps_what_was_written(
+    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
+) -> None:
+    changes = {"answerer": "responses", "openai_base_url": model.base_url, "answer_seconds": 2.5}
+    with temporary_database(postgres_server, template=migrated_template) as dsn:
+        async with running_service(dsn, **changes) as hasty:
+            shop = await lamp_shop(hasty)
+            model.script = ENDLESS
+            failure = await failure_of(ask(shop, request_id=(request_id := str(uuid.uuid4()))))
+            assert (failure.code, failure.reason) == ("DEADLINE_EXCEEDED", "DEADLINE_PASSED")
+            left = (await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))).answer
+            assert left.status == pb.ANSWER_STATUS_INTERRUPTED
+            assert left.text.startswith("word")
+    model.script = Script()
+
+
+async def test_server_that_stops_stores_what_there_is_and_tells_who_listens(
+    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
+) -> None:
+    changes = {"answerer": "responses", "openai_base_url": model.base_url}
+    with temporary_database(postgres_server, template=migrated_template) as dsn:
+        model.script = ENDLESS
+        async with running_service(dsn, **changes) as leaving:
+            shop = await lamp_shop(leaving)
+            request_id = str(uuid.uuid4())
+            answer_id = await asked_and_left(shop, request_id)
+            listening = asyncio.create_task(failure_of(ask(shop, request_id=request_id)))
+            await text_so_far(shop, answer_id)
+            await leaving.service.answering.wind_down(0.1)
+            failure = await listening
+            assert (failure.code, failure.reason) == ("UNAVAILABLE", "ANSWER_INTERRUPTED")
+            answer = await stored(shop, answer_id)
+            assert answer.status == pb.ANSWER_STATUS_INTERRUPTED
+            assert answer.text.startswith("word")
+    model.script = Script()
+
+
+async def test_erased_answer_is_not_written_on(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = ENDLESS
+    session_id = await new_session(shop)
+    request = pb.StreamAnswerRequest(question=QUESTION, session_id=session_id)
+    async with aclosing(shop.client.stream_answer(request)) as events:
+        answer_id = (await anext(events)).started.answer_id
+    await shop.client.delete_session(pb.DeleteSessionRequest(session_id=session_id))
+    exchange = await model.journal.arrived(MODEL)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await exchange.ended.wait()
+    assert exchange.is_disconnected
+    assert (await failure_of(stored(shop, answer_id))).code == "NOT_FOUND"

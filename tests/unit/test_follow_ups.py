@@ -1,0 +1,135 @@
+"""Follow-up questions: which ones need their conversation, and what they take from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrieval_service.domain.conversation import (
+    PastTurn,
+    estimated_tokens,
+    past_turn,
+    within_budget,
+)
+from retrieval_service.domain.follow_ups import needs_context, with_context
+from retrieval_service.domain.records import LoggedTurn
+
+KETTLE = PastTurn(
+    question="Сколько стоит синий чайник?",
+    subject_question="Сколько стоит синий чайник?",
+    answer="990 рублей [1].",
+    titles=("Чайник эмалированный «Волна», 1,7 л", "Оплата"),
+)
+SHIRT = PastTurn(
+    question="Quanto custa a camiseta?",
+    subject_question="Quanto custa a camiseta?",
+    answer="R$ 50 [1].",
+    titles=("Camiseta de algodão",),
+)
+NOTHING_FOUND = PastTurn(
+    question="Do you sell gramophones?",
+    subject_question="Do you sell gramophones?",
+    answer="I don't know.",
+    titles=(),
+)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "а сколько он стоит?",
+        "Сколько стоит?",
+        "А в чёрном цвете?",
+        "а для индукционной плиты?",
+        "Есть ли она в наличии?",
+        "Подойдёт ли он для индукционной плиты?",
+        "Почему?",
+        "А если не подойдёт?",
+        "and how much is it?",
+        "How big is it?",
+        "What about the blue one?",
+        "And the warranty?",
+        "Can I return it?",
+        "Why?",
+        "And if I don't like it?",
+        "e em preto?",
+        "Quanto custa?",
+        "Ela é pesada?",
+        "Tem em azul?",
+        "E se eu não gostar?",
+        "Por quê?",
+    ],
+)
+def test_question_that_points_back_or_leaves_out_its_subject_needs_context(question: str) -> None:
+    assert needs_context(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Сколько стоит доставка?",
+        "А сколько стоит доставка?",
+        "А доставка в Казань есть?",
+        "Какие чайники у вас есть?",
+        "Можно ли вернуть товар?",
+        "Как оплатить?",
+        "How much is shipping?",
+        "Is it possible to return a lamp?",
+        "How long does it take to ship a lamp?",
+        "Do you sell lamps that glow?",
+        "Which one of your kettles whistles?",
+        "May a bulb be returned?",
+        "Quanto custa o frete?",
+        "Qual o prazo de entrega?",
+        "Quais chaleiras vocês têm?",
+    ],
+)
+def test_question_that_stands_on_its_own_is_left_alone(question: str) -> None:
+    assert not needs_context(question)
+
+
+def test_pronoun_takes_what_the_last_answer_cites_first() -> None:
+    assert (
+        with_context("а сколько он стоит?", KETTLE) == "а сколько он стоит? Чайник эмалированный Волна 1,7 л"
+    )
+
+
+def test_ellipsis_takes_the_question_before_along() -> None:
+    assert with_context("e em preto?", SHIRT) == "e em preto? Camiseta algodão"
+    assert with_context("А в чёрном цвете?", KETTLE).endswith("Чайник эмалированный Волна 1,7 л синий")
+
+
+def test_without_citations_the_question_before_names_the_subject() -> None:
+    assert with_context("and how much is it?", NOTHING_FOUND) == "and how much is it? sell gramophones"
+
+
+def test_word_that_is_said_already_is_not_said_twice() -> None:
+    assert with_context("Этот чайник свистит?", KETTLE) == "Этот чайник свистит? эмалированный Волна 1,7 л"
+
+
+def logged(answer: str, **fields: object) -> LoggedTurn:
+    turn = {"question": "q", "standalone_question": "", "answer": answer, "context": [], "citations": []}
+    return LoggedTurn(**{**turn, **fields})
+
+
+def test_past_turn_names_the_cited_titles_in_the_order_they_are_cited() -> None:
+    context = [{"number": 1, "title": "One"}, {"number": 2, "title": "Two"}, {"number": 3, "title": "Three"}]
+    turn = past_turn(logged("…", context=context, citations=[[0, 1, [3]], [1, 2, [1, 3]]]))
+    assert turn.titles == ("Three", "One")
+
+
+def test_chain_of_follow_ups_goes_on_from_what_was_understood() -> None:
+    turn = past_turn(
+        logged("…", question="and how much is it?", standalone_question="How much is the kettle?")
+    )
+    assert (turn.question, turn.subject_question) == ("and how much is it?", "How much is the kettle?")
+
+
+def test_history_holds_the_last_turns_that_fit_in_order() -> None:
+    turns = [past_turn(logged(text * 300)) for text in "abcd"]
+    assert [turn.answer[0] for turn in within_budget(turns, 250)] == ["b", "a"]
+    assert [turn.answer[0] for turn in within_budget(turns, 0)] == ["a"]
+    assert within_budget([], 100) == ()
+
+
+def test_a_token_is_estimated_at_three_letters_rounded_up() -> None:
+    assert [estimated_tokens(text) for text in ("", "a", "abc", "чайник!")] == [0, 1, 1, 3]
