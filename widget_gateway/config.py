@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     # Lets pages opened from a file and sandboxed frames in; for development only.
     allow_null_origin: bool = False
 
+    # The bot's name without "@"; with it the chat offers to go on in Telegram.
+    telegram_bot: str = Field(default="", pattern=r"^[A-Za-z0-9_]{0,32}$")
+
     # The public key of the tenant whose shop the page at `/` shows; no page without it.
     demo_shop: UUID | None = None
     demo_catalogue: Path | None = None

@@ -78,6 +78,11 @@ class Feedback:
 
 
 @dataclass(frozen=True)
+class GoOn:
+    """Give a link with which the conversation goes on in Telegram."""
+
+
+@dataclass(frozen=True)
 class Ping:
     """Is anybody there?"""
 
@@ -92,7 +97,7 @@ class Ignored:
     """A kind this gateway does not know."""
 
 
-ClientFrame = Hello | Ask | Cancel | Resume | Feedback | Ping | End | Ignored
+ClientFrame = Hello | Ask | Cancel | Resume | Feedback | GoOn | Ping | End | Ignored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +119,14 @@ class Welcome:
     title: str
     greeting: str
     suggested: tuple[str, ...]
+    has_telegram: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """The answer to `GoOn`; it works once, for ten minutes."""
+
+    url: str
 
 
 @dataclass(frozen=True)
@@ -135,7 +148,7 @@ class Rated:
 
 
 ServerFrame = (
-    Welcome | Session | Sources | Delta | Done | Failed | Snapshot | Unknown | Draining | Pong | Rated
+    Welcome | Link | Session | Sources | Delta | Done | Failed | Snapshot | Unknown | Draining | Pong | Rated
 )
 
 
@@ -216,6 +229,7 @@ _PARSERS: dict[str, Callable[[Json], ClientFrame]] = {
     "cancel": lambda frame: Cancel(ask_id=_ask_id(frame)),
     "resume": lambda frame: Resume(ask_id=_ask_id(frame)),
     "feedback": _feedback,
+    "telegram": lambda _: GoOn(),
     "ping": lambda _: Ping(),
     "end": lambda _: End(),
 }
@@ -238,8 +252,18 @@ def _(frame: Welcome) -> Json:
         "v": VERSION,
         "hb": round(frame.heartbeat_seconds * 1000),
         "limits": {"question": frame.question_characters},
-        "config": {"title": frame.title, "greeting": frame.greeting, "suggested": list(frame.suggested)},
+        "config": {
+            "title": frame.title,
+            "greeting": frame.greeting,
+            "suggested": list(frame.suggested),
+            **({"telegram": True} if frame.has_telegram else {}),
+        },
     }
+
+
+@_members.register
+def _(frame: Link) -> Json:
+    return {"t": "telegram", "url": frame.url}
 
 
 @_members.register

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from aiojobs import Job, Scheduler
+from kladez.v1.answer_service_pb2 import CreateHandoffRequest
 
 from retrieval_service.client import Client
 from widget_gateway import frames
@@ -57,6 +58,7 @@ class Room:
         "_answer_seconds",
         "_client",
         "_jobs",
+        "_public_key",
         "_scheduler",
         "_service_session",
         "_signer",
@@ -78,6 +80,7 @@ class Room:
     ) -> None:
         self.session_id = newcomer.session_id
         self.tenant_id = newcomer.shop.tenant_id
+        self._public_key = newcomer.shop.public_key
         self.conversation = Conversation()
         self.listeners: set[Listener] = set()
         self.idle_since = time.monotonic()
@@ -129,6 +132,14 @@ class Room:
             tell=self.tell,
         )
         await self._scheduler.spawn(job.run())
+
+    async def handoff(self, bot: str) -> str:
+        """The address with which the conversation goes on in Telegram, or begins; raises `CallFailed`."""
+        session_id = self._service_session.session_id
+        if not session_id:
+            return f"https://t.me/{bot}?start={self._public_key.replace('-', '')}"
+        handoff = await self._client.create_handoff(CreateHandoffRequest(session_id=session_id))
+        return f"https://t.me/{bot}?start=h_{handoff.code}"
 
     async def close(self) -> None:
         """Stops everything that is being written and sends everybody away."""

@@ -8,6 +8,7 @@ import time
 import structlog
 from aiohttp import web
 
+from retrieval_service.client import CallFailed
 from widget_gateway import frames
 from widget_gateway.access import (
     Grant,
@@ -18,6 +19,7 @@ from widget_gateway.access import (
     visitor_address,
 )
 from widget_gateway.admission import SECONDS_PER_MINUTE, Visitor
+from widget_gateway.answers import log_failure
 from widget_gateway.connection import (
     BAD_MESSAGE,
     HELLO_TIMEOUT,
@@ -36,6 +38,7 @@ from widget_gateway.frames import (
     ClientFrame,
     End,
     Feedback,
+    GoOn,
     Hello,
     Ping,
     Resume,
@@ -182,6 +185,7 @@ class Visit:
                 title=newcomer.shop.name,
                 greeting=newcomer.shop.greeting(newcomer.language),
                 suggested=newcomer.shop.suggestions(newcomer.language),
+                has_telegram=bool(self._settings.telegram_bot),
             )
         )
         for reply in room.conversation.catch_up(hello.have):
@@ -205,10 +209,22 @@ class Visit:
                 await room.cancel(frame.ask_id)
             case Feedback():
                 await room.rate(frame)
+            case GoOn():
+                await self._hand_off(room)
             case Resume():
                 await self._tell(room.conversation.snapshot(frame.ask_id))
             case End():
                 await self._gateway.rooms.end(room)
+
+    async def _hand_off(self, room: Room) -> None:
+        """Without an answer the link stays what it is: to be asked for again."""
+        bot = self._settings.telegram_bot
+        if not bot:
+            return
+        try:
+            await self._tell(frames.Link(await room.handoff(bot)))
+        except CallFailed as failure:
+            log_failure("handoff_failed", failure)
 
     async def _ask(self, ask: Ask, room: Room) -> None:
         if ask.ask_id in room.conversation:

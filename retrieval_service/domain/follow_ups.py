@@ -78,14 +78,21 @@ def with_context(question: str, last: PastTurn) -> str:
 
 
 def _points_back(said: Sequence[str]) -> bool:
-    """The last word may be any pointer; before it only those that nothing but an earlier turn explains."""
-    if said[-1] in _POINTERS_AT_THE_END:
+    """Whether a word stands for something that the question has not named before it."""
+    if said[-1] in _POINTERS_AT_THE_END and not _names_enough(said[:-1]):
         return True
     followers = [*said[1:], ""]
     return any(
-        word in _POINTERS and not (word in _EMPTY_POINTERS and follower in _AFTER_EMPTY_IT)
-        for word, follower in zip(said, followers, strict=True)
+        word in _POINTERS
+        and not (word in _EMPTY_POINTERS and follower in _AFTER_EMPTY_IT)
+        and not _names_enough(said[:place])
+        for place, (word, follower) in enumerate(zip(said, followers, strict=True))
     )
+
+
+def _names_enough(said: Sequence[str]) -> bool:
+    """One word may be a verb, as in "can I return it"; of two, one is likely what "it" stands for."""
+    return len(_subjects(said)) > 1
 
 
 def _is_ellipsis(said: Sequence[str]) -> bool:

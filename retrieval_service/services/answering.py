@@ -185,14 +185,24 @@ class Answering:
     async def _from_fragments(
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
-        retrieved = retrieved or await self._retrieve(
-            tenant_id, written.question, written.asked, written.degraded_reason
-        )
+        retrieved = retrieved or await self._retrieve_as_understood(tenant_id, written)
         fragments = cited_by_number(written, begun.tenant, retrieved)
         yield written.started()
         async with aclosing(self._parts(written, prompt(written, begun, fragments))) as events:
             async for event in events:
                 yield event
+
+    async def _retrieve_as_understood(self, tenant_id: UUID, written: WrittenAnswer) -> Retrieved:
+        """What a follow-up was taken for may be wrong: its own words are tried when that finds nothing."""
+        question, reason = written.question, written.degraded_reason
+        retrieved = await self._retrieve(tenant_id, question, written.asked, reason)
+        if retrieved.relevant or not written.standalone_question:
+            return retrieved
+        literally = await self._retrieve(tenant_id, question, question.text, reason)
+        if not literally.relevant:
+            return retrieved
+        written.standalone_question = ""
+        return literally
 
     async def _understand(self, tenant_id: UUID, written: WrittenAnswer, begun: Begun) -> None:
         """A follow-up takes from the conversation what it needs to be searched for."""

@@ -121,6 +121,18 @@ async def test_same_words_without_a_conversation_are_left_alone(quoted: Shop) ->
         assert not heard.completed.answer.standalone_question
 
 
+async def test_question_that_was_taken_for_a_follow_up_is_answered_by_its_own_words(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    session_id = await new_session(written)
+    await ask(written, session_id=session_id)
+    model.script = Script(text="Who won the chess championship in Reykjavik?")
+    heard = await ask(written, "and what does it cost, the shipping of a parcel?", session_id=session_id)
+    answer = heard.completed.answer
+    assert not answer.standalone_question
+    assert [reference.external_id for reference in answer.references][:1] == ["shipping"]
+
+
 async def test_question_that_stands_on_its_own_is_left_alone(written: Shop, model: FakeOpenAI) -> None:
     session_id = await new_session(written)
     await ask(written, session_id=session_id)

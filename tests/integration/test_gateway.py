@@ -71,6 +71,30 @@ async def test_welcome_speaks_the_visitors_language_or_the_shops_first(gateway: 
     assert german.welcome["config"]["greeting"] == "Hello!"
 
 
+async def test_conversation_goes_on_in_telegram_by_a_link_from_the_socket(service: FakeRetrieval) -> None:
+    async with running_gateway(service, telegram_bot="tea_bot") as gateway:
+        widget = await opened_widget(gateway)
+        assert widget.welcome["config"]["telegram"] is True
+        await widget.send("telegram")
+        before = (await widget.until("telegram"))[-1]["url"]
+        await widget.ask("kettle")
+        await widget.until("done")
+        await widget.send("telegram")
+        after = (await widget.until("telegram"))[-1]["url"]
+    assert before == f"https://t.me/tea_bot?start={SHOP.replace('-', '')}"
+    [(code, handoff)] = service.handoffs.items()
+    assert after == f"https://t.me/tea_bot?start=h_{code}"
+    assert handoff.session_id == service.journal.answer_calls[0].session_id
+
+
+async def test_gateway_without_a_bot_offers_no_telegram(gateway: RunningGateway) -> None:
+    widget = await opened_widget(gateway)
+    assert "telegram" not in widget.welcome["config"]
+    await widget.send("telegram")
+    await widget.send("ping")
+    assert await widget.next() == {"t": "pong"}
+
+
 async def test_same_ask_id_is_answered_once(service: FakeRetrieval, gateway: RunningGateway) -> None:
     widget = await opened_widget(gateway)
     ask_id = await widget.ask("kettle")

@@ -133,3 +133,15 @@ def test_history_holds_the_last_turns_that_fit_in_order() -> None:
 
 def test_a_token_is_estimated_at_three_letters_rounded_up() -> None:
     assert [estimated_tokens(text) for text in ("", "a", "abc", "чайник!")] == [0, 1, 1, 3]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "молочный улун там настоящее молоко?",
+        "changed my mind about the tea, can I send it back sealed?",
+        "best way to keep matcha once it's open?",
+    ],
+)
+def test_pronoun_for_what_the_question_names_itself_needs_no_context(question: str) -> None:
+    assert not needs_context(question)

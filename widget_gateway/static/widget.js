@@ -31,6 +31,7 @@ const LABELS = {
     helped: 'This helped', unhelpful: 'This did not help', thanks: 'Thank you!',
     reasons: ['It is wrong', 'Not what I asked', 'Out of date', 'Hard to understand'],
     note: 'Answers may be wrong: check the sources.',
+    telegram: 'Continue in Telegram',
     rate_limited: 'Too many questions at once.', too_long: 'The question is too long.',
     unavailable: 'The assistant is not available right now.', internal: 'Something went wrong.',
   },
@@ -43,6 +44,7 @@ const LABELS = {
     helped: 'Ответ помог', unhelpful: 'Ответ не помог', thanks: 'Спасибо!',
     reasons: ['Неверно', 'Не о том', 'Устарело', 'Непонятно'],
     note: 'Ответы бывают неточны: сверяйтесь с источниками.',
+    telegram: 'Продолжить в Telegram',
     rate_limited: 'Слишком много вопросов подряд.', too_long: 'Вопрос слишком длинный.',
     unavailable: 'Помощник сейчас недоступен.', internal: 'Что-то пошло не так.',
   },
@@ -55,6 +57,7 @@ const LABELS = {
     helped: 'Ajudou', unhelpful: 'Não ajudou', thanks: 'Obrigado!',
     reasons: ['Está errado', 'Não é o que perguntei', 'Desatualizado', 'Difícil de entender'],
     note: 'As respostas podem ter erros: confira as fontes.',
+    telegram: 'Continuar no Telegram',
     rate_limited: 'Perguntas demais de uma vez.', too_long: 'A pergunta é longa demais.',
     unavailable: 'O assistente não está disponível agora.', internal: 'Algo deu errado.',
   },
@@ -249,6 +252,7 @@ textarea { flex: 1; min-height: 42px; max-height: 128px; padding: 9px 12px; bord
 textarea:focus-visible { outline-width: 2px; outline-offset: -1px; }
 textarea::placeholder { color: var(--quiet); opacity: 1; }
 form button { display: grid; place-items: center; flex: none; width: 42px; height: 42px; border-radius: 12px; background: var(--accent); color: var(--on-accent); }
+.telegram { margin-left: 1ch; color: inherit; text-decoration: underline; cursor: pointer; }
 .note { margin: 0; padding: 0 12px 9px; color: var(--quiet); font-size: 12px; text-align: center; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .thinking::after { content: "…"; animation: blink 1.1s infinite; }
@@ -288,6 +292,14 @@ const announcement = element('div', { class: 'unseen', role: 'status' });
 const greeting = element('div', { class: 'bubble', dir: 'auto' });
 const suggested = element('div', { class: 'suggested' });
 const input = element('textarea', { rows: 1, maxlength: 2000, 'aria-label': label.hint, placeholder: label.hint, autocomplete: 'off', enterkeyhint: 'send', oninput: () => grow(), onkeydown: event => submitOnEnter(event) });
+// A link only while it holds: a code works once, and ten minutes.
+const telegram = element('a', { class: 'telegram', role: 'button', tabindex: 0, target: '_blank', rel: 'noopener', hidden: true, onclick: event => askForLink(event), onkeydown: event => { if (event.key === 'Enter' && !telegram.href) telegram.click(); } }, label.telegram);
+const askForLink = event => {
+  if (telegram.href) { setTimeout(() => telegram.removeAttribute('href')); return; }
+  event.preventDefault();
+  send({ t: 'telegram' });
+};
+const followLink = url => { telegram.href = url; telegram.click(); };
 const submitButton = element('button', { type: 'submit' });
 const panel = element('section', { class: 'panel', part: 'panel', role: 'dialog', 'aria-labelledby': 'title', lang: language, tabindex: -1, hidden: true, onkeydown: event => panelKey(event) },
   element('header', {}, title,
@@ -295,7 +307,7 @@ const panel = element('section', { class: 'panel', part: 'panel', role: 'dialog'
     element('button', { type: 'button', 'aria-label': label.close, onclick: () => api.close() }, icon('close'))),
   log, status,
   element('form', { onsubmit: event => { event.preventDefault(); if (pending().length) api.stop(); else submit(); } }, input, submitButton),
-  element('p', { class: 'note' }, label.note));
+  element('p', { class: 'note' }, label.note, telegram));
 shadow.append(element('div', { class: 'root' }, panel, launcher, announcement));
 
 const grow = () => { input.style.height = 'auto'; input.style.height = input.scrollHeight + 2 + 'px'; };
@@ -442,6 +454,7 @@ const resuming = new Set();
 const receive = frame => {
   if (frame.t === 'welcome') return welcome(frame);
   if (frame.t === 'session') return keepSession(frame);
+  if (frame.t === 'telegram') return followLink(frame.url);
   if (frame.t === 'draining') { ready = false; return; }
   const message = state.messages.find(message => message.id === frame.id);
   if (message && frame.t === 'rated') return rated(message, frame.v);
@@ -490,6 +503,7 @@ const welcome = frame => {
   state.greeting = frame.config.greeting;
   keepSession(frame);
   if (firstTime || !state.messages.length) paintAll();
+  telegram.hidden = !frame.config.telegram;
   beat(frame.hb);
   // Also what was asked between hello and welcome; a repeated id is never answered twice.
   state.messages.filter(message => message.status === 'waiting').forEach(sendQuestion);
