@@ -14,12 +14,12 @@ from benchmarks.command import Benchmark, main
 from benchmarks.reporting import Figure, at_least
 from benchmarks.synthetic import Writer, drafts
 from retrieval_service import wiring
+from retrieval_service.assembling import Service
 from retrieval_service.domain.documents import Draft
 from retrieval_service.services.importing import MAX_BATCH
 from retrieval_service.services.planning import Target, plan
 from retrieval_service.stores import documents
 from retrieval_service.stores.chunks import Source
-from retrieval_service.wiring import Service
 
 POLL_SECONDS = 0.01
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from benchmarks.synthetic import SyntheticEmbedder
 from retrieval_service import wiring
+from retrieval_service.assembling import Providers, Service, assemble
 from retrieval_service.config import Settings
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import OPENAI_POLICY
@@ -21,7 +22,6 @@ from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.stores import schema
 from retrieval_service.stores.database import PoolSize, open_database
-from retrieval_service.wiring import Service
 
 
 @contextlib.asynccontextmanager
@@ -48,9 +48,13 @@ async def synthetic_service(chosen: Settings, dsn: str) -> AsyncIterator[Service
     await asyncio.to_thread(languages.detect_language, wiring.UNDECIDABLE)
     embedder = SyntheticEmbedder()
     async with open_database(dsn, PoolSize(maximum=chosen.pool_size)) as database:
-        embedders = await wiring.register(database, embedder)
-        quoting = ExtractiveAnswerer(), ExtractiveSummarizer()
-        yield wiring.assemble(chosen, dsn, database, embedders, *quoting, None, OPENAI_POLICY)
+        providers = Providers(
+            embedders=await wiring.register(database, embedder),
+            policy=OPENAI_POLICY,
+            answerer=ExtractiveAnswerer(),
+            summarizer=ExtractiveSummarizer(),
+        )
+        yield assemble(chosen, dsn, database, providers)
 
 
 async def new_tenant(service: Service, name: str) -> UUID:

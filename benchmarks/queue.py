@@ -12,10 +12,10 @@ from benchmarks.command import Benchmark, main
 from benchmarks.reporting import Figure, at_least
 from benchmarks.rival_queue import RivalRates
 from benchmarks.synthetic import Writer, drafts
+from retrieval_service.assembling import Service
 from retrieval_service.domain.records import Usage
 from retrieval_service.services.importing import MAX_BATCH
 from retrieval_service.stores import documents, jobs, usage
-from retrieval_service.wiring import Service
 
 BATCH = 100
 WORKER = "bench"

@@ -45,8 +45,10 @@ from retrieval_service.api.sources import SourceServicer
 from retrieval_service.api.spaces import SpaceServicer
 from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
+from retrieval_service.assembling import Service
 from retrieval_service.config import Settings
-from retrieval_service.wiring import Service, new_worker, open_service
+from retrieval_service.staffing import new_worker
+from retrieval_service.wiring import open_service
 
 log = structlog.get_logger("kladez.server")
 

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from retrieval_service.assembling import Service, new_scheduler
 from retrieval_service.config import Settings
 from retrieval_service.domain.schedules import Run
 from retrieval_service.services.mending import Mender
 from retrieval_service.services.scheduling import Standing
+from retrieval_service.staffing import new_worker
 from retrieval_service.stores import jobs, schema
 from retrieval_service.stores.database import PoolSize, open_database
-from retrieval_service.wiring import Service, new_scheduler, new_worker, open_service
+from retrieval_service.wiring import open_service
 
 SMALL_POOL = PoolSize(minimum=1, maximum=2)
 LOOK_SECONDS = 0.2

@@ -20,11 +20,11 @@ from retrieval_service import client, server, wiring
 from retrieval_service.api.gate import Gate
 from retrieval_service.api.health import Health
 from retrieval_service.api.policies import POLICIES, SCOPES, Policy
+from retrieval_service.assembling import Service
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.config import Settings, load
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.bootstrapping import mint_key
-from retrieval_service.wiring import Service
 from tests.conftest import temporary_database
 
 Value = TypeVar("Value")

@@ -15,8 +15,8 @@ from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers.openai.write_pace import PaceLimits
 from retrieval_service.services import sweeping
 from retrieval_service.services.syncing import Syncer
+from retrieval_service.staffing import new_worker
 from retrieval_service.stores import jobs
-from retrieval_service.wiring import new_worker
 from tests.fakes.openai import Drop, Fate, Fault
 from tests.integration.indexing_kit import Bench, emptied, running, shared_database, until, value
 from tests.integration.openai_stores_kit import PATIENT

@@ -1,0 +1,269 @@
+"""Puts the services together from what was opened."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from retrieval_service.api.paging import PageTokens
+from retrieval_service.config import Settings, source_dsns
+from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.costs import price_table
+from retrieval_service.domain.pseudonyms import Pseudonyms
+from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
+from retrieval_service.providers.ports import (
+    Answerer,
+    Embedder,
+    FileAnswerer,
+    RetrievalBackend,
+    Rewriter,
+    Summarizer,
+)
+from retrieval_service.retrieval import Retrieval, assemble_retrieval
+from retrieval_service.services.answer_jobs import AnswerJobs
+from retrieval_service.services.answer_log import AnswerLog
+from retrieval_service.services.answering import Answering
+from retrieval_service.services.authenticating import Authenticator
+from retrieval_service.services.collecting import Collector
+from retrieval_service.services.comparing_backends import Comparer
+from retrieval_service.services.conversing import Conversing
+from retrieval_service.services.declaring import Declarer
+from retrieval_service.services.editing import Editor
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.evaluating import Evaluations
+from retrieval_service.services.filling import Filler
+from retrieval_service.services.following import Follower
+from retrieval_service.services.importing import Importer
+from retrieval_service.services.managing import Manager
+from retrieval_service.services.mending import Mender
+from retrieval_service.services.metering import Meter
+from retrieval_service.services.overseeing import Overseer
+from retrieval_service.services.questions import Questions
+from retrieval_service.services.reading import Reader
+from retrieval_service.services.reindexing import Reindexer, ReindexOptions
+from retrieval_service.services.remote_purging import RemotePurger
+from retrieval_service.services.resolving import Resolver
+from retrieval_service.services.rewording import Rewording
+from retrieval_service.services.scheduling import Scheduler, drift_watch, rebuilding, reconciling
+from retrieval_service.services.searching import Searcher
+from retrieval_service.services.snapshotting import Snapshotting
+from retrieval_service.services.source_addresses import SourceAddresses
+from retrieval_service.services.sourcing import Sourcing
+from retrieval_service.services.summarizing import Summarizing
+from retrieval_service.services.surveying import Surveyor
+from retrieval_service.services.switching import Switcher
+from retrieval_service.services.verifying import Verifier
+from retrieval_service.services.weighing import Weigher
+from retrieval_service.stores.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Providers:
+    """What is asked outside of Postgres, and the sizes of chunks; without `backend` nothing is kept elsewhere."""
+
+    embedders: Embedders
+    policy: ChunkPolicy
+    answerer: Answerer
+    summarizer: Summarizer
+    backend: RetrievalBackend | None = None
+    file_answerer: FileAnswerer | None = None
+    rewriter: Rewriter | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider."""
+
+    settings: Settings
+    database: Database
+    embedders: Embedders
+    backend: RetrievalBackend | None
+    policy: ChunkPolicy
+    authenticator: Authenticator
+    manager: Manager
+    importer: Importer
+    editor: Editor
+    reader: Reader
+    declarer: Declarer
+    sourcing: Sourcing
+    follower: Follower
+    scheduler: Scheduler
+    reindexer: Reindexer
+    overseer: Overseer
+    mender: Mender
+    searcher: Searcher
+    retrieval: Retrieval
+    comparer: Comparer
+    answering: Answering
+    answer_log: AnswerLog
+    conversing: Conversing
+    switcher: Switcher
+    verifier: Verifier
+    filler: Filler
+    summarizing: Summarizing
+    snapshotting: Snapshotting
+    surveyor: Surveyor
+    resolver: Resolver
+    collector: Collector
+    meter: Meter
+    evaluations: Evaluations
+    page_tokens: PageTokens
+
+    @property
+    def embedder(self) -> Embedder:
+        """The configured one."""
+        return self.embedders.home
+
+    @property
+    def space_id(self) -> int:
+        """The configured embedder's."""
+        return self.embedders.home_id
+
+
+def assemble(settings: Settings, dsn: str, database: Database, providers: Providers) -> Service:
+    """Everything that is used by more than one comes first."""
+    embedders, backend = providers.embedders, providers.backend
+    authenticator, importer = Authenticator(database), Importer(database)
+    meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
+    searcher = new_searcher(settings, database, embedders, meter, weigher)
+    retrieval = assemble_retrieval(settings, database, searcher, weigher, backend, providers.file_answerer)
+    summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter)
+    answer_log = new_answer_log(settings, dsn, database)
+    answering = new_answering(settings, providers, retrieval, answer_log, meter)
+    switcher, mender = Switcher(database, embedders), Mender(database, backend)
+    addresses = source_addresses(settings)
+    sourcing = Sourcing(database, addresses)
+    return Service(
+        settings=settings,
+        database=database,
+        embedders=embedders,
+        backend=backend,
+        policy=providers.policy,
+        authenticator=authenticator,
+        manager=new_manager(settings, database, authenticator, providers),
+        importer=importer,
+        declarer=Declarer(database, addresses),
+        sourcing=sourcing,
+        follower=new_follower(settings, database, sourcing),
+        scheduler=new_scheduler(settings, database, mender),
+        editor=Editor(database, RemotePurger(database, backend)),
+        reader=Reader(database),
+        reindexer=Reindexer(database, reindex_options(settings)),
+        overseer=Overseer(database),
+        mender=mender,
+        searcher=searcher,
+        retrieval=retrieval,
+        comparer=Comparer(database),
+        answering=answering,
+        answer_log=answer_log,
+        conversing=Conversing(database),
+        surveyor=Surveyor(database),
+        resolver=Resolver(database, importer, answering, weigher, retrieval.chooser),
+        collector=Collector(database, embedders),
+        switcher=switcher,
+        verifier=Verifier(database, embedders, switcher),
+        filler=Filler(database, embedders, switcher),
+        summarizing=summarizing,
+        snapshotting=Snapshotting(database, summarizing),
+        meter=meter,
+        evaluations=Evaluations(database),
+        page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", dsn)),
+    )
+
+
+def new_searcher(
+    settings: Settings, database: Database, embedders: Embedders, meter: Meter, weigher: Weigher
+) -> Searcher:
+    return Searcher(
+        database,
+        embedders,
+        Questions(embedders, meter),
+        weigher,
+        exact_lexical_chunks=settings.exact_lexical_chunks,
+    )
+
+
+def new_summarizing(
+    settings: Settings, database: Database, summarizer: Summarizer, retrieval: Retrieval, meter: Meter
+) -> Summarizing:
+    return Summarizing(
+        database,
+        retrieval.retriever,
+        summarizer,
+        ExtractiveSummarizer(),
+        meter,
+        model_seconds=settings.summary_seconds,
+    )
+
+
+def new_answer_log(settings: Settings, dsn: str, database: Database) -> AnswerLog:
+    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
+    return AnswerLog(database, pseudonyms, history_tokens=settings.history_tokens)
+
+
+def new_answering(
+    settings: Settings, providers: Providers, retrieval: Retrieval, answer_log: AnswerLog, meter: Meter
+) -> Answering:
+    return Answering(
+        AnswerJobs(seconds=settings.answer_seconds),
+        answer_log,
+        retrieval.retriever,
+        retrieval.chooser,
+        providers.answerer,
+        Rewording(providers.rewriter),
+        meter,
+        retrieval.answerer,
+    )
+
+
+def new_manager(
+    settings: Settings, database: Database, authenticator: Authenticator, providers: Providers
+) -> Manager:
+    return Manager(
+        database,
+        authenticator,
+        space_id=providers.embedders.home_id,
+        mirrors_new=settings.use_openai_retrieval and providers.backend is not None,
+    )
+
+
+def new_follower(settings: Settings, database: Database, sourcing: Sourcing) -> Follower:
+    return Follower(
+        database,
+        sourcing,
+        lease_seconds=settings.job_lease_seconds,
+        max_attempts=settings.job_max_attempts,
+    )
+
+
+def new_scheduler(settings: Settings, database: Database, mender: Mender) -> Scheduler:
+    sourcing = Sourcing(database, source_addresses(settings))
+    reindexer = Reindexer(database, reindex_options(settings))
+    planned = [
+        reconciling(database, sourcing, settings.schedule_reconcile),
+        rebuilding(database, reindexer, settings.schedule_rebuild),
+        drift_watch(mender, settings.schedule_drift),
+    ]
+    return Scheduler(database, planned)
+
+
+def reindex_options(settings: Settings) -> ReindexOptions:
+    return ReindexOptions(
+        batch=settings.index_job_batch,
+        concurrency=settings.index_job_concurrency,
+        cooldown_seconds=settings.index_job_cooldown_seconds,
+    )
+
+
+def source_addresses(settings: Settings) -> SourceAddresses:
+    prefix = settings.sql_source_prefix
+    return SourceAddresses(prefix, source_dsns(prefix), timeout_seconds=settings.sql_source_timeout_seconds)
+
+
+def secret_key(setting: SecretStr | None, purpose: str, dsn: str) -> bytes:
+    """When none is set, one for each purpose, the same on every server of one database."""
+    if setting is not None:
+        return setting.get_secret_value().encode()
+    return hashlib.sha256(f"kladez {purpose}\0{dsn}".encode()).digest()

@@ -1,0 +1,92 @@
+"""Puts a worker together: its lanes, its chores, and what runs beside them."""
+
+from __future__ import annotations
+
+from retrieval_service.assembling import Service
+from retrieval_service.bell import Bell
+from retrieval_service.change_runner import ChangeRunner
+from retrieval_service.claiming import Lane
+from retrieval_service.fill_runner import FillRunner
+from retrieval_service.index_runner import IndexRunner
+from retrieval_service.services.indexing import Indexer
+from retrieval_service.services.promoting import Promoter
+from retrieval_service.services.sweeping import Sweeper
+from retrieval_service.services.syncing import Syncer
+from retrieval_service.stores import jobs
+from retrieval_service.worker import Worker, WorkerOptions, worker_name
+
+# Of one worker, at a time.
+SOURCE_READERS = 2
+
+
+def new_worker(service: Service) -> Worker:
+    """A worker with a name of its own, which also does everything that nobody waits for.
+
+    Without a retrieval provider it leaves the jobs for one to others.
+    """
+    settings, name = service.settings, worker_name()
+    promoter = Promoter(service.database, own_index_chunks=settings.own_index_chunks)
+    options = WorkerOptions(
+        lease_seconds=settings.job_lease_seconds,
+        poll_seconds=settings.job_poll_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
+    )
+    index_bell, reading_bells = Bell(), [Bell() for _ in range(SOURCE_READERS)]
+    sweeping = [Sweeper(service.database, service.backend).look_around] if service.backend else []
+    return Worker(
+        service.database,
+        [indexing_lane(service, name), *syncing_lanes(service, name)],
+        name=name,
+        options=options,
+        housekeeping=[
+            promoter.look_around,
+            service.scheduler.look_around,
+            service.overseer.forget_old,
+            service.comparer.look_around,
+            service.answer_log.look_around,
+            service.conversing.look_around,
+            service.switcher.drop_outlived,
+            service.snapshotting.look_around,
+            service.collector.look_around,
+            *sweeping,
+        ],
+        companions=[
+            IndexRunner(service.reindexer, index_bell).run,
+            ChangeRunner(service.follower, reading_bells).run,
+            FillRunner(service.filler).run,
+        ],
+        index_job_bells=[index_bell, *reading_bells],
+    )
+
+
+def indexing_lane(service: Service, worker: str) -> Lane:
+    settings = service.settings
+    indexer = Indexer(
+        service.database,
+        service.embedders,
+        policy=service.policy,
+        worker=worker,
+        max_attempts=settings.job_max_attempts,
+    )
+    return Lane(
+        target=jobs.PGVECTOR,
+        concurrency=max(1, settings.workers),
+        batch=settings.job_batch,
+        work=indexer.index,
+    )
+
+
+def syncing_lanes(service: Service, worker: str) -> list[Lane]:
+    """None without a retrieval provider."""
+    if service.backend is None:
+        return []
+    settings = service.settings
+    syncer = Syncer(service.database, service.backend, worker=worker, max_attempts=settings.job_max_attempts)
+    return [
+        Lane(
+            target=jobs.OPENAI,
+            concurrency=settings.sync_concurrency,
+            batch=settings.sync_batch,
+            work=syncer.sync,
+        )
+    ]
