@@ -16,12 +16,12 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
-from retrieval_service import client, server, wiring
+from retrieval_service import server, wiring
 from retrieval_service.api.gate import Gate
 from retrieval_service.api.health import Health
 from retrieval_service.api.policies import POLICIES, SCOPES, Policy
 from retrieval_service.assembling import Service
-from retrieval_service.client import CallFailed, Client
+from retrieval_service.client import CallFailed, Client, connecting
 from retrieval_service.config import Settings, load
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.bootstrapping import mint_key
@@ -153,7 +153,7 @@ async def new_key(
 
 def channel_to(port: int) -> grpc.aio.Channel:
     """A connection as the product's client makes it."""
-    return grpc.aio.insecure_channel(client.target(f"127.0.0.1:{port}"), options=client.channel_options())
+    return grpc.aio.insecure_channel(connecting.target(f"127.0.0.1:{port}"), options=connecting.channel_options())
 
 
 def bearer(key: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
