@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from retrieval_service.domain import words as analysis
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.function_words import telling_words
 from retrieval_service.domain.lexical import TermStatistics, indexed_text, stem_index, term_index
-from retrieval_service.domain.quotes import Quote, quotes_of
+from retrieval_service.domain.quotes import quotes_of
 from retrieval_service.domain.synonyms import synonyms
 from retrieval_service.domain.wording import Wording, wording
 
@@ -67,6 +68,8 @@ _BY_MEANING = _Weights(
 _ORDER = _Weights(bias=0.0, passage=2.5, sentence=2.2, title=1.9, mutual=3.8, unknown=0.0, similarity=24.0)
 _PLACE = 5.0
 _ENOUGH_REMOTE = 0.8
+
+_CACHED_PASSAGES = 512
 
 
 def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatistics) -> list[Evidence]:
@@ -128,14 +131,13 @@ def _evidence(
     candidate: Candidate, text: Wording, asked: _Asked, unknown: float, statistics: TermStatistics
 ) -> Evidence:
     fragment = candidate.fragment
-    quotes = quotes_of(fragment)
-    topic = _topic(quotes) or fragment.title
+    said = _said(fragment.text, fragment.title, fragment.language)
+    topic = said.topic or fragment.title
     forth = asked.share(wording(f"{topic} {candidate.heading}", fragment.language))
     back = _asked(topic, fragment.language, statistics).share(wording(_joined(asked), fragment.language))
-    sentences = (asked.share(wording(quote.sentence or quote.text, fragment.language)) for quote in quotes)
     return Evidence(
         passage=asked.share(text),
-        sentence=max(sentences, default=0.0),
+        sentence=max((asked.share(sentence) for sentence in said.sentences), default=0.0),
         title=max(forth, back),
         mutual=min(forth, back),
         unknown=unknown,
@@ -143,8 +145,24 @@ def _evidence(
     )
 
 
-def _topic(quotes: Sequence[Quote]) -> str:
-    return quotes[0].topic.partition("\n")[0] if quotes else ""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Said:
+    """The question or name above a passage, "" for none, and the wordings of its sentences."""
+
+    topic: str
+    sentences: tuple[Wording, ...]
+
+
+@lru_cache(maxsize=_CACHED_PASSAGES)
+def _said(text: str, title: str, language: str) -> _Said:
+    fragment = Fragment(
+        number=0, document_id="", chunk_id="", title=title, url="", text=text, language=language, score=0.0
+    )
+    quotes = quotes_of(fragment)
+    return _Said(
+        topic=quotes[0].topic.partition("\n")[0] if quotes else "",
+        sentences=tuple(wording(quote.sentence or quote.text, language) for quote in quotes),
+    )
 
 
 def _joined(asked: _Asked) -> str:

@@ -153,7 +153,9 @@ async def new_key(
 
 def channel_to(port: int) -> grpc.aio.Channel:
     """A connection as the product's client makes it."""
-    return grpc.aio.insecure_channel(connecting.target(f"127.0.0.1:{port}"), options=connecting.channel_options())
+    return grpc.aio.insecure_channel(
+        connecting.target(f"127.0.0.1:{port}"), options=connecting.channel_options()
+    )
 
 
 def bearer(key: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
