@@ -13,9 +13,9 @@ from tests.e2e.crash_kit import Installation, installation
 from tests.fakes.openai.faults import Fault
 from tests.integration.openai_stores_kit import remote
 
-DOCUMENTS = 200
-KILLS = 4
-UPLOADS_BETWEEN_KILLS = 40
+DOCUMENTS = 100
+KILLS = 3
+UPLOADS_BETWEEN_KILLS = 25
 END_SECONDS = 240.0
 # Every upload takes so long, so that the backfill outlives its workers.
 DELAY_SECONDS = 0.02
