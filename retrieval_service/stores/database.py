@@ -65,7 +65,8 @@ class Database:
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
         """A transaction that sees and writes rows of this tenant and of nobody else."""
         async with self._transaction() as connection:
-            await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
+            async with connection.pipeline():  # with BEGIN, two statements for one wait
+                await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
             yield TenantScope(connection=connection, tenant_id=tenant_id)
 
     @contextlib.asynccontextmanager
