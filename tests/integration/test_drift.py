@@ -56,8 +56,7 @@ class Damaged:
         return next(entry for entry in self.storage.entries.values() if entry.file_id == file_id)
 
     def writes(self) -> int:
-        """Requests that could change anything at the provider; a search is none."""
-        """At the retrieval provider: vectors for our own index are asked of the same server."""
+        """Requests that could change anything of what is kept there; searches and embeddings are none."""
         kept = (one for one in self.bench.fake.journal.exchanges if not one.path.endswith("/embeddings"))
         return sum(one.method not in SAFE for one in kept)
 
