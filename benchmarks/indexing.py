@@ -18,6 +18,7 @@ from retrieval_service.assembling import Service
 from retrieval_service.domain.documents import Draft
 from retrieval_service.services.importing import MAX_BATCH
 from retrieval_service.services.planning import Target, plan
+from retrieval_service.staffing import new_worker
 from retrieval_service.stores import documents
 from retrieval_service.stores.chunks import Source
 
@@ -105,7 +106,7 @@ async def store(service: Service, tenant_id: UUID, batch: Sequence[Draft]) -> No
 
 async def seconds_to_index(service: Service, tenant_id: UUID) -> float:
     """From the worker's start until nothing of the tenant waits any more."""
-    worker = wiring.new_worker(service)
+    worker = new_worker(service)
     started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(worker.run())

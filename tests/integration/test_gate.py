@@ -62,7 +62,8 @@ async def test_each_scope_that_suffices_gets_in(running: Running, shop: Shop, me
         tenant_id = "" if scope == OPERATOR else shop.tenant_id
         key = await new_key(running, [convert.SCOPE_NUMBERS[scope]], tenant_id=tenant_id)
         answer = await raw(running.channel, method, b"", bearer(key))
-        assert answer.code in ("OK", "INVALID_ARGUMENT"), answer
+        # Past the gate an empty request may lack a field, or this service a retrieval provider.
+        assert answer.code in ("OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION"), answer
 
 
 async def test_every_method_has_a_policy() -> None:
