@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from uuid import UUID
 
+from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Embedded, Vector
 from retrieval_service.services.embedders import Embedders
@@ -39,11 +40,12 @@ class Questions:
         return known.vectors[0]
 
     async def _embed(self, key: Key) -> Embedded:
-        _, space_id, text = key
+        tenant_id, space_id, text = key
         embedder = self._embedders.get(space_id)
         if embedder is None:
             raise LookupError(f"space {space_id} has no embedder")
         embedded = await embedder.embed_query(text)
+        self._meter.count(tenant_id, embedding_bill(self._embedders.price(space_id), tokens=embedded.tokens))
         self._remembered[key] = embedded
         while len(self._remembered) > self._limit:
             self._remembered.popitem(last=False)

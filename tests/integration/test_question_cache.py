@@ -25,6 +25,17 @@ async def test_question_asked_again_is_not_embedded_again_and_counts_as_saved(be
     assert await saved(bench, tenant_id) > 0
 
 
+async def test_question_is_paid_for_once(bench: Bench) -> None:
+    tenant_id = await bench.tenant()
+    for _ in range(3):
+        await bench.found(tenant_id, QUESTION)
+    await bench.service.meter.flush()
+    [today] = await bench.service.reader.usage(tenant_id, days=1)
+    assert today.embedded_tokens > 0 == today.embedded_chunks
+    assert today.cache_saved_tokens == 2 * today.embedded_tokens
+    assert today.embedding_usd > 0
+
+
 async def test_tenant_does_not_learn_what_another_one_asked(bench: Bench) -> None:
     one, other = await bench.tenant(), await bench.tenant()
     await bench.found(one, QUESTION)

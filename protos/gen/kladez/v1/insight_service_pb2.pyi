@@ -134,7 +134,7 @@ class DailyUsage(_message.Message):
     embedded_chunk_count: _builtins.int
     """Chunks embedded."""
     embedded_token_count: _builtins.int
-    """Tokens embedded."""
+    """Tokens embedded, of chunks and of questions."""
     unchanged_chunk_count: _builtins.int
     """Chunks that were the same already and were not embedded again."""
     search_count: _builtins.int
