@@ -134,7 +134,12 @@ def test_sentence_under_the_matching_heading_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["Какой чай посоветуете на вечер без кофеина?", "Что взять без кофеина?"]
+    "question",
+    [
+        "Какой чай посоветуете на вечер без кофеина?",
+        "Что взять без кофеина?",
+        "Какой чай без кофеина выпить на ночь?",
+    ],
 )
 def test_advice_is_a_list_of_products(question: str) -> None:
     assert answer(question, ROOIBOS, SHIPPING, MINT, ASSAM).splitlines() == [

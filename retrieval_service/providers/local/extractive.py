@@ -30,9 +30,9 @@ _NEXT_ITEM = "\n- "
 _ASKS_FOR_ADVICE = re.compile(
     r"посовет|порекоменд|рекоменду|подскажите как(?:ой|ую|ое|ие)|"
     r"что (?:лучше |бы )?(?:выбрать|взять|купить)|"
-    r"\bкак(?:ой|ую|ое|ие)\b.*(?:лучше|выбрать|взять|брать|подойд)|"
-    r"recommend|suggest|\b(?:which|what)\b.*\b(?:best|should i|choose|to buy|good for)\b|"
-    r"recomend|suger|me indica|\bqua(?:l|is)\b.*(?:melhor|escolh|compr|indica)",
+    r"\bкак(?:ой|ую|ое|ие)\b.*(?:лучше|выбрать|взять|брать|подойд|пить)|"
+    r"recommend|suggest|\b(?:which|what)\b.*\b(?:best|should i|choose|to buy|to drink|good for)\b|"
+    r"recomend|suger|me indica|\bqua(?:l|is)\b.*(?:melhor|escolh|compr|indica|tomar|beber)",
     re.IGNORECASE,
 )
 
