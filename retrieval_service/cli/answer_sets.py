@@ -12,7 +12,7 @@ from typing import Any
 from retrieval_service.cli.failures import Failed
 from retrieval_service.domain.answer_metrics import LabelledQuestion
 
-# What belongs to the demo shop: the set its thresholds were chosen on, and one that nobody looked at for that.
+# What belongs to the demo shop: the set that thresholds were fitted on, and one that they were not.
 DEMO_SETS = {"demo": "questions.json", "demo-held-out": "held_out_questions.json"}
 
 

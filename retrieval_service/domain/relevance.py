@@ -57,7 +57,7 @@ class _Weights:
 
 
 # Logistic regressions over the demo shop's labelled questions and questions of the test sets; cosines are those
-# of all-MiniLM-L6-v2. docs/answers.md has what they reach on questions that had no part in it.
+# of all-MiniLM-L6-v2. docs/answers.md has what they reach on questions they were not fitted on.
 _BY_WORDS = _Weights(
     bias=-2.65, passage=6.6, sentence=3.2, title=1.9, mutual=3.85, unknown=-3.4, similarity=0.0
 )

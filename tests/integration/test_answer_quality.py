@@ -54,8 +54,8 @@ async def test_nine_of_ten_answers_cite_a_right_document_in_each_language(demo_s
     assert [code for code, one in measured.items() if (one.language_match or 0) < 1] == []
 
 
-async def test_questions_that_nothing_was_chosen_on_do_not_fall_far_behind(demo_shop: Client) -> None:
-    """The bars are what it reached when the set was new, rounded down; nobody tunes on it."""
+async def test_questions_that_nothing_was_fitted_on_do_not_fall_far_behind(demo_shop: Client) -> None:
+    """The bars are what was reached when the set was new, rounded down; docs/answers.md says how new it is."""
     measured = figures(await answered(demo_shop, "demo-held-out"))
     assert (measured.answerable_accuracy or 0) >= 0.72
     assert (measured.unanswerable_accuracy or 0) >= 0.78
