@@ -38,10 +38,13 @@ async def _fill_documents(
     new = [await asyncio.to_thread(_new_chunks, piece) for piece in pieces]
     async with service.database.tenant(tenant_id) as scope:
         written = await documents.upsert(scope, [_draft(piece[0]) for piece in pieces])
-        for document, added in zip(written, new, strict=True):
-            change = Change(document_id=document.id, version=1, added=added)
-            if not await chunks.apply(scope, change):
-                raise RuntimeError("nobody else writes to this tenant")
+        changes = [
+            Change(document_id=document.id, version=1, added=added)
+            for document, added in zip(written, new, strict=True)
+        ]
+        if len(await chunks.apply(scope, changes)) < len(changes):
+            raise RuntimeError("nobody else writes to this tenant")
+        for added in new:
             rows = embedder.vectors([chunk.text for chunk in added])
             by_id = {chunk.id: row for chunk, row in zip(added, rows, strict=True)}
             await vectors.insert(scope, service.space_id, by_id)

@@ -15,6 +15,7 @@ from benchmarks.synthetic import Writer, drafts
 from retrieval_service.assembling import Service
 from retrieval_service.domain.records import Usage
 from retrieval_service.services.importing import MAX_BATCH
+from retrieval_service.services.indexing import by_tenant
 from retrieval_service.stores import documents, jobs, usage
 
 BATCH = 100
@@ -104,10 +105,11 @@ async def one_round(service: Service, tenants: list[UUID]) -> Rates:
 
 
 async def finish(service: Service, batch: list[jobs.Job]) -> None:
-    """As the indexer does: each job together with its document's own transaction."""
-    for job in batch:
-        async with service.database.tenant(job.tenant_id) as scope:
-            if not await jobs.finish(scope, job, worker=WORKER):
+    """As the indexer does: a tenant's documents are locked and their jobs ended in one transaction."""
+    for tenant_id, tenant_jobs in by_tenant(batch).items():
+        async with service.database.tenant(tenant_id) as scope:
+            done, _ = await jobs.finish_free(scope, tenant_jobs, worker=WORKER)
+            if len(done) < len(tenant_jobs):
                 raise RuntimeError("nobody else takes these jobs")
 
 
@@ -129,7 +131,7 @@ def described(rounds: list[Rates], sizes: Sizes) -> list[Figure]:
     return [
         Figure(what=f"claimed in batches of {BATCH}", value=claimed, unit="jobs/s", from_what=queued),
         Figure(
-            what="claimed and finished, each in its own transaction",
+            what="claimed and finished, those of a tenant in one transaction",
             value=done,
             unit="jobs/s",
             from_what=queued,
@@ -160,7 +162,8 @@ def compared(rounds: list[Rates], rivals: list[RivalRates]) -> list[Figure]:
             what="claimed and finished, over procrastinate",
             value=median(ours.done / theirs.done for ours, theirs in pairs),
             unit="×",
-            from_what=f"it finishes {done:,.0f} jobs per second, also each in its own transaction",
+            bar=at_least(10),
+            from_what=f"it finishes them one by one too, {done:,.0f} jobs per second",
         ),
     ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from pgvector import SparseVector as PgSparseVector
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from retrieval_service.domain.lexical import SparseVector, Terms
 from retrieval_service.stores.database import TenantScope, only
@@ -108,31 +109,39 @@ async def sources(scope: TenantScope, ids: Sequence[UUID]) -> list[Source]:
 
 
 SELECT_CHUNKS = """
-SELECT id, chunk_index, chunk_hash, text FROM chunks
-WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s ORDER BY chunk_index
+SELECT document_id, id, chunk_index, chunk_hash, text FROM chunks
+WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(ids)s) ORDER BY document_id, chunk_index
 """
 
 
-async def of_document(scope: TenantScope, document_id: UUID) -> list[StoredChunk]:
-    async with scope.connection.cursor(row_factory=class_row(StoredChunk)) as cursor:
-        await cursor.execute(SELECT_CHUNKS, {"tenant_id": scope.tenant_id, "document_id": document_id})
-        return await cursor.fetchall()
+async def of_documents(scope: TenantScope, ids: Sequence[UUID]) -> dict[UUID, list[StoredChunk]]:
+    """By document, in order; documents without chunks are missing."""
+    cursor = await scope.connection.execute(SELECT_CHUNKS, {"tenant_id": scope.tenant_id, "ids": list(ids)})
+    found: defaultdict[UUID, list[StoredChunk]] = defaultdict(list)
+    for document_id, chunk_id, index, digest, text in await cursor.fetchall():
+        found[document_id].append(StoredChunk(id=chunk_id, chunk_index=index, chunk_hash=digest, text=text))
+    return dict(found)
 
 
-LOCK_DOCUMENT = """
-SELECT FROM documents
-WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s AND version = %(version)s FOR UPDATE
+LOCK_VERSIONS = """
+SELECT d.id FROM documents d
+JOIN unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS seen (id, version)
+    ON d.id = seen.id AND d.version = seen.version
+WHERE d.tenant_id = %(tenant_id)s FOR UPDATE OF d
 """
 
 DELETE_CHUNKS = """
-DELETE FROM chunks WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s AND id = ANY(%(ids)s)
+DELETE FROM chunks WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(document_ids)s) AND id = ANY(%(ids)s)
 """
 
-MOVE_CHUNK = """
-UPDATE chunks SET chunk_index = %(index)s, heading = %(heading)s, start_offset = %(start)s, end_offset = %(end)s
-WHERE tenant_id = %(tenant_id)s AND id = %(id)s
-    AND (chunk_index, heading, start_offset, end_offset)
-        IS DISTINCT FROM (%(index)s, %(heading)s, %(start)s, %(end)s)
+MOVE_CHUNKS = """
+UPDATE chunks c SET chunk_index = kept.chunk_index, heading = kept.heading,
+    start_offset = kept.start_offset, end_offset = kept.end_offset
+FROM unnest(%(ids)s::uuid[], %(indexes)s::int[], %(headings)s::text[], %(starts)s::int[], %(ends)s::int[])
+    AS kept (id, chunk_index, heading, start_offset, end_offset)
+WHERE c.tenant_id = %(tenant_id)s AND c.id = kept.id
+    AND (c.chunk_index, c.heading, c.start_offset, c.end_offset)
+        IS DISTINCT FROM (kept.chunk_index, kept.heading, kept.start_offset, kept.end_offset)
 """
 
 INSERT_CHUNK = """
@@ -153,57 +162,91 @@ UPDATE documents d SET last_sync_at = now(), last_sync_error = '', sync_status =
         SELECT FROM document_sync_jobs j WHERE j.tenant_id = d.tenant_id AND j.document_id = d.id
             AND j.target = 'pgvector' AND j.status = 'pending')
     THEN 'pending' ELSE 'synced' END
-WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s
+WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
 """
 
 
-async def apply(scope: TenantScope, change: Change) -> bool:
-    """Writes the change and marks the document synced; False, with nothing written, when a newer version came."""
+async def apply(scope: TenantScope, changes: Sequence[Change]) -> frozenset[UUID]:
+    """Writes the changes and marks their documents synced; returns these documents.
+
+    Of a document whose newer version came, nothing is written. Several documents must be locked already.
+    """
+    found = await _lock_versions(scope, changes)
+    current = [change for change in changes if change.document_id in found]
+    if current:
+        await _remove(scope, current)
+        await _move(scope, [kept for change in current for kept in change.kept])
+        await _add(scope, current)
+        await scope.connection.execute(MARK_SYNCED, {"tenant_id": scope.tenant_id, "ids": list(found)})
+    return found
+
+
+async def _lock_versions(scope: TenantScope, changes: Sequence[Change]) -> frozenset[UUID]:
+    """The documents that still have the version which was read."""
     parameters = {
         "tenant_id": scope.tenant_id,
-        "document_id": change.document_id,
-        "version": change.version,
-        "ids": list(change.removed),
+        "ids": [change.document_id for change in changes],
+        "versions": [change.version for change in changes],
     }
-    cursor = await scope.connection.execute(LOCK_DOCUMENT, parameters)
-    if await cursor.fetchone() is None:
-        return False
-    if change.removed:
-        await scope.connection.execute(DELETE_CHUNKS, parameters)
-    await _move(scope, change)
-    await _add(scope, change)
-    await scope.connection.execute(MARK_SYNCED, parameters)
-    return True
+    async with scope.connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(LOCK_VERSIONS, parameters)
+        return frozenset(await cursor.fetchall())
 
 
-async def _move(scope: TenantScope, change: Change) -> None:
-    rows = [{"tenant_id": scope.tenant_id, "id": kept.id, **_place(kept.place)} for kept in change.kept]
-    if rows:
-        async with scope.connection.cursor() as cursor:
-            await cursor.executemany(MOVE_CHUNK, rows)
-
-
-async def _add(scope: TenantScope, change: Change) -> None:
-    if not change.added:
+async def _remove(scope: TenantScope, changes: Sequence[Change]) -> None:
+    removing = [change for change in changes if change.removed]
+    if not removing:
         return
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "document_ids": [change.document_id for change in removing],
+        "ids": [chunk_id for change in removing for chunk_id in change.removed],
+    }
+    await scope.connection.execute(DELETE_CHUNKS, parameters)
+
+
+async def _move(scope: TenantScope, kept: Sequence[KeptChunk]) -> None:
+    """Writes only the chunks that stand elsewhere now."""
+    if not kept:
+        return
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "ids": [chunk.id for chunk in kept],
+        "indexes": [chunk.place.index for chunk in kept],
+        "headings": [chunk.place.heading for chunk in kept],
+        "starts": [chunk.place.start for chunk in kept],
+        "ends": [chunk.place.end for chunk in kept],
+    }
+    await scope.connection.execute(MOVE_CHUNKS, parameters)
+
+
+async def _add(scope: TenantScope, changes: Sequence[Change]) -> None:
     rows = [
-        {
-            "tenant_id": scope.tenant_id,
-            "id": chunk.id,
-            "document_id": change.document_id,
-            "text": chunk.text,
-            "chunk_hash": chunk.chunk_hash,
-            "language": chunk.language,
-            "stem_ids": chunk.terms.stems.indices.tolist(),
-            "stems": sparse(chunk.terms.stems),
-            "grams": sparse(chunk.terms.grams),
-            **_place(chunk.place),
-        }
+        {"tenant_id": scope.tenant_id, "document_id": change.document_id, **_row(chunk)}
+        for change in changes
         for chunk in change.added
     ]
-    async with scope.connection.cursor() as cursor:
-        await cursor.executemany(INSERT_CHUNK, rows)
-        await cursor.executemany(INSERT_TERMS, rows)
+    if rows:
+        async with scope.connection.cursor() as cursor:
+            await cursor.executemany(INSERT_CHUNK, rows)
+            await cursor.executemany(INSERT_TERMS, rows)
+
+
+def _row(chunk: NewChunk) -> dict[str, object]:
+    place = chunk.place
+    return {
+        "id": chunk.id,
+        "index": place.index,
+        "heading": place.heading,
+        "start": place.start,
+        "end": place.end,
+        "text": chunk.text,
+        "chunk_hash": chunk.chunk_hash,
+        "language": chunk.language,
+        "stem_ids": chunk.terms.stems.indices.tolist(),
+        "stems": sparse(chunk.terms.stems),
+        "grams": sparse(chunk.terms.grams),
+    }
 
 
 MARK_FAILED = """
@@ -246,10 +289,6 @@ COUNT = "SELECT count(*) FROM chunks WHERE tenant_id = %(tenant_id)s"
 async def count(scope: TenantScope) -> int:
     cursor = await scope.connection.execute(COUNT, {"tenant_id": scope.tenant_id})
     return only(await cursor.fetchone())[0]
-
-
-def _place(place: Place) -> dict[str, int | str]:
-    return {"index": place.index, "heading": place.heading, "start": place.start, "end": place.end}
 
 
 def sparse(vector: SparseVector) -> PgSparseVector:

@@ -139,6 +139,7 @@ WITH followed AS (
     INSERT INTO index_job_documents (tenant_id, document_id, index_job_id)
     SELECT tenant_id, id, %(index_job_id)s FROM documents
     WHERE tenant_id = %(tenant_id)s AND source_type = %(source_type)s AND external_id = ANY(%(external_ids)s)
+    ORDER BY id
     ON CONFLICT (tenant_id, document_id) DO UPDATE SET outcome = NULL
     RETURNING xmax = 0 AS is_new
 )

@@ -173,29 +173,43 @@ async def begin(scope: TenantScope, index_job_id: UUID) -> None:
     await scope.connection.execute(BEGIN, {"tenant_id": scope.tenant_id, "index_job_id": index_job_id})
 
 
+# Whoever changes several rows takes them in the order of their documents, so that nobody waits in a circle.
 RECORD = """
-UPDATE index_job_documents
-SET outcome = %(outcome)s, embedded_tokens = embedded_tokens + %(embedded_tokens)s,
-    saved_tokens = saved_tokens + %(saved_tokens)s
-WHERE tenant_id = %(tenant_id)s AND document_id = %(document_id)s AND outcome IS NULL
+WITH ended AS (
+    SELECT * FROM unnest(%(document_ids)s::uuid[], %(outcomes)s::text[], %(embedded)s::bigint[], %(saved)s::bigint[])
+        AS ended (document_id, outcome, embedded_tokens, saved_tokens)
+),
+waiting AS MATERIALIZED (
+    SELECT tenant_id, document_id FROM index_job_documents
+    WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(document_ids)s) AND outcome IS NULL
+    ORDER BY document_id FOR UPDATE
+)
+UPDATE index_job_documents w SET outcome = ended.outcome,
+    embedded_tokens = w.embedded_tokens + ended.embedded_tokens, saved_tokens = w.saved_tokens + ended.saved_tokens
+FROM ended, waiting
+WHERE w.tenant_id = waiting.tenant_id AND w.document_id = waiting.document_id
+    AND ended.document_id = waiting.document_id
 """
 
 
-async def record(
-    scope: TenantScope,
-    document_id: UUID,
-    outcome: Outcome,
-    *,
-    embedded_tokens: int = 0,
-    saved_tokens: int = 0,
-) -> None:
-    """To be called in the transaction that ends the document's queued job; does nothing when no job waits for it."""
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a document came to, in the end."""
+
+    document_id: UUID
+    outcome: Outcome
+    embedded_tokens: int = 0
+    saved_tokens: int = 0
+
+
+async def record(scope: TenantScope, ended: Sequence[Ended]) -> None:
+    """To be called in the transaction that ends the documents' queued jobs; passes over those nobody waits for."""
     parameters = {
         "tenant_id": scope.tenant_id,
-        "document_id": document_id,
-        "outcome": outcome,
-        "embedded_tokens": embedded_tokens,
-        "saved_tokens": saved_tokens,
+        "document_ids": [one.document_id for one in ended],
+        "outcomes": [one.outcome for one in ended],
+        "embedded": [one.embedded_tokens for one in ended],
+        "saved": [one.saved_tokens for one in ended],
     }
     await scope.connection.execute(RECORD, parameters)
 
@@ -352,8 +366,13 @@ async def complete(scope: TenantScope, index_job_id: UUID, *, removed: int) -> N
 
 
 END = """
-WITH forgotten AS (
-    DELETE FROM index_job_documents WHERE tenant_id = %(tenant_id)s AND index_job_id = %(index_job_id)s
+WITH waiting AS MATERIALIZED (
+    SELECT tenant_id, document_id FROM index_job_documents
+    WHERE tenant_id = %(tenant_id)s AND index_job_id = %(index_job_id)s ORDER BY document_id FOR UPDATE
+),
+forgotten AS (
+    DELETE FROM index_job_documents w USING waiting
+    WHERE w.tenant_id = waiting.tenant_id AND w.document_id = waiting.document_id
 ),
 unread AS (
     DELETE FROM index_job_changes WHERE tenant_id = %(tenant_id)s AND index_job_id = %(index_job_id)s

@@ -93,9 +93,12 @@ async def claim(
         return await cursor.fetchall()
 
 
+# Jobs that are being ended at this moment need no more time, and waiting for them could be waiting in a circle.
 EXTEND = """
 UPDATE document_sync_jobs SET lease_until = now() + make_interval(secs => %(lease_seconds)s)
-WHERE id = ANY(%(ids)s) AND worker = %(worker)s AND status = 'processing'
+WHERE id IN (
+    SELECT id FROM document_sync_jobs
+    WHERE id = ANY(%(ids)s) AND worker = %(worker)s AND status = 'processing' FOR UPDATE SKIP LOCKED)
 """
 
 
@@ -116,6 +119,41 @@ async def finish(scope: TenantScope, job: Job, *, worker: str) -> bool:
     parameters = {"tenant_id": scope.tenant_id, "job_id": job.id, "worker": worker}
     cursor = await scope.connection.execute(FINISH, parameters)
     return cursor.rowcount > 0
+
+
+# Documents that somebody else is changing are passed over: who holds many must not wait, or it may be in a circle.
+FINISH_FREE = """
+WITH free AS MATERIALIZED (
+    SELECT id FROM documents WHERE tenant_id = %(tenant_id)s AND id = ANY(%(document_ids)s)
+    FOR UPDATE SKIP LOCKED
+),
+done AS (
+    UPDATE document_sync_jobs j SET status = 'done', finished_at = now(), lease_until = NULL, last_error = ''
+    FROM free WHERE j.tenant_id = %(tenant_id)s AND j.id = ANY(%(ids)s) AND j.document_id = free.id
+        AND j.worker = %(worker)s AND j.status = 'processing'
+    RETURNING j.id, j.document_id
+)
+SELECT free.id AS document_id, done.id AS job_id FROM free LEFT JOIN done ON done.document_id = free.id
+"""
+
+
+async def finish_free(
+    scope: TenantScope, ended: Sequence[Job], *, worker: str
+) -> tuple[list[Job], list[Job]]:
+    """Ends what `finish` would, of documents that nobody else is changing, and locks these documents.
+
+    Returns the jobs that are done, and those left for later because their documents are changed or gone.
+    """
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "ids": [job.id for job in ended],
+        "document_ids": [job.document_id for job in ended],
+        "worker": worker,
+    }
+    cursor = await scope.connection.execute(FINISH_FREE, parameters)
+    free = dict(await cursor.fetchall())
+    done = [job for job in ended if free.get(job.document_id) == job.id]
+    return done, [job for job in ended if job.document_id not in free]
 
 
 # A newer job of the same document makes the failed one superfluous. The row is not put back but made anew,

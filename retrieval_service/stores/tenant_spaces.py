@@ -96,8 +96,13 @@ async def maintained(scope: TenantScope) -> tuple[int, ...]:
 
 async def hold(scope: TenantScope) -> tuple[int, ...]:
     """The maintained spaces, which stay the same until the transaction ends."""
-    await scope.connection.execute(LOCK_SHARED, {"tenant_id": scope.tenant_id})
-    return await maintained(scope)
+    async with scope.connection.cursor(row_factory=scalar_row) as cursor:
+        async with (
+            scope.connection.pipeline()
+        ):  # two statements for one wait; the second begins when it is held
+            await scope.connection.execute(LOCK_SHARED, {"tenant_id": scope.tenant_id})
+            await cursor.execute(SELECT_MAINTAINED, {"tenant_id": scope.tenant_id})
+        return tuple(await cursor.fetchall())
 
 
 async def lock(connection: AsyncConnection, tenant_id: UUID) -> None:

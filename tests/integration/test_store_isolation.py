@@ -63,6 +63,7 @@ from retrieval_service.stores import (
     vectors,
 )
 from retrieval_service.stores.database import TenantScope
+from retrieval_service.stores.index_jobs import Ended
 from tests.integration.isolation_kit import (
     MARK,
     TEXT,
@@ -107,7 +108,7 @@ async def candidate_ids(scope: TenantScope) -> Sequence[UUID]:
 
 
 Trial = tuple[Callable[[TenantScope, Owned], Awaitable[object]], object]
-NO_ROWS: tuple[object, ...] = (None, False, 0, [], {}, "")
+NO_ROWS: tuple[object, ...] = (None, False, 0, [], {}, "", frozenset())
 
 
 class Raises:
@@ -277,6 +278,11 @@ async def kept_hits(scope: TenantScope, own: Owned) -> Sequence[SnapshotHit]:
     return await snapshots.hits(scope, snapshot.id)
 
 
+async def done_of(scope: TenantScope, job: jobs.Job) -> Sequence[jobs.Job]:
+    done, _ = await jobs.finish_free(scope, [job], worker=WORKER)
+    return done
+
+
 def anything(_: object) -> bool:
     """The function answers with what belongs to the intruder."""
     return True
@@ -415,8 +421,8 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "chunks.sources": (lambda scope, own: chunks.sources(scope, [own.document_id]), NO_ROWS),
-    "chunks.of_document": (lambda scope, own: chunks.of_document(scope, own.document_id), NO_ROWS),
-    "chunks.apply": (lambda scope, own: chunks.apply(scope, change(own)), NO_ROWS),
+    "chunks.of_documents": (lambda scope, own: chunks.of_documents(scope, [own.document_id]), NO_ROWS),
+    "chunks.apply": (lambda scope, own: chunks.apply(scope, [change(own)]), NO_ROWS),
     "chunks.mark_failed": (lambda scope, own: chunks.mark_failed(scope, own.document_id, "x"), NO_ROWS),
     "chunks.remove_stale": (lambda scope, _: chunks.remove_stale(scope), NO_ROWS),
     "chunks.count": (lambda scope, _: chunks.count(scope), NO_ROWS),
@@ -502,7 +508,9 @@ STORES: dict[str, Trial] = {
     "index_jobs.lock": (lambda scope, own: index_jobs.lock(scope, own.index_job_id), NO_ROWS),
     "index_jobs.begin": (lambda scope, own: index_jobs.begin(scope, own.index_job_id), NO_ROWS),
     "index_jobs.record": (
-        lambda scope, own: index_jobs.record(scope, own.document_id, Outcome.FAILED),
+        lambda scope, own: index_jobs.record(
+            scope, [Ended(document_id=own.document_id, outcome=Outcome.FAILED)]
+        ),
         NO_ROWS,
     ),
     "index_jobs.settle": (lambda scope, own: index_jobs.settle(scope, own.index_job_id), NO_ROWS),
@@ -558,6 +566,7 @@ STORES: dict[str, Trial] = {
         lambda scope, own: imports.save(scope, own.import_id, Progress(next_sequence=99)),
         NO_ROWS,
     ),
+    "jobs.finish_free": (lambda scope, own: done_of(scope, own.job), NO_ROWS),
     "jobs.finish": (lambda scope, own: jobs.finish(scope, own.job, worker=WORKER), NO_ROWS),
     "jobs.fail": (
         lambda scope, own: jobs.fail(
@@ -810,6 +819,7 @@ WRITERS = {
     "index_jobs.settle",
     "jobs.fail",
     "jobs.finish",
+    "jobs.finish_free",
     "jobs.oldest_pending",
     "sources.delete",
     "sources.delete_documents",
