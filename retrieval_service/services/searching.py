@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -22,9 +22,10 @@ from retrieval_service.domain.spaces import Space, Vector
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.questions import Questions
 from retrieval_service.services.weighing import Weigher, Weights
-from retrieval_service.stores import passages, tenant_spaces
-from retrieval_service.stores.database import Database, TenantScope
+from retrieval_service.stores import passages
+from retrieval_service.stores.database import Database
 from retrieval_service.stores.passages import Candidates, Passage, Probe
+from retrieval_service.stores.tenant_spaces import Searched
 
 log = structlog.get_logger("kladez.searching")
 
@@ -84,13 +85,17 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a question is in the tenant's terms; `alpha` is the share of the vectors."""
+    """What a question is in the tenant's terms; `alpha` is the share of the vectors.
+
+    `reads_little`: the tenant is so small that every chunk of it is scored.
+    """
 
     language: str
     script: str
     alpha: float
     terms: Terms
     gate: Sequence[int]
+    reads_little: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +107,12 @@ class Meaning:
     degraded_reason: str = ""
 
 
-class SpaceFlipped(Exception):
-    """The tenant's searches read another space than the one that the question was embedded in."""
+class Rearranged(Exception):
+    """The tenant's vectors are not any more what the question was prepared for."""
+
+    def __init__(self, searched: Searched) -> None:
+        super().__init__()
+        self.searched = searched
 
 
 class Searcher:
@@ -123,26 +132,29 @@ class Searcher:
         self._questions = questions
         self._weigher = weigher
         self._exact_lexical_chunks = exact_lexical_chunks
-        self._active_ids: OrderedDict[UUID, int] = OrderedDict()
+        self._searched: OrderedDict[UUID, Searched] = OrderedDict()
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
         """Never fails for want of an embedder: words answer then, and the reply says so."""
         weights = await self._weigher.weights(tenant_id)
         while True:  # a question embedded before a flip is not compared with the vectors after it
-            space_id = await self._active_id(tenant_id)
             try:
-                return await self._search_in(tenant_id, space_id, query, weights)
-            except SpaceFlipped:
-                self._active_ids.pop(tenant_id, None)
+                return await self._search_as(tenant_id, self._known(tenant_id), query, weights)
+            except Rearranged as rearranged:
+                self._remember(tenant_id, rearranged.searched)
 
-    async def _search_in(self, tenant_id: UUID, space_id: int, query: Query, weights: Weights) -> Found:
+    async def _search_as(self, tenant_id: UUID, searched: Searched, query: Query, weights: Weights) -> Found:
+        """As it was when the tenant was searched last; raises `Rearranged` when that was wrong."""
+        space_id = searched.space_id or self._embedders.home_id
         space = self._embedders.space(space_id)
         reading = await self._reading(query.text, weights, space)
         meaning = await self._meaning(tenant_id, space_id, query, reading)
-        async with self._database.snapshot(tenant_id) as scope:
-            by_document = await self._is_by_document(scope, space_id, query) and meaning.vector is not None
-            probe = new_probe(meaning, reading, query.depth, by_document=by_document)
-            candidates = await passages.score(scope, space_id, probe, query.conditions)
+        by_document = searched.by_document and meaning.vector is not None
+        probe = new_probe(meaning, reading, query.depth, by_document=by_document)
+        async with self._database.snapshot(tenant_id, reuses_plans=reading.reads_little) as scope:
+            actual, candidates = await passages.look(scope, space_id, probe, query.conditions)
+            if query.mode is not Mode.FULL_TEXT and self._settled(actual) != searched:
+                raise Rearranged(self._settled(actual))
             ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score, by_document=by_document)
             page = ranking.page(query.offset, query.limit)
             read = await passages.read(scope, list(page))
@@ -155,26 +167,18 @@ class Searcher:
             space=space,
         )
 
-    async def _active_id(self, tenant_id: UUID) -> int:
-        """The space that was active when it was last looked at."""
-        known = self._active_ids.get(tenant_id)
-        if known is not None:
-            return known
-        async with self._database.tenant(tenant_id) as scope:
-            active_id = await tenant_spaces.active(scope) or self._embedders.home_id
-        self._active_ids[tenant_id] = active_id
-        while len(self._active_ids) > REMEMBERED_TENANTS:
-            self._active_ids.popitem(last=False)
-        return active_id
+    def _known(self, tenant_id: UUID) -> Searched:
+        return self._searched.get(tenant_id) or self._settled(Searched())
 
-    async def _is_by_document(self, scope: TenantScope, space_id: int, query: Query) -> bool:
-        """Raises `SpaceFlipped` when the search is by meaning, and in a space that is not the active one any more."""
-        if query.mode is Mode.FULL_TEXT:
-            return False
-        searched = await tenant_spaces.searched(scope)
-        if (searched.space_id or self._embedders.home_id) != space_id:
-            raise SpaceFlipped
-        return searched.by_document
+    def _settled(self, searched: Searched) -> Searched:
+        """With the space named that a tenant begins in."""
+        return replace(searched, space_id=searched.space_id or self._embedders.home_id)
+
+    def _remember(self, tenant_id: UUID, searched: Searched) -> None:
+        self._searched[tenant_id] = searched
+        self._searched.move_to_end(tenant_id)
+        while len(self._searched) > REMEMBERED_TENANTS:
+            self._searched.popitem(last=False)
 
     async def _reading(self, text: str, weights: Weights, space: Space | None) -> Reading:
         if len(text) <= SHORT_CHARACTERS:
@@ -188,8 +192,14 @@ class Searcher:
         terms = lexical.query_terms(text, spoken, weights.statistics)
         small = weights.statistics.chunk_count <= self._exact_lexical_chunks
         gate = () if small else lexical.rare_stems(terms, weights.statistics).tolist()
-        alpha = fusion.alpha(language, script, space or self._embedders.home.space)
-        return Reading(language=language, script=script, alpha=alpha, terms=terms, gate=gate)
+        return Reading(
+            language=language,
+            script=script,
+            alpha=fusion.alpha(language, script, space or self._embedders.home.space),
+            terms=terms,
+            gate=gate,
+            reads_little=small,
+        )
 
     async def _meaning(self, tenant_id: UUID, space_id: int, query: Query, reading: Reading) -> Meaning:
         if query.mode is Mode.FULL_TEXT:

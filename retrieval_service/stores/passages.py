@@ -20,6 +20,7 @@ from retrieval_service.stores import matching
 from retrieval_service.stores.chunks import sparse
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
+from retrieval_service.stores.tenant_spaces import SELECT_SEARCHED, Searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,14 +130,32 @@ LEFT JOIN LATERAL (
 """
 
 
-async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> Candidates:
-    """Candidates of all arms by chunk id; every score is exact for every one of them."""
-    async with scope.connection.cursor(binary=True) as cursor:
+async def look(
+    scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions
+) -> tuple[Searched, Candidates]:
+    """Candidates of all arms by chunk id, with what the tenant's searches read at that moment.
+
+    Every score is exact for every candidate. That the space is still the right one is for the caller to see.
+    """
+    async with (
+        scope.connection.cursor(row_factory=class_row(Searched)) as searched,
+        scope.connection.cursor(binary=True) as cursor,
+    ):
+        await searched.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
         await cursor.execute(
             search_statement(space_id, by_document=probe.by_document),
             search_parameters(scope.tenant_id, probe, conditions),
         )
-        rows = await cursor.fetchall()
+        return await searched.fetchone() or Searched(), candidates_of(await cursor.fetchall())
+
+
+async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> Candidates:
+    """The candidates alone."""
+    _, candidates = await look(scope, space_id, probe, conditions)
+    return candidates
+
+
+def candidates_of(rows: Sequence[Sequence[Any]]) -> Candidates:
     columns = np.array([row[2:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
     return Candidates(chunk_ids=[row[0] for row in rows], document_ids=[row[1] for row in rows], raw=raw)

@@ -64,17 +64,11 @@ class Searched:
     by_document: bool = False
 
 
+# Asked with every search: passages.look.
 SELECT_SEARCHED = """
 SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' AS by_document
 FROM tenants WHERE id = %(tenant_id)s
 """
-
-
-async def searched(scope: TenantScope) -> Searched:
-    """Both at once: every search asks."""
-    async with scope.connection.cursor(row_factory=class_row(Searched)) as cursor:
-        await cursor.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
-        return await cursor.fetchone() or Searched()
 
 
 SELECT_MAINTAINED = """

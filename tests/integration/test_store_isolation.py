@@ -107,6 +107,11 @@ async def candidate_ids(scope: TenantScope) -> Sequence[UUID]:
     return (await passages.score(scope, 1, probe(), Conditions())).chunk_ids
 
 
+async def looked_at(scope: TenantScope) -> Sequence[UUID]:
+    _, candidates = await passages.look(scope, 1, probe(), Conditions())
+    return candidates.chunk_ids
+
+
 Trial = tuple[Callable[[TenantScope, Owned], Awaitable[object]], object]
 NO_ROWS: tuple[object, ...] = (None, False, 0, [], {}, "", frozenset())
 
@@ -576,6 +581,7 @@ STORES: dict[str, Trial] = {
     ),
     "jobs.oldest_pending": (lambda scope, _: jobs.oldest_pending(scope), NO_ROWS),
     "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
+    "passages.look": (lambda scope, _: looked_at(scope), NO_ROWS),
     "passages.read": (lambda scope, own: passages.read(scope, [own.chunk_id]), NO_ROWS),
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),
@@ -667,7 +673,6 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "tenant_spaces.active": (lambda scope, _: tenant_spaces.active(scope), anything),
-    "tenant_spaces.searched": (lambda scope, _: tenant_spaces.searched(scope), anything),
     "tenant_spaces.of_tenant": (lambda scope, _: tenant_spaces.of_tenant(scope), anything),
     "tenant_spaces.is_by_document": (lambda scope, _: tenant_spaces.is_by_document(scope), anything),
     "tenant_spaces.maintained": (lambda scope, _: tenant_spaces.maintained(scope), anything),
