@@ -12,14 +12,15 @@ _INVISIBLE = (
     "\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff"
 )
-# A joiner holds an emoji together and hides in a word.
-_HIDDEN = re.compile(rf"[{_INVISIBLE}]|(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d")
-_LINE_ENDS = str.maketrans(dict.fromkeys("\u000b\u000c\u0085\u2028\u2029", "\n"))
+# A joiner holds an emoji together and hides in a word. Only what begins with a set of characters is searched for
+# fast, and translating by a table is ten times slower in texts that are not ASCII.
+_HIDDEN = re.compile(rf"[{_INVISIBLE}\u200d](?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]\u200d)")
+_LINE_END = re.compile("[\u000b\u000c\u0085\u2028\u2029]")
 
 
 def without_invisible(text: str) -> str:
     """The text as a reader sees it; its line ends are line feeds."""
-    return _HIDDEN.sub("", text.translate(_LINE_ENDS))
+    return _HIDDEN.sub("", _LINE_END.sub("\n", text))
 
 
 class VisibleText:

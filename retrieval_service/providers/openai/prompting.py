@@ -179,8 +179,8 @@ def _task(prompt: Prompt) -> str:
 
 
 def _fragment(fragment: Fragment) -> str:
-    title = _defused(_line(_fragment_text(fragment.title))).translate(IN_ATTRIBUTE)
-    text = _defused(_fragment_text(fragment.text).strip())
+    title = _unfenced(_line(_fragment_text(fragment.title))).translate(IN_ATTRIBUTE)
+    text = _unfenced(_fragment_text(fragment.text).strip())
     return f'<fragment number="{fragment.number}" title="{title}">\n{text}\n</fragment>'
 
 
@@ -194,4 +194,8 @@ def _line(text: str) -> str:
 
 def _defused(text: str) -> str:
     """Without what a reader would not see, and without fences."""
-    return FENCE.sub("‹", without_invisible(text))
+    return _unfenced(without_invisible(text))
+
+
+def _unfenced(visible: str) -> str:
+    return FENCE.sub("‹", visible)
