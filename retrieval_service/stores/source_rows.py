@@ -9,10 +9,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, AsyncServerCursor, IsolationLevel, sql
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.datetime import (
+    DateLoader,
+    IntervalLoader,
+    TimeLoader,
+    TimestampLoader,
+    TimestamptzLoader,
+    TimetzLoader,
+)
 
 from retrieval_service import errors
 from retrieval_service.domain.source_rows import text_of
@@ -24,6 +35,14 @@ CONNECT_SECONDS = 10
 # Beyond the time that Postgres itself keeps to, for a server that keeps silent.
 GRACE_SECONDS = 5
 MAX_ERROR = 300
+MOMENTS = {
+    "date": DateLoader,
+    "interval": IntervalLoader,
+    "time": TimeLoader,
+    "timetz": TimetzLoader,
+    "timestamp": TimestampLoader,
+    "timestamptz": TimestamptzLoader,
+}
 
 SETTINGS = """
 SELECT set_config('statement_timeout', %(milliseconds)s, true), set_config('TimeZone', 'UTC', true)
@@ -140,11 +159,31 @@ async def open_reader(source: Source, dsn: str, *, timeout_seconds: float) -> As
 
 async def _connected(source: Source, dsn: str) -> AsyncConnection[DictRow]:
     try:
-        return await AsyncConnection[DictRow].connect(
+        connection = await AsyncConnection[DictRow].connect(
             dsn, row_factory=dict_row, connect_timeout=CONNECT_SECONDS, application_name="kladez"
         )
     except psycopg.Error:
         raise _silent(source) from None  # the driver's words may hold the address with its password
+    for name, loader in MOMENTS.items():
+        connection.adapters.register_loader(name, _or_text(loader))
+    return connection
+
+
+def _or_text(loader_class: type[Loader]) -> type[Loader]:
+    """Gives text for what Postgres knows and Python does not: infinity, 24:00, years before 1 and after 9999."""
+
+    class OrText(Loader):
+        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+            super().__init__(oid, context)
+            self._loader = loader_class(oid, context)
+
+        def load(self, data: Buffer) -> Any:
+            try:
+                return self._loader.load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return OrText
 
 
 def _all(source: Source) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 
 import psycopg
 import pytest
@@ -84,6 +85,25 @@ async def test_ids_of_any_characters_are_found(empty_database_dsn: str, ids: lis
 async def test_ids_take_the_type_of_their_column(empty_database_dsn: str) -> None:
     async with open_reader(NUMBERS, empty_database_dsn, timeout_seconds=30) as reader:
         assert [row["id"] for row in await reader.by_ids(["7", "1200", "5000"])] == [7, 1200]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "timestamptz 'infinity'",
+        "timestamp '-infinity'",
+        "date '20000-01-01'",
+        "date '0044-03-15 BC'",
+        "time '24:00'",
+        "timetz '24:00+00'",
+    ],
+)
+async def test_moment_that_python_does_not_know_is_read_as_text(empty_database_dsn: str, moment: str) -> None:
+    query = f"SELECT 1 AS id, {moment} AS moment, ({moment})::text AS said, date '2026-11-28' AS usual"
+    async with open_reader(source(query), empty_database_dsn, timeout_seconds=30) as reader:
+        [[row]] = [batch async for batch in reader.rows(None)]
+    assert row["moment"] == row["said"]
+    assert row["usual"] == date(2026, 11, 28)
 
 
 async def test_slow_query_is_given_up(empty_database_dsn: str) -> None:
