@@ -116,6 +116,8 @@ def fault(template: str) -> str:
         return f"line {error.lineno}: {error.message}"
     except TemplateError as error:
         return str(error)
+    except RecursionError:
+        return "is nested too deeply"
     return ""
 
 

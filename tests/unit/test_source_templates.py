@@ -61,6 +61,8 @@ def test_template_renders_columns(template: str, expected: str) -> None:
         "{{ title|pprint }}",
         "{% filter upper %}x{% endfilter %}",
         "{{ title",
+        "{{" + "(" * 4_000 + "1" + ")" * 4_000 + "}}",
+        "{{ 1" + " + 1" * 2_400 + " }}",
     ],
 )
 def test_template_that_wants_more_is_refused(template: str) -> None:
