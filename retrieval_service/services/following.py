@@ -18,6 +18,14 @@ from retrieval_service.stores.index_changes import Change
 log = structlog.get_logger("kladez.following")
 
 BUSY_SOURCE_SECONDS = 2.0
+# What another attempt would not change.
+UNREADABLE = (
+    errors.NotFound,
+    errors.SourceFailed,
+    errors.SourceUnavailable,
+    errors.Invalid,
+    errors.Misconfigured,
+)
 
 
 class Follower:
@@ -48,7 +56,7 @@ class Follower:
             log.info("reading_left", tenant_id=str(change.tenant_id), source=change.source)
         except errors.Conflict:
             await self._postpone(change)
-        except (errors.NotFound, errors.SourceFailed, errors.SourceUnavailable, errors.Invalid) as error:
+        except UNREADABLE as error:
             await self.give_up(change, str(error))
         else:
             await self._finish(change, failed_count)

@@ -256,6 +256,19 @@ async def test_source_that_cannot_be_read_fails_the_job_after_the_others_are_don
     assert "hidden" not in job.error
 
 
+async def test_source_whose_variable_is_not_set_fails_the_job_and_says_so(
+    bench: Bench, tenant_id: UUID
+) -> None:
+    homeless = teas(name="homeless", source_type="homeless", dsn_variable="KLADEZ_SOURCE_NOWHERE")
+    await bench.service.declarer.upsert(tenant_id, homeless)
+    job, _ = await bench.service.reindexer.start(
+        tenant_id, IndexMode.CHANGED, [ChangedRows(source="homeless", ids=())]
+    )
+    job = await run(bench, job)
+    assert job.state == "failed"
+    assert "KLADEZ_SOURCE_NOWHERE is not set" in job.error
+
+
 async def test_row_that_cannot_be_stored_is_counted_as_failed(
     bench: Bench, tenant_id: UUID, shop_dsn: str
 ) -> None:
