@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Drained:
-    """What was due and is done; `failed_count` documents could not be indexed."""
+    """What was due and is done; `failed_count` documents could not be brought into the index or to the provider."""
 
     runs: Sequence[Run]
     failed_count: int
@@ -39,13 +39,13 @@ async def standings(settings: Settings, dsn: str) -> list[Standing]:
 
 
 async def drain(settings: Settings, dsn: str) -> Drained:
-    """Runs the schedules that are due, then indexes until no document waits; what failed is left for later."""
+    """Runs the schedules that are due, then works until no document waits; what failed is left for later."""
     async with open_service(settings, dsn) as service:
         runs = await service.scheduler.run_due()
-        return Drained(runs=runs, failed_count=await _index_all(service))
+        return Drained(runs=runs, failed_count=await _work_all(service))
 
 
-async def _index_all(service: Service) -> int:
+async def _work_all(service: Service) -> int:
     worker = new_worker(service)
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())
@@ -58,5 +58,10 @@ async def _index_all(service: Service) -> int:
 
 
 async def _standing(service: Service) -> jobs.Standing:
+    """In the index and, where there is one, at the retrieval provider."""
+    targets = [jobs.PGVECTOR, *([jobs.OPENAI] if service.backend else [])]
     async with service.database.operator() as operator:
-        return await jobs.standing(operator)
+        found = [await jobs.standing(operator, target=target) for target in targets]
+    return jobs.Standing(
+        due_count=sum(one.due_count for one in found), failed_count=sum(one.failed_count for one in found)
+    )

@@ -57,7 +57,7 @@ def run(
         bool, typer.Option("--once", help="Do what is due and end; without it, use `kladez work`.")
     ] = False,
 ) -> None:
-    """Read the sources that are due and index what waits; exits with 1 when something failed."""
+    """Do what is due by the clock, index what waits and bring it to OpenAI; exits with 1 when something failed."""
     from retrieval_service import timetable
 
     if not once:
@@ -78,7 +78,7 @@ def _print(drained: Drained, *, as_json: bool) -> None:
         return
     for one in drained.runs:
         output.line(f"{one.name}: {one.error or 'ok'}")
-    output.line(f"Documents that could not be indexed: {drained.failed_count:,}.")
+    output.line(f"Documents that could not be brought up to date: {drained.failed_count:,}.")
 
 
 def _as_json(standing: Standing) -> dict[str, object]:

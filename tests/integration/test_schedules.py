@@ -21,11 +21,13 @@ from retrieval_service.stores.database import Database, open_database
 from retrieval_service.stores.index_jobs import Due
 from retrieval_service.timetable import drain, standings
 from tests.conftest import temporary_database
+from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import Bench, open_bench
 from tests.integration.service_kit import settings_for_tests
 from tests.integration.sources_kit import DEAD_DSN, DEAD_VARIABLE, TABLES, VARIABLE
 
 EVERY_MINUTE = "* * * * *"
+AT_OPENAI = "UPDATE tenants SET backend = 'openai', is_mirrored = true WHERE id = %s"
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
 
@@ -196,6 +198,19 @@ async def test_draining_fails_when_a_document_cannot_be_indexed(database_dsn: st
         drained = await drain(bench.service.settings, database_dsn)
         assert not drained.ok
         assert drained.failed_count == 1
+
+
+async def test_draining_brings_documents_to_the_provider_too_and_fails_with_it(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_id = await bench.tenant()
+        await bench.sql.execute(AT_OPENAI, (tenant_id,))
+        await bench.put(tenant_id, "1", "Tea.")
+        assert (await drain(bench.service.settings, database_dsn)).ok
+        assert len(bench.fake.storage.files) == 1
+        bench.fake.fail(Fault(path="/files", method="POST", times=1_000, status=400))
+        await bench.put(tenant_id, "2", "Coffee.")
+        drained = await drain(bench.service.settings, database_dsn)
+        assert (drained.ok, drained.failed_count) == (False, 1)
 
 
 async def test_sources_of_deleted_tenants_are_not_read(database_dsn: str, shop_dsn: str) -> None:
