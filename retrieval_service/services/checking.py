@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
-from retrieval_service.domain.findings import Finding
+from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
@@ -124,11 +124,12 @@ def _backlog(backlog: inspection.Backlog) -> Finding:
 
 
 def _dead_jobs(backlog: inspection.Backlog) -> Finding:
-    remedy = "kladez sync retry" if backlog.failed else ""
-    detail = f"{backlog.failed} given up" if backlog.failed else "none"
-    return Finding(
-        name=f"dead jobs for {backlog.target}", ok=not backlog.failed, detail=detail, remedy=remedy
-    )
+    name = f"dead jobs for {backlog.target}"
+    if not backlog.failed:
+        return Finding(name=name, ok=True, detail="none")
+    ids = backlog.failed_tenant_ids
+    detail = f"{backlog.failed} given up, of {named(ids)}"
+    return Finding(name=name, ok=False, detail=detail, remedy=for_tenants("kladez sync retry", ids))
 
 
 async def _spaces(database: Database, configured: set[str]) -> Finding:

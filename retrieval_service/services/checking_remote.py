@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.findings import Finding
+from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.providers.opening import has_openai, open_retrieval_backend
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.stores import inspection
@@ -18,7 +19,6 @@ from retrieval_service.stores.inspection import Chosen, Mirrored
 IN_POSTGRES = "search in Postgres"
 AT_OPENAI = "search at OpenAI, in Postgres when that fails"
 STORE_SECONDS = 15.0
-NAMED_TENANTS = 5
 
 
 async def examine(settings: Settings, database: Database) -> AsyncIterator[Finding]:
@@ -27,8 +27,9 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
         chosen = await inspection.chosen_backends(operator)
         mirrored = await inspection.mirrored(operator)
     yield _choice(settings, chosen)
-    yield await _stores(settings, mirrored)
-    yield await _backfill(database, mirrored)
+    behind = await _behind(database, mirrored)
+    yield await _stores(settings, mirrored, behind)
+    yield _backfill(mirrored, behind)
 
 
 def _choice(settings: Settings, chosen: Sequence[Chosen]) -> Finding:
@@ -48,13 +49,15 @@ def _choice(settings: Settings, chosen: Sequence[Chosen]) -> Finding:
     return Finding(name=name, ok=True, detail="; ".join([flag, *counts]))
 
 
-async def _stores(settings: Settings, mirrored: Sequence[Mirrored]) -> Finding:
+async def _stores(settings: Settings, mirrored: Sequence[Mirrored], behind: Sequence[Mirrored]) -> Finding:
+    """A tenant gets its store with its first document, so one without documents misses none."""
     name = "vector stores"
     if not mirrored:
         return Finding(name=name, ok=True, detail="no tenant is kept at OpenAI")
-    without = [one for one in mirrored if one.store_id is None]
+    without = [one.tenant_id for one in behind if one.store_id is None]
     if without:
-        return Finding(name=name, ok=False, detail=f"missing for {named(without)}", remedy="kladez backfill")
+        detail, remedy = f"missing for {named(without)}", for_tenants("kladez backfill", without)
+        return Finding(name=name, ok=False, detail=detail, remedy=remedy)
     try:
         backend = await open_retrieval_backend(settings)
     except errors.KladezError as error:
@@ -63,43 +66,43 @@ async def _stores(settings: Settings, mirrored: Sequence[Mirrored]) -> Finding:
         detail = f"no provider is configured, but {len(mirrored)} tenants are kept there"
         return Finding(name=name, ok=False, detail=detail, remedy="set OPENAI_API_KEY")
     try:
-        return await _reached(backend, mirrored)
+        return await _reached(backend, [one for one in mirrored if one.store_id is not None])
     finally:
         await backend.close()
 
 
 async def _reached(backend: RetrievalBackend, mirrored: Sequence[Mirrored]) -> Finding:
     """Each store is searched once; one that is gone refuses, one that does not answer in time may still be there."""
-    name, gone = "vector stores", list[Mirrored]()
+    name, gone = "vector stores", list[UUID]()
     for one in mirrored:
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 await backend.search(one.store_id or "", "well", Conditions(), limit=1)
         except errors.ProviderRefused:
-            gone.append(one)
+            gone.append(one.tenant_id)
         except (errors.ProviderUnavailable, TimeoutError) as error:
             detail = f"OpenAI does not answer: {error}"
             return Finding(name=name, ok=False, detail=detail, remedy="check the network and OPENAI_BASE_URL")
     if gone:
         detail = f"gone or closed to us for {named(gone)}"
-        return Finding(name=name, ok=False, detail=detail, remedy="kladez sync repair --apply")
+        remedy = for_tenants("kladez sync repair --apply", gone)
+        return Finding(name=name, ok=False, detail=detail, remedy=remedy)
     return Finding(name=name, ok=True, detail=f"all {len(mirrored)} answer")
 
 
-async def _backfill(database: Database, mirrored: Sequence[Mirrored]) -> Finding:
+async def _behind(database: Database, mirrored: Sequence[Mirrored]) -> list[Mirrored]:
+    """Those of whose documents some are not at the provider."""
     behind: list[Mirrored] = []
     for one in mirrored:
         async with database.tenant(one.tenant_id) as scope:
             if await inspection.unmirrored_count(scope):
                 behind.append(one)
-    if behind:
-        detail = f"not complete for {named(behind)}"
-        return Finding(name="backfill", ok=False, detail=detail, remedy="kladez backfill")
-    return Finding(name="backfill", ok=True, detail="complete" if mirrored else "nothing to do")
+    return behind
 
 
-def named(tenants: Iterable[Mirrored]) -> str:
-    """The first few by id, and how many more there are."""
-    ids = [str(one.tenant_id) for one in tenants]
-    more = f" and {len(ids) - NAMED_TENANTS} more" if len(ids) > NAMED_TENANTS else ""
-    return f"tenants {', '.join(ids[:NAMED_TENANTS])}{more}"
+def _backfill(mirrored: Sequence[Mirrored], behind: Sequence[Mirrored]) -> Finding:
+    name, ids = "backfill", [one.tenant_id for one in behind]
+    if not ids:
+        return Finding(name=name, ok=True, detail="complete" if mirrored else "nothing to do")
+    remedy = for_tenants("kladez backfill", ids)
+    return Finding(name=name, ok=False, detail=f"not complete for {named(ids)}", remedy=remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -64,12 +65,16 @@ async def space_counts(operator: AsyncConnection) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """Jobs of all tenants for one target, "pgvector" or "openai"; `failed` ones are not tried again."""
+    """Jobs of all tenants for one target, "pgvector" or "openai"; `failed` ones are not tried again.
+
+    `failed_tenant_ids` are the tenants that have failed ones.
+    """
 
     target: str
     pending: int
     processing: int
     failed: int
+    failed_tenant_ids: Sequence[UUID]
     oldest: datetime | None
 
 
@@ -77,6 +82,7 @@ SELECT_BACKLOGS = """
 SELECT target, count(*) FILTER (WHERE status = 'pending') AS pending,
     count(*) FILTER (WHERE status = 'processing') AS processing,
     count(*) FILTER (WHERE status = 'error') AS failed,
+    coalesce(array_agg(DISTINCT tenant_id) FILTER (WHERE status = 'error'), '{}') AS failed_tenant_ids,
     min(created_at) FILTER (WHERE status = 'pending') AS oldest
 FROM document_sync_jobs GROUP BY target ORDER BY target
 """

@@ -72,7 +72,22 @@ async def test_jobs_that_were_given_up_are_told_by_target(database_dsn: str) -> 
         found = await looked_at(bench, database_dsn)
     assert found["backlog for pgvector"].ok
     dead = found["dead jobs for pgvector"]
-    assert (dead.ok, dead.detail, dead.remedy) == (False, "1 given up", "kladez sync retry")
+    assert (dead.ok, dead.remedy) == (False, f"kladez sync retry --tenant {tenant_id}")
+    assert dead.detail == f"1 given up, of tenants {tenant_id}"
+
+
+async def test_jobs_given_up_of_several_tenants_are_to_be_retried_for_each(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_ids = [await bench.tenant(), await bench.tenant()]
+        bench.fail_embedding(10, status=400)
+        for tenant_id in tenant_ids:
+            await bench.put(tenant_id, "1", "Tea.")
+        async with working(bench.service):
+            for tenant_id in tenant_ids:
+                await bench.indexed(tenant_id)
+        dead = (await looked_at(bench, database_dsn))["dead jobs for pgvector"]
+    assert all(str(tenant_id) in dead.detail for tenant_id in tenant_ids)
+    assert dead.remedy == "kladez sync retry --tenant ID, for each of them"
 
 
 async def test_tenant_without_its_store_and_files_is_named(database_dsn: str) -> None:
@@ -81,9 +96,17 @@ async def test_tenant_without_its_store_and_files_is_named(database_dsn: str) ->
         await bench.put(tenant_id, "1", "Tea.")
         found = await looked_at(bench, database_dsn)
     for name in ("vector stores", "backfill"):
-        assert (found[name].ok, found[name].remedy) == (False, "kladez backfill")
+        assert (found[name].ok, found[name].remedy) == (False, f"kladez backfill --tenant {tenant_id}")
         assert str(tenant_id) in found[name].detail
     assert "documents at OpenAI too" in found["search backend"].detail
+
+
+async def test_tenant_without_documents_needs_no_store(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await mirrored_tenant(bench)
+        found = await looked_at(bench, database_dsn)
+    assert found["vector stores"].ok
+    assert found["backfill"].ok
 
 
 async def test_store_that_is_gone_is_told_from_one_that_answers(database_dsn: str) -> None:
@@ -93,7 +116,7 @@ async def test_store_that_is_gone_is_told_from_one_that_answers(database_dsn: st
         assert (await looked_at(bench, database_dsn))["vector stores"].ok
         lost = await mirrored_tenant(bench, "vs_gone")
         found = (await looked_at(bench, database_dsn))["vector stores"]
-    assert (found.ok, found.remedy) == (False, "kladez sync repair --apply")
+    assert (found.ok, found.remedy) == (False, f"kladez sync repair --apply --tenant {lost}")
     assert str(lost) in found.detail
 
 
