@@ -30,6 +30,7 @@ FREE = ModelPrice()
 LIST_PRICES = {
     "text-embedding-3-small": ModelPrice(embedded=Decimal("0.02")),
     "text-embedding-3-large": ModelPrice(embedded=Decimal("0.13")),
+    "text-embedding-ada-002": ModelPrice(embedded=Decimal("0.10")),
     "gpt-5.4-mini": ModelPrice(input=Decimal("0.75"), output=Decimal("4.50")),
 }
 

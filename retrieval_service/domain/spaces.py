@@ -103,19 +103,3 @@ class Estimate:
     chunk_count: int
     token_count: int
     dollars: float | None
-
-
-# Dollars for a million tokens, as OpenAI lists them; a local model costs electricity alone.
-DOLLARS_PER_MILLION = {
-    "text-embedding-3-small": 0.02,
-    "text-embedding-3-large": 0.13,
-    "text-embedding-ada-002": 0.10,
-}
-
-
-def dollars(provider: str, model: str, tokens: int) -> float | None:
-    """What embedding so much costs at the provider; None when we do not know."""
-    if provider == "local":
-        return 0.0
-    price = DOLLARS_PER_MILLION.get(model) if provider == "openai" else None
-    return None if price is None else tokens * price / 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from retrieval_service.domain.costs import ModelPrice, PriceTable
+from retrieval_service.domain.costs import ModelPrice, PriceTable, embedding_bill
 from retrieval_service.domain.spaces import Space
 from retrieval_service.providers.ports import Embedder
 
@@ -40,6 +40,11 @@ class Embedders:
         """None when it is not known."""
         embedder = self.get(space_id)
         return self._prices.of(embedder.space.provider, embedder.space.model) if embedder else None
+
+    def dollars(self, provider: str, model: str, tokens: int) -> float | None:
+        """What embedding so much costs; None when the price is not known."""
+        price = self._prices.of(provider, model)
+        return None if price is None else float(embedding_bill(price, tokens=tokens).embedding_usd)
 
     def spaces(self, space_ids: tuple[int, ...]) -> dict[int, Space]:
         """Those of the given spaces that can be embedded in, in their order."""

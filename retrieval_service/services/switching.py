@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain import spaces as space_rules
 from retrieval_service.domain.index_jobs import BYTES_PER_TOKEN
 from retrieval_service.domain.spaces import Estimate, KnownSpace, TenantSpace
 from retrieval_service.services.embedders import Embedders
@@ -71,7 +70,7 @@ class Switcher:
         async with self._database.tenant(tenant_id) as scope:
             missing = await vectors.missing(scope, standing.space.id)
         tokens = -(-missing.byte_count // BYTES_PER_TOKEN)
-        dollars = space_rules.dollars(standing.space.provider, standing.space.model, tokens)
+        dollars = self._embedders.dollars(standing.space.provider, standing.space.model, tokens)
         return standing, Estimate(chunk_count=missing.chunk_count, token_count=tokens, dollars=dollars)
 
     async def start(self, tenant_id: UUID, key: str) -> Standing:

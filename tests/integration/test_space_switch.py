@@ -208,6 +208,7 @@ class TestOperator:
         estimate = await operator.estimate_switch(pb.EstimateSwitchRequest())
         assert estimate.chunk_count == 30
         assert estimate.token_count > 30
+        assert estimate.dollars == pytest.approx(estimate.token_count * 0.02 / 1_000_000)
         await operator.start_switch(pb.StartSwitchRequest())
         await until_filled(operator, NEXT)
         failure = await failure_of(operator.flip_space(pb.FlipSpaceRequest()))

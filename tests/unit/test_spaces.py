@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrieval_service.domain.spaces import dollars, mean
+from retrieval_service.domain.costs import price_table
+from retrieval_service.domain.spaces import mean
+from retrieval_service.services.embedders import Embedders
 
 EAST, NORTH = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
 
@@ -23,10 +25,14 @@ def test_opposites_have_a_mean_all_the_same() -> None:
     ("provider", "model", "expected"),
     [
         ("openai", "text-embedding-3-small", 0.02),
+        ("openai-compatible", "text-embedding-3-small", 0.02),
+        ("openai-compatible", "org/bge", 0.5),
         ("local", "all-MiniLM-L6-v2", 0.0),
         ("openai", "text-embedding-9", None),
-        ("openai-compatible", "text-embedding-3-small", None),
     ],
 )
-def test_price_is_told_only_where_it_is_known(provider: str, model: str, expected: float | None) -> None:
-    assert dollars(provider, model, 1_000_000) == expected
+def test_filling_a_space_is_priced_as_the_ledger_prices_it(
+    provider: str, model: str, expected: float | None
+) -> None:
+    embedders = Embedders({}, home_id=1, prices=price_table('{"org/bge": {"embedded": 0.5}}'))
+    assert embedders.dollars(provider, model, 1_000_000) == expected
