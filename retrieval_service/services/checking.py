@@ -21,6 +21,8 @@ OLDEST_POSTGRES = 150_000
 OLDEST_VECTOR = (0, 8)
 LONG_WAIT_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
+# For people to run: no migration closes again what somebody opened.
+CLOSE_TABLE = "ALTER TABLE {} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
 SMALL_POOL = PoolSize(minimum=1, maximum=1, wait_seconds=5.0)
 
 TRIAL = Prompt(
@@ -101,7 +103,7 @@ async def _migrations(dsn: str) -> Finding:
 
 def _row_level_security(open_tables: list[str]) -> Finding:
     detail = f"open: {', '.join(open_tables)}" if open_tables else "closes every tenant's table"
-    remedy = "kladez migrate" if open_tables else ""
+    remedy = "; ".join(CLOSE_TABLE.format(table) for table in open_tables)
     return Finding(name="row-level security", ok=not open_tables, detail=detail, remedy=remedy)
 
 

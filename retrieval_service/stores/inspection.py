@@ -65,7 +65,7 @@ async def space_counts(operator: AsyncConnection) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """Jobs of all tenants for one target, "pgvector" or "openai"; `failed` ones are not tried again.
+    """Jobs of all living tenants for one target, "pgvector" or "openai"; `failed` ones are not tried again.
 
     `failed_tenant_ids` are the tenants that have failed ones.
     """
@@ -79,12 +79,13 @@ class Backlog:
 
 
 SELECT_BACKLOGS = """
-SELECT target, count(*) FILTER (WHERE status = 'pending') AS pending,
-    count(*) FILTER (WHERE status = 'processing') AS processing,
-    count(*) FILTER (WHERE status = 'error') AS failed,
-    coalesce(array_agg(DISTINCT tenant_id) FILTER (WHERE status = 'error'), '{}') AS failed_tenant_ids,
-    min(created_at) FILTER (WHERE status = 'pending') AS oldest
-FROM document_sync_jobs GROUP BY target ORDER BY target
+SELECT j.target, count(*) FILTER (WHERE j.status = 'pending') AS pending,
+    count(*) FILTER (WHERE j.status = 'processing') AS processing,
+    count(*) FILTER (WHERE j.status = 'error') AS failed,
+    coalesce(array_agg(DISTINCT j.tenant_id) FILTER (WHERE j.status = 'error'), '{}') AS failed_tenant_ids,
+    min(j.created_at) FILTER (WHERE j.status = 'pending') AS oldest
+FROM document_sync_jobs j JOIN tenants t ON t.id = j.tenant_id
+WHERE t.deleted_at IS NULL GROUP BY j.target ORDER BY j.target
 """
 
 

@@ -90,6 +90,28 @@ async def test_jobs_given_up_of_several_tenants_are_to_be_retried_for_each(datab
     assert dead.remedy == "kladez sync retry --tenant ID, for each of them"
 
 
+async def test_jobs_of_a_deleted_tenant_are_nobodys_to_retry(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_id = await bench.tenant()
+        bench.fail_embedding(1, status=400)
+        await bench.put(tenant_id, "1", "Tea.")
+        async with working(bench.service):
+            await bench.indexed(tenant_id)
+        await bench.service.manager.set_deleted(tenant_id, deleted=True)
+        found = await looked_at(bench, database_dsn)
+    assert all(finding.ok for name, finding in found.items() if name.startswith("dead jobs"))
+
+
+async def test_table_that_was_opened_is_closed_by_what_is_advised(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.sql.execute("ALTER TABLE chunks NO FORCE ROW LEVEL SECURITY")
+        await bench.sql.execute("ALTER TABLE documents DISABLE ROW LEVEL SECURITY")
+        opened = (await looked_at(bench, database_dsn))["row-level security"]
+        assert (opened.ok, opened.detail) == (False, "open: chunks, documents")
+        await bench.sql.execute(opened.remedy.encode())
+        assert (await looked_at(bench, database_dsn))["row-level security"].ok
+
+
 async def test_tenant_without_its_store_and_files_is_named(database_dsn: str) -> None:
     async with open_bench(database_dsn) as bench:
         tenant_id = await mirrored_tenant(bench)
