@@ -14,11 +14,10 @@ from retrieval_service.cli import output
 from retrieval_service.cli.connection import operator_client, tenant_client
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.cli.tenants import all_tenants
+from retrieval_service.cli.waiting import left_running
 from retrieval_service.client import Client
 
 POLL_SECONDS = 0.5
-# What shells expect of a program that Ctrl-C ended.
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +57,8 @@ def backfill(
 ) -> None:
     """Bring the index and the provider's copy into step with all documents; exits with 1 when some failed."""
     options = options_of(context)
-    try:
+    with left_running("kladez sync status"):
         reached = asyncio.run(_backfill(options, everybody=everybody, watch=watch))
-    except KeyboardInterrupt:
-        output.note("It goes on without you; `kladez sync status` tells how far it is.")
-        raise typer.Exit(INTERRUPTED) from None
     _print(options, reached)
     if reached.failed_count:
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from kladez.v1 import index_job_service_pb2 as pb
 from retrieval_service.cli import output
 from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.options import Options, options_of
+from retrieval_service.cli.waiting import left_running
 from retrieval_service.client import Client
 
 COUNTS = tuple(pb.IndexProgress.DESCRIPTOR.fields_by_name)
@@ -74,7 +75,8 @@ def reindex(
     if changed and mode is not Mode.MISSING:
         raise typer.BadParameter("--changed goes without --mode")
     scope = changed_scope(changed) if changed else SCOPES[mode]
-    job = asyncio.run(_cancel(options, cancel) if cancel else _start(options, scope, watch=watch))
+    with left_running("kladez reindex --list"):
+        job = asyncio.run(_cancel(options, cancel) if cancel else _start(options, scope, watch=watch))
     _print_job(options, job)
     if job.state == pb.INDEX_JOB_STATE_FAILED or job.progress.failed_count:
         raise typer.Exit(1)
@@ -94,7 +96,7 @@ async def _start(options: Options, scope: pb.IndexScope, *, watch: bool) -> pb.I
     async with tenant_client(options) as client:
         response = await client.create_index_job(pb.CreateIndexJobRequest(scope=scope))
         if response.joined:
-            output.note("A job of this tenant runs already; this is it.")
+            output.note("A job of this tenant runs already; it does what was asked for too.")
         return await _watch(client, response.index_job) if watch else response.index_job
 
 

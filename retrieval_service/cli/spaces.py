@@ -13,6 +13,7 @@ from retrieval_service.cli import output
 from retrieval_service.cli.connection import declaring_client
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.options import Options, options_of
+from retrieval_service.cli.waiting import left_running
 from retrieval_service.client import Client
 
 Result = TypeVar("Result")
@@ -60,7 +61,8 @@ def start(
 ) -> None:
     """Begin to fill a space in the background."""
     options = options_of(context)
-    _print(options, _call(options, lambda client: _start(client, key, watch=watch)))
+    with left_running("kladez space list"):
+        _print(options, _call(options, lambda client: _start(client, key, watch=watch)))
 
 
 @app.command()
@@ -97,10 +99,17 @@ def back(context: typer.Context, keep_days: KeepDays = KEEP_DAYS) -> None:
 
 @app.command()
 def drop(
-    context: typer.Context, key: Annotated[str, typer.Argument(help="The space's key, see `list`.")]
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The space's key, see `list`.")],
+    confirm: Annotated[bool, typer.Option("--confirm", help="Do it; without this it is only shown.")] = False,
 ) -> None:
-    """Forget the tenant's vectors in a space that searches do not read."""
-    _call(options_of(context), lambda client: client.drop_space(pb.DropSpaceRequest(key=key)))
+    """Forget the tenant's vectors in a space that searches do not read; a kept one is the only way back."""
+    options = options_of(context)
+    if not confirm:
+        _print(options, _call(options, lambda client: _found(client, key)))
+        output.note("Nothing was changed: repeat it with --confirm.")
+        return
+    _call(options, lambda client: client.drop_space(pb.DropSpaceRequest(key=key)))
 
 
 async def _start(client: Client, key: str, *, watch: bool) -> pb.Space:
@@ -115,8 +124,11 @@ async def _start(client: Client, key: str, *, watch: bool) -> pb.Space:
 
 
 async def _found(client: Client, key: str) -> pb.Space:
-    response = await client.list_spaces(pb.ListSpacesRequest())
-    return next(space for space in response.spaces if space.key == key)
+    spaces = (await client.list_spaces(pb.ListSpacesRequest())).spaces
+    found = next((space for space in spaces if space.key == key), None)
+    if found is None:
+        raise BadInput(f"there is no space {key}; `kladez space list` shows what there is")
+    return found
 
 
 async def _back(client: Client, keep_days: int) -> pb.Space:

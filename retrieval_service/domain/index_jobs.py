@@ -17,12 +17,18 @@ BYTES_PER_TOKEN = 4
 
 
 class IndexMode(StrEnum):
-    """Which documents a job looks at."""
+    """Which documents a job looks at; each does all that those before it do."""
 
-    MISSING = "missing"
     CHANGED = "changed"
+    MISSING = "missing"
     ALL = "all"
     REBUILD = "rebuild"
+
+
+def is_wider(mode: str, than: str) -> bool:
+    """Whether a job of the mode does something that one of the other would leave."""
+    modes = list(IndexMode)
+    return modes.index(IndexMode(mode)) > modes.index(IndexMode(than))
 
 
 class Outcome(StrEnum):

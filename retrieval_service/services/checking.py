@@ -121,7 +121,7 @@ def _backlog(backlog: inspection.Backlog) -> Finding:
     age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0.0
     ok = age < LONG_WAIT_SECONDS
     detail = f"{backlog.pending} pending, {backlog.processing} processing, oldest waits {age:.0f} s"
-    remedy = "" if ok else "start a worker: kladez work"
+    remedy = "" if ok else f"{'one more' if backlog.processing else 'start a'} worker: kladez work"
     return Finding(name=f"backlog for {backlog.target}", ok=ok, detail=detail, remedy=remedy)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, IndexMode, readings, room
+from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, IndexMode, is_wider, readings, room
 from retrieval_service.errors import Violation
 from retrieval_service.stores import chunks, index_changes, index_jobs, sources
 from retrieval_service.stores.database import Database, TenantScope
@@ -42,7 +42,7 @@ class Reindexer:
     async def start(
         self, tenant_id: UUID, mode: IndexMode, changed: Sequence[ChangedRows] = ()
     ) -> tuple[IndexJob, bool]:
-        """The new job, or the active one and True, which then reads the changed rows too.
+        """The new job, or the active one and True, which then does what this one would have done as well.
 
         Raises `TooMany` soon after a rebuild, or when the active job would have to do more and is being cancelled,
         and `Invalid` for sources that the tenant does not have.
@@ -54,7 +54,7 @@ class Reindexer:
                 if active is None:
                     job = await self._create(scope, mode, changed)
                 else:
-                    job = await join(scope, active, mode, changed)
+                    job = await self._join(scope, active, mode, changed)
             if job:  # otherwise another call was faster, or the active job has just ended
                 event = "index_job_joined" if active else "index_job_created"
                 log.info(event, tenant_id=str(tenant_id), index_job_id=str(job.id), mode=mode)
@@ -155,6 +155,25 @@ class Reindexer:
         job = await index_jobs.insert(scope, mode)
         return await told(scope, job, changed) if job else None
 
+    async def _join(
+        self, scope: TenantScope, active: IndexJob, mode: IndexMode, changed: Sequence[ChangedRows]
+    ) -> IndexJob | None:
+        """The active job, which is told what it would not have done; None when it has ended meanwhile."""
+        if not changed and not is_wider(mode, active.mode):
+            return active
+        job = await index_jobs.lock(scope, active.id)
+        if job is None:
+            return None
+        if job.state == "cancelling":
+            raise errors.TooMany(
+                "the tenant's index job is being cancelled; try again when it has ended",
+                retry_after_seconds=CANCELLING_RETRY_SECONDS,
+            )
+        if is_wider(mode, job.mode):
+            await self._check_cooldown(scope, mode)
+            await index_changes.widen(scope, job.id, mode)
+        return await told(scope, job, changed)
+
     async def _check_cooldown(self, scope: TenantScope, mode: IndexMode) -> None:
         if mode != IndexMode.REBUILD:
             return
@@ -164,25 +183,6 @@ class Reindexer:
                 f"the last rebuild has only just ended; the next may start in {seconds:.0f} s",
                 retry_after_seconds=seconds,
             )
-
-
-async def join(
-    scope: TenantScope, active: IndexJob, mode: IndexMode, changed: Sequence[ChangedRows]
-) -> IndexJob | None:
-    """The active job, which is told what it would not have done; None when it has ended meanwhile."""
-    if mode != IndexMode.CHANGED and active.mode != IndexMode.CHANGED:
-        return active
-    job = await index_jobs.lock(scope, active.id)
-    if job is None:
-        return None
-    if job.state == "cancelling":
-        raise errors.TooMany(
-            "the tenant's index job is being cancelled; try again when it has ended",
-            retry_after_seconds=CANCELLING_RETRY_SECONDS,
-        )
-    if mode != IndexMode.CHANGED:
-        await index_changes.widen(scope, job.id, mode)
-    return await told(scope, job, changed)
 
 
 async def told(scope: TenantScope, job: IndexJob, changed: Sequence[ChangedRows]) -> IndexJob:

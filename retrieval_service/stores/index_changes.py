@@ -165,16 +165,19 @@ async def follow(
     await scope.connection.execute(FOLLOW, parameters)
 
 
+# A job that looks at every document anyway goes on where it is; `mode` is the one it had before.
 WIDEN = """
-UPDATE index_jobs SET mode = %(mode)s, is_walked = false,
-    total_count = total_count + CASE WHEN state = 'running' THEN (
+UPDATE index_jobs SET mode = %(mode)s, is_walked = mode = 'all' AND is_walked,
+    last_document_id = CASE WHEN mode = 'all' THEN last_document_id
+        ELSE '00000000-0000-0000-0000-000000000000' END,
+    total_count = total_count + CASE WHEN state = 'running' AND mode <> 'all' THEN (
         SELECT count(*) FROM documents d WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted
             AND (%(mode)s <> 'missing' OR d.sync_status <> 'synced')) ELSE 0 END
-WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s AND mode = 'changed'
+WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s
 """
 
 
 async def widen(scope: TenantScope, index_job_id: UUID, mode: str) -> None:
-    """A job of changed rows looks at the documents of another mode as well; it must be locked."""
+    """The job looks at the documents of a mode that asks for more than its own; it must be locked."""
     parameters = {"tenant_id": scope.tenant_id, "index_job_id": index_job_id, "mode": mode}
     await scope.connection.execute(WIDEN, parameters)

@@ -34,7 +34,8 @@ class Job:
 class Standing:
     """How many jobs a worker has or could have now, and how many failed at least once and are not done.
 
-    Index jobs count among the first until they end, because they have more documents to queue.
+    Index jobs count among the first until they end, because they have more documents to queue. Of a deleted
+    tenant nothing has failed: nobody can have it tried again.
     """
 
     due_count: int
@@ -250,7 +251,8 @@ async def prune(operator: AsyncConnection, *, hours: int) -> int:
 STANDING = """
 SELECT count(*) FILTER (WHERE status = 'processing' OR (status = 'pending' AND scheduled_at <= now()))
         + (SELECT count(*) FROM index_jobs WHERE state IN ('queued', 'running', 'cancelling')) AS due_count,
-    count(*) FILTER (WHERE status = 'error' OR (status = 'pending' AND attempts > 0)) AS failed_count
+    count(*) FILTER (WHERE (status = 'error' OR (status = 'pending' AND attempts > 0))
+        AND tenant_id NOT IN (SELECT id FROM tenants WHERE deleted_at IS NOT NULL)) AS failed_count
 FROM document_sync_jobs WHERE target = %(target)s AND status <> 'done'
 """
 

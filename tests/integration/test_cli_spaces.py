@@ -68,7 +68,10 @@ async def test_tenant_is_switched_and_taken_back_from_the_command_line(kladez: K
     assert "active" in await kladez("space", "back")
     assert await states(kladez) == {OLD: "SPACE_STATE_ACTIVE", NEXT: "SPACE_STATE_KEPT"}
     listed = json.loads(await kladez("space", "list", "--json"))["spaces"]
-    await kladez("space", "drop", next(one["key"] for one in listed if one["state"] == "SPACE_STATE_KEPT"))
+    kept = next(one["key"] for one in listed if one["state"] == "SPACE_STATE_KEPT")
+    assert kept in await kladez("space", "drop", kept)
+    assert (await states(kladez))[NEXT] == "SPACE_STATE_KEPT"
+    await kladez("space", "drop", kept, "--confirm")
     assert (await states(kladez))[NEXT] == "SPACE_STATE_UNSPECIFIED"
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
+from retrieval_service import errors
 from retrieval_service.domain.index_jobs import IndexJob, IndexMode
 from retrieval_service.stores.index_jobs import Due
 from tests.fakes.openai.faults import Fault
@@ -86,6 +87,13 @@ def due(job: IndexJob) -> Due:
     return Due(tenant_id=job.tenant_id, id=job.id)
 
 
+async def delete_unseen(bench: Bench, tenant_id: UUID, document_id: UUID) -> None:
+    """Past the triggers."""
+    async with bench.sql.transaction():
+        await bench.sql.execute("SET LOCAL session_replication_role = replica")
+        await bench.sql.execute(DELETE_UNSEEN, (tenant_id, document_id))
+
+
 async def test_missing_indexes_what_is_not_in_the_index(bench: Bench, tenant_id: UUID) -> None:
     await filled(bench, tenant_id, 3)
     await run(bench, tenant_id, IndexMode.MISSING)
@@ -125,15 +133,49 @@ async def test_all_mends_a_document_that_lost_its_vectors(bench: Bench, tenant_i
 async def test_only_rebuild_removes_what_stands_of_deleted_documents(bench: Bench, tenant_id: UUID) -> None:
     ids = await filled(bench, tenant_id, 3)
     await run(bench, tenant_id, IndexMode.MISSING)
-    async with bench.sql.transaction():
-        await bench.sql.execute("SET LOCAL session_replication_role = replica")  # past the triggers
-        await bench.sql.execute(DELETE_UNSEEN, (tenant_id, ids[0]))
+    await delete_unseen(bench, tenant_id, ids[0])
     await run(bench, tenant_id, IndexMode.ALL)
     assert await value(bench.sql, CHUNKS, tenant_id) == 3
     job = await run(bench, tenant_id, IndexMode.REBUILD)
     assert (job.total_count, job.processed_count) == (3, 3)
     assert counts(job) == (0, 2, 0, 1)
     assert await value(bench.sql, CHUNKS, tenant_id) == 2
+
+
+@pytest.mark.parametrize("first", [IndexMode.MISSING, IndexMode.ALL])
+async def test_rebuild_asked_for_while_a_smaller_job_runs_is_done_by_that_job(
+    bench: Bench, tenant_id: UUID, first: IndexMode
+) -> None:
+    *_, gone = await filled(bench, tenant_id, 5)
+    async with working(bench.service):
+        await bench.indexed(tenant_id)
+    await delete_unseen(bench, tenant_id, gone)
+    job = await begun(bench, tenant_id, first)
+    await bench.service.reindexer.advance(due(job))
+    joined, has_joined = await bench.service.reindexer.start(tenant_id, IndexMode.REBUILD)
+    assert (joined.id, joined.mode, has_joined) == (job.id, IndexMode.REBUILD, True)
+    async with working(bench.service):
+        end = await ended(bench, joined)
+    assert (end.state, counts(end)) == ("completed", (0, 4, 0, 1))
+    assert await value(bench.sql, CHUNKS, tenant_id) == 4
+
+
+async def test_job_that_does_more_is_joined_as_it_is(bench: Bench, tenant_id: UUID) -> None:
+    await filled(bench, tenant_id, 2)
+    job = await begun(bench, tenant_id, IndexMode.ALL)
+    joined, _ = await bench.service.reindexer.start(tenant_id, IndexMode.MISSING)
+    assert (joined.id, joined.mode) == (job.id, IndexMode.ALL)
+
+
+async def test_running_job_does_not_become_a_rebuild_before_the_cooldown_ends(
+    bench: Bench, tenant_id: UUID
+) -> None:
+    await filled(bench, tenant_id, 2)
+    await run(bench, tenant_id, IndexMode.REBUILD)
+    job = await begun(bench, tenant_id, IndexMode.ALL)
+    with pytest.raises(errors.TooMany):
+        await bench.service.reindexer.start(tenant_id, IndexMode.REBUILD)
+    assert (await bench.service.reindexer.get(tenant_id, job.id)).mode == IndexMode.ALL
 
 
 async def test_failed_document_is_counted_and_missing_brings_it_back(bench: Bench, tenant_id: UUID) -> None:

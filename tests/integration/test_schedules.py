@@ -200,6 +200,17 @@ async def test_draining_fails_when_a_document_cannot_be_indexed(database_dsn: st
         assert drained.failed_count == 1
 
 
+async def test_what_failed_of_a_deleted_tenant_fails_no_draining(database_dsn: str) -> None:
+    """Nobody could have it tried again."""
+    async with open_bench(database_dsn, job_max_attempts=1) as bench:
+        tenant_id = await bench.tenant()
+        await bench.put(tenant_id, "1", "Tea.")
+        bench.fail_embedding(times=1_000)
+        assert not (await drain(bench.service.settings, database_dsn)).ok
+        await bench.service.manager.set_deleted(tenant_id, deleted=True)
+        assert (await drain(bench.service.settings, database_dsn)).ok
+
+
 async def test_draining_brings_documents_to_the_provider_too_and_fails_with_it(database_dsn: str) -> None:
     async with open_bench(database_dsn) as bench:
         tenant_id = await bench.tenant()
@@ -261,7 +272,7 @@ async def test_rebuild_is_started_for_every_living_tenant(database_dsn: str) -> 
         assert await index_jobs(bench, deleted) == []
 
 
-async def test_rebuild_joins_what_runs_and_takes_a_recent_one_for_done(database_dsn: str) -> None:
+async def test_rebuild_widens_what_runs_and_takes_a_recent_one_for_done(database_dsn: str) -> None:
     async with open_bench(database_dsn, schedule_rebuild=EVERY_MINUTE) as bench:
         busy, done = await bench.tenant(), await bench.tenant()
         await bench.service.reindexer.start(busy, IndexMode.ALL)
@@ -270,7 +281,7 @@ async def test_rebuild_joins_what_runs_and_takes_a_recent_one_for_done(database_
         await bench.service.reindexer.advance(Due(tenant_id=done, id=job.id))
         runs = await bench.service.scheduler.run_due()
         assert [(run.name, run.error) for run in runs] == [("reconcile", ""), ("rebuild", ""), ("drift", "")]
-        assert await index_jobs(bench, busy) == [("all", "queued")]
+        assert await index_jobs(bench, busy) == [("rebuild", "queued")]
         assert await index_jobs(bench, done) == [("rebuild", "completed")]
 
 

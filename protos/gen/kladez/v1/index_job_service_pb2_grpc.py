@@ -71,9 +71,9 @@ class IndexJobServiceServicer:
     def CreateIndexJob(self, request, context):
         """Starts a job and returns at once; the job goes on when the caller leaves and when a worker dies.
         While a job of the tenant runs, that job is returned instead; whatever it runs for, it then reads the rows
-        of `changed` too, and a job that runs for changed rows only takes over the scope that was asked for. One
-        that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a rebuild, when the next one
-        waits for a cooldown.
+        of `changed` too, and takes over a scope that asks for more than its own: `missing`, `all`, `rebuild`, each
+        more than the one before. One that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a
+        rebuild, when the next one waits for a cooldown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -21,9 +21,9 @@ class IndexJobServiceStub:
     CreateIndexJob: _aio.UnaryUnaryMultiCallable[_index_job_service_pb2.CreateIndexJobRequest, _index_job_service_pb2.CreateIndexJobResponse]
     """Starts a job and returns at once; the job goes on when the caller leaves and when a worker dies.
     While a job of the tenant runs, that job is returned instead; whatever it runs for, it then reads the rows
-    of `changed` too, and a job that runs for changed rows only takes over the scope that was asked for. One
-    that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a rebuild, when the next one
-    waits for a cooldown.
+    of `changed` too, and takes over a scope that asks for more than its own: `missing`, `all`, `rebuild`, each
+    more than the one before. One that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a
+    rebuild, when the next one waits for a cooldown.
     """
     GetIndexJob: _aio.UnaryUnaryMultiCallable[_index_job_service_pb2.GetIndexJobRequest, _index_job_service_pb2.GetIndexJobResponse]
     """Returns one job."""
@@ -47,9 +47,9 @@ class IndexJobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_index_job_service_pb2.CreateIndexJobResponse]:
         """Starts a job and returns at once; the job goes on when the caller leaves and when a worker dies.
         While a job of the tenant runs, that job is returned instead; whatever it runs for, it then reads the rows
-        of `changed` too, and a job that runs for changed rows only takes over the scope that was asked for. One
-        that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a rebuild, when the next one
-        waits for a cooldown.
+        of `changed` too, and takes over a scope that asks for more than its own: `missing`, `all`, `rebuild`, each
+        more than the one before. One that is being cancelled cannot: RESOURCE_EXHAUSTED with RetryInfo, as after a
+        rebuild, when the next one waits for a cooldown.
         """
 
     @_abc_1.abstractmethod
