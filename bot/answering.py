@@ -19,7 +19,7 @@ from bot import buttons
 from bot.apologies import apology
 from bot.places import Place
 from bot.presence import typing
-from bot.rendering import Source, answer_messages
+from bot.rendering import Range, Source, answer_messages, with_doubts
 from bot.state import ChatStore
 from bot.streaming import StreamedMessage
 from bot.texts import Texts
@@ -69,6 +69,7 @@ class Answering:
         self._texts = texts
         self._text = ""
         self._references: list[common_pb2.Reference] = []
+        self._doubts: list[Range] = []
         # Only a whole answer can be judged.
         self._answer_id = ""
         # Stands until the stream has ended in a way we understand: a bug must not look like an answer.
@@ -119,7 +120,7 @@ class Answering:
         async with contextlib.aclosing(self._knowledge.stream_answer(request)) as events:
             while (event := await self._next(events)) is not None:
                 self._take(event)
-                await self._message.frame(self._text)
+                await self._message.frame(with_doubts(self._text, self._doubts))
                 if self._message.is_visible:
                     end_typing()
             if self._interruption is Interruption.STOPPED:
@@ -168,6 +169,8 @@ class Answering:
                 self._references = list(event.started.references)
             case "delta":
                 self._text += event.delta.text
+            case "unsupported":
+                self._doubts += doubts([event.unsupported])
             case "completed":
                 self._complete(event.completed)
             case _:
@@ -177,6 +180,7 @@ class Answering:
     def _complete(self, completed: answers_pb.AnswerCompleted) -> None:
         self._answer_id = completed.answer.answer_id
         self._text = completed.answer.text or self._text
+        self._doubts = doubts(completed.answer.unsupported)
         self._references = list(completed.answer.references) or self._references
         is_cut = completed.finish_reason == answers_pb.FINISH_REASON_LENGTH
         self._note = self._texts.cut_short if is_cut else ""
@@ -193,12 +197,18 @@ class Answering:
             sources(self._references),
             sources_heading=self._texts.sources,
             note=note,
+            doubts=self._doubts,
+            footnote=self._texts.not_confirmed,
         )
         try:
             await self._message.final(messages, buttons.thumbs(self._answer_id))
         except TelegramError as error:
             # The customer blocked the bot or Telegram is away: there is nobody left to tell.
             logger.warning("answer_undelivered", error=type(error).__name__)
+
+
+def doubts(unsupported: Iterable[answers_pb.UnsupportedRange]) -> list[Range]:
+    return [(one.start_offset, one.end_offset) for one in unsupported]
 
 
 def sources(references: Iterable[common_pb2.Reference]) -> list[Source]:

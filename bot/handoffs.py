@@ -7,7 +7,7 @@ import asyncio
 from kladez.v1 import answer_service_pb2 as answers_pb
 from telegram import Message
 
-from bot.answering import sources
+from bot.answering import doubts, sources
 from bot.apologies import apology
 from bot.context import Context
 from bot.rendering import answer_messages
@@ -49,7 +49,12 @@ async def show_turn(message: Message, turn: answers_pb.Answer, texts: Texts) -> 
     if not turn.text:
         return
     parts = await asyncio.to_thread(
-        answer_messages, turn.text, sources(turn.references), sources_heading=texts.sources
+        answer_messages,
+        turn.text,
+        sources(turn.references),
+        sources_heading=texts.sources,
+        doubts=doubts(turn.unsupported),
+        footnote=texts.not_confirmed,
     )
     for part in parts:
         await message.reply_text(part.text, entities=to_telegram(part), do_quote=False)

@@ -20,12 +20,13 @@ from kladez.v1.answer_service_pb2 import (
     StreamAnswerRequest,
     StreamAnswerResponse,
     SubmitFeedbackRequest,
+    UnsupportedRange,
 )
 from kladez.v1.common_pb2 import Reference
 
 from retrieval_service.client import CallFailed, Client
 from widget_gateway.frames import Ask, Feedback, Rated
-from widget_gateway.session import Attribution, Conversation, Event, Source
+from widget_gateway.session import Attribution, Conversation, Doubt, Event, Source
 
 CHANNEL = "widget"
 SNIPPET_CHARACTERS = 240
@@ -204,6 +205,8 @@ def apply(conversation: Conversation, ask_id: str, response: StreamAnswerRespons
             return conversation.write(ask_id, response.delta.text)
         case "citation":
             conversation.attribute(ask_id, attribution_of(response.citation))
+        case "unsupported":
+            return conversation.doubt(ask_id, doubt_of(response.unsupported))
         case "completed":
             return complete(conversation, ask_id, response.completed)
     return None
@@ -235,6 +238,10 @@ def shortened(snippet: str) -> str:
 
 def attribution_of(citation: Citation) -> Attribution:
     return Attribution(start=citation.start_offset, end=citation.end_offset, numbers=tuple(citation.numbers))
+
+
+def doubt_of(unsupported: UnsupportedRange) -> Doubt:
+    return Doubt(start=unsupported.start_offset, end=unsupported.end_offset)
 
 
 def log_failure(event: str, failure: CallFailed) -> None:

@@ -10,12 +10,23 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any
 
-from widget_gateway.session import Attribution, Delta, Done, Failed, Snapshot, Source, Sources, Unknown
+from widget_gateway.session import (
+    Attribution,
+    Delta,
+    Done,
+    Doubt,
+    Doubted,
+    Failed,
+    Snapshot,
+    Source,
+    Sources,
+    Unknown,
+)
 
 SUBPROTOCOL = "kladez.v1"
 VERSION = 1
@@ -148,7 +159,19 @@ class Rated:
 
 
 ServerFrame = (
-    Welcome | Link | Session | Sources | Delta | Done | Failed | Snapshot | Unknown | Draining | Pong | Rated
+    Welcome
+    | Link
+    | Session
+    | Sources
+    | Delta
+    | Doubted
+    | Done
+    | Failed
+    | Snapshot
+    | Unknown
+    | Draining
+    | Pong
+    | Rated
 )
 
 
@@ -282,6 +305,12 @@ def _(frame: Delta) -> Json:
 
 
 @_members.register
+def _(frame: Doubted) -> Json:
+    [place] = doubtful(frame.text, (frame.doubt,))
+    return {"t": "doubt", "id": frame.ask_id, "n": frame.number, "range": place}
+
+
+@_members.register
 def _(frame: Done) -> Json:
     return {
         "t": "done",
@@ -311,6 +340,7 @@ def _(frame: Snapshot) -> Json:
         "status": frame.status,
         "finish_reason": frame.finish_reason,
         "ranges": ranges(frame.text, frame.attributions),
+        "doubts": doubtful(frame.text, frame.doubts),
         **_answer_id(frame.answer_id),
         **_failure(frame.code, frame.retry_after),
     }
@@ -360,10 +390,21 @@ def _items(sources: tuple[Source, ...]) -> list[Json]:
 
 def ranges(text: str, attributions: tuple[Attribution, ...]) -> list[list[Any]]:
     """`[start, end, [numbers]]` in UTF-16 units; ends that lie outside the text are moved to its edge."""
+    units = _units_of(text)
+    return [[units(item.start), units(item.end), list(item.numbers)] for item in attributions]
+
+
+def doubtful(text: str, doubts: Iterable[Doubt]) -> list[list[int]]:
+    """`[start, end]` as in `ranges`."""
+    units = _units_of(text)
+    return [[units(doubt.start), units(doubt.end)] for doubt in doubts]
+
+
+def _units_of(text: str) -> Callable[[int], int]:
     pairs = [place for place, character in enumerate(text) if character > _HIGHEST_ONE_UNIT]
 
     def units(offset: int) -> int:
         inside = min(max(offset, 0), len(text))
         return inside + bisect_left(pairs, inside)
 
-    return [[units(item.start), units(item.end), list(item.numbers)] for item in attributions]
+    return units

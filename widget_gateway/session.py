@@ -42,6 +42,24 @@ class Attribution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """A sentence, in code points of the text, that the sources do not confirm."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubted:
+    """A sentence that was sent before is not confirmed by the sources; `text` is all there is so far."""
+
+    ask_id: str
+    number: int
+    text: str
+    doubt: Doubt
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sources:
     """The passages are known."""
 
@@ -96,6 +114,7 @@ class Snapshot:
     code: str
     retry_after: float | None
     answer_id: str = ""
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +124,7 @@ class Unknown:
     ask_id: str
 
 
-Event = Sources | Delta | Done | Failed
+Event = Sources | Delta | Doubted | Done | Failed
 Reply = Snapshot | Unknown
 
 
@@ -155,6 +174,10 @@ class Conversation:
         if answer:
             answer.attributions.append(attribution)
 
+    def doubt(self, ask_id: str, doubt: Doubt) -> Doubted | None:
+        answer = self._open(ask_id)
+        return answer.doubt(doubt) if answer else None
+
     def finish(self, ask_id: str, finish_reason: str, answer_id: str = "") -> Done | None:
         """`answer_id` is the service's, for readers who say whether it helped."""
         answer = self._open(ask_id)
@@ -201,6 +224,7 @@ class _Answer:
     pieces: list[str] = field(default_factory=list)
     sources: tuple[Source, ...] = ()
     attributions: list[Attribution] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
     finish_reason: str = ""
     code: str = ""
     retry_after: float | None = None
@@ -221,6 +245,10 @@ class _Answer:
     def write(self, text: str) -> Delta:
         self.pieces.append(text)
         return Delta(ask_id=self.ask_id, number=self._next(), text=text)
+
+    def doubt(self, doubt: Doubt) -> Doubted:
+        self.doubts.append(doubt)
+        return Doubted(ask_id=self.ask_id, number=self._next(), text=self.text, doubt=doubt)
 
     def finish(self, status: Status, finish_reason: str) -> Done:
         self.status, self.finish_reason = status, finish_reason
@@ -250,6 +278,7 @@ class _Answer:
             code=self.code,
             retry_after=self.retry_after,
             answer_id=self.answer_id,
+            doubts=tuple(self.doubts),
         )
 
     def _next(self) -> int:

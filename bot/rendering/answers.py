@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.rendering.citations import Source, cited, linked, source_list
 from bot.rendering.markdown import from_markdown
@@ -10,6 +10,10 @@ from bot.rendering.messages import TEXT_LIMIT, Message, fits, split, to_message
 from bot.rendering.styled import Span, StyledText, joined
 
 CURSOR = " ▍"
+DOUBT = "†"
+
+# Where a doubtful sentence begins and ends, in code points of the answer.
+Range = tuple[int, int]
 
 
 def preview_message(text: str) -> Message:
@@ -18,15 +22,33 @@ def preview_message(text: str) -> Message:
     return to_message(joined([*parts[-1:], StyledText(text=CURSOR)], "").stripped())
 
 
+def with_doubts(text: str, doubts: Iterable[Range]) -> str:
+    """The text with a mark behind each sentence that the sources do not confirm."""
+    for start, end in sorted(doubts, reverse=True):
+        place = start + len(text[start:end].rstrip())
+        text = f"{text[:place]}{DOUBT}{text[place:]}"
+    return text
+
+
 def answer_messages(
-    text: str, sources: Sequence[Source], *, sources_heading: str, note: str = ""
+    text: str,
+    sources: Sequence[Source],
+    *,
+    sources_heading: str,
+    note: str = "",
+    doubts: Sequence[Range] = (),
+    footnote: str = "",
 ) -> tuple[Message, ...]:
-    """The whole answer in one or more messages, the sources and a word on a bad end below it."""
-    body = linked(from_markdown(text), sources)
-    remark = StyledText(text=note).styled([Span(start=0, end=len(note), kind="italic")])
-    parts = split(joined([body, remark], "\n\n"))
+    """The whole answer in one or more messages; below it what its marks mean, a word on a bad end, the sources."""
+    body = linked(from_markdown(with_doubts(text, doubts)), sources)
+    legend = italic(f"{DOUBT} {footnote}" if doubts else "")
+    parts = split(joined([body, legend, italic(note)], "\n\n"))
     quotation = source_list(cited(body.text, sources), sources_heading)
     return tuple(to_message(part) for part in with_ending(parts, quotation))
+
+
+def italic(text: str) -> StyledText:
+    return StyledText(text=text).styled([Span(start=0, end=len(text), kind="italic")])
 
 
 def with_ending(parts: list[StyledText], ending: StyledText) -> list[StyledText]:

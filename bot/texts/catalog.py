@@ -32,6 +32,7 @@ class Texts:
     nothing_to_stop: str
     not_yours: str
     sources: str
+    not_confirmed: str
 
     rated: str
     not_rated: str

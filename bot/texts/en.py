@@ -36,6 +36,7 @@ TEXTS = Texts(
     nothing_to_stop="This answer has already ended.",
     not_yours="Only the person who asked can stop the answer.",
     sources="Sources",
+    not_confirmed="Not confirmed by the sources.",
     rated="Thank you!",
     not_rated="This answer cannot be rated any more.",
     is_wrong="It is wrong",

@@ -31,6 +31,7 @@ TEXTS = Texts(
     nothing_to_stop="Esta resposta já terminou.",
     not_yours="Só quem perguntou pode parar a resposta.",
     sources="Fontes",
+    not_confirmed="Não confirmado pelas fontes.",
     rated="Obrigado!",
     not_rated="Esta resposta já não pode ser avaliada.",
     is_wrong="A resposta está errada",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from kladez.v1.answer_service_pb2 import RATING_DOWN
+from kladez.v1.answer_service_pb2 import RATING_DOWN, UnsupportedRange
 from kladez.v1.common_pb2 import Reference
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -60,6 +60,14 @@ HOSTILE = (
     "[data](data:text/html,<script>1</script>) **<b onclick=window.hacked=4>bold</b>** "
     '`</code><script>window.hacked=5</script>` https://a.example/"onmouseover="window.hacked=6 '
     '<svg/onload=window.hacked=7> [1] <iframe srcdoc="<script>parent.hacked=8</script>">'
+)
+DOUBTED = "It sings **in tune 🎵**, always."
+DOUBTFUL_DELTAS = ("🫖 It costs 990 [1].\n", f"- {DOUBTED} ", "Ask away.")
+DOUBT_START = len(DOUBTFUL_DELTAS[0]) + 2
+DOUBTFUL = ScriptedAnswer(
+    deltas=DOUBTFUL_DELTAS,
+    unsupported=(UnsupportedRange(start_offset=DOUBT_START, end_offset=DOUBT_START + len(DOUBTED)),),
+    hold_after=2,
 )
 HOSTILE_SOURCE = Reference(
     number=1,
@@ -466,6 +474,56 @@ async def test_chat_speaks_the_language_of_the_page(
     await chat.page.get_by_role("button", name=launcher).click()
     await expect(chat.page.get_by_role("button", name=send)).to_be_visible()
     await expect(chat.last).to_contain_text(greeting)
+
+
+async def marked(chat: Chat) -> str:
+    return "".join(await chat.page.locator("kladez-chat .doubt").all_text_contents())
+
+
+@pytest.mark.parametrize(
+    ("query", "said", "legend"),
+    [
+        ("?lang=en", "Not confirmed by the sources", "Dotted: not confirmed by the sources."),
+        ("?lang=ru&theme=dark", "Не подтверждено источниками", "Точками подчёркнуто"),
+        ("?lang=pt", "Não confirmado pelas fontes", "Pontilhado"),
+    ],
+)
+async def test_sentence_without_a_source_is_underlined_while_it_streams_and_ever_after(
+    chat: Chat,
+    site: Site,
+    gateway: RunningGateway,
+    service: FakeRetrieval,
+    query: str,
+    said: str,
+    legend: str,
+) -> None:
+    service.script("doubtful", DOUBTFUL)
+    await chat.visit(f"{site.url}/{query}&strict=no")
+    await chat.ask("doubtful")
+    await expect(chat.page.locator("kladez-chat .doubt").first).to_have_attribute("title", said)
+    assert await marked(chat) == "It sings in tune 🎵, always."
+    await chat.page.reload()
+    await expect(chat.last).to_contain_text("always.")
+    assert await marked(chat) == "It sings in tune 🎵, always."
+    service.release()
+    await chat.answered()
+    await expect(chat.last).to_contain_text(legend)
+    await expect(chat.last.locator(".unseen", has_text=said)).to_have_count(1)
+    await expect(chat.page.locator("kladez-chat .unseen[role=status]")).to_contain_text(legend)
+    assert await violations(chat.page) == []
+    await chat.page.reload()
+    await expect(chat.last).to_contain_text(legend)
+    assert await marked(chat) == "It sings in tune 🎵, always."
+
+
+async def test_thumbs_are_drawn_and_need_no_font(chat: Chat, site: Site, gateway: RunningGateway) -> None:
+    await chat.visit(site.url)
+    await chat.ask("kettle")
+    await chat.answered()
+    for name in ("This helped", "This did not help"):
+        thumb = chat.page.get_by_role("button", name=name, exact=True)
+        await expect(thumb.locator("svg path")).to_have_count(1)
+        await expect(thumb).to_have_text("")
 
 
 async def test_page_can_drive_the_chat(chat: Chat, site: Site, gateway: RunningGateway) -> None:

@@ -68,6 +68,8 @@ class ScriptedAnswer:
     deltas: Sequence[str] = ("The kettle costs ", "990 roubles", " [1].")
     references: Sequence[common_pb.Reference] = (KETTLE,)
     citations: Sequence[answers_pb.Citation] = ()
+    # Each is told as soon as its sentence is.
+    unsupported: Sequence[answers_pb.UnsupportedRange] = ()
     finish_reason: answers_pb.FinishReason = answers_pb.FinishReason.FINISH_REASON_STOP
     status: answers_pb.AnswerStatus = answers_pb.AnswerStatus.ANSWER_STATUS_COMPLETED
     pause_seconds: float = 0.0
@@ -316,9 +318,14 @@ class Answers(answers_grpc.AnswerServiceServicer):
                 answer_id=answer.answer_id, session_id=request.session_id, references=script.references
             )
         )
+        told = 0
         for place, text in enumerate(script.deltas):
             await self._before_delta(place, script, context)
             yield answers_pb.StreamAnswerResponse(delta=answers_pb.AnswerDelta(text=text))
+            for one in script.unsupported:
+                if told < one.end_offset <= told + len(text):
+                    yield answers_pb.StreamAnswerResponse(unsupported=one)
+            told += len(text)
         await self._before_delta(len(script.deltas), script, context)
         for citation in script.citations:
             yield answers_pb.StreamAnswerResponse(citation=citation)
@@ -387,6 +394,7 @@ def replayed(stored: answers_pb.Answer) -> ScriptedAnswer:
         deltas=(stored.text,),
         references=tuple(stored.references),
         citations=tuple(stored.citations),
+        unsupported=tuple(stored.unsupported),
         finish_reason=stored.finish_reason,
     )
 
@@ -395,6 +403,7 @@ def completed(answer: answers_pb.Answer, script: ScriptedAnswer) -> answers_pb.A
     whole = answers_pb.Answer(
         text="".join(script.deltas),
         citations=script.citations,
+        unsupported=script.unsupported,
         references=script.references,
         finish_reason=script.finish_reason,
         answerer="scripted",

@@ -9,6 +9,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -35,6 +36,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOP_KEY = str(uuid.uuid4())
 ANN, BOB, GROUP = 11, 12, -5
 DELIVERY = common_pb2.Reference(number=1, title="Delivery", url="https://shop.example/delivery")
+DOUBTFUL = ScriptedAnswer(
+    deltas=("🙂 It costs 990 [1]. ", "It sings. ", "Ask ", "away."),
+    unsupported=(answers_pb.UnsupportedRange(start_offset=20, end_offset=29),),
+)
 SLOW = ScriptedAnswer(
     deltas=("We deliver everywhere ", "in **two days** [1]. ", "Free from 50 🙂."),
     references=(DELIVERY,),
@@ -158,6 +163,37 @@ class TestStart:
 
     async def test_the_menu_of_commands_is_published_in_every_language(self, telegram: FakeBotApi) -> None:
         assert set(telegram.commands) == {"", "en", "ru", "pt"}
+
+
+@pytest.mark.usefixtures("bot")
+class TestDoubts:
+    @pytest.mark.parametrize(
+        ("language", "footnote"),
+        [
+            ("en", "† Not confirmed by the sources."),
+            ("ru", "† Не подтверждено источниками."),
+            ("pt", "† Não confirmado pelas fontes."),
+        ],
+    )
+    async def test_sentence_without_a_source_is_marked_in_the_language_of_the_chat(
+        self, telegram: FakeBotApi, service: FakeRetrieval, language: str, footnote: str
+    ) -> None:
+        service.script("kettle", DOUBTFUL)
+        telegram.user_sends(ANN, f"/start {SHOP_KEY}", language_code=language)
+        await telegram.wait_for(lambda: telegram.messages(ANN))
+        telegram.user_sends(ANN, "kettle?", language_code=language)
+        answer = await message_with(telegram, footnote)
+        assert answer.text.startswith("🙂 It costs 990 [1]. It sings.† Ask away.")
+
+    async def test_mark_stands_while_the_answer_is_being_written(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        service.script("kettle", replace(DOUBTFUL, hold_after=3, pause_seconds=0.1))
+        await start(telegram)
+        telegram.user_sends(ANN, "kettle?")
+        await telegram.wait_for(lambda: any("sings.† Ask ▍" in m.text for m in telegram.messages(ANN)))
+        service.release()
+        await message_with(telegram, "Ask away.")
 
 
 @pytest.mark.usefixtures("bot")

@@ -152,6 +152,44 @@ def test_bold_that_ends_right_before_a_mark_stays_bold() -> None:
     assert [(entity.kind, covered(message, entity)) for entity in message.entities] == [("bold", "Yes.")]
 
 
+def test_a_sentence_that_the_sources_do_not_confirm_is_marked_and_the_mark_explained() -> None:
+    text = "🙂 Two days [1]. **Free 🎁 always.** Bye."
+    start = text.index("Free")
+    (message,) = answer_messages(
+        text,
+        [SHOP],
+        sources_heading="Sources",
+        doubts=[(start, start + len("Free 🎁 always."))],
+        footnote="Not confirmed by the sources.",
+    )
+    assert message.text.startswith(
+        "🙂 Two days [1]. Free 🎁 always.† Bye.\n\n† Not confirmed by the sources.\n\nS"
+    )
+    assert ("italic", "† Not confirmed by the sources.") in {
+        (entity.kind, covered(message, entity)) for entity in message.entities
+    }
+    assert_telegram_accepts(message)
+
+
+def test_an_answer_that_the_sources_confirm_has_no_mark_and_no_footnote() -> None:
+    (message,) = answer_messages(
+        "Two days [1].", [SHOP], sources_heading="Sources", footnote="Not confirmed."
+    )
+    assert "†" not in message.text
+    assert "Not confirmed" not in message.text
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=LONG_MARKDOWN, ranges=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=5))
+def test_marks_anywhere_leave_messages_acceptable_to_telegram(
+    text: str, ranges: list[tuple[int, int]]
+) -> None:
+    for message in answer_messages(
+        text, [SHOP], sources_heading="S", doubts=ranges, footnote="Not confirmed."
+    ):
+        assert_telegram_accepts(message)
+
+
 def test_a_note_alone_is_a_message() -> None:
     (message,) = answer_messages("", [], sources_heading="Sources", note="Stopped.")
     assert message == Message(text="Stopped.", entities=(Entity(kind="italic", offset=0, length=8),))

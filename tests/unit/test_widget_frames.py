@@ -24,7 +24,18 @@ from widget_gateway.frames import (
     parse,
     ranges,
 )
-from widget_gateway.session import Attribution, Delta, Failed, Snapshot, Source, Sources, Status, Unknown
+from widget_gateway.session import (
+    Attribution,
+    Delta,
+    Doubt,
+    Doubted,
+    Failed,
+    Snapshot,
+    Source,
+    Sources,
+    Status,
+    Unknown,
+)
 
 ASK = "0123456789abcdef0123456789abcdef"
 ANSWER = "6b111573-d663-48ba-bfe9-c25f21445a34"
@@ -200,3 +211,21 @@ def test_ranges_are_what_javascript_would_slice(text: str, start: int, end: int)
     assert units[: first * 2] == text[: inside[0]].encode("utf-16-le", "surrogatepass")
     assert units[: last * 2] == text[: inside[1]].encode("utf-16-le", "surrogatepass")
     assert numbers == [1, 2]
+
+
+def test_doubt_is_counted_as_javascript_counts_and_a_snapshot_repeats_it() -> None:
+    doubted = Doubted(ask_id=ASK, number=2, text="🍵 It sings.", doubt=Doubt(start=2, end=11))
+    snapshot = Snapshot(
+        ask_id=ASK,
+        number=2,
+        text=doubted.text,
+        status=Status.RUNNING,
+        sources=(),
+        attributions=(),
+        finish_reason="",
+        code="",
+        retry_after=None,
+        doubts=(doubted.doubt,),
+    )
+    assert json.loads(encode(doubted)) == {"t": "doubt", "id": ASK, "n": 2, "range": [3, 12]}
+    assert json.loads(encode(snapshot))["doubts"] == [[3, 12]]

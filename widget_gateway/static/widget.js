@@ -31,6 +31,7 @@ const LABELS = {
     helped: 'This helped', unhelpful: 'This did not help', thanks: 'Thank you!',
     reasons: ['It is wrong', 'Not what I asked', 'Out of date', 'Hard to understand'],
     note: 'Answers may be wrong: check the sources.',
+    doubt: 'Not confirmed by the sources', legend: 'Dotted: not confirmed by the sources.',
     telegram: 'Continue in Telegram',
     rate_limited: 'Too many questions at once.', too_long: 'The question is too long.',
     unavailable: 'The assistant is not available right now.', internal: 'Something went wrong.',
@@ -44,6 +45,7 @@ const LABELS = {
     helped: 'Ответ помог', unhelpful: 'Ответ не помог', thanks: 'Спасибо!',
     reasons: ['Неверно', 'Не о том', 'Устарело', 'Непонятно'],
     note: 'Ответы бывают неточны: сверяйтесь с источниками.',
+    doubt: 'Не подтверждено источниками', legend: 'Точками подчёркнуто: не подтверждено источниками.',
     telegram: 'Продолжить в Telegram',
     rate_limited: 'Слишком много вопросов подряд.', too_long: 'Вопрос слишком длинный.',
     unavailable: 'Помощник сейчас недоступен.', internal: 'Что-то пошло не так.',
@@ -57,6 +59,7 @@ const LABELS = {
     helped: 'Ajudou', unhelpful: 'Não ajudou', thanks: 'Obrigado!',
     reasons: ['Está errado', 'Não é o que perguntei', 'Desatualizado', 'Difícil de entender'],
     note: 'As respostas podem ter erros: confira as fontes.',
+    doubt: 'Não confirmado pelas fontes', legend: 'Pontilhado: não confirmado pelas fontes.',
     telegram: 'Continuar no Telegram',
     rate_limited: 'Perguntas demais de uma vez.', too_long: 'A pergunta é longa demais.',
     unavailable: 'O assistente não está disponível agora.', internal: 'Algo deu errado.',
@@ -89,7 +92,7 @@ const save = () => {
 // A message is a question with its answer. waiting: not begun; running; then done, cancelled or failed.
 const isPending = message => message.status === 'waiting' || message.status === 'running';
 const pending = () => state.messages.filter(isPending);
-const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], code: '', wait: 0, aid: '', vote: 0, why: '' });
+const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], doubts: [], code: '', wait: 0, aid: '', vote: 0, why: '' });
 const restart = message => Object.assign(message, { ...newMessage(message.question), id: message.id });
 
 /* ---------- elements ---------- */
@@ -104,7 +107,8 @@ const element = (tag, attributes, ...children) => {
   node.append(...children);
   return node;
 };
-const ICONS = { chat: 'M4 5h16v11H9l-5 4z', close: 'M6 6l12 12M18 6L6 18', send: 'M12 19V5M5 12l7-7 7 7', stop: 'M7 7h10v10H7z', fresh: 'M12 5v14M5 12h14' };
+const ICONS = { chat: 'M4 5h16v11H9l-5 4z', close: 'M6 6l12 12M18 6L6 18', send: 'M12 19V5M5 12l7-7 7 7', stop: 'M7 7h10v10H7z', fresh: 'M12 5v14M5 12h14',
+  up: 'M7 10v11H3V10zh2l4-8c2 0 3 1 3 3l-1 4h6l2 2-2 8-2 2H7', down: 'M17 14V3h4v11zh-2l-4 8c-2 0-3-1-3-3l1-4H3l-2-2 2-8 2-2h12' };
 const icon = name => {
   const [svg, path] = ['svg', 'path'].map(tag => document.createElementNS('http://www.w3.org/2000/svg', tag));
   svg.setAttribute('viewBox', '0 0 24 24');
@@ -130,18 +134,35 @@ const link = (address, attributes, ...children) => {
 /* ---------- markdown, the small part of it that answers use ---------- */
 
 const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
-const inline = (text, items) => {
+// `at` is where the text stands in the whole answer; `seen` holds its sources, its doubtful ranges and those told.
+const inline = (text, seen, at) => {
   const nodes = [];
   let end = 0;
   for (const match of text.matchAll(INLINE)) {
     const [whole, code, strong, emphasis, number, title, address, bare] = match;
-    nodes.push(text.slice(end, match.index));
+    const start = at + match.index;
+    nodes.push(...words(text.slice(end, match.index), seen, at + end));
     end = match.index + whole.length;
-    if (code) nodes.push(element('code', {}, code));
-    else if (strong) nodes.push(element('strong', {}, ...inline(strong, items)));
-    else if (emphasis) nodes.push(element('em', {}, emphasis));
-    else if (number) nodes.push(reference(whole, items.find(item => item.i === +number)));
-    else nodes.push(link(address || bare, {}, title || bare));
+    if (code) nodes.push(element('code', {}, ...words(code, seen, start + 1)));
+    else if (strong) nodes.push(element('strong', {}, ...inline(strong, seen, start + 2)));
+    else if (emphasis) nodes.push(element('em', {}, ...words(emphasis, seen, start + 1)));
+    else if (number) nodes.push(reference(whole, seen.items.find(item => item.i === +number)));
+    else nodes.push(link(address || bare, {}, ...words(title || bare, seen, start + (title ? 1 : 0))));
+  }
+  nodes.push(...words(text.slice(end), seen, at + end));
+  return nodes;
+};
+// Doubtful sentences are underlined, and said to be so once each.
+const words = (text, seen, at) => {
+  const nodes = [];
+  let end = 0;
+  for (const doubt of seen.doubts) {
+    const [from, to] = doubt.map(place => Math.min(Math.max(place - at, end), text.length));
+    if (from >= to) continue;
+    const told = seen.told.has(doubt);
+    nodes.push(text.slice(end, from), told ? '' : spoken(label.doubt), element('span', { class: 'doubt', title: label.doubt }, text.slice(from, to)));
+    seen.told.add(doubt);
+    end = to;
   }
   nodes.push(text.slice(end));
   return nodes;
@@ -155,25 +176,28 @@ const BLOCKS = [
   [/^\s*\d+[.)]\s+(.*)/, 'ol'],
   [/^#{1,6}\s+(.*)/, 'heading'],
 ];
-const markdown = (source, items) => {
+const markdown = (source, items, doubts = []) => {
   const fragment = document.createDocumentFragment();
-  let open = null;
+  const seen = { items, doubts, told: new Set() };
+  let open = null, lineEnd = -1;
   const begin = (kind, node) => { fragment.append(node); open = { kind, node }; };
   for (const line of source.split('\n')) {
+    lineEnd += line.length + 1;
     const fence = line.startsWith('```');
     if (open && open.kind === 'pre') {
       if (fence) open = null; else open.node.append(line + '\n');
       continue;
     }
     const [kind, text] = fence ? ['pre'] : blockOf(line);
+    const nodes = text ? inline(text, seen, lineEnd - text.length) : [];
     if (kind === 'pre') begin(kind, element('pre', { tabindex: 0 }));
-    else if (kind === 'heading') { fragment.append(element('p', { class: 'heading' }, ...inline(text, items))); open = null; }
+    else if (kind === 'heading') { fragment.append(element('p', { class: 'heading' }, ...nodes)); open = null; }
     else if (kind === 'blank') open = null;
     else {
       const goesOn = open && open.kind === kind;
       if (!goesOn) begin(kind, element(kind));
-      if (kind === 'p') open.node.append(...(goesOn ? [element('br')] : []), ...inline(text, items));
-      else open.node.append(element('li', {}, ...inline(text, items)));
+      if (kind === 'p') open.node.append(...(goesOn ? [element('br')] : []), ...nodes);
+      else open.node.append(element('li', {}, ...nodes));
     }
   }
   return fragment;
@@ -227,6 +251,7 @@ header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
 .bubble ul, .bubble ol { padding-inline-start: 20px; }
 .bubble a, .bubble sup a { color: inherit; }
 .heading { font-weight: 600; }
+.doubt { text-decoration: underline dotted; text-underline-offset: 3px; }
 sup { font-size: 11px; font-weight: 600; line-height: 0; }
 sup a { text-decoration: none; padding: 0 1px; }
 sup a:hover { text-decoration: underline; }
@@ -244,6 +269,7 @@ a.card:hover { border-color: var(--focus); }
 .suggested button:hover { border-color: var(--focus); }
 .thumbs { display: flex; gap: 4px; margin-top: 8px; }
 .thumbs button { padding: 2px 7px; border-radius: 9px; }
+.thumbs svg { width: 18px; height: 24px; }
 .thumbs button:hover { background: var(--line); }
 .status { padding: 7px 16px; color: var(--quiet); font-size: 13px; }
 .status:empty { display: none; }
@@ -349,7 +375,7 @@ const paint = message => {
   const { mine, answer } = bubblesOf(message);
   const atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
   if (!mine.isConnected) log.append(mine, answer);
-  answer.replaceChildren(spoken(label.assistant), markdown(message.text, message.items), ...ending(message));
+  answer.replaceChildren(spoken(label.assistant), markdown(message.text, message.items, message.doubts), ...ending(message));
   if (atBottom) log.scrollTop = log.scrollHeight;
   paintControls();
 };
@@ -358,15 +384,16 @@ const ending = message => {
   if (message.status === 'failed') return [failure(message)];
   if (message.status === 'cancelled') return [element('p', { class: 'quiet' }, label.stopped)];
   const cited = message.items.filter(item => message.text.includes('[' + item.i + ']'));
+  const legend = (message.doubts || []).length ? [element('p', { class: 'quiet' }, label.legend)] : [];
   const sources = cited.length ? [element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card))] : [];
-  return message.aid ? [...sources, verdict(message)] : sources;
+  return [...legend, ...sources, ...(message.aid ? [verdict(message)] : [])];
 };
 // Thumbs; after a thumb down the reasons; then thanks.
 const verdict = message => {
   if (message.vote > 0 || message.why) return element('p', { class: 'quiet' }, label.thanks);
   if (message.vote) return element('div', { class: 'suggested' }, ...label.reasons.map(why => element('button', { type: 'button', onclick: () => rate(message, -1, why) }, why)));
-  const thumb = (sign, name, value) => element('button', { type: 'button', 'aria-label': name, title: name, onclick: () => rate(message, value) }, sign);
-  return element('div', { class: 'thumbs' }, thumb('👍', label.helped, 1), thumb('👎', label.unhelpful, -1));
+  const thumb = (sign, name, value) => element('button', { type: 'button', 'aria-label': name, title: name, onclick: () => rate(message, value) }, icon(sign));
+  return element('div', { class: 'thumbs' }, thumb('up', label.helped, 1), thumb('down', label.unhelpful, -1));
 };
 const rate = (message, value, why = '') => {
   if (!send({ t: 'feedback', id: message.id, aid: message.aid, v: value, reason: why })) return connect();
@@ -442,7 +469,7 @@ const finish = (message, outcome, code = '', wait = 0) => {
   unpainted.delete(message);
   if (!state.open) state.unread++;
   // One announcement for the whole answer: a live log would read every word as it comes.
-  announcement.textContent = label.assistant + ': ' + (message.text.replace(/[*`#]|\[\d+\]/g, '') || label[code] || '').slice(0, 1500);
+  announcement.textContent = label.assistant + ': ' + (message.text.replace(/[*`#]|\[\d+\]/g, '') || label[code] || '').slice(0, 1500) + ((message.doubts || []).length ? ' ' + label.legend : '');
   const detail = { id: message.id, question: message.question, text: message.text, citations: message.items };
   if (outcome === 'failed') emit('error', { ...detail, code });
   else emit('answer', detail);
@@ -473,7 +500,7 @@ const rated = (message, value) => {
 };
 const applySnapshot = (message, frame) => {
   resuming.delete(message.id);
-  Object.assign(message, { text: frame.text, items: frame.items, number: frame.n, status: 'running', aid: frame.aid || '' });
+  Object.assign(message, { text: frame.text, items: frame.items, doubts: frame.doubts || [], number: frame.n, status: 'running', aid: frame.aid || '' });
   if (frame.status !== 'running') finish(message, frame.status, frame.code, frame.retry_after);
 };
 // False when there is nothing to paint now.
@@ -486,6 +513,7 @@ const applyEvent = (message, frame) => {
   }
   if (frame.t === 'delta') { message.text += frame.d; paintSoon(message); return false; }
   if (frame.t === 'citations') message.items = frame.items;
+  if (frame.t === 'doubt') message.doubts = [...(message.doubts || []), frame.range];
   if (frame.t === 'done') { message.aid = frame.aid || ''; finish(message, frame.status); }
   if (frame.t === 'error') finish(message, 'failed', frame.code, frame.retry_after);
   return true;
