@@ -32,6 +32,7 @@ class Site:
 
     url: str
     gateway_url: str = ""
+    shop: str = SHOP
     # What the page answers when nothing is asked for in the query.
     policy: str = POLICY
 
@@ -43,7 +44,7 @@ class Site:
             f'<!doctype html><html lang="{request.query.get("lang", "en")}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Shop</title>'
             "<main><h1>Kettles</h1><p>All our kettles whistle.</p></main>"
-            f'<script async src="{self.gateway_url}/widget.js" data-shop-id="{SHOP}"{options}></script></html>'
+            f'<script async src="{self.gateway_url}/widget.js" data-shop-id="{self.shop}"{options}></script></html>'
         )
         policy = self.policy.format(
             gateway=self.gateway_url, socket=self.gateway_url.replace("http", "ws", 1)
