@@ -19,7 +19,7 @@ ENTRY_KINDS = ("faq", "policies")
 TEXT_FIELDS = {"id", "name", "description", "category", "origin", "tags"}
 PRODUCT_FIELDS = TEXT_FIELDS | {"price", "currency", "url", "in_stock"}
 OPTIONAL_PRODUCT_FIELDS = {"caffeine", "weight_grams"}
-CAFFEINE_LEVELS = {"none", "low", "medium", "high"}
+CAFFEINE_LEVELS = {"нет", "мало", "умеренно", "много"}
 CATEGORIES_WITHOUT_CAFFEINE_LEVEL = {"Посуда"}
 LEFTOVER = re.compile(r"(?i:lorem|ipsum|xxx)|\N{REPLACEMENT CHARACTER}|[^\S\n]{2,}|\n{3,}")
 THOUSANDS_SEPARATOR = re.compile(r"(?<=\d)[ .,](?=\d{3}(?!\d))")
@@ -107,8 +107,8 @@ def test_everything_edible_states_its_caffeine() -> None:
 def test_caffeine_free_products_say_so_and_others_never_claim_it() -> None:
     for product in PRODUCTS:
         claims = re.search(r"без кофеина|кофеина нет", product["description"].lower()) is not None
-        assert claims == (product.get("caffeine") == "none"), product["id"]
-        assert ("без кофеина" in product["tags"]) == (product.get("caffeine") == "none"), product["id"]
+        assert claims == (product.get("caffeine") == "нет"), product["id"]
+        assert ("без кофеина" in product["tags"]) == (product.get("caffeine") == "нет"), product["id"]
 
 
 def test_descriptions_are_all_different() -> None:
@@ -190,7 +190,7 @@ def test_evening_question_expects_every_caffeine_free_evening_product() -> None:
     evening = {
         product["id"]
         for product in PRODUCTS
-        if product.get("caffeine") == "none" and "вечер" in product["tags"]
+        if product.get("caffeine") == "нет" and "вечер" in product["tags"]
     }
     assert len(evening) >= 5
     assert set(question_named("Какой чай посоветуете на вечер без кофеина?")["expected"]) == evening
