@@ -17,7 +17,7 @@ from retrieval_service.domain.conversation import PastTurn, past_turn, within_bu
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant
 from retrieval_service.services.answer_jobs import AnswerJob, check_same
-from retrieval_service.stores import chats, tenants
+from retrieval_service.stores import chats
 from retrieval_service.stores.database import Database, TenantScope
 
 log = structlog.get_logger("kladez.answer_log")
@@ -65,12 +65,8 @@ class AnswerLog:
         """Before anything can go wrong; raises `AlreadyBegun`, or `NotFound` for somebody else's session."""
         question = job.question
         async with self._database.tenant(job.tenant_id) as scope:
-            tenant = await tenants.get(scope.connection, job.tenant_id)
-            if tenant is None or tenant.deleted_at is not None:
-                raise errors.NotFound("there is no such tenant")
-            history = await self._history(scope, question.session_id)
-            asker = await self._asker(scope, question.session_id)
-            answer_id = await chats.begin(
+            user_key, history = await self._conversation(scope, question.session_id)
+            beginning = await chats.begin(
                 scope,
                 answer_id=uuid4(),
                 session_id=question.session_id,
@@ -80,10 +76,13 @@ class AnswerLog:
                 writer=job.writer,
                 lease_seconds=LEASE_SECONDS,
             )
-        if answer_id is None:
+            if beginning is None or beginning.tenant.deleted_at is not None:
+                raise errors.NotFound("there is no such tenant")
+        if beginning.answer_id is None:
             raise AlreadyBegun
-        job.answer_id = answer_id
-        return Begun(answer_id=answer_id, asker=asker, tenant=tenant, history=history)
+        job.answer_id = beginning.answer_id
+        asker = self._pseudonyms.of(job.tenant_id, user_key, question.session_id)
+        return Begun(answer_id=job.answer_id, asker=asker, tenant=beginning.tenant, history=history)
 
     async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
         """Every second until cancelled; stops the job when it is to stop, or is somebody else's."""
@@ -156,14 +155,14 @@ class AnswerLog:
         if abandoned:
             log.warning("answers_abandoned", answers=abandoned)
 
-    async def _asker(self, scope: TenantScope, session_id: UUID | None) -> str:
-        user_key = await chats.user_key(scope, session_id) if session_id else ""
-        return self._pseudonyms.of(scope.tenant_id, user_key, session_id)
-
-    async def _history(self, scope: TenantScope, session_id: UUID | None) -> Sequence[PastTurn]:
+    async def _conversation(
+        self, scope: TenantScope, session_id: UUID | None
+    ) -> tuple[str, Sequence[PastTurn]]:
+        """Whose it is, and what was said."""
         if session_id is None:
-            return ()
-        if not await chats.session_exists(scope, session_id):
+            return "", ()
+        user_key = await chats.user_key(scope, session_id)
+        if user_key is None:
             raise errors.NotFound("there is no such session")
         recent = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
-        return within_budget([past_turn(one) for one in recent], self._history_tokens)
+        return user_key, within_budget([past_turn(one) for one in recent], self._history_tokens)

@@ -157,9 +157,9 @@ class Searcher:
                 raise Rearranged(self._settled(actual))
             ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score, by_document=by_document)
             page = ranking.page(query.offset, query.limit)
-            read = await passages.read(scope, list(page))
+            fetch = await passages.read(scope, list(page))
         return Found(
-            hits=hits(read, ranking, page),
+            hits=hits(await fetch(), ranking, page),
             mode=meaning.mode,
             language=reading.language,
             degraded_reason=meaning.degraded_reason,

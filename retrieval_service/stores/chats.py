@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
 from retrieval_service.stores.database import TenantScope, only
 
 INSERT_SESSION = """
@@ -40,26 +41,42 @@ async def session_exists(scope: TenantScope, session_id: UUID) -> bool:
 SELECT_USER_KEY = "SELECT user_key FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s"
 
 
-async def user_key(scope: TenantScope, session_id: UUID) -> str:
-    """The customer's pseudonym; empty when the channel gave none, or there is no such session."""
+async def user_key(scope: TenantScope, session_id: UUID) -> str | None:
+    """The customer's pseudonym, empty when the channel gave none; None when there is no such session."""
     parameters = {"tenant_id": scope.tenant_id, "session_id": session_id}
     cursor = await scope.connection.execute(SELECT_USER_KEY, parameters)
     row = await cursor.fetchone()
-    return row[0] if row else ""
+    return row[0] if row else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """The tenant, deleted or not, and the id its answer is logged under.
+
+    The id is None when the request has an answer, or a writer, or was another question.
+    """
+
+    tenant: Tenant
+    answer_id: UUID | None
 
 
 # A repeat starts over what was cut off; an answer that is finished, or that somebody still writes, is left alone.
 BEGIN = """
-INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until)
-VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
-    now() + make_interval(secs => %(lease_seconds)s))
-ON CONFLICT (tenant_id, request_id) DO UPDATE
-    SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
-        created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
-        is_cancel_wanted = false
-    WHERE l.status <> 'completed' AND l.question = excluded.question
-        AND (l.status <> 'running' OR l.lease_until < now())
-RETURNING id
+WITH begun AS (
+    INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until)
+    VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
+        now() + make_interval(secs => %(lease_seconds)s))
+    ON CONFLICT (tenant_id, request_id) DO UPDATE
+        SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
+            created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
+            is_cancel_wanted = false
+        WHERE l.status <> 'completed' AND l.question = excluded.question
+            AND (l.status <> 'running' OR l.lease_until < now())
+    RETURNING id
+)
+SELECT id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at,
+    (SELECT id FROM begun) AS answer_id
+FROM tenants WHERE id = %(tenant_id)s
 """
 
 
@@ -73,8 +90,8 @@ async def begin(
     language: str,
     writer: UUID,
     lease_seconds: float,
-) -> UUID | None:
-    """The id the answer is logged under; None when the request has an answer, or a writer, or another question."""
+) -> Beginning | None:
+    """None when there is no such tenant. One statement, because a customer waits for it."""
     parameters = {
         "tenant_id": scope.tenant_id,
         "answer_id": answer_id,
@@ -85,9 +102,10 @@ async def begin(
         "writer": writer,
         "lease_seconds": lease_seconds,
     }
-    cursor = await scope.connection.execute(BEGIN, parameters)
-    row = await cursor.fetchone()
-    return row[0] if row else None
+    async with scope.connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(BEGIN, parameters)
+        row = await cursor.fetchone()
+    return Beginning(answer_id=row.pop("answer_id"), tenant=Tenant(**row)) if row else None
 
 
 KEEP = """

@@ -32,9 +32,12 @@ SELECT set_config('role', 'kladez_tenant', true), set_config('app.tenant_id', %(
 ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # A plan for any tenant has to find its rows by an index, and finds those of a big one the slow way.
-REUSE_PLANS = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
+ENTER_SMALL_TENANT = """
+SELECT set_config('role', 'kladez_tenant', true), set_config('app.tenant_id', %(tenant_id)s::text, true),
+    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
 """
+
+LEAVE = "COMMIT"
 
 ENTER_OPERATOR = "SET LOCAL ROLE kladez_operator"
 
@@ -78,15 +81,16 @@ class Database:
     async def snapshot(self, tenant_id: UUID, *, reuses_plans: bool = False) -> AsyncIterator[TenantScope]:
         """Reads this tenant's rows as they were at one moment, however many statements it takes.
 
-        Statements wait for the first result that is fetched. With `reuses_plans` each is planned once for all
-        tenants: that is most of the time of a small tenant's search, and ruin for a big one's.
+        A statement is waited for when it is fetched, the last one may be fetched afterwards. With `reuses_plans`
+        each is planned once for all tenants: that is most of the time of a small tenant's search, and ruin for
+        a big one's.
         """
+        enter = ENTER_SMALL_TENANT if reuses_plans else ENTER_TENANT
         async with self._transaction() as connection, connection.pipeline():
             await connection.execute(ONE_MOMENT)
-            await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
-            if reuses_plans:
-                await connection.execute(REUSE_PLANS)
+            await connection.execute(enter, {"tenant_id": tenant_id})
             yield TenantScope(connection=connection, tenant_id=tenant_id)
+            await connection.execute(LEAVE)  # with the last statement, for one wait
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[AsyncConnection]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,11 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import RawScores
 from retrieval_service.domain.lexical import SparseVector
 from retrieval_service.domain.spaces import Vector
-from retrieval_service.stores import matching
+from retrieval_service.stores import matching, tenant_spaces
 from retrieval_service.stores.chunks import sparse
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
-from retrieval_service.stores.tenant_spaces import SELECT_SEARCHED, Searched
+from retrieval_service.stores.tenant_spaces import Searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +100,18 @@ by_grams AS MATERIALIZED (
 candidates AS (
     {by_meaning} UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
 )
-SELECT c.id, d.id, CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
+SELECT c.id, d.id, searched.space_id, searched.by_document,
+    CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
     CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END
 FROM candidates
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = candidates.chunk_id
 JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
 JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
+CROSS JOIN (
+    SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' AS by_document
+    FROM tenants WHERE id = %(tenant_id)s
+) searched
 {its_vector}
 ORDER BY c.id
 """
@@ -137,16 +142,15 @@ async def look(
 
     Every score is exact for every candidate. That the space is still the right one is for the caller to see.
     """
-    async with (
-        scope.connection.cursor(row_factory=class_row(Searched)) as searched,
-        scope.connection.cursor(binary=True) as cursor,
-    ):
-        await searched.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
+    async with scope.connection.cursor(binary=True) as cursor:
         await cursor.execute(
             search_statement(space_id, by_document=probe.by_document),
             search_parameters(scope.tenant_id, probe, conditions),
         )
-        return await searched.fetchone() or Searched(), candidates_of(await cursor.fetchall())
+        rows = await cursor.fetchall()
+    if not rows:
+        return await tenant_spaces.searched(scope), candidates_of(())
+    return Searched(space_id=rows[0][2], by_document=rows[0][3]), candidates_of(rows)
 
 
 async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> Candidates:
@@ -156,7 +160,7 @@ async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Con
 
 
 def candidates_of(rows: Sequence[Sequence[Any]]) -> Candidates:
-    columns = np.array([row[2:] for row in rows], np.float64).reshape(len(rows), 3)
+    columns = np.array([row[4:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
     return Candidates(chunk_ids=[row[0] for row in rows], document_ids=[row[1] for row in rows], raw=raw)
 
@@ -197,11 +201,11 @@ ORDER BY wanted.place
 """
 
 
-async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> list[Passage]:
-    """In the order asked; chunks that went meanwhile are missing."""
-    async with scope.connection.cursor(row_factory=class_row(Passage)) as cursor:
-        await cursor.execute(SELECT_PASSAGES, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
-        return await cursor.fetchall()
+async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> Callable[[], Awaitable[list[Passage]]]:
+    """What fetches them in the order asked, also when the transaction has ended; chunks that went are missing."""
+    cursor = scope.connection.cursor(row_factory=class_row(Passage))
+    await cursor.execute(SELECT_PASSAGES, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
+    return cursor.fetchall
 
 
 # Chunk ids are random, so the first ones by id are a fair sample.

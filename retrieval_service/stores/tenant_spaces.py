@@ -64,11 +64,17 @@ class Searched:
     by_document: bool = False
 
 
-# Asked with every search: passages.look.
 SELECT_SEARCHED = """
 SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' AS by_document
 FROM tenants WHERE id = %(tenant_id)s
 """
+
+
+async def searched(scope: TenantScope) -> Searched:
+    """A search that finds something asks along with it: `passages.look`."""
+    async with scope.connection.cursor(row_factory=class_row(Searched)) as cursor:
+        await cursor.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
+        return await cursor.fetchone() or Searched()
 
 
 SELECT_MAINTAINED = """

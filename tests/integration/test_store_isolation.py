@@ -107,6 +107,11 @@ async def candidate_ids(scope: TenantScope) -> Sequence[UUID]:
     return (await passages.score(scope, 1, probe(), Conditions())).chunk_ids
 
 
+async def read_passages(scope: TenantScope, own: Owned) -> Sequence[passages.Passage]:
+    fetch = await passages.read(scope, [own.chunk_id])
+    return await fetch()
+
+
 async def looked_at(scope: TenantScope) -> Sequence[UUID]:
     _, candidates = await passages.look(scope, 1, probe(), Conditions())
     return candidates.chunk_ids
@@ -582,7 +587,7 @@ STORES: dict[str, Trial] = {
     "jobs.oldest_pending": (lambda scope, _: jobs.oldest_pending(scope), NO_ROWS),
     "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
     "passages.look": (lambda scope, _: looked_at(scope), NO_ROWS),
-    "passages.read": (lambda scope, own: passages.read(scope, [own.chunk_id]), NO_ROWS),
+    "passages.read": (lambda scope, own: read_passages(scope, own), NO_ROWS),
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),
         (passages.Sample(languages=None, chunk_count=0, stems=b"", grams=b""),),
@@ -675,6 +680,7 @@ STORES: dict[str, Trial] = {
     "tenant_spaces.active": (lambda scope, _: tenant_spaces.active(scope), anything),
     "tenant_spaces.of_tenant": (lambda scope, _: tenant_spaces.of_tenant(scope), anything),
     "tenant_spaces.is_by_document": (lambda scope, _: tenant_spaces.is_by_document(scope), anything),
+    "tenant_spaces.searched": (lambda scope, _: tenant_spaces.searched(scope), anything),
     "tenant_spaces.maintained": (lambda scope, _: tenant_spaces.maintained(scope), anything),
     "tenant_spaces.hold": (lambda scope, _: tenant_spaces.hold(scope), anything),
     "tenant_spaces.mark_stale": (lambda scope, _: tenant_spaces.mark_stale(scope, [1]), NO_ROWS),
