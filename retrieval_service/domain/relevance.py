@@ -17,7 +17,7 @@ from retrieval_service.domain.function_words import telling_words
 from retrieval_service.domain.lexical import TermStatistics, indexed_text, stem_index, term_index
 from retrieval_service.domain.quotes import quotes_of
 from retrieval_service.domain.synonyms import synonyms
-from retrieval_service.domain.wording import Wording, wording
+from retrieval_service.domain.wording import Term, Wording, term, wording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,21 +110,23 @@ class _Asked:
     """The telling words of a text as one language reads them, and how rare each is."""
 
     words: Sequence[str]
+    terms: Sequence[Term]
     rarities: Sequence[float]
     language: str
 
     def share(self, text: Wording) -> float:
         """How much of it the text has."""
         whole = sum(self.rarities)
-        pairs = zip(self.words, self.rarities, strict=True)
-        return sum(rarity * text.has(word) for word, rarity in pairs) / whole if whole else 0.0
+        pairs = zip(self.terms, self.rarities, strict=True)
+        return sum(rarity * text.has(one) for one, rarity in pairs) / whole if whole else 0.0
 
 
 def _asked(text: str, language: str, statistics: TermStatistics) -> _Asked:
     words = list(dict.fromkeys(telling_words(analysis.words(text), language)))
     indices = np.array([stem_index(word, language) for word in words], np.int32)
     rarities = statistics.stems.rarity(indices, statistics.chunk_count)
-    return _Asked(words=words, rarities=rarities.tolist(), language=language)
+    terms = [term(word, language) for word in words]
+    return _Asked(words=words, terms=terms, rarities=rarities.tolist(), language=language)
 
 
 def _evidence(
@@ -179,7 +181,7 @@ def _unknown(asked: _Asked, texts: Sequence[Wording], statistics: TermStatistics
 def _is_known(word: str, language: str, texts: Sequence[Wording], statistics: TermStatistics) -> bool:
     others = [term_index(other, language) for other in synonyms(word, language)]
     indices = np.array([stem_index(word, language), stem_index(word, ""), *others], np.int32)
-    return bool(statistics.stems.of(indices).any()) or any(text.has(word) for text in texts)
+    return bool(statistics.stems.of(indices).any()) or any(text.has(term(word, language)) for text in texts)
 
 
 def _weighed(evidence: Evidence, weights: _Weights) -> float:
