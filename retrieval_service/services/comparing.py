@@ -17,7 +17,7 @@ from retrieval_service.domain.remote_documents import (
     content_of,
     remote_document,
 )
-from retrieval_service.domain.remote_files import Original, RemoteDocument, StoreFile
+from retrieval_service.domain.remote_files import Original, RemoteDocument, StoreFile, UploadedFile
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.stores import backlog, document_files, remote_documents, standings, vector_stores
 from retrieval_service.stores.database import Database
@@ -55,6 +55,14 @@ class Books:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """A tenant's books, and the uploads that were listed after they were read."""
+
+    books: Books
+    uploads: Sequence[UploadedFile]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Look:
     """What one comparison rests on."""
 
@@ -72,10 +80,15 @@ class Comparer:
 
     async def look(self, tenant_id: UUID) -> Look:
         """Documents of which the books change while the provider is asked are left for the next look."""
-        before = await self._books(tenant_id)
-        remote = await self._remote(before.store_id)
-        after = await self._books(tenant_id)
-        unsettled = _unsettled(before, after)
+        before = await self.books(tenant_id)
+        uploads = await self._backend.list_uploads()
+        return await self.look_on(tenant_id, Sighting(books=before, uploads=uploads))
+
+    async def look_on(self, tenant_id: UUID, seen: Sighting) -> Look:
+        """Goes on from a sighting: whatever the books say differently by now is left for the next look."""
+        remote = Remote(store=await self._listed(seen.books.store_id), uploads=seen.uploads)
+        after = await self.books(tenant_id)
+        unsettled = _unsettled(seen.books, after)
         copies = await self._copies(tenant_id, after, unsettled)
         local = Local(
             tenant_id=tenant_id,
@@ -87,16 +100,14 @@ class Comparer:
         comparison = await asyncio.to_thread(drift.compare, remote, local)
         return Look(books=after, copies=copies, comparison=comparison)
 
-    async def _remote(self, store_id: str) -> Remote:
-        return Remote(store=await self._listed(store_id), uploads=await self._backend.list_uploads())
-
     async def _listed(self, store_id: str) -> Sequence[StoreFile] | None:
         """None for a store that is gone; one that was never made holds nothing."""
         if not store_id:
             return ()
         return await self._backend.list_files(store_id) if await self._backend.has_store(store_id) else None
 
-    async def _books(self, tenant_id: UUID) -> Books:
+    async def books(self, tenant_id: UUID) -> Books:
+        """Raises `errors.NotMirrored` for a tenant whose documents are kept here alone."""
         async with self._database.snapshot(tenant_id) as scope:
             if not await backlog.is_mirrored(scope):
                 raise errors.NotMirrored

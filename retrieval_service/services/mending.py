@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,7 +16,7 @@ from uuid import UUID
 from retrieval_service import errors
 from retrieval_service.domain.drift import Comparison, Kind, Mend
 from retrieval_service.providers.ports import RetrievalBackend
-from retrieval_service.services.comparing import Books, Comparer, Look, by_document
+from retrieval_service.services.comparing import Books, Comparer, Look, Sighting, by_document
 from retrieval_service.services.store_keeping import StoreKeeper
 from retrieval_service.stores import document_files, remote_documents, standings, sync_log
 from retrieval_service.stores.database import Database, TenantScope
@@ -60,10 +61,26 @@ class Mender:
         """Writes nothing anywhere."""
         return DriftReport(comparison=(await self._look(tenant_id)).comparison)
 
-    async def repair(self, tenant_id: UUID, *, request_id: str = "") -> DriftReport:
+    async def sightings(self, tenant_ids: Sequence[UUID]) -> dict[UUID, Sighting]:
+        """Lists the whole project's uploads once for all of them; left out is who is not mirrored any more.
+
+        The books are read first, so that whatever is sent or removed after the listing shows as a change.
+        """
+        comparer = Comparer(self._database, self._given())
+        books: dict[UUID, Books] = {}
+        for tenant_id in tenant_ids:
+            with suppress(errors.NotMirrored):
+                books[tenant_id] = await comparer.books(tenant_id)
+        # Shared whole: of a foreign file in a tenant's store nothing but this listing tells whose it is.
+        uploads = await self._given().list_uploads() if books else ()
+        return {tenant_id: Sighting(books=page, uploads=uploads) for tenant_id, page in books.items()}
+
+    async def repair(
+        self, tenant_id: UUID, *, request_id: str = "", seen: Sighting | None = None
+    ) -> DriftReport:
         """The differences found; they are gone once the workers have done what was queued."""
         begun = time.monotonic()
-        looked = await self._look(tenant_id)
+        looked = await self._look(tenant_id, seen)
         if not looked.comparison.findings:
             return DriftReport(comparison=looked.comparison)
         done = Done(looked=looked, queued=await self._correct(tenant_id, looked))
@@ -84,8 +101,9 @@ class Mender:
         async with self._database.operator() as operator:
             return await standings.mirrored_tenants(operator)
 
-    async def _look(self, tenant_id: UUID) -> Look:
-        return await Comparer(self._database, self._given()).look(tenant_id)
+    async def _look(self, tenant_id: UUID, seen: Sighting | None = None) -> Look:
+        comparer = Comparer(self._database, self._given())
+        return await (comparer.look_on(tenant_id, seen) if seen else comparer.look(tenant_id))
 
     async def _correct(self, tenant_id: UUID, looked: Look) -> list[UUID]:
         """The documents that were queued."""

@@ -13,6 +13,7 @@ from retrieval_service import errors
 from retrieval_service.domain import schedules as times
 from retrieval_service.domain.index_jobs import IndexMode
 from retrieval_service.domain.schedules import Run
+from retrieval_service.services.comparing import Sighting
 from retrieval_service.services.mending import Mender
 from retrieval_service.services.reindexing import Reindexer
 from retrieval_service.services.sourcing import Sourcing
@@ -124,13 +125,19 @@ async def _repair_all(mender: Mender) -> str:
     """One tenant that fails keeps no other from being mended."""
     if not mender.has_backend:
         return ""
-    problems = [await _drift_problem(mender, tenant_id) for tenant_id in await mender.tenants()]
+    mirrored = await mender.tenants()
+    try:
+        seen = await mender.sightings(mirrored)
+    except errors.KladezError as error:
+        log.warning("drift_not_seen", tenants=len(mirrored), error=str(error))
+        return "; ".join(f"tenant {tenant_id}: {error}" for tenant_id in mirrored)
+    problems = [await _drift_problem(mender, tenant_id, one) for tenant_id, one in seen.items()]
     return "; ".join(problem for problem in problems if problem)
 
 
-async def _drift_problem(mender: Mender, tenant_id: UUID) -> str:
+async def _drift_problem(mender: Mender, tenant_id: UUID, seen: Sighting) -> str:
     try:
-        report = await mender.repair(tenant_id)
+        report = await mender.repair(tenant_id, seen=seen)
     except errors.KladezError as error:
         log.warning("drift_not_repaired", tenant_id=str(tenant_id), error=str(error))
         return f"tenant {tenant_id}: {error}"

@@ -308,6 +308,26 @@ async def test_by_the_clock_every_mirrored_tenant_is_mended(damaged: Damaged) ->
     await assert_in_step(damaged.bench, damaged.tenant_id, damaged.ids)
 
 
+async def test_sweep_lists_the_uploads_once_however_many_tenants_there_are(damaged: Damaged) -> None:
+    alone = await listings_of_a_sweep(damaged)
+    others = [await mirrored_tenant(damaged.bench) for _ in range(3)]
+    ids = {tenant_id: await insert_documents(damaged.bench, tenant_id, 2) for tenant_id in others}
+    await damaged.drained()
+    delete_file(damaged, 5)
+    assert await listings_of_a_sweep(damaged) == alone == 1
+    await damaged.drained()
+    # `assert_in_step` speaks of a project with one tenant; every document has exactly one file again.
+    expected = {str(one) for one in [*damaged.ids, *(one for some in ids.values() for one in some)]}
+    assert sorted(file.name[:36] for file in damaged.storage.files.values()) == sorted(expected)
+
+
+async def listings_of_a_sweep(damaged: Damaged) -> int:
+    exchanges = damaged.bench.fake.journal.exchanges
+    begun = len(exchanges)
+    assert await drift_watch(damaged.mender, "0 4 * * *").run() == ""
+    return sum(one.method == "GET" and one.path.endswith("/v1/files") for one in exchanges[begun:])
+
+
 async def test_schedule_says_which_tenant_could_not_be_mended(damaged: Damaged) -> None:
     damaged.bench.fake.fail(Fault(path="/v1/files", method="GET", status=401))
     problem = await drift_watch(damaged.mender, "0 4 * * *").run()
