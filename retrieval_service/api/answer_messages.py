@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
@@ -40,6 +40,14 @@ def unsupported(start: int, end: int, reason: str) -> pb.UnsupportedRange:
     return pb.UnsupportedRange(start_offset=start, end_offset=end, reason=UNSUPPORTED_REASONS[Reason(reason)])
 
 
+def citations(row: LoggedAnswer) -> Iterator[pb.Citation]:
+    """Without the numbers of fragments that were purged since."""
+    present = {one["number"] for one in row.context}
+    for start, end, numbers in row.citations:
+        if left := [number for number in numbers if number in present]:
+            yield citation(start, end, left)
+
+
 def answer(row: LoggedAnswer) -> pb.Answer:
     return pb.Answer(
         answer_id=str(row.id),
@@ -47,7 +55,7 @@ def answer(row: LoggedAnswer) -> pb.Answer:
         question=row.question,
         text=row.answer,
         language=row.language,
-        citations=[citation(start, end, numbers) for start, end, numbers in row.citations],
+        citations=citations(row),
         references=[common_pb2.Reference(**one) for one in row.context],
         status=ANSWER_STATUSES[row.status],
         finish_reason=FINISH_REASONS[row.finish_reason],

@@ -49,6 +49,7 @@ async def remove(scope: TenantScope, found: Traces) -> dict[str, int]:
     removed: Counter[str] = Counter()
     for table in await _tables(scope, found):
         removed[table.name] += await _run(scope, DELETE, table)
+    removed[ANSWERS] = await _forget_fragments(scope, found.document_ids)
     # Deleting a document queues that it is gone, which nobody needs to be told of any more.
     await _run(
         scope, DELETE, _Table(name="document_sync_jobs", column="document_id", ids=[*found.document_ids])
@@ -67,7 +68,41 @@ async def remaining(scope: TenantScope, found: Traces) -> dict[str, int]:
     for table in await _tables(scope, found):
         cursor = await scope.connection.execute(*_statement(scope, COUNT, table))
         counts[table.name] += only(await cursor.fetchone())[0]
+    counts[ANSWERS] += await _count_fragments(scope, found.document_ids)
     return counts
+
+
+ANSWERS = "chat_logs"
+
+# What was answered stays, for it was said; the fragments that it was made from go, and with them the citations.
+FORGET_FRAGMENTS = """
+UPDATE chat_logs SET context = coalesce((
+        SELECT jsonb_agg(one ORDER BY place) FROM jsonb_array_elements(context) WITH ORDINALITY AS kept (one, place)
+        WHERE one ->> 'document_id' <> ALL(%(ids)s)), '[]')
+WHERE tenant_id = %(tenant_id)s AND EXISTS (
+    SELECT FROM jsonb_array_elements(context) AS one WHERE one ->> 'document_id' = ANY(%(ids)s))
+"""
+
+
+async def _forget_fragments(scope: TenantScope, document_ids: Sequence[UUID]) -> int:
+    """In how many answers."""
+    cursor = await scope.connection.execute(FORGET_FRAGMENTS, _fragments(scope, document_ids))
+    return cursor.rowcount
+
+
+COUNT_FRAGMENTS = """
+SELECT count(*) FROM chat_logs WHERE tenant_id = %(tenant_id)s AND EXISTS (
+    SELECT FROM jsonb_array_elements(context) AS one WHERE one ->> 'document_id' = ANY(%(ids)s))
+"""
+
+
+async def _count_fragments(scope: TenantScope, document_ids: Sequence[UUID]) -> int:
+    cursor = await scope.connection.execute(COUNT_FRAGMENTS, _fragments(scope, document_ids))
+    return only(await cursor.fetchone())[0]
+
+
+def _fragments(scope: TenantScope, document_ids: Sequence[UUID]) -> dict[str, object]:
+    return {"tenant_id": scope.tenant_id, "ids": [str(one) for one in document_ids]}
 
 
 # First what hangs on chunks, then what hangs on documents.

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from google.protobuf import field_mask_pb2
+from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
 from psycopg import sql
@@ -260,8 +261,31 @@ async def test_purge_leaves_nothing_in_any_table_and_says_so(running: Running, s
     }
     assert {"chunks", "chunk_terms", "chunk_vectors_1", "import_items"} <= set(left)
     assert set(left.values()) == {0}
-    assert {*left, "documents"} == set(removed)
+    assert {*left, "documents", "chat_logs"} == set(removed)
     assert set(await stored(stocked)) == {"assam", "sencha", "arabica", "returns"}
+
+
+async def test_purge_takes_the_fragments_out_of_answers_that_were_given(stocked: Shop) -> None:
+    """The answer stays as it was said, cites what is left, and nothing of the purged text is kept beside it."""
+    text = "Rooibos has no caffeine and costs 310 rubles."
+    await import_documents(stocked, pb.Document(source_type="article", external_id="rooibos", content=text))
+    await wait_until_indexed(stocked)
+    request = answers_pb.StreamAnswerRequest(question="How much does rooibos cost?")
+    *_, last = [event async for event in stocked.client.stream_answer(request)]
+    given = last.completed.answer
+    assert "rooibos" in {one.external_id for one in given.references}
+    key = pb.DocumentKey(source_type="article", external_id="rooibos")
+    document = (await stocked.client.get_document(pb.GetDocumentRequest(key=key))).document
+    receipt = await stocked.client.purge_documents(
+        pb.PurgeDocumentsRequest(selector=by_id(document), confirm=True)
+    )
+    [line] = [one for one in receipt.tables if one.table == "chat_logs"]
+    assert (line.removed_count, line.remaining_count) == (1, 0)
+    kept = await stocked.client.get_answer(answers_pb.GetAnswerRequest(answer_id=given.answer_id))
+    assert kept.answer.text == given.text
+    assert "rooibos" not in {one.external_id for one in kept.answer.references}
+    present = {one.number for one in kept.answer.references}
+    assert {number for one in kept.answer.citations for number in one.numbers} <= present
 
 
 async def test_purge_of_the_deleted_leaves_the_living(stocked: Shop) -> None:
