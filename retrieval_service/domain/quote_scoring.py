@@ -34,10 +34,12 @@ _ASKS_FOR_NUMBER = re.compile(
 
 
 def score_quotes(question: str, language: str, quotes: Sequence[Quote]) -> list[float]:
-    """One score for each quote, 0 when it has no word in common with the question."""
+    """One score for each quote, 0 when it has no word in common with the question, about 1 when it has all."""
     asked = content_words(words(question), [language])
     likenesses = [_likenesses(word, language, quotes) for word in dict.fromkeys(asked)]
-    weighed = [(_rarity(row), row) for row in likenesses]
+    rarities = [_rarity(row) for row in likenesses]
+    whole = sum(rarities) or 1.0
+    weighed = [(rarity / whole, row) for rarity, row in zip(rarities, likenesses, strict=True)]
     wants_number = bool(_ASKS_FOR_NUMBER.search(question))
     best_fragment = max((quote.fragment.score for quote in quotes), default=0.0)
     return [

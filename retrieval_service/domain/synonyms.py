@@ -19,6 +19,7 @@ courier driver messenger
 abroad international overseas foreign country countries
 free complimentary nothing gratis
 threshold minimum least spend smallest
+cash pay payment
 pay payment paying paid checkout charge
 cash banknotes bills
 card visa mastercard credit debit
@@ -79,6 +80,7 @@ _RUSSIAN = """
 порог минимум минимальный минимальная
 оплата оплатить оплачивать платить заплатить плачу расплатиться платёж
 наличные наличными наличка нал кэш
+наличные наличными наличка оплата оплатить
 карта карточка карточкой банковская
 цена стоимость стоить стоит почём прайс ценник
 деньги средства сумма
@@ -134,9 +136,10 @@ pacote encomenda pedido caixa remessa
 entregador motoboy courier
 exterior internacional país países estrangeiro
 grátis gratuito gratuita graça
-mínimo mínima limite
+mínimo mínima limite gastar gastando
 pagar pagamento pago paga
 dinheiro espécie cédula
+dinheiro espécie pagar pagamento
 cartão crédito débito pix
 preço custa custo valor custam barato caro
 reembolso reembolsar dinheiro estorno

@@ -142,11 +142,47 @@ def test_sentence_under_the_matching_heading_wins() -> None:
     ],
 )
 def test_advice_is_a_list_of_products(question: str) -> None:
-    assert answer(question, ROOIBOS, SHIPPING, MINT, ASSAM).splitlines() == [
+    texts = enumerate((ROOIBOS, SHIPPING, MINT, ASSAM), 1)
+    fragments = [fragment(number, text, score=1 - number / 10) for number, text in texts]
+    assert "".join(compose(prompt(question, *fragments))).splitlines() == [
         "По материалам магазина:",
         "- Ройбуш (390 ₽) — Чай без кофеина на вечер. [1]",
         "- Мята (390 ₽) — Сбор для сна без кофеина. [3]",
     ]
+
+
+PERIOD = render_faq(question="За сколько дней можно вернуть заказ?", answer="За 14 дней.", language="ru")
+STORAGE = render_faq(
+    question="Сколько дней хранится заказ?", answer="Неделю: 7 дней с прибытия.", language="ru"
+)
+
+
+def quoted(question: str, *scored: tuple[str, float]) -> str:
+    fragments = [fragment(number, text, score=score) for number, (text, score) in enumerate(scored, 1)]
+    return "".join(compose(prompt(question, *fragments)))
+
+
+def test_neighbour_is_not_quoted_beside_the_document_that_answers() -> None:
+    said = quoted("Сколько дней можно возвращать заказ?", (PERIOD, 1.0), (STORAGE, 0.9))
+    assert "[1]" in said
+    assert "[2]" not in said
+
+
+def test_document_that_retrieval_is_as_sure_of_is_quoted_too() -> None:
+    said = quoted("Сколько дней хранится и возвращается заказ?", (PERIOD, 1.0), (STORAGE, 0.98))
+    assert "[1]" in said
+    assert "[2]" in said
+
+
+def test_much_better_words_are_quoted_beside_the_surest_document() -> None:
+    said = quoted("сколько хранится?", (ASSAM, 1.0), (STORAGE, 0.85))
+    assert "[2]" in said
+
+
+def test_one_document_at_most_is_quoted_beside_one_that_answers() -> None:
+    others = [(STORAGE, 0.99), (SHIPPING, 0.98), (RETURNS, 0.98)]
+    said = quoted("За сколько дней можно вернуть заказ?", (PERIOD, 1.0), *others)
+    assert len(set(re.findall(r"\[\d\]", said))) <= 2
 
 
 def test_same_sentence_is_quoted_once() -> None:
