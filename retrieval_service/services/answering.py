@@ -151,11 +151,16 @@ class Answering:
 
     async def _begin(self, job: AnswerJob) -> tuple[Begun, Retrieved | None]:
         """Searches while the question is being logged, when it can be known already what to search for."""
+        return await both(self._log.begin(job), self._retrieve_at_once(job))
+
+    async def _retrieve_at_once(self, job: AnswerJob) -> Retrieved | None:
+        """None when the conversation, or the provider, has to be asked first."""
         question = job.question
-        is_open = question.session_id is not None and needs_context(question.text)
-        if is_open or (await self._chooser.chosen(job.tenant_id)).is_remote:
-            return await self._log.begin(job), None
-        return await both(self._log.begin(job), self._retrieve(job.tenant_id, question, question.text, ""))
+        if question.session_id is not None and needs_context(question.text):
+            return None
+        if (await self._chooser.chosen(job.tenant_id)).is_remote:
+            return None
+        return await self._retrieve(job.tenant_id, question, question.text, "")
 
     async def _events(
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None

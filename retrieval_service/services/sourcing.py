@@ -66,6 +66,17 @@ class SourceReport:
         if len(self.failed) < MAX_ROW_ERRORS:
             self.failed.append(FailedRow(external_id=external_id, violations=violations))
 
+    @property
+    def problem(self) -> str:
+        """In words for people, "" when every row was stored."""
+        if not self.failed:
+            return ""
+        first = self.failed[0]
+        reasons = ", ".join(f"{one.field}: {one.description}" for one in first.violations)
+        return (
+            f"{self.failed_count} of {self.read_count} rows failed, the first {first.external_id}: {reasons}"
+        )
+
 
 class Sourcing:
     """Reads with one connection of the source's database, and writes batch by batch with ours."""
@@ -92,7 +103,7 @@ class Sourcing:
         except errors.KladezError as error:
             await self._record(tenant_id, declared, read_at=None, error=str(error))
             raise
-        await self._record(tenant_id, declared, read_at=None, error="")
+        await self._record(tenant_id, declared, read_at=None, error=run.report.problem)
         return run.report
 
     async def sync(
@@ -121,7 +132,7 @@ class Sourcing:
         except errors.KladezError as error:
             await self._record(tenant_id, declared, read_at=None, error=str(error))
             raise
-        await self._record(tenant_id, declared, read_at=read_at, error="")
+        await self._record(tenant_id, declared, read_at=read_at, error=run.report.problem)
         log.info("source_synced", tenant_id=str(tenant_id), source=declared.source.name, **counts(run.report))
         return run.report
 

@@ -152,6 +152,7 @@ async def test_row_that_cannot_be_rendered_is_reported_and_the_others_kept(own: 
     await own.declare("products", text_template="{{ title }} costs {{ price + 1 }}")
     report = await own.sync("products")
     assert counts(report) == {"read": 2, "created": 1, "failed": 1}
+    assert (await own.get("products")).last_error.startswith("1 of 2 rows failed, the first ")
     assert [(one.external_id, one.field) for one in report.errors] == [("2", "text_template")]
     assert set(await documents(own, "catalogue_product")) == {"1"}
 

@@ -101,10 +101,10 @@ def _near_the_best(scored: Sequence[_Scored]) -> list[_Scored]:
 
 
 def _beside_the_first(sources: Sequence[_Source]) -> list[_Source]:
-    """The other documents to quote: the less of the question the first one has, the more of them."""
+    """The other documents to quote, of all by sureness: the less of the question the first has, the more."""
     if not sources:
         return []
-    first, *others = sorted(sources, key=lambda source: -source.sureness)
+    first, *others = sources
     by_words = sorted(others, key=lambda source: -source.score)
     if first.score < _VERY_DOUBTFUL:
         return by_words[:2]

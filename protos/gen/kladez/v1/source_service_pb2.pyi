@@ -95,7 +95,7 @@ class Source(_message.Message):
     tags_column: _builtins.str
     """Optional. The column of the tags: an array, or a text that separates them by commas."""
     last_error: _builtins.str
-    """Output only. Why the last sync failed; empty when it did not."""
+    """Output only. Why the last sync, or rows of it, failed; empty when nothing did."""
     @_builtins.property
     def metadata_columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. The metadata's key by column, at most 50."""
