@@ -128,7 +128,9 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
     authenticator, importer = Authenticator(database), Importer(database)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
-    retrieval = assemble_retrieval(settings, database, searcher, weigher, backend, providers.file_answerer)
+    retrieval = assemble_retrieval(
+        settings, database, searcher, weigher, meter, backend, providers.file_answerer
+    )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter)
     answer_log = new_answer_log(settings, dsn, database)
     answering = new_answering(settings, providers, retrieval, answer_log, meter)

@@ -9,6 +9,7 @@ from retrieval_service.domain.circuit import CircuitLimits
 from retrieval_service.providers.ports import FileAnswerer, RetrievalBackend
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.choosing import Chooser
+from retrieval_service.services.metering import Meter
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.retrieving import Retriever
@@ -36,6 +37,7 @@ def assemble_retrieval(
     database: Database,
     searcher: Searcher,
     weigher: Weigher,
+    meter: Meter,
     backend: RetrievalBackend | None,
     answerer: FileAnswerer | None,
 ) -> Retrieval:
@@ -49,7 +51,14 @@ def assemble_retrieval(
         failures=settings.openai_breaker_failures, pause_seconds=settings.openai_breaker_pause_seconds
     )
     breaker = Breaker(limits)
-    remote = RemoteSearcher(database, backend, breaker, seconds=settings.openai_search_seconds)
+    remote = RemoteSearcher(
+        database,
+        backend,
+        breaker,
+        meter,
+        seconds=settings.openai_search_seconds,
+        usd_per_thousand=settings.openai_search_usd,
+    )
     shadow = Shadow(database, searcher, remote, usd_per_thousand=settings.openai_search_usd)
     return Retrieval(
         retriever=Retriever(searcher, chooser, sifter, remote, shadow),

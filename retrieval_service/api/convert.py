@@ -336,6 +336,8 @@ def usage(row: Usage) -> insight_service_pb2.DailyUsage:
         embedding_usd=float(row.embedding_usd),
         answering_usd=float(row.answering_usd),
         hash_saved_usd=float(row.hash_saved_usd),
+        remote_search_count=row.remote_searches,
+        searching_usd=float(row.searching_usd),
     )
 
 

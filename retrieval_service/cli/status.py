@@ -30,6 +30,7 @@ USAGE_COLUMNS = {
     "written": "output_token_count",
     "embedding $": "embedding_usd",
     "answering $": "answering_usd",
+    "searching $": "searching_usd",
     "saved $": "hash_saved_usd",
 }
 

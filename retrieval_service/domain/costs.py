@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from retrieval_service.domain.records import Usage
 
-MILLION = Decimal(1_000_000)
+THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 KINDS = ("embedded", "input", "output")
 # Models that run in this process.
 LOCAL = "local"
@@ -68,6 +68,12 @@ def embedding_bill(price: ModelPrice | None, *, tokens: int, saved_tokens: int =
 def answer_bill(price: ModelPrice | None, *, input_tokens: int, output_tokens: int) -> Usage:
     amounts = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
     return bill(amounts, FREE if price is None else price, is_priced=price is not None)
+
+
+def search_bill(usd_per_thousand: float, *, searches: int) -> Usage:
+    """Of so many searches at the retrieval provider."""
+    fee = Decimal(str(usd_per_thousand)) / THOUSAND
+    return Usage(remote_searches=searches, searching_usd=searches * fee)
 
 
 def bill(amounts: Usage, price: ModelPrice, *, is_priced: bool) -> Usage:

@@ -30,10 +30,11 @@ BEGINNING_SECONDS = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Beginning:
-    """What was found, and the first part that is something else, None when the stream ends without."""
+    """What was found by how many searches, and the first part that is something else, None when none comes."""
 
     files: Sequence[FileHit]
     first: FileAnswerPart | None
+    search_count: int
 
 
 class RemoteAnswerer:
@@ -67,6 +68,7 @@ class RemoteAnswerer:
         async with aclosing(self._answerer.stream(asked, where)) as parts:
             async with self._breaker.call(self._beginning_seconds):
                 beginning = await begin(parts)
+            self._searcher.count(tenant_id, beginning.search_count)
             hits = await self._approved(tenant_id, written, beginning.files)
             written.references = references(hits)
             yield written.started()
@@ -115,11 +117,13 @@ class RemoteAnswerer:
 async def begin(parts: AsyncGenerator[FileAnswerPart, None]) -> Beginning:
     """Everything that is found before the model speaks."""
     files: list[FileHit] = []
+    search_count = 0
     async for part in parts:
         if not isinstance(part, FoundFiles):
-            return Beginning(files=files, first=part)
+            return Beginning(files=files, first=part, search_count=search_count)
         files += part.hits
-    return Beginning(files=files, first=None)
+        search_count += 1
+    return Beginning(files=files, first=None, search_count=search_count)
 
 
 def said(

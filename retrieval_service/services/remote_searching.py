@@ -10,9 +10,11 @@ from uuid import UUID
 from retrieval_service.domain import languages, overlaps
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.costs import search_bill
 from retrieval_service.domain.remote_files import Hit as FileHit
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.metering import Meter
 from retrieval_service.services.searching import (
     Found,
     Hit,
@@ -35,20 +37,24 @@ class CheckedHits:
 
 
 class RemoteSearcher:
-    """`seconds` bound the provider's answer; its failures are raised as ours."""
+    """`seconds` bound the provider's answer; its failures are raised as ours, and nothing is paid for them."""
 
     def __init__(
         self,
         database: Database,
         backend: RetrievalBackend,
         breaker: Breaker,
+        meter: Meter,
         *,
         seconds: float,
+        usd_per_thousand: float,
     ) -> None:
         self._database = database
         self._backend = backend
         self._breaker = breaker
+        self._meter = meter
         self._seconds = seconds
+        self._usd_per_thousand = usd_per_thousand
 
     async def search(self, tenant_id: UUID, store_id: str, query: Query) -> Found:
         """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`."""
@@ -56,6 +62,7 @@ class RemoteSearcher:
             files = await self._backend.search(
                 store_id, query.text, query.conditions, limit=MOST_HITS, threshold=query.min_score
             )
+        self.count(tenant_id, 1)
         checked = await self.check(tenant_id, files.hits, query.conditions)
         good = [hit for hit in checked.hits if hit.score >= query.min_score]
         end = query.offset + query.limit
@@ -67,6 +74,10 @@ class RemoteSearcher:
             has_more=len(good) > end,
             backend=Backend.OPENAI,
         )
+
+    def count(self, tenant_id: UUID, searches: int) -> None:
+        """Writes down what the provider takes for so many searches."""
+        self._meter.count(tenant_id, search_bill(self._usd_per_thousand, searches=searches))
 
     async def check(self, tenant_id: UUID, files: Sequence[FileHit], conditions: Conditions) -> CheckedHits:
         """Asked of Postgres in one statement: what is deleted, replaced, foreign or excluded stays out."""

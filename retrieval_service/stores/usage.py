@@ -12,11 +12,11 @@ from retrieval_service.stores.database import TenantScope
 ADD = """
 INSERT INTO usage_daily AS u (tenant_id, day, embedded_chunks, embedded_tokens, unchanged_chunks, searches,
     answers, unanswered, input_tokens, output_tokens, cache_saved_tokens, hash_saved_tokens, unpriced_tokens,
-    embedding_usd, answering_usd, hash_saved_usd)
+    embedding_usd, answering_usd, hash_saved_usd, remote_searches, searching_usd)
 VALUES (%(tenant_id)s, (now() AT TIME ZONE 'UTC')::date, %(embedded_chunks)s, %(embedded_tokens)s,
     %(unchanged_chunks)s, %(searches)s, %(answers)s, %(unanswered)s, %(input_tokens)s, %(output_tokens)s,
     %(cache_saved_tokens)s, %(hash_saved_tokens)s, %(unpriced_tokens)s, %(embedding_usd)s, %(answering_usd)s,
-    %(hash_saved_usd)s)
+    %(hash_saved_usd)s, %(remote_searches)s, %(searching_usd)s)
 ON CONFLICT (tenant_id, day) DO UPDATE SET
     embedded_chunks = u.embedded_chunks + excluded.embedded_chunks,
     embedded_tokens = u.embedded_tokens + excluded.embedded_tokens,
@@ -31,7 +31,9 @@ ON CONFLICT (tenant_id, day) DO UPDATE SET
     unpriced_tokens = u.unpriced_tokens + excluded.unpriced_tokens,
     embedding_usd = u.embedding_usd + excluded.embedding_usd,
     answering_usd = u.answering_usd + excluded.answering_usd,
-    hash_saved_usd = u.hash_saved_usd + excluded.hash_saved_usd
+    hash_saved_usd = u.hash_saved_usd + excluded.hash_saved_usd,
+    remote_searches = u.remote_searches + excluded.remote_searches,
+    searching_usd = u.searching_usd + excluded.searching_usd
 """
 
 
@@ -43,7 +45,7 @@ async def add(scope: TenantScope, amounts: Usage) -> None:
 SELECT = """
 SELECT day, embedded_chunks, embedded_tokens, unchanged_chunks, searches, answers, unanswered, input_tokens,
     output_tokens, cache_saved_tokens, hash_saved_tokens, unpriced_tokens, embedding_usd, answering_usd,
-    hash_saved_usd
+    hash_saved_usd, remote_searches, searching_usd
 FROM usage_daily
 WHERE tenant_id = %(tenant_id)s AND day > (now() AT TIME ZONE 'UTC')::date - %(days)s::int
 ORDER BY day DESC

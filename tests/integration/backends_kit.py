@@ -11,6 +11,7 @@ from typing import Any
 
 from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import insight_service_pb2 as insight_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 
@@ -101,6 +102,13 @@ async def choose(
 
 async def search(shop: Shop, query: str, **fields: Any) -> search_pb.SearchResponse:
     return await shop.client.search(search_pb.SearchRequest(query=query, **fields))
+
+
+async def fees(running: Running, shop: Shop) -> tuple[int, float]:
+    """How often OpenAI has searched for the shop, and the dollars it takes for that."""
+    await running.service.meter.flush()
+    total = (await shop.client.get_usage(insight_pb.GetUsageRequest())).total
+    return total.remote_search_count, total.searching_usd
 
 
 def found(response: search_pb.SearchResponse) -> list[str]:

@@ -28,6 +28,7 @@ from tests.integration.backends_kit import (
     SEARCH,
     choose,
     document_file,
+    fees,
     found,
     hold,
     own_documents,
@@ -109,6 +110,17 @@ async def test_openai_answers_with_our_own_chunks(shop: Shop, fake: FakeOpenAI, 
     assert uuid.UUID(best.chunk_id)
     assert 0 < best.score <= 1
     assert not best.HasField("similarity")
+
+
+async def test_what_openai_takes_for_a_search_is_in_the_ledger(
+    running: Running, shop: Shop, fake: FakeOpenAI
+) -> None:
+    """Not for one that failed, or that stayed here."""
+    await search(shop, QUESTIONS["en"])
+    fake.fail(Fault(path=SEARCH, times=1, status=400))
+    assert (await search(shop, QUESTIONS["ru"])).degraded
+    await search(shop, QUESTIONS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
+    assert await fees(running, shop) == (1, pytest.approx(0.0025))
 
 
 async def test_full_text_stays_here(shop: Shop, fake: FakeOpenAI) -> None:

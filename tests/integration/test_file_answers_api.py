@@ -14,7 +14,7 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from retrieval_service.postgres.embedded import Embedded
 from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
 from tests.integration.answers_kit import CONTACT, Heard, ask, assert_well_formed, ended_answer, stored
-from tests.integration.backends_kit import OPENAI, SEARCH, choose, hold, service_with_openai
+from tests.integration.backends_kit import OPENAI, SEARCH, choose, fees, hold, service_with_openai
 from tests.integration.service_kit import Running, Shop, in_one_task, new_shop, refused, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -82,6 +82,11 @@ async def test_model_searches_by_itself_and_its_citations_are_ours(
     assert not heard.completed.degraded
     assert not fake.journal.to(SEARCH)
     assert await stored(shop, answer.answer_id) == answer
+
+
+async def test_what_the_model_searches_is_in_the_ledger(running: Running, shop: Shop) -> None:
+    await ask(shop, QUESTIONS["en"])
+    assert await fees(running, shop) == (1, pytest.approx(0.0025))
 
 
 async def test_request_names_the_tenants_store_alone_and_stores_nothing(shop: Shop, fake: FakeOpenAI) -> None:

@@ -31,6 +31,7 @@ from tests.integration.backends_kit import (
     PGVECTOR,
     SEARCH,
     choose,
+    fees,
     found,
     hold,
     search,
@@ -93,7 +94,7 @@ async def compared(shop: Shop, count: int) -> sync_pb.GetBackendComparisonRespon
             await asyncio.sleep(0.02)
 
 
-async def test_both_search_and_the_figures_are_real(shop: Shop, fake: FakeOpenAI) -> None:
+async def test_both_search_and_the_figures_are_real(running: Running, shop: Shop, fake: FakeOpenAI) -> None:
     fake.fail(Fault(path=SEARCH, delay_seconds=0.15))
     response = await search(shop, TEXTS["ru"])
     assert (response.backend, response.degraded) == (PGVECTOR, False)
@@ -103,6 +104,7 @@ async def test_both_search_and_the_figures_are_real(shop: Shop, fake: FakeOpenAI
     assert report.openai.p50_ms == report.openai.p95_ms >= 150
     assert 0 < report.pgvector.p50_ms < 2_000
     assert report.cost_usd == pytest.approx(0.004)
+    assert await fees(running, shop) == (1, pytest.approx(0.004))
     [example] = report.examples
     assert (example.query, example.served_by) == (TEXTS["ru"], PGVECTOR)
     assert example.pgvector_count == example.openai_count == len(TEXTS)
@@ -167,7 +169,9 @@ async def test_share_is_kept_and_what_does_not_fit_is_dropped(
     async with stores_at(fake) as stores:
         database, searcher = running.service.database, running.service.searcher
         breaker = Breaker(CircuitLimits())
-        remote = RemoteSearcher(database, stores, breaker, seconds=5.0)
+        remote = RemoteSearcher(
+            database, stores, breaker, running.service.meter, seconds=5.0, usd_per_thousand=1.0
+        )
         shadow = Shadow(database, searcher, remote, usd_per_thousand=1.0, sample=lambda: next(drawn))
         offer = await offering(running, shop, shadow)
         offer(6)

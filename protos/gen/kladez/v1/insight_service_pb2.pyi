@@ -123,6 +123,8 @@ class DailyUsage(_message.Message):
     EMBEDDING_USD_FIELD_NUMBER: _builtins.int
     ANSWERING_USD_FIELD_NUMBER: _builtins.int
     HASH_SAVED_USD_FIELD_NUMBER: _builtins.int
+    REMOTE_SEARCH_COUNT_FIELD_NUMBER: _builtins.int
+    SEARCHING_USD_FIELD_NUMBER: _builtins.int
     ANSWERED_SHARE_FIELD_NUMBER: _builtins.int
     LATENCY_P50_MS_FIELD_NUMBER: _builtins.int
     LATENCY_P95_MS_FIELD_NUMBER: _builtins.int
@@ -159,6 +161,10 @@ class DailyUsage(_message.Message):
     """Dollars for the answering model."""
     hash_saved_usd: _builtins.float
     """Dollars that were not spent because chunks had not changed."""
+    remote_search_count: _builtins.int
+    """Searches at the retrieval provider: for searches, for answers, and to compare it with Postgres."""
+    searching_usd: _builtins.float
+    """Dollars for these searches."""
     answered_share: _builtins.float
     """The share of whole answers for which something was found, in [0, 1]; unset without any."""
     latency_p50_ms: _builtins.float
@@ -189,6 +195,8 @@ class DailyUsage(_message.Message):
         embedding_usd: _builtins.float = ...,
         answering_usd: _builtins.float = ...,
         hash_saved_usd: _builtins.float = ...,
+        remote_search_count: _builtins.int = ...,
+        searching_usd: _builtins.float = ...,
         answered_share: _builtins.float | None = ...,
         latency_p50_ms: _builtins.float | None = ...,
         latency_p95_ms: _builtins.float | None = ...,
@@ -198,7 +206,7 @@ class DailyUsage(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "answered_share", b"answered_share", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "answer_count", b"answer_count", "answered_share", b"answered_share", "answering_usd", b"answering_usd", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "embedding_usd", b"embedding_usd", "hash_saved_token_count", b"hash_saved_token_count", "hash_saved_usd", b"hash_saved_usd", "input_token_count", b"input_token_count", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms", "output_token_count", b"output_token_count", "rated_down_count", b"rated_down_count", "rated_up_count", b"rated_up_count", "search_count", b"search_count", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count", "unpriced_token_count", b"unpriced_token_count", "user_count", b"user_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share", "_latency_p50_ms", b"_latency_p50_ms", "_latency_p95_ms", b"_latency_p95_ms", "answer_count", b"answer_count", "answered_share", b"answered_share", "answering_usd", b"answering_usd", "cache_saved_token_count", b"cache_saved_token_count", "date", b"date", "embedded_chunk_count", b"embedded_chunk_count", "embedded_token_count", b"embedded_token_count", "embedding_usd", b"embedding_usd", "hash_saved_token_count", b"hash_saved_token_count", "hash_saved_usd", b"hash_saved_usd", "input_token_count", b"input_token_count", "latency_p50_ms", b"latency_p50_ms", "latency_p95_ms", b"latency_p95_ms", "output_token_count", b"output_token_count", "rated_down_count", b"rated_down_count", "rated_up_count", b"rated_up_count", "remote_search_count", b"remote_search_count", "search_count", b"search_count", "searching_usd", b"searching_usd", "unanswered_count", b"unanswered_count", "unchanged_chunk_count", b"unchanged_chunk_count", "unpriced_token_count", b"unpriced_token_count", "user_count", b"user_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answered_share: _TypeAlias = _typing.Literal["answered_share"]  # noqa: Y015
     _WhichOneofArgType__answered_share: _TypeAlias = _typing.Literal["_answered_share", b"_answered_share"]  # noqa: Y015
