@@ -138,6 +138,7 @@ class _Answer:
         self._spaces = ""
         self._is_behind_removed = False
         self._markers: list[tuple[int, int]] = []
+        self._cited_from = 0
         self._pending: Cited | None = None
         self._events: list[AnswerEvent] = []
 
@@ -212,21 +213,31 @@ class _Answer:
 
     def _supported_range(self) -> tuple[int, int] | None:
         """The last sentence of this line; of the line before when the marker opens its own line."""
-        words = self._words()
+        offset, words = self._last_words()
         end = len(words.rstrip())
         if end == 0 or words.count("\n", end) > 1:
             return None
         line_start = words.rfind("\n", 0, end) + 1
-        line_start += bullet_length(words[line_start:end] + " ")
+        if line_start or not offset:
+            line_start += bullet_length(words[line_start:end] + " ")
         sentences = split_sentences(words[line_start:end])
-        return (line_start + sentences[-1].start, line_start + sentences[-1].end) if sentences else None
+        if not sentences:
+            return None
+        start, end = (offset + line_start + place for place in (sentences[-1].start, sentences[-1].end))
+        # "5." is a sentence inside of a line, and would be a bullet at its beginning.
+        if not bullet_length(f"{sentences[-1].text} "):
+            self._cited_from = start
+        return start, end
 
-    def _words(self) -> str:
-        """The text with blanks in place of its markers."""
-        words = self._text
-        for start, end in self._markers:
-            words = words[:start] + " " * (end - start) + words[end:]
-        return words
+    def _last_words(self) -> tuple[int, str]:
+        """From where the last cited sentence begins, with blanks for markers; what is before it is settled."""
+        offset = self._cited_from
+        words = self._text[offset:]
+        for start, end in reversed(self._markers):
+            if start < offset:
+                break
+            words = words[: start - offset] + " " * (end - start) + words[end - offset :]
+        return offset, words
 
 
 def _is_marker(bracket: re.Match[str]) -> bool:

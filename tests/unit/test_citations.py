@@ -193,3 +193,19 @@ def test_ranges_are_valid_and_trimmed(source: str) -> None:
 @given(st.text(alphabet="абв .!?\n(), 🙂", max_size=60))
 def test_text_without_brackets_is_repeated_to_the_letter(source: str) -> None:
     assert joined(run(*source)) == source.rstrip(" ")
+
+
+def test_each_of_many_citations_of_one_long_line_supports_its_own_sentence() -> None:
+    source = " ".join(f"Чай номер {number} горячий [1] и крепкий [2]." for number in range(2_000))
+    cited = citations(run(source[:31], source[31:]))
+    assert len(cited) == 4_000
+    assert cited[-2] == ("Чай номер 1999 горячий", (1,))
+    assert cited[-1] == ("Чай номер 1999 горячий [1] и крепкий", (2,))
+
+
+def test_number_that_opens_a_cited_item_stays_in_the_range_of_both_its_markers() -> None:
+    assert citations(run("Цены:\n- 5. рублей [3][2]")) == [("5. рублей", (3, 2))]
+
+
+def test_number_that_is_a_sentence_is_not_cited_with_the_next_one() -> None:
+    assert citations(run("Сколько дней? 5. [1] Звоните. [2]")) == [("5.", (1,)), ("Звоните.", (2,))]
