@@ -54,6 +54,12 @@ def facts_of(text: str) -> list[Fact]:
     return [fact for fact in _all(text) if fact.readings]
 
 
+def contacts_of(text: str) -> list[Fact]:
+    """Mail addresses and telephone numbers, in no order."""
+    mails = list(_mails(text))
+    return [*mails, *_phones(_blanked(text, mails))]
+
+
 def known_from(texts: Sequence[str]) -> frozenset[str]:
     """All readings of all facts and bare numbers, for `is_known`."""
     facts = (fact for text in texts for fact in _all(text))

@@ -124,6 +124,15 @@ def test_chain_of_follow_ups_goes_on_from_what_was_understood() -> None:
     assert (turn.question, turn.subject_question) == ("and how much is it?", "How much is the kettle?")
 
 
+def test_past_turn_keeps_the_customers_mail_and_telephone_to_itself() -> None:
+    question = "Пишите на ivan@mail.example или +7 (916) 123-45-67. Сколько стоит чайник?"
+    answer = "990 рублей [1]. Напишем на ivan@mail.example, наш телефон 8 800 555-35-35."
+    turn = past_turn(logged(answer, question=question))
+    assert turn.question == "Пишите на … или …. Сколько стоит чайник?"
+    assert turn.subject_question == turn.question
+    assert turn.answer == "990 рублей [1]. Напишем на …, наш телефон 8 800 555-35-35."
+
+
 def test_history_holds_the_last_turns_that_fit_in_order() -> None:
     turns = [past_turn(logged(text * 300)) for text in "abcd"]
     assert [turn.answer[0] for turn in within_budget(turns, 250)] == ["b", "a"]
