@@ -19,6 +19,7 @@ LANGUAGES = ("ru", "en", "pt")
 QUESTION = "Какой чай без кофеина выпить на ночь?"
 
 _NAME = "Чайная миля"
+_CONTACT = "help@tea-mile.example"
 _GREETINGS = {
     "ru": "Здравствуйте! Спросите о чае, доставке или возврате.",
     "en": "Hello! Ask about delivery, payment or returns.",
@@ -93,6 +94,7 @@ async def _known(profile: Profile, operator: Client) -> tenants_pb.Tenant | None
 async def _create(operator: Client) -> tenants_pb.Tenant:
     settings = tenants_pb.TenantSettings(
         languages=LANGUAGES,
+        fallback_contact=_CONTACT,
         greetings=_GREETINGS,
         suggested_questions={
             language: tenants_pb.SuggestedQuestions(questions=questions)
