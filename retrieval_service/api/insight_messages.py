@@ -108,6 +108,10 @@ def logged_answer(row: ChatLog, *, with_references: bool) -> answers_pb.Answer:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         create_time=convert.timestamp(row.created_at),
+        degraded=bool(row.degraded_reason),
+        degraded_reason=row.degraded_reason,
+        standalone_question=row.standalone_question,
+        unsupported=[answer_messages.unsupported(start, end, why) for start, end, why in row.unsupported],
     )
 
 

@@ -42,6 +42,9 @@ class ChatLog:
     rated_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    degraded_reason: str
+    standalone_question: str
+    unsupported: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,8 @@ async def forget(scope: TenantScope, answer_id: UUID) -> None:
 SELECT_PAGE = """
 SELECT l.id, l.session_id, coalesce(s.channel, '') AS channel, l.question, l.answer, l.language, l.context,
     l.citations, l.finish_reason, l.answerer, l.input_tokens, l.output_tokens, l.first_token_ms, l.latency_ms,
-    l.rating, l.rating_reason, l.rated_at, l.created_at, l.finished_at,
+    l.rating, l.rating_reason, l.rated_at, l.created_at, l.finished_at, l.degraded_reason, l.standalone_question,
+    l.unsupported,
     CASE WHEN l.status = 'running' AND l.lease_until < now() THEN 'interrupted'
         ELSE l.status END AS status
 FROM chat_logs l

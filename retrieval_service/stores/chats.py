@@ -110,8 +110,8 @@ async def begin(
 
 KEEP = """
 UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(context)s,
-    citations = %(citations)s, standalone_question = %(standalone_question)s, answerer = %(answerer)s,
-    lease_until = now() + make_interval(secs => %(lease_seconds)s)
+    citations = %(citations)s, unsupported = %(unsupported)s, standalone_question = %(standalone_question)s,
+    answerer = %(answerer)s, lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s AND status = 'running'
 RETURNING is_cancel_wanted
 """

@@ -113,6 +113,19 @@ async def text_so_far(shop: Shop, answer_id: str) -> str:
     return answer.text
 
 
+async def test_what_is_stored_of_a_growing_answer_says_already_what_rests_on_nothing(
+    shop: Shop, model: FakeOpenAI
+) -> None:
+    model.script = Script(text="Lamps are lovely.\n" * 60, delta_delay_seconds=0.02)
+    answer_id = await asked_and_left(shop)
+    await text_so_far(shop, answer_id)
+    answer = await stored(shop, answer_id)
+    assert answer.status == pb.ANSWER_STATUS_RUNNING
+    flagged = [answer.text[one.start_offset : one.end_offset] for one in answer.unsupported]
+    assert flagged
+    assert {*flagged} == {"Lamps are lovely."}
+
+
 async def test_answer_nobody_listens_to_is_finished_and_stored(shop: Shop, model: FakeOpenAI) -> None:
     model.script = SLOW
     answer = await ended_answer(shop, await asked_and_left(shop))
