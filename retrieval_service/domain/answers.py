@@ -12,7 +12,7 @@ from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
-from retrieval_service.domain.grounding import Flagged
+from retrieval_service.domain.grounding import Flagged, is_denial
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 
 
@@ -132,7 +132,7 @@ class WrittenAnswer:
             context=[asdict(one) for one in self.references],
             citations=self.citations,
             status=status,
-            finish_reason=ending.finish_reason if status is AnswerStatus.COMPLETED else "",
+            finish_reason=self._finish_reason(ending) if status is AnswerStatus.COMPLETED else "",
             answerer=self.answerer,
             input_tokens=ending.input_tokens,
             output_tokens=ending.output_tokens,
@@ -142,3 +142,10 @@ class WrittenAnswer:
             standalone_question=self.standalone_question,
             unsupported=self.unsupported,
         )
+
+    def _finish_reason(self, ending: Ending) -> FinishReason:
+        """A model that was given fragments may find no answer in them: then it claims nothing, and says so."""
+        is_claim = bool(self.citations or self.unsupported)
+        if ending.finish_reason is FinishReason.STOP and not is_claim and is_denial(self.text):
+            return FinishReason.NO_RELEVANT_CONTENT
+        return ending.finish_reason

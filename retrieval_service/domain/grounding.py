@@ -78,15 +78,17 @@ class Grounding:
             self._cited.append(event)
             return []
         self._text += event.text
-        return [] if self._is_patient else self._judge(self._last_line_start())
+        # One endless line would be read again with every word of it.
+        is_one_line = self._text.find("\n", self._judged) < 0
+        return [] if self._is_patient or is_one_line else self._judge(self._last_line_start())
 
     def finish(self) -> list[Flagged]:
         return self._judge(len(self._text))
 
     def _last_line_start(self) -> int:
         """Where the last line with words begins: only it may still be cited."""
-        words = _words(self._text)
-        return words.rfind("\n", 0, len(words.rstrip())) + 1
+        words = _words(self._text[self._judged :])
+        return self._judged + words.rfind("\n", 0, len(words.rstrip())) + 1
 
     def _judge(self, end: int) -> list[Flagged]:
         start, self._judged = self._judged, max(self._judged, end)
@@ -137,6 +139,11 @@ def is_no_claim(text: str) -> bool:
         return True
     is_greeting = len(words) <= _LONGEST_GREETING and _GREETING.match(words) is not None
     return words.endswith((":", "?")) or is_greeting or _DENIAL.search(words) is not None
+
+
+def is_denial(text: str) -> bool:
+    """Whether it says, in whatever words, that the sources have no answer."""
+    return _DENIAL.search(_DECORATION.sub(" ", text)) is not None
 
 
 def _words(text: str) -> str:

@@ -213,6 +213,70 @@ async def test_nothing_relevant_asks_no_model(written: Shop, model: FakeOpenAI) 
     assert not model.journal.to(MODEL)
 
 
+@pytest.mark.parametrize(
+    "denial",
+    [
+        f"I don't know: the fragments do not say. Please ask {CONTACT}.",
+        "В материалах магазина об этом нет информации.",
+        "Não sei responder a isso.",
+    ],
+)
+async def test_model_that_finds_no_answer_in_its_fragments_leaves_the_question_unanswered(
+    written: Shop, model: FakeOpenAI, denial: str
+) -> None:
+    model.script = Script(text=denial)
+    heard = await ask(written)
+    assert_well_formed(heard)
+    assert heard.text == denial
+    assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I do not know about bulbs. A lamp may be returned within thirty days. [1]",
+        "I don't know, but it costs nothing at all. The moon is far away.",
+    ],
+)
+async def test_model_that_claims_something_beside_a_denial_has_answered(
+    written: Shop, model: FakeOpenAI, answer: str
+) -> None:
+    model.script = Script(text=answer)
+    assert (await ask(written)).completed.finish_reason == pb.FINISH_REASON_STOP
+
+
+async def test_mail_and_telephone_of_an_earlier_question_are_not_sent_again(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    session_id = await new_session(written)
+    await ask(written, f"I am at anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id)
+    await ask(written, "And how may it be returned?", session_id=session_id)
+    later = model.journal.to(MODEL)[1:]
+    assert len(later) == 2
+    for exchange in later:
+        assert "I am at …, …." in (sent := json.dumps(exchange.body, ensure_ascii=False))
+        assert "anna@mail" not in sent
+        assert "912" not in sent
+
+
+def reworded_or_uncited(task: str) -> str:
+    return QUESTION if "<conversation>" in task else "Lamps are lovely things."
+
+
+async def test_chat_log_tells_which_sentences_rest_on_nothing_and_what_was_understood(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    session_id = await new_session(written)
+    await ask(written, session_id=session_id)
+    model.script = Script(behaviour=reworded_or_uncited)
+    heard = await ask(written, "And how may it be returned?", session_id=session_id)
+    assert heard.unsupported
+    request = insights_pb.ListChatLogsRequest(filter=insights_pb.ChatLogFilter(session_id=session_id))
+    logged = (await written.client.list_chat_logs(request)).chat_logs[0].answer
+    assert list(logged.unsupported) == heard.unsupported
+    assert logged.standalone_question == heard.completed.answer.standalone_question == QUESTION
+
+
 async def test_earlier_turns_of_a_session_reach_the_prompt_in_order(written: Shop, model: FakeOpenAI) -> None:
     session_id = await new_session(written)
     model.script = Script(text="Thirty days of light. [1]")

@@ -58,7 +58,7 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """The length limit cut it."""
     FINISH_REASON_NO_RELEVANT_CONTENT: _FinishReason.ValueType  # 3
-    """Nothing relevant was found; the text says so and names the contact."""
+    """Nothing relevant was found, and the text says so and names the contact; or the model found no answer in what was."""
     FINISH_REASON_POLICY: _FinishReason.ValueType  # 4
     """The model refused."""
 
@@ -72,7 +72,7 @@ FINISH_REASON_STOP: FinishReason.ValueType  # 1
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """The length limit cut it."""
 FINISH_REASON_NO_RELEVANT_CONTENT: FinishReason.ValueType  # 3
-"""Nothing relevant was found; the text says so and names the contact."""
+"""Nothing relevant was found, and the text says so and names the contact; or the model found no answer in what was."""
 FINISH_REASON_POLICY: FinishReason.ValueType  # 4
 """The model refused."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
