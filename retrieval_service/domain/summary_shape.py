@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from retrieval_service.domain.facts import facts_of, is_known, known_from
 from retrieval_service.domain.fragments import FinishReason, Fragment
 from retrieval_service.domain.sentences import split_sentences
 from retrieval_service.domain.summaries import (
@@ -26,13 +27,13 @@ _ALIKE_SHARE = 0.7
 
 
 def read_draft(draft: Draft, fragments: Sequence[Fragment]) -> Summary | None:
-    """None when it does not hold the form; a point that was cut off is left out."""
+    """None when it does not hold the form; what was cut off or states facts no source has is left out."""
     if draft.ending.finish_reason is FinishReason.POLICY:
         return None
     summary = read_summary(draft.html, fragments)
     if draft.ending.finish_reason is FinishReason.LENGTH:
         summary = Summary(lead=summary.lead, points=summary.points[:-1])
-    return in_form(summary)
+    return in_form(_founded(summary, fragments))
 
 
 def in_form(summary: Summary) -> Summary | None:
@@ -54,6 +55,19 @@ def filled(summary: Summary, spare: Sequence[Statement]) -> Summary:
     own = len(summary.points)
     points = _distinct((*summary.points, *spare))
     return Summary(lead=summary.lead, points=tuple(points[: max(own, LEAST_POINTS)]))
+
+
+def _founded(summary: Summary, fragments: Sequence[Fragment]) -> Summary:
+    """Prices, dates and other facts of a point stand in what it cites, those of the lead in any source."""
+    known = {one.number: known_from([one.title, one.text, one.url]) for one in fragments}
+    points = (point for point in summary.points if _is_known(point, [known[one] for one in point.numbers]))
+    lead = summary.lead if _is_known(summary.lead, known.values()) else plain("", summary.lead.numbers)
+    return Summary(lead=lead, points=tuple(points))
+
+
+def _is_known(statement: Statement, sources: Iterable[frozenset[str]]) -> bool:
+    known = frozenset[str]().union(*sources)
+    return all(is_known(fact, known) for fact in facts_of(statement.text))
 
 
 def _short_lead(lead: Statement) -> Statement:

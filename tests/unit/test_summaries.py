@@ -316,3 +316,16 @@ def test_first_quotation_of_a_source_names_its_question() -> None:
 
 def test_without_a_sentence_there_is_no_summary() -> None:
     assert compose(prompt("lamps", fragment(1, "# Heading"))) == ""
+
+
+def test_price_or_date_that_no_cited_source_has_is_left_out() -> None:
+    told = (
+        "<p>Returns take 30 days.</p><ul><li>Returns take thirty days [1]</li><li>They cost 5 euro [1]</li>"
+        "<li>Within 30 days [2]</li><li>Until 5 May 2027 [1]</li><li>No bulbs [2]</li></ul>"
+    )
+    ending = Ending(finish_reason=FinishReason.STOP)
+    summary = read_draft(Draft(html=told, ending=ending), SOURCES)
+    assert summary is not None
+    assert [point.text for point in summary.points] == ["Returns take thirty days", "No bulbs"]
+    invented = told.replace("<p>Returns take 30 days.", "<p>Returns cost 7 euro.")
+    assert read_draft(Draft(html=invented, ending=ending), SOURCES) is None
