@@ -58,6 +58,9 @@ from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores.database import Database
 
+# Longer tokens are rare in any language: a model that writes more does not keep to what it was told.
+MOST_CHARACTERS_OF_A_TOKEN = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Providers:
@@ -217,6 +220,7 @@ def new_answering(
         Rewording(providers.rewriter),
         meter,
         retrieval.answerer,
+        most_characters=settings.answer_max_tokens * MOST_CHARACTERS_OF_A_TOKEN,
     )
 
 

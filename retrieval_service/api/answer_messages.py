@@ -9,6 +9,7 @@ from kladez.v1 import common_pb2
 
 from retrieval_service.api.convert import timestamp
 from retrieval_service.domain.grounding import Reason
+from retrieval_service.domain.insights import ChatLog
 from retrieval_service.domain.records import LoggedAnswer
 
 ANSWER_STATUSES = {
@@ -40,7 +41,7 @@ def unsupported(start: int, end: int, reason: str) -> pb.UnsupportedRange:
     return pb.UnsupportedRange(start_offset=start, end_offset=end, reason=UNSUPPORTED_REASONS[Reason(reason)])
 
 
-def citations(row: LoggedAnswer) -> Iterator[pb.Citation]:
+def citations(row: LoggedAnswer | ChatLog) -> Iterator[pb.Citation]:
     """Without the numbers of fragments that were purged since."""
     present = {one["number"] for one in row.context}
     for start, end, numbers in row.citations:

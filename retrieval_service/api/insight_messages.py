@@ -100,7 +100,7 @@ def logged_answer(row: ChatLog, *, with_references: bool) -> answers_pb.Answer:
         question=row.question,
         text=row.answer,
         language=row.language,
-        citations=[answer_messages.citation(start, end, numbers) for start, end, numbers in row.citations],
+        citations=answer_messages.citations(row),
         references=[common_pb2.Reference(**one) for one in row.context] if with_references else (),
         status=answer_messages.ANSWER_STATUSES[row.status],
         finish_reason=answer_messages.FINISH_REASONS[row.finish_reason],

@@ -101,7 +101,7 @@ class AnswerJobs:
         if job is None:
             job = self._jobs[key] = AnswerJob(tenant_id, question)
             await self.spawn(self._run(key, job, write))
-        check_same(question, job.question.text)
+        check_same(question, job.question.text, job.question.session_id)
         return job
 
     async def spawn(self, work: Coroutine[Any, Any, None]) -> aiojobs.Job[None]:
@@ -133,9 +133,9 @@ class AnswerJobs:
             job.interrupt()
 
 
-def check_same(question: Question, asked_before: str) -> None:
-    """Raises `Invalid` when the request's id stands for another question."""
-    if question.text != asked_before:
+def check_same(question: Question, asked_before: str, session_id: UUID | None) -> None:
+    """Raises `Invalid` when the request's id stands for another question, or one of another conversation."""
+    if (question.text, question.session_id) != (asked_before, session_id):
         raise errors.Invalid([errors.Violation("request_id", "was used for another question before")])
 
 

@@ -134,7 +134,7 @@ class AnswerLog:
         """The request's answer once nobody writes it any more."""
         while True:
             answer = await self.find(tenant_id, request_id=question.request_id)
-            check_same(question, answer.question)
+            check_same(question, answer.question, answer.session_id)
             if answer.status != AnswerStatus.RUNNING:
                 return answer
             await asyncio.sleep(LOOK_SECONDS)

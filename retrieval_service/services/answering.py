@@ -58,7 +58,10 @@ class Retrieved:
 
 
 class Answering:
-    """Every answer is a job of the server; whoever asked only listens. `clock` is monotonic, in seconds."""
+    """Every answer is a job of the server; whoever asked only listens.
+
+    An answer has at most `most_characters`; `clock` is monotonic, in seconds.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,8 @@ class Answering:
         rewording: Rewording,
         meter: Meter,
         remote: RemoteAnswerer | None = None,
+        *,
+        most_characters: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
@@ -80,6 +85,7 @@ class Answering:
         self._rewording = rewording
         self._meter = meter
         self._remote = remote
+        self._most_characters = most_characters
         self._clock = clock
 
     async def get(self, tenant_id: UUID, answer_id: UUID) -> LoggedAnswer:
@@ -253,17 +259,29 @@ class Answering:
             return
         written.answerer = self._answerer.name
         checked = CheckedText(asked)
-        async with aclosing(self._answerer.stream(asked)) as parts:
-            async for part in parts:
-                if isinstance(part, Ending):
-                    written.ending = part
-                    continue
-                for event in checked.feed(part.text):
+        async with aclosing(self._read(written, asked)) as texts:
+            async for text in texts:
+                for event in checked.feed(text):
                     yield written.note(event, self._clock())
         for event in checked.finish():
             yield written.note(event, self._clock())
         if not written.text:
             yield written.note_no_answer(asked, self._clock())
+
+    async def _read(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
+        """What the model says. One that knows no end is cut off, and never keeps others from their turn."""
+        room = self._most_characters
+        async with aclosing(self._answerer.stream(asked)) as parts:
+            async for part in parts:
+                if isinstance(part, Ending):
+                    written.ending = part
+                    continue
+                yield part.text[:room]
+                room -= len(part.text)
+                if room <= 0:
+                    written.ending = Ending(finish_reason=FinishReason.LENGTH)
+                    return
+                await asyncio.sleep(0)
 
     async def _finish(self, job: AnswerJob, outcome: AnswerOutcome) -> LoggedAnswer:
         amounts = Usage(

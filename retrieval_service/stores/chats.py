@@ -71,6 +71,7 @@ WITH begun AS (
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
             is_cancel_wanted = false
         WHERE l.status <> 'completed' AND l.question = excluded.question
+            AND l.session_id IS NOT DISTINCT FROM excluded.session_id
             AND (l.status <> 'running' OR l.lease_until < now())
     RETURNING id
 )

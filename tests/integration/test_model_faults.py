@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
+from retrieval_service.assembling import MOST_CHARACTERS_OF_A_TOKEN
 from retrieval_service.client import CallFailed
 from retrieval_service.domain.phrases import no_answer_text
 from retrieval_service.postgres.embedded import Embedded
@@ -66,6 +67,17 @@ async def shop(writing: Writing) -> AsyncIterator[Shop]:
     writing.model.script = Script()
     while writing.model.faults.take(writing.path):
         pass
+
+
+async def test_model_that_knows_no_end_is_cut_off(writing: Writing, shop: Shop) -> None:
+    """Also one that says everything at once, whatever it was told of a limit."""
+    most = writing.running.service.settings.answer_max_tokens * MOST_CHARACTERS_OF_A_TOKEN
+    writing.model.script = Script(text="Thirty days. [1] " * most)
+    heard = await ask(shop)
+    assert_well_formed(heard)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_LENGTH
+    assert len(heard.text) <= most
+    assert (await ended_answer(shop, heard.started.answer_id)).status == pb.ANSWER_STATUS_COMPLETED
 
 
 async def heard_until_failure(shop: Shop, request_id: str) -> tuple[Heard, str]:

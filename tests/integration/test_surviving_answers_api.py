@@ -166,6 +166,19 @@ async def test_running_request_of_another_question_is_refused(shop: Shop, model:
         await ask(shop, "What does shipping cost?", request_id=request_id)
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+async def test_request_of_another_conversation_is_refused(
+    shop: Shop, model: FakeOpenAI, is_running: bool
+) -> None:
+    """Its turn would be missing in the conversation that it was asked in."""
+    model.script = SLOW if is_running else Script(text="Thirty days. [1]")
+    request_id = str(uuid.uuid4())
+    await (asked_and_left(shop, request_id) if is_running else ask(shop, request_id=request_id))
+    opened = await shop.client.create_session(pb.CreateSessionRequest(channel="api"))
+    with refused("INVALID_ARGUMENT", field="request_id"):
+        await ask(shop, request_id=request_id, session_id=opened.session_id)
+
+
 async def test_repeat_at_another_server_waits_for_the_answer_and_calls_no_model(
     shop: Shop, elsewhere: Shop, model: FakeOpenAI
 ) -> None:
