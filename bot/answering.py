@@ -26,6 +26,7 @@ from bot.texts import Texts
 from retrieval_service.client import CallFailed, Client
 
 # The customer waits for the last words of an answer that is stopped.
+CHANNEL = "telegram"
 CANCEL_SECONDS = 5.0
 
 logger = structlog.get_logger()
@@ -115,6 +116,7 @@ class Answering:
             question=self.question.text,
             session_id=session_id or await self._new_session(),
             request_id=self.question.request_id,
+            channel=CHANNEL,
         )
         # Closing it stops listening only: who asks for the same again after a restart finds the whole answer.
         async with contextlib.aclosing(self._knowledge.stream_answer(request)) as events:
@@ -156,7 +158,7 @@ class Answering:
         chat = await self._store.chat(self.question.place.chat_id)
         response = await self._knowledge.create_session(
             answers_pb.CreateSessionRequest(
-                channel="telegram", user_key=chat.customer, language=self._texts.code
+                channel=CHANNEL, user_key=chat.customer, language=self._texts.code
             )
         )
         if chat.binding is not None:

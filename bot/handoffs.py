@@ -7,7 +7,7 @@ import asyncio
 from kladez.v1 import answer_service_pb2 as answers_pb
 from telegram import Message
 
-from bot.answering import doubts, sources
+from bot.answering import CHANNEL, doubts, sources
 from bot.apologies import apology
 from bot.context import Context
 from bot.rendering import answer_messages
@@ -24,7 +24,7 @@ PREFIX = "h_"
 async def take_over(message: Message, context: Context, chat: Chat, texts: Texts, code: str) -> None:
     """Binds the chat to the code's shop and conversation and shows where that stood."""
     knowledge = context.services.knowledge
-    request = answers_pb.ClaimHandoffRequest(code=code, channel="telegram", user_key=chat.customer)
+    request = answers_pb.ClaimHandoffRequest(code=code, channel=CHANNEL, user_key=chat.customer)
     try:
         claimed = await knowledge.claim_handoff(request)
         shop = await find_shop(knowledge, claimed.public_key)

@@ -172,7 +172,7 @@ class AnswerJob:
 
     async def _relay(self, session_id: str) -> None:
         request = StreamAnswerRequest(
-            question=self.ask.question, session_id=session_id, request_id=self.request_id
+            question=self.ask.question, session_id=session_id, request_id=self.request_id, channel=CHANNEL
         )
         stream = self.client.stream_answer(request, timeout_seconds=self.timeout_seconds)
         async with aclosing(stream) as responses:

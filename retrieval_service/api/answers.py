@@ -45,6 +45,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             session_id=fields.optional_uuid("session_id", request.session_id),
             request_id=fields.optional_uuid("request_id", request.request_id),
             language=fields.language("language", request.language),
+            channel=channel(request.channel) if request.channel else "",
             conditions=fields.conditions(request.filter),
         )
         sequence = 0

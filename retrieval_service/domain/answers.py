@@ -27,12 +27,16 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own."""
+    """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own.
+
+    `channel` is "" for the conversation's.
+    """
 
     text: str
     session_id: UUID | None = None
     request_id: UUID | None = None
     language: str = ""
+    channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
 
 

@@ -73,6 +73,7 @@ class AnswerLog:
                 request_id=question.request_id,
                 question=question.text,
                 language=question.language,
+                channel=question.channel,
                 writer=job.writer,
                 lease_seconds=LEASE_SECONDS,
             )

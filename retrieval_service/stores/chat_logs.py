@@ -49,18 +49,17 @@ async def forget(scope: TenantScope, answer_id: UUID) -> None:
 
 # What still runs when its lease is over was left behind by a process that died.
 SELECT_PAGE = """
-SELECT l.id, l.session_id, coalesce(s.channel, '') AS channel, l.question, l.answer, l.language, l.context,
+SELECT l.id, l.session_id, l.channel, l.question, l.answer, l.language, l.context,
     l.citations, l.finish_reason, l.answerer, l.input_tokens, l.output_tokens, l.first_token_ms, l.latency_ms,
     l.rating, l.rating_reason, l.rated_at, l.created_at, l.finished_at, l.degraded_reason, l.standalone_question,
     l.unsupported,
     CASE WHEN l.status = 'running' AND l.lease_until < now() THEN 'interrupted'
         ELSE l.status END AS status
 FROM chat_logs l
-LEFT JOIN chat_sessions s ON s.tenant_id = l.tenant_id AND s.id = l.session_id
 WHERE l.tenant_id = %(tenant_id)s AND (l.created_at, l.id) < (%(before_time)s, %(before_id)s)
     AND (%(since)s::timestamptz IS NULL OR l.created_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR l.created_at < %(until)s)
-    AND (%(channel)s = '' OR s.channel = %(channel)s)
+    AND (%(channel)s = '' OR l.channel = %(channel)s)
     AND (%(language)s = '' OR l.language = %(language)s)
     AND (%(rating)s::int IS NULL OR l.rating = %(rating)s)
     AND (%(answered)s::bool IS NULL

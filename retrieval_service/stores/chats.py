@@ -63,9 +63,12 @@ class Beginning:
 # A repeat starts over what was cut off; an answer that is finished, or that somebody still writes, is left alone.
 BEGIN = """
 WITH begun AS (
-    INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until)
+    INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until,
+        channel)
     VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
-        now() + make_interval(secs => %(lease_seconds)s))
+        now() + make_interval(secs => %(lease_seconds)s),
+        coalesce(nullif(%(channel)s, ''), (
+            SELECT channel FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s), ''))
     ON CONFLICT (tenant_id, request_id) DO UPDATE
         SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
@@ -89,6 +92,7 @@ async def begin(
     request_id: UUID | None,
     question: str,
     language: str,
+    channel: str,
     writer: UUID,
     lease_seconds: float,
 ) -> Beginning | None:
@@ -100,6 +104,7 @@ async def begin(
         "request_id": request_id,
         "question": question,
         "language": language,
+        "channel": channel,
         "writer": writer,
         "lease_seconds": lease_seconds,
     }

@@ -16,7 +16,7 @@ from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.api.convert import timestamp
 from retrieval_service.postgres.embedded import Embedded
-from tests.integration.answers_kit import QUESTION, lamp_shop, new_session
+from tests.integration.answers_kit import QUESTION, ask, lamp_shop, new_session
 from tests.integration.insights_kit import (
     asked,
     chat_logs,
@@ -70,6 +70,18 @@ async def test_log_holds_the_whole_story_newest_first(talkative: Shop) -> None:
     assert not rated.answer.references
     assert rated.latency_ms >= rated.first_token_ms >= 0
     assert rated.end_time.ToDatetime() >= rated.answer.create_time.ToDatetime()
+
+
+async def test_question_of_a_conversation_that_went_elsewhere_counts_where_it_was_asked(
+    running: Running,
+) -> None:
+    shop = await lamp_shop(running)
+    session_id = await new_session(shop, channel="widget")
+    await ask(shop, session_id=session_id)
+    await ask(shop, session_id=session_id, channel="telegram")
+    assert [log.channel for log in await chat_logs(shop)] == ["telegram", "widget"]
+    with refused("INVALID_ARGUMENT", field="channel"):
+        await ask(shop, session_id=session_id, channel="By mail")
 
 
 async def test_export_carries_the_passages_too(talkative: Shop) -> None:

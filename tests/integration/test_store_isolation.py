@@ -365,6 +365,7 @@ STORES: dict[str, Trial] = {
             request_id=own.request_id,
             question="mine",
             language="",
+            channel="",
             writer=WRITER,
             lease_seconds=9,
         ),
