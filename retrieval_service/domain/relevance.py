@@ -14,9 +14,14 @@ import numpy as np
 from retrieval_service.domain import words as analysis
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.function_words import telling_words
-from retrieval_service.domain.lexical import TermStatistics, indexed_text, stem_index, term_index
+from retrieval_service.domain.lexical import (
+    Indices,
+    TermStatistics,
+    indexed_text,
+    stem_index,
+    term_index,
+)
 from retrieval_service.domain.quotes import quotes_of
-from retrieval_service.domain.synonyms import synonyms
 from retrieval_service.domain.wording import Term, Wording, term, wording
 
 
@@ -74,18 +79,18 @@ _CACHED_PASSAGES = 512
 
 def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatistics) -> list[Evidence]:
     """One for each candidate, in their order."""
-    texts = [
-        wording(indexed_text(one.fragment.title, one.heading, one.fragment.text), one.fragment.language)
+    passages = [
+        _passage(one.fragment.title, one.heading, one.fragment.text, one.fragment.language)
         for one in candidates
     ]
     asked = {
-        language: _asked(question, language, statistics)
+        language: _asked(_telling(question, language), statistics)
         for language in {one.fragment.language for one in candidates}
     }
-    unknown = {language: _unknown(one, texts, statistics) for language, one in asked.items()}
+    unknown = {language: _unknown(one, passages, statistics) for language, one in asked.items()}
     return [
-        _evidence(one, text, asked[one.fragment.language], unknown[one.fragment.language], statistics)
-        for one, text in zip(candidates, texts, strict=True)
+        _evidence(one, passage, asked[passage.language], unknown[passage.language], statistics)
+        for one, passage in zip(candidates, passages, strict=True)
     ]
 
 
@@ -105,41 +110,74 @@ def standing(evidence: Evidence, score: float) -> float:
     return _PLACE * score + _weighed(evidence, _ORDER)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """The telling words of a text as one language reads them, and how rare each is."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Telling:
+    """The telling words of a text as one language reads them, and their stems as the statistics know them."""
 
-    words: Sequence[str]
-    terms: Sequence[Term]
-    rarities: Sequence[float]
+    words: tuple[str, ...]
+    terms: tuple[Term, ...]
+    indices: Indices
     language: str
 
-    def share(self, text: Wording) -> float:
-        """How much of it the text has."""
-        whole = sum(self.rarities)
-        pairs = zip(self.terms, self.rarities, strict=True)
-        return sum(rarity * text.has(one) for one, rarity in pairs) / whole if whole else 0.0
+
+def _telling(text: str, language: str) -> _Telling:
+    words = tuple(dict.fromkeys(telling_words(analysis.words(text), language)))
+    return _Telling(
+        words=words,
+        terms=tuple(term(word, language) for word in words),
+        indices=np.array([stem_index(word, language) for word in words], np.int32),
+        language=language,
+    )
 
 
-def _asked(text: str, language: str, statistics: TermStatistics) -> _Asked:
-    words = list(dict.fromkeys(telling_words(analysis.words(text), language)))
-    indices = np.array([stem_index(word, language) for word in words], np.int32)
-    rarities = statistics.stems.rarity(indices, statistics.chunk_count)
-    terms = [term(word, language) for word in words]
-    return _Asked(words=words, terms=terms, rarities=rarities.tolist(), language=language)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """What a question tells, all of it as something to be told too, and how rare each word is."""
+
+    said: _Telling
+    wording: Wording
+    rarities: Sequence[float]
+    whole: float
+
+
+def _asked(said: _Telling, statistics: TermStatistics) -> _Asked:
+    rarities = statistics.stems.rarity(said.indices, statistics.chunk_count).tolist()
+    joined = wording((" ".join(said.words),), said.language)
+    return _Asked(said=said, wording=joined, rarities=rarities, whole=sum(rarities))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Passage:
+    """`wording` is of all that is indexed, of topic and heading, and of each sentence.
+
+    The topic is the question or the name above the passage, its title where there is none.
+    """
+
+    language: str
+    topic: _Telling
+    wording: Wording
+
+
+@lru_cache(maxsize=_CACHED_PASSAGES)
+def _passage(title: str, heading: str, text: str, language: str) -> _Passage:
+    fragment = Fragment(
+        number=0, document_id="", chunk_id="", title=title, url="", text=text, language=language, score=0.0
+    )
+    quotes = quotes_of(fragment)
+    topic = (quotes[0].topic.partition("\n")[0] if quotes else "") or title
+    sentences = [quote.sentence or quote.text for quote in quotes]
+    texts = [indexed_text(title, heading, text), f"{topic} {heading}", *sentences]
+    return _Passage(language=language, topic=_telling(topic, language), wording=wording(texts, language))
 
 
 def _evidence(
-    candidate: Candidate, text: Wording, asked: _Asked, unknown: float, statistics: TermStatistics
+    candidate: Candidate, passage: _Passage, asked: _Asked, unknown: float, statistics: TermStatistics
 ) -> Evidence:
-    fragment = candidate.fragment
-    said = _said(fragment.text, fragment.title, fragment.language)
-    topic = said.topic or fragment.title
-    forth = asked.share(wording(f"{topic} {candidate.heading}", fragment.language))
-    back = _asked(topic, fragment.language, statistics).share(wording(_joined(asked), fragment.language))
+    indexed, forth, *sentences = _shares(asked, passage.wording)
+    back = _back(passage.topic, asked, statistics)
     return Evidence(
-        passage=asked.share(text),
-        sentence=max((asked.share(sentence) for sentence in said.sentences), default=0.0),
+        passage=indexed,
+        sentence=max(sentences, default=0.0),
         title=max(forth, back),
         mutual=min(forth, back),
         unknown=unknown,
@@ -147,41 +185,44 @@ def _evidence(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Said:
-    """The question or name above a passage, "" for none, and the wordings of its sentences."""
+def _shares(asked: _Asked, texts: Wording) -> list[float]:
+    """How much of the question each of the texts has."""
+    sums = [0.0] * len(texts.parts)
+    for one, rarity in zip(asked.said.terms, asked.rarities, strict=True):
+        for place, share in enumerate(texts.has(one)):
+            sums[place] += rarity * share
+    return [one / asked.whole for one in sums] if asked.whole else sums
 
-    topic: str
-    sentences: tuple[Wording, ...]
+
+def _back(topic: _Telling, asked: _Asked, statistics: TermStatistics) -> float:
+    """How much of the topic the question has; rarities are looked up only where it has any of it."""
+    shares = [share for one in topic.terms for share in asked.wording.has(one) or (0.0,)]
+    if not any(shares):
+        return 0.0
+    rarities = statistics.stems.rarity(topic.indices, statistics.chunk_count).tolist()
+    whole = sum(rarities)
+    pairs = zip(rarities, shares, strict=True)
+    return sum(rarity * share for rarity, share in pairs) / whole if whole else 0.0
 
 
-@lru_cache(maxsize=_CACHED_PASSAGES)
-def _said(text: str, title: str, language: str) -> _Said:
-    fragment = Fragment(
-        number=0, document_id="", chunk_id="", title=title, url="", text=text, language=language, score=0.0
+def _unknown(asked: _Asked, passages: Sequence[_Passage], statistics: TermStatistics) -> float:
+    known = statistics.stems.of(asked.said.indices).tolist()
+    nowhere = sum(
+        rarity
+        for word, rarity, count in zip(asked.said.words, asked.rarities, known, strict=True)
+        if not (count or _is_known(word, asked.said.language, passages, statistics))
     )
-    quotes = quotes_of(fragment)
-    return _Said(
-        topic=quotes[0].topic.partition("\n")[0] if quotes else "",
-        sentences=tuple(wording(quote.sentence or quote.text, language) for quote in quotes),
+    return nowhere / asked.whole if asked.whole else 1.0
+
+
+def _is_known(word: str, language: str, passages: Sequence[_Passage], statistics: TermStatistics) -> bool:
+    """Unstemmed, by another name or by a similar spelling."""
+    one = term(word, language)
+    others = [term_index(other, language) for other in one.synonyms]
+    indices = np.array([stem_index(word, ""), *others], np.int32)
+    return bool(statistics.stems.of(indices).any()) or any(
+        any(passage.wording.has(one)[:1]) for passage in passages
     )
-
-
-def _joined(asked: _Asked) -> str:
-    return " ".join(asked.words)
-
-
-def _unknown(asked: _Asked, texts: Sequence[Wording], statistics: TermStatistics) -> float:
-    whole = sum(asked.rarities)
-    pairs = zip(asked.words, asked.rarities, strict=True)
-    nowhere = sum(rarity for word, rarity in pairs if not _is_known(word, asked.language, texts, statistics))
-    return nowhere / whole if whole else 1.0
-
-
-def _is_known(word: str, language: str, texts: Sequence[Wording], statistics: TermStatistics) -> bool:
-    others = [term_index(other, language) for other in synonyms(word, language)]
-    indices = np.array([stem_index(word, language), stem_index(word, ""), *others], np.int32)
-    return bool(statistics.stems.of(indices).any()) or any(text.has(term(word, language)) for text in texts)
 
 
 def _weighed(evidence: Evidence, weights: _Weights) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +14,6 @@ SYNONYM = 0.8
 # Two words that share this much of their 4-letter pieces are forms or misspellings of one.
 SAME_WORD = 0.5
 
-_CACHED_TEXTS = 512
 _CACHED_WORDS = 65_536
 
 
@@ -28,29 +27,52 @@ class Term:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Wording:
-    """A text's stems, how many pieces each of its words has, and in which words each piece is."""
+class Part:
+    """Of a wording: the stems of some of its words, and which words these are."""
 
-    language: str
     stems: frozenset[str]
-    sizes: tuple[int, ...]
-    places: Mapping[str, tuple[int, ...]]
+    words: frozenset[int]
 
-    def has(self, word: Term) -> float:
-        """From 0 to 1: in full when the word's stem is there, in part for a synonym or a similar spelling."""
+    def has(self, word: Term, alike: Mapping[int, float]) -> float:
         if word.stem in self.stems:
             return 1.0
         if not self.stems.isdisjoint(word.synonyms):
             return SYNONYM
-        if self.places.keys().isdisjoint(word.pieces):
-            return 0.0
-        best = self._best_likeness(word.pieces)
-        return best if best >= SAME_WORD else 0.0
+        return max((likeness for place, likeness in alike.items() if place in self.words), default=0.0)
 
-    def _best_likeness(self, pieces: frozenset[str]) -> float:
-        """How much of all their pieces both have, the word and the one of the text that has most of them."""
-        shared = Counter(place for piece in pieces for place in self.places.get(piece, ()))
-        return max(count / (len(pieces) + self.sizes[place] - count) for place, count in shared.items())
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Wording:
+    """Several texts as one: all their stems, how many pieces each word has, and where each piece is.
+
+    Most words that are asked for are nowhere in a passage: that is seen once, and not for each of its sentences.
+    """
+
+    parts: tuple[Part, ...]
+    stems: frozenset[str]
+    sizes: tuple[int, ...]
+    places: Mapping[str, tuple[int, ...]]
+
+    def has(self, word: Term) -> Sequence[float]:
+        """For each text, from 0 to 1; empty when none has it.
+
+        In full when the word's stem is there, in part for a synonym or a similar spelling.
+        """
+        alike = self._alike(word.pieces)
+        if alike or word.stem in self.stems or not self.stems.isdisjoint(word.synonyms):
+            return [part.has(word, alike) for part in self.parts]
+        return ()
+
+    def _alike(self, pieces: frozenset[str]) -> dict[int, float]:
+        """The words that are much like the one of these pieces: how much of all their pieces both have."""
+        shared: dict[int, int] = {}
+        for piece in pieces & self.places.keys():
+            for place in self.places[piece]:
+                shared[place] = shared.get(place, 0) + 1
+        likenesses = (
+            (place, count / (len(pieces) + self.sizes[place] - count)) for place, count in shared.items()
+        )
+        return {place: likeness for place, likeness in likenesses if likeness >= SAME_WORD}
 
 
 @lru_cache(maxsize=_CACHED_WORDS)
@@ -61,19 +83,25 @@ def term(word: str, language: str) -> Term:
     )
 
 
-@lru_cache(maxsize=_CACHED_TEXTS)
-def wording(text: str, language: str) -> Wording:
+def wording(texts: Sequence[str], language: str) -> Wording:
     """`language` is ISO 639-1, "" when unknown."""
-    words = frozenset(analysis.words(text))
-    pieces = tuple(pieces_of(word) for word in words)
+    words_of = [frozenset(analysis.words(text)) for text in texts]
+    numbers = {word: place for place, word in enumerate(frozenset[str]().union(*words_of))}
+    stems = {word: analysis.stem(word, language)[1] for word in numbers}
     places: defaultdict[str, list[int]] = defaultdict(list)
-    for place, of_word in enumerate(pieces):
-        for piece in of_word:
+    for word, place in numbers.items():
+        for piece in pieces_of(word):
             places[piece].append(place)
     return Wording(
-        language=language,
-        stems=frozenset(analysis.stem(word, language)[1] for word in words),
-        sizes=tuple(map(len, pieces)),
+        parts=tuple(
+            Part(
+                stems=frozenset(stems[word] for word in words),
+                words=frozenset(numbers[word] for word in words),
+            )
+            for words in words_of
+        ),
+        stems=frozenset(stems.values()),
+        sizes=tuple(len(pieces_of(word)) for word in numbers),
         places={piece: tuple(several) for piece, several in places.items()},
     )
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.invisible import without_invisible
 from retrieval_service.domain.snippets import snippet
 from retrieval_service.services.searching import Hit
+
+# Titles and texts of passages: the same ones are found again and again.
+_CACHED_TEXTS = 2_048
 
 
 def numbered(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
@@ -17,9 +21,9 @@ def numbered(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
             number=number,
             document_id=str(hit.passage.document_id),
             chunk_id=str(hit.passage.chunk_id),
-            title=without_invisible(hit.passage.title),
+            title=_visible(hit.passage.title),
             url=hit.passage.url,
-            text=without_invisible(hit.passage.text),
+            text=_visible(hit.passage.text),
             language=hit.passage.language,
             score=hit.score,
         )
@@ -44,3 +48,8 @@ def reference(fragment: Fragment, hit: Hit) -> Reference:
         snippet=snippet(fragment.text, fragment.title),
         score=fragment.score,
     )
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _visible(text: str) -> str:
+    return without_invisible(text)
