@@ -22,10 +22,11 @@ MAX_QUOTES_OF_PRODUCT = 2
 _NEAR = 0.7
 _EQUALLY_SURE = 0.97
 _TWICE_THE_WORDS = 2.0
-_DOUBTFUL = 0.45
+_DOUBTFUL = 0.4
 _VERY_DOUBTFUL = 0.2
-# A quote is worth adding when it comes this close to the best one.
+# A quote is worth adding when it comes this close to the best one, one of another document when it comes closer.
 _LEAST_SHARE = 0.6
+_LEAST_SHARE_ELSEWHERE = 0.7
 _LEAST_SHARE_IN_LIST = 0.4
 _ALIKE_SHARE = 0.7
 
@@ -105,12 +106,12 @@ def _beside_the_first(sources: Sequence[_Source]) -> list[_Source]:
     if not sources:
         return []
     first, *others = sources
-    by_words = sorted(others, key=lambda source: -source.score)
+    likeliest = sorted(others, key=lambda source: -source.sureness * source.score)
     if first.score < _VERY_DOUBTFUL:
-        return by_words[:2]
+        return likeliest[:2]
     if first.score < _DOUBTFUL:
-        return by_words[:1]
-    return [other for other in by_words if _equals(first, other)][:1]
+        return likeliest[:1]
+    return [other for other in likeliest if _equals(first, other)][:1]
 
 
 def _equals(first: _Source, other: _Source) -> bool:
@@ -158,15 +159,20 @@ def _ranked(scored: Sequence[_Scored]) -> list[_Scored]:
 def _choose(ranked: Sequence[_Scored], budget: int, *, is_list: bool) -> list[Quote]:
     """The first of the ranked is taken whatever it is worth, the others when they come near the best."""
     best = max((candidate.score for candidate in ranked), default=0.0)
-    least = best * (_LEAST_SHARE_IN_LIST if is_list else _LEAST_SHARE)
     chosen: list[Quote] = []
     for candidate in ranked:
         length = len(_cited(candidate.quote)) + len(_NEXT_ITEM)
+        least = best * (_LEAST_SHARE_IN_LIST if is_list else _least_share(candidate.quote, ranked[0].quote))
         is_wanted = not chosen or candidate.score >= least > 0
         if is_wanted and length <= budget and not _is_repetition(candidate.quote, chosen, is_list=is_list):
             chosen.append(candidate.quote)
             budget -= length
     return chosen[:MAX_QUOTES]
+
+
+def _least_share(quote: Quote, first: Quote) -> float:
+    is_elsewhere = quote.fragment.document_id != first.fragment.document_id
+    return _LEAST_SHARE_ELSEWHERE if is_elsewhere else _LEAST_SHARE
 
 
 def _is_repetition(quote: Quote, chosen: Sequence[Quote], *, is_list: bool) -> bool:
