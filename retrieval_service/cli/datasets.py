@@ -18,10 +18,14 @@ SOURCE_TYPE = "passage"
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """A question and the grades of the passages that answer it, at least one of them above 0."""
+    """A question and the grades of the passages that answer it, at least one of them above 0.
+
+    `answer` are the passage's own words that answer it, "" where the set has none.
+    """
 
     text: str
     relevance: Mapping[str, float]
+    answer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,21 @@ class Passages:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SomePassages(Passages):
+    """Those of some articles, by their titles."""
+
+    titles: frozenset[str]
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256("\n".join([super().fingerprint(), *sorted(self.titles)]).encode()).hexdigest()
+
+    def entries(self) -> Iterator[Row | Problem]:
+        return (
+            one for one in super().entries() if isinstance(one, Problem) or one.document.title in self.titles
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """What to import and what to ask."""
 
@@ -59,7 +78,11 @@ def load(folder: Path) -> Dataset:
     passages = Passages(path=folder / "passages.jsonl")
     judgements = read_judgements(folder / "qrels.tsv")
     queries = [
-        Query(text=text_of(value, "text", place), relevance=judgements[text_of(value, "id", place)])
+        Query(
+            text=text_of(value, "text", place),
+            relevance=judgements[text_of(value, "id", place)],
+            answer=str(value.get("answer", "")),
+        )
         for place, value in read_objects(folder / "queries.jsonl")
         if text_of(value, "id", place) in judgements
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,9 @@ from retrieval_service.cli import answer_sets, output
 from retrieval_service.cli.answer_evaluation import demo_tenant, judge
 from retrieval_service.cli.answer_sets import AnswerSet
 from retrieval_service.cli.connection import tenant_client
+from retrieval_service.cli.datasets import Dataset
 from retrieval_service.cli.evaluating import operator_or_temporary
+from retrieval_service.cli.evaluation import filled_tenant
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.client import Client
 from retrieval_service.domain.answer_metrics import Figures, Judged, by_language, figures
@@ -45,8 +48,21 @@ class Run:
 def answers(
     context: typer.Context,
     questions: Annotated[
-        str, typer.Argument(metavar="SET", help="demo, demo-held-out, or a JSON file of labelled questions.")
+        str,
+        typer.Argument(
+            metavar="SET",
+            help="demo, demo-held-out, a JSON file of labelled questions, or the folder of a retrieval test set.",
+        ),
     ] = "demo",
+    foreign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="A test set of other matters, whose questions must be refused too."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many questions, from all over the set.")
+    ] = None,
     wrong: Annotated[
         bool, typer.Option("--wrong", help="List the questions that were not answered right.")
     ] = False,
@@ -54,15 +70,24 @@ def answers(
     """Measure answers: right sources, honest refusals, the asker's language.
 
     The demo sets are asked of the demo shop, in a tenant that is deleted afterwards; with --tenant, and for a
-    file, the tenant's own documents answer, and the figures are kept to be compared with the next run's.
+    file, the tenant's own documents answer, and the figures are kept to be compared with the next run's. A test
+    set's folder is asked of every second of its articles: what belongs to the others must be refused.
     """
     options = options_of(context)
-    asked = answer_sets.load(questions)
+    asked = _asked(questions, foreign, limit)
     run = asyncio.run(_run(options, asked))
     if options.as_json:
         output.json_value(as_json(asked, run, wrong=wrong))
     else:
         _print(run, wrong=wrong)
+
+
+def _asked(name: str, foreign: Path | None, limit: int | None) -> AnswerSet:
+    own = answer_sets.load(name)
+    strangers = answer_sets.foreign(foreign) if foreign else []
+    questions = [*answer_sets.sample(own.questions, limit), *answer_sets.sample(strangers, limit)]
+    suffix = f"+{foreign.resolve().name}" if foreign else ""
+    return replace(own, name=own.name + suffix, questions=questions)
 
 
 def as_json(asked: AnswerSet, run: Run, *, wrong: bool) -> dict[str, object]:
@@ -75,8 +100,8 @@ def as_json(asked: AnswerSet, run: Run, *, wrong: bool) -> dict[str, object]:
 
 
 async def _run(options: Options, asked: AnswerSet) -> Run:
-    is_kept = bool(options.tenant_id) or not asked.is_demo
-    async with tenant_client(options) if is_kept else _demo_shop(options) as client:
+    is_kept = asked.corpus is None and (bool(options.tenant_id) or not asked.is_demo)
+    async with tenant_client(options) if is_kept else _temporary(options, asked.corpus) as client:
         with output.progress() as display:
             task = display.add_task("Asking", total=len(asked.questions))
             judged, answerer = await judge(client, asked.questions, partial(display.advance, task))
@@ -88,8 +113,12 @@ async def _run(options: Options, asked: AnswerSet) -> Run:
 
 
 @asynccontextmanager
-async def _demo_shop(options: Options) -> AsyncIterator[Client]:
-    async with operator_or_temporary(options) as operator, demo_tenant(operator) as client:
+async def _temporary(options: Options, corpus: Dataset | None) -> AsyncIterator[Client]:
+    """A tenant with a test set's passages, or the demo shop's."""
+    async with (
+        operator_or_temporary(options) as operator,
+        filled_tenant(operator, corpus) if corpus else demo_tenant(operator) as client,
+    ):
         yield client
 
 
