@@ -199,6 +199,26 @@ def test_misspelt_word_is_understood() -> None:
     assert compose(prompt("подарочный сертефикат", fragment(1, one)))[1] == "\nСертификат действует год. [1]"
 
 
+def test_beside_a_doubtful_document_search_and_words_together_choose() -> None:
+    """The document of three words out of eight was found much later than the one of two."""
+    fragments = (
+        fragment(1, "Липовый мёд.", score=1.0),
+        fragment(2, "Синий чайник кипит.", score=0.72),
+        fragment(3, "Белая чашка.", score=0.95),
+    )
+    pieces = compose(prompt("липовый мёд синий чайник кипит белая чашка осень", *fragments))
+    assert pieces[1:] == ["\nЛиповый мёд. [1]", "\nБелая чашка. [3]"]
+
+
+def test_sentence_of_another_document_must_come_closer_than_one_of_the_same() -> None:
+    """Two thirds of the best one's words are enough for the first document only."""
+    question = "липовый мёд синий чайник кипит белая чашка осень поздняя"
+    near, far = "Синий чайник.", "Белая чашка."
+    first = fragment(1, f"Липовый мёд, поздняя. {near}", score=1.0)
+    pieces = compose(prompt(question, first, fragment(2, far, score=0.98)))
+    assert pieces[1:] == ["\nЛиповый мёд, поздняя. [1]", " Синий чайник. [1]"]
+
+
 def test_question_without_a_shared_word_is_answered_by_the_surest_fragment() -> None:
     fragments = (
         fragment(1, "Чай вкусный.", score=0.2),
