@@ -18,15 +18,20 @@ from retrieval_service.stores.jobs import Job
 
 log = structlog.get_logger("kladez.worker")
 
+MOST_WAITING = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """`concurrency` batches of `batch` jobs for the target at a time; `work` ends every job of a batch."""
+    """`concurrency` batches of `batch` jobs for the target at a time; `work` ends every job of a batch.
+
+    It is given a function to call while it only waits for others: then the next batch begins beside it.
+    """
 
     target: str
     concurrency: int
     batch: int
-    work: Callable[[Sequence[Job]], Awaitable[None]]
+    work: Callable[[Sequence[Job], Callable[[], None]], Awaitable[None]]
 
 
 class Claiming:
@@ -41,7 +46,8 @@ class Claiming:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._bell = Bell()
-        self._busy = 0
+        self._busy: set[object] = set()
+        self._waiting: set[object] = set()
         self._stopping = False
 
     def wake(self) -> None:
@@ -55,10 +61,11 @@ class Claiming:
         """The batches themselves run in the scheduler and may outlast this."""
         while not self._stopping:
             self._bell.listen()
-            claimed = await self._claim() if self._busy < self._lane.concurrency else []
+            claimed = await self._claim() if len(self._busy) < self._lane.concurrency else []
             if claimed:
-                self._busy += 1
-                await scheduler.spawn(self._process(claimed))
+                batch = object()
+                self._busy.add(batch)
+                await scheduler.spawn(self._process(batch, claimed))
             else:
                 await self._bell.sleep(self._poll_seconds)
 
@@ -76,16 +83,24 @@ class Claiming:
             log.warning("claim_failed", target=self._lane.target, error=str(error))
             return []
 
-    async def _process(self, claimed: Sequence[Job]) -> None:
+    def _let_go(self, batch: object) -> None:
+        """Too many that wait keep the place of the next: their leases and their polling cost something too."""
+        if batch in self._busy and len(self._waiting) < MOST_WAITING:
+            self._busy.remove(batch)
+            self._waiting.add(batch)
+            self._bell.ring()
+
+    async def _process(self, batch: object, claimed: Sequence[Job]) -> None:
         try:
             async with self._kept(claimed):
-                await self._lane.work(claimed)
+                await self._lane.work(claimed, lambda: self._let_go(batch))
         except errors.Unavailable as error:
             log.warning("batch_left", jobs=len(claimed), error=str(error))  # the lease ends it
         except Exception:
             log.exception("batch_failed", jobs=len(claimed))
         finally:
-            self._busy -= 1  # counted here: the scheduler drops a job only after the waking
+            self._busy.discard(batch)  # here: the scheduler drops a job only after the waking
+            self._waiting.discard(batch)
             self._bell.ring()
 
     @contextlib.asynccontextmanager

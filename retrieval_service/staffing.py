@@ -72,7 +72,7 @@ def indexing_lane(service: Service, worker: str) -> Lane:
         target=jobs.PGVECTOR,
         concurrency=max(1, settings.workers),
         batch=settings.job_batch,
-        work=indexer.index,
+        work=lambda batch, _: indexer.index(batch),
     )
 
 

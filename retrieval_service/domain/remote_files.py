@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -103,6 +103,14 @@ class Replaced:
     file_id: str
     outcome: FileOutcome
     leftovers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Is told while documents are replaced: of each success at once, and of every moment spent on slow files only."""
+
+    succeeded: Callable[[Replaced], Awaitable[None]]
+    is_waiting: Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from retrieval_service.domain.remote_files import (
     Replacement,
     StoreFile,
     UploadedFile,
+    Watch,
 )
 from retrieval_service.domain.spaces import Embedded, Space
 from retrieval_service.domain.summaries import Draft
@@ -100,8 +101,13 @@ class RetrievalBackend(Protocol):
         """Leaves the files at the provider: remove them first."""
         ...
 
-    async def replace(self, store_id: str, replacements: Sequence[Replacement]) -> tuple[Replaced, ...]:
-        """Each old file serves until its successor is ready; raises only when no document could succeed."""
+    async def replace(
+        self, store_id: str, replacements: Sequence[Replacement], watch: Watch | None = None
+    ) -> tuple[Replaced, ...]:
+        """Each old file serves until its successor is ready; raises only when no more document could succeed.
+
+        The watch is told of successes before the last file has ended; they are in the result all the same.
+        """
         ...
 
     async def update_attributes(self, store_id: str, file_id: str, document: RemoteDocument) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.domain.remote_files import FileOutcome, FileState, Replaced, Replacement
+from retrieval_service.domain.remote_files import FileOutcome, FileState, Replaced, Replacement, Watch
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.services.sync_book import Ended, Failure
 from retrieval_service.services.sync_plans import Plan, Step
@@ -66,11 +66,24 @@ class SyncActs:
         entry = entry_of(plan, Step.UPDATE_ATTRIBUTES, store_id, began, [file_id], failure, request_id)
         return Ended(plan=plan, store_id=store_id, file_id=file_id, failure=failure, entry=entry)
 
-    async def replace(self, store_id: str, plans: Sequence[Plan]) -> list[Ended]:
-        """All together: the provider works on them at the same time."""
+    async def replace(
+        self,
+        store_id: str,
+        plans: Sequence[Plan],
+        *,
+        succeeded: Callable[[Ended], Awaitable[None]],
+        is_waiting: Callable[[], None],
+    ) -> list[Ended]:
+        """All together: the provider works on them at the same time. What succeeds early is told twice."""
         began = time.monotonic()
+        by_document = {plan.job.document_id: plan for plan in plans}
+
+        async def tell(result: Replaced) -> None:
+            await succeeded(replaced(by_document[result.document_id], store_id, result, began))
+
+        watch = Watch(succeeded=tell, is_waiting=is_waiting)
         try:
-            results = await self._backend.replace(store_id, [replacement(plan) for plan in plans])
+            results = await self._backend.replace(store_id, [replacement(plan) for plan in plans], watch)
         except PROVIDER_FAILURES as error:
             failure, request_id = failure_of(error), request_of(error)
             return [

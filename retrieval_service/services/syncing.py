@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
@@ -46,24 +47,37 @@ class Syncer:
         self._book = SyncBook(database, worker=worker, max_attempts=max_attempts)
         self._max_attempts = max_attempts
 
-    async def sync(self, batch: Sequence[Job]) -> None:
+    async def sync(self, batch: Sequence[Job], let_go: Callable[[], None] = lambda: None) -> None:
         """Ends every job of the batch: done, put back for later, or given up with the reason kept.
 
-        No tenant waits for another one's files.
+        No tenant waits for another one's files. While only slow files keep the batch, it says `let_go`, and again.
         """
-        async with asyncio.TaskGroup() as group:
-            for tenant_id, tenant_jobs in by_tenant(batch).items():
-                group.create_task(self._sync_tenant(tenant_id, tenant_jobs))
+        by_owner = by_tenant(batch)
+        busy = set(by_owner)
 
-    async def _sync_tenant(self, tenant_id: UUID, tenant_jobs: Sequence[Job]) -> None:
+        def is_waiting(tenant_id: UUID) -> None:
+            busy.discard(tenant_id)
+            if not busy:
+                let_go()
+
+        async with asyncio.TaskGroup() as group:
+            for tenant_id, tenant_jobs in by_owner.items():
+                group.create_task(self._sync_tenant(tenant_id, tenant_jobs, is_waiting))
+
+    async def _sync_tenant(
+        self, tenant_id: UUID, tenant_jobs: Sequence[Job], is_waiting: Callable[[UUID], None]
+    ) -> None:
         try:
             plans = await self._read(tenant_id, tenant_jobs)
             spent = [one for one in plans if one.job.attempts > self._max_attempts]
             await self._fail(spent, Failure(error="every attempt ended with the death of its worker"))
-            await self._carry_out(tenant_id, [one for one in plans if one not in spent])
+            alive = [one for one in plans if one not in spent]
+            await self._carry_out(tenant_id, alive, lambda: is_waiting(tenant_id))
         except errors.Unavailable as error:
             # The lease ends it.
             log.warning("sync_left", tenant_id=str(tenant_id), jobs=len(tenant_jobs), error=str(error))
+        finally:
+            is_waiting(tenant_id)
 
     async def _read(self, tenant_id: UUID, tenant_jobs: Sequence[Job]) -> list[Plan]:
         ids = [job.document_id for job in tenant_jobs]
@@ -77,7 +91,9 @@ class Syncer:
             for job in tenant_jobs
         ]
 
-    async def _carry_out(self, tenant_id: UUID, plans: Sequence[Plan]) -> None:
+    async def _carry_out(
+        self, tenant_id: UUID, plans: Sequence[Plan], is_waiting: Callable[[], None]
+    ) -> None:
         try:
             store_id = await self._store_id(tenant_id, plans)
         except PROVIDER_FAILURES as error:
@@ -89,7 +105,7 @@ class Syncer:
         await self._each(self._book.write, [unchanged(one) for one in by_step[Step.NOTHING]])
         await self._remove(store_id, by_step[Step.REMOVE])
         outdated = await self._update(store_id, by_step[Step.UPDATE_ATTRIBUTES])
-        await self._replace(tenant_id, store_id, [*by_step[Step.REPLACE], *outdated])
+        await self._replace(tenant_id, store_id, [*by_step[Step.REPLACE], *outdated], is_waiting)
 
     async def _store_id(self, tenant_id: UUID, plans: Iterable[Plan]) -> str:
         """Empty when nothing has to be done at the provider."""
@@ -121,11 +137,23 @@ class Syncer:
         await self._each(update, plans)
         return outdated
 
-    async def _replace(self, tenant_id: UUID, store_id: str, plans: Sequence[Plan]) -> None:
+    async def _replace(
+        self, tenant_id: UUID, store_id: str, plans: Sequence[Plan], is_waiting: Callable[[], None]
+    ) -> None:
+        """Successes are written down as they come: one slow file keeps none of the others waiting."""
         if not plans:
             return
         await self._book.begin_uploads(tenant_id, plans)
-        ended = await self._acts.replace(store_id, plans)
+        written: set[int] = set()
+
+        async def write(one: Ended) -> None:
+            # Without the database it is written at the end, with the others.
+            with suppress(errors.Unavailable):
+                await self._book.write(one)
+                written.add(one.plan.job.id)
+
+        told = await self._acts.replace(store_id, plans, succeeded=write, is_waiting=is_waiting)
+        ended = [one for one in told if one.plan.job.id not in written]
         if any(one.failure and one.failure.is_final for one in ended):
             ended = await self._reconsidered(tenant_id, store_id, ended)
         await self._each(self._book.write, ended)

@@ -118,7 +118,8 @@ async def test_broken_chore_keeps_no_other_from_its_work(
         raise RuntimeError("out of order")
 
     options = WorkerOptions(lease_seconds=LONG_LEASE, poll_seconds=30, shutdown_seconds=1)
-    lane = Lane(target=jobs.PGVECTOR, concurrency=1, batch=32, work=indexer(bench, "alive").index)
+    alive = indexer(bench, "alive")
+    lane = Lane(target=jobs.PGVECTOR, concurrency=1, batch=32, work=lambda batch, _: alive.index(batch))
     worker = Worker(
         bench.service.database,
         [lane],

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from retrieval_service import errors
-from retrieval_service.domain.remote_files import FileOutcome, FileState, Replaced, Replacement, UploadedFile
+from retrieval_service.domain.remote_files import (
+    FileOutcome,
+    FileState,
+    Replaced,
+    Replacement,
+    UploadedFile,
+    Watch,
+)
 from retrieval_service.providers.openai import outcomes
-from retrieval_service.providers.openai.attaching import Attaching, Attachment
+from retrieval_service.providers.openai.attaching import Attaching, Attachment, Onlooker
 from retrieval_service.providers.openai.attempts import Attempts, side_by_side
 from retrieval_service.providers.openai.attributes import attributes_of, revision_of
 from retrieval_service.providers.openai.files import Files
@@ -41,12 +48,16 @@ class Replacing:
         self._removing = removing
         self._settings = settings
 
-    async def replace(self, store_id: str, replacements: Sequence[Replacement]) -> tuple[Replaced, ...]:
+    async def replace(
+        self, store_id: str, replacements: Sequence[Replacement], watch: Watch | None = None
+    ) -> tuple[Replaced, ...]:
         remains = await self._remains(replacements)
         uploads = [lambda each=each: self._uploaded(each, remains) for each in replacements]
         steps = await side_by_side(uploads, at_once=self._settings.requests_at_once)
-        processed = await self._processed(store_id, steps)
-        endings = [lambda step=step: self._finished(store_id, step) for step in processed]
+        early: dict[str, Replaced] = {}
+        onlooker = self._onlooker(store_id, steps, early, watch) if watch else None
+        processed = await self._processed(store_id, steps, onlooker)
+        endings = [lambda step=step: self._ending(store_id, step, early) for step in processed]
         return tuple(await side_by_side(endings, at_once=self._settings.requests_at_once))
 
     async def _remains(self, replacements: Sequence[Replacement]) -> Sequence[UploadedFile]:
@@ -76,13 +87,33 @@ class Replacing:
         stale = frozenset(file.file_id for file in own)
         return Step(replacement=replacement, outcome=outcome, stale=stale)
 
-    async def _processed(self, store_id: str, steps: Sequence[Step]) -> list[Step]:
+    def _onlooker(
+        self, store_id: str, steps: Sequence[Step], early: dict[str, Replaced], watch: Watch
+    ) -> Onlooker:
+        """Finishes each document as soon as its file is ready."""
+        by_file = {step.outcome.file_id: step for step in steps if step.is_uploaded}
+
+        async def completed(outcome: FileOutcome) -> None:
+            step = replace(by_file[outcome.file_id], outcome=outcome)
+            early[outcome.file_id] = await self._finished(store_id, step)
+            await watch.succeeded(early[outcome.file_id])
+
+        return Onlooker(completed=completed, is_waiting=watch.is_waiting)
+
+    async def _ending(self, store_id: str, step: Step, early: Mapping[str, Replaced]) -> Replaced:
+        return early.get(step.outcome.file_id) or await self._finished(store_id, step)
+
+    async def _processed(self, store_id: str, steps: Sequence[Step], onlooker: Onlooker | None) -> list[Step]:
         uploaded = [step for step in steps if step.is_uploaded]
         attachments = [
-            Attachment(file_id=step.outcome.file_id, attributes=attributes_of(step.replacement.document))
+            Attachment(
+                file_id=step.outcome.file_id,
+                attributes=attributes_of(step.replacement.document),
+                is_found=step.outcome.file_id in step.stale,
+            )
             for step in uploaded
         ]
-        ended = iter(await self._attaching.attach(store_id, attachments))
+        ended = iter(await self._attaching.attach(store_id, attachments, onlooker))
         return [replace(step, outcome=next(ended)) if step.is_uploaded else step for step in steps]
 
     async def _finished(self, store_id: str, step: Step) -> Replaced:

@@ -21,11 +21,12 @@ PACE = PaceLimits()
 class StoreSettings:
     """`work` bounds each step of a change, `search` a search, `pace` the writes to one store.
 
-    A file that is still being processed after `ingest_seconds` counts as stuck.
+    A file that is still being processed after `patience_seconds` is slow, after `ingest_seconds` stuck.
     """
 
     work: Persistence = WORK
     search: Persistence = SEARCH
+    patience_seconds: float = 10.0
     ingest_seconds: float = 300.0
     poll_seconds: float = 1.0
     files_per_batch: int = 100

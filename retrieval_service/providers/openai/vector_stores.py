@@ -25,6 +25,7 @@ from retrieval_service.domain.remote_files import (
     Replacement,
     StoreFile,
     UploadedFile,
+    Watch,
 )
 from retrieval_service.providers.openai import filters, found, outcomes
 from retrieval_service.providers.openai.attaching import Attaching, Attachment
@@ -110,8 +111,10 @@ class VectorStores:
         ]
         return await self._attaching.attach(store_id, attachments)
 
-    async def replace(self, store_id: str, replacements: Sequence[Replacement]) -> tuple[Replaced, ...]:
-        return await self._replacing.replace(store_id, replacements)
+    async def replace(
+        self, store_id: str, replacements: Sequence[Replacement], watch: Watch | None = None
+    ) -> tuple[Replaced, ...]:
+        return await self._replacing.replace(store_id, replacements, watch)
 
     async def remove(self, store_id: str, file_id: str) -> str:
         return await self._removing.remove(store_id, file_id)
