@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -40,6 +40,7 @@ class RunningGateway:
     app: web.Application
     runner: web.AppRunner
     http: aiohttp.ClientSession
+    sockets: list[aiohttp.ClientWebSocketResponse] = field(default_factory=list)
 
     @property
     def gateway(self) -> Gateway:
@@ -48,9 +49,16 @@ class RunningGateway:
     async def socket(self, *, origin: str = ORIGIN, **options: Any) -> aiohttp.ClientWebSocketResponse:
         headers = {**({"Origin": origin} if origin else {}), **options.pop("headers", {})}
         protocols = options.pop("protocols", ("kladez.v1",))
-        return await self.http.ws_connect(
+        socket = await self.http.ws_connect(
             f"{self.url}/ws", protocols=protocols, headers=headers, max_msg_size=0, **options
         )
+        self.sockets.append(socket)
+        return socket
+
+    async def close_sockets(self) -> None:
+        """What a traceback still holds would else be found open by the garbage collector, in some later test."""
+        for socket in self.sockets:
+            await socket.close()
 
 
 @asynccontextmanager
@@ -74,10 +82,13 @@ async def running_gateway(service: FakeRetrieval, **changes: Any) -> AsyncIterat
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield RunningGateway(
-            url=f"http://127.0.0.1:{runner.addresses[0][1]}", app=app, runner=runner, http=http
-        )
+        http = aiohttp.ClientSession()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        gateway = RunningGateway(url=url, app=app, runner=runner, http=http)
+        # The session first: a socket without its transport is closed without waiting for the gateway's word.
+        stack.push_async_callback(gateway.close_sockets)
+        await stack.enter_async_context(http)
+        yield gateway
 
 
 async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
