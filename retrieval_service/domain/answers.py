@@ -13,6 +13,7 @@ from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
 from retrieval_service.domain.grounding import Flagged, is_denial
+from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 
 
@@ -121,6 +122,11 @@ class WrittenAnswer:
         self.ending = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
         text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
         return self.note(Delta(text=text), now)
+
+    def note_pleasantry(self, said: Said, now: float) -> CheckedEvent:
+        """Politeness for politeness: it is no question, and no gap in what the shop has written."""
+        self.language = self.question.language or said.language
+        return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language)), now)
 
     def note_no_answer(self, asked: Prompt, now: float) -> CheckedEvent:
         """For a model that said nothing."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from retrieval_service.domain.conversation import PastTurn
 from retrieval_service.domain.function_words import FUNCTION_WORDS
+from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.words import fold, words
 
 MOST_SUBJECT_WORDS = 12
@@ -65,6 +66,8 @@ _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
 def needs_context(question: str) -> bool:
     """Whether the question leaves out what it is about."""
     said = words(question)
+    if pleasantry_of(question):
+        return False
     return not _subjects(said) or _points_back(said) or _is_ellipsis(said)
 
 

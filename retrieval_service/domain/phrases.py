@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from retrieval_service.domain.pleasantries import Pleasantry
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Phrases:
@@ -13,6 +15,8 @@ class _Phrases:
     not_found_in_shop: str
     contact: str
     no_answer: str
+    to_greeting: str
+    to_thanks: str
 
 
 _ENGLISH = _Phrases(
@@ -21,6 +25,8 @@ _ENGLISH = _Phrases(
     not_found_in_shop="I don't know: the materials of “{shop_name}” say nothing about this.",
     contact="The team will help you: {contact}",
     no_answer="I cannot answer this.",
+    to_greeting="Hello! What would you like to know?",
+    to_thanks="You are welcome! If anything else comes up, just ask.",
 )
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _ENGLISH,
@@ -30,6 +36,8 @@ _PHRASES: Mapping[str, _Phrases] = {
         not_found_in_shop="Не знаю: в материалах магазина «{shop_name}» об этом ничего нет.",
         contact="Помогут сотрудники: {contact}",
         no_answer="На это я ответить не могу.",
+        to_greeting="Здравствуйте! Что вам подсказать?",
+        to_thanks="Пожалуйста! Появятся ещё вопросы — спрашивайте.",
     ),
     "pt": _Phrases(
         quotes_from_shop="Segundo os materiais da loja:",
@@ -37,6 +45,8 @@ _PHRASES: Mapping[str, _Phrases] = {
         not_found_in_shop="Não sei: os materiais da loja “{shop_name}” não dizem nada sobre isso.",
         contact="A equipe pode ajudar: {contact}",
         no_answer="Não posso responder a isso.",
+        to_greeting="Olá! O que você gostaria de saber?",
+        to_thanks="De nada! Se surgir outra dúvida, é só perguntar.",
     ),
 }
 
@@ -58,6 +68,12 @@ def no_answer_text(language: str, contact: str) -> str:
     """For a model that refused or said nothing; the contact may be empty."""
     phrases = _phrases(language)
     return _with_contact(phrases.no_answer, phrases, contact)
+
+
+def pleasantry_text(pleasantry: Pleasantry, language: str) -> str:
+    """What politeness says back."""
+    phrases = _phrases(language)
+    return phrases.to_thanks if pleasantry is Pleasantry.THANKS else phrases.to_greeting
 
 
 def _with_contact(said: str, phrases: _Phrases, contact: str) -> str:

@@ -14,6 +14,7 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnswer
 from retrieval_service.domain.conversation import PastTurn, past_turn, within_budget
+from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant
 from retrieval_service.services.answer_jobs import AnswerJob, check_same
@@ -37,10 +38,14 @@ class AlreadyBegun(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A logged question, whose it is, and what was said before it, oldest first; `asker` is a keyed hash."""
+    """A logged question, whose it is, and what was said before it, oldest first; `asker` is a keyed hash.
+
+    `language` is that of the customer's interface, empty when it was never said.
+    """
 
     answer_id: UUID
     asker: str
+    language: str
     tenant: Tenant
     history: Sequence[PastTurn]
 
@@ -65,7 +70,7 @@ class AnswerLog:
         """Before anything can go wrong; raises `AlreadyBegun`, or `NotFound` for somebody else's session."""
         question = job.question
         async with self._database.tenant(job.tenant_id) as scope:
-            user_key, history = await self._conversation(scope, question.session_id)
+            asker, history = await self._conversation(scope, question.session_id)
             beginning = await chats.begin(
                 scope,
                 answer_id=uuid4(),
@@ -82,8 +87,13 @@ class AnswerLog:
         if beginning.answer_id is None:
             raise AlreadyBegun
         job.answer_id = beginning.answer_id
-        asker = self._pseudonyms.of(job.tenant_id, user_key, question.session_id)
-        return Begun(answer_id=job.answer_id, asker=asker, tenant=beginning.tenant, history=history)
+        return Begun(
+            answer_id=job.answer_id,
+            asker=self._pseudonyms.of(job.tenant_id, asker.user_key, question.session_id),
+            language=asker.language,
+            tenant=beginning.tenant,
+            history=history,
+        )
 
     async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
         """Every second until cancelled; stops the job when it is to stop, or is somebody else's."""
@@ -158,12 +168,14 @@ class AnswerLog:
 
     async def _conversation(
         self, scope: TenantScope, session_id: UUID | None
-    ) -> tuple[str, Sequence[PastTurn]]:
+    ) -> tuple[chats.Asker, Sequence[PastTurn]]:
         """Whose it is, and what was said."""
         if session_id is None:
-            return "", ()
-        user_key = await chats.user_key(scope, session_id)
-        if user_key is None:
+            return chats.Asker(user_key="", language=""), ()
+        asker = await chats.asker(scope, session_id)
+        if asker is None:
             raise errors.NotFound("there is no such session")
         recent = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
-        return user_key, within_budget([past_turn(one) for one in recent], self._history_tokens)
+        # A follow-up that comes after "thanks" is about what came before it.
+        turns = [past_turn(one) for one in recent if not pleasantry_of(one.question)]
+        return asker, within_budget(turns, self._history_tokens)

@@ -28,6 +28,7 @@ from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.follow_ups import needs_context
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
+from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.providers.ports import Answerer
@@ -160,8 +161,10 @@ class Answering:
         return await both(self._log.begin(job), self._retrieve_at_once(job))
 
     async def _retrieve_at_once(self, job: AnswerJob) -> Retrieved | None:
-        """None when the conversation, or the provider, has to be asked first."""
+        """None when the conversation, or the provider, has to be asked first, or nothing was asked."""
         question = job.question
+        if pleasantry_of(question.text):
+            return None
         if question.session_id is not None and needs_context(question.text):
             return None
         if (await self._chooser.chosen(job.tenant_id)).is_remote:
@@ -172,6 +175,10 @@ class Answering:
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
+        if said := pleasantry_of(written.question.text):
+            yield written.started()
+            yield written.note_pleasantry(said, self._clock())
+            return
         remote = None
         if retrieved is None:
             await self._understand(tenant_id, written, begun)
@@ -197,7 +204,7 @@ class Answering:
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         retrieved = retrieved or await self._retrieve_as_understood(tenant_id, written)
-        fragments = cited_by_number(written, begun.tenant, retrieved)
+        fragments = cited_by_number(written, begun, retrieved)
         yield written.started()
         async with aclosing(self._parts(written, prompt(written, begun, fragments))) as events:
             async for event in events:
@@ -237,7 +244,7 @@ class Answering:
             return None
         asked_in = written.question.language or written.language
         detected = asked_in or await asyncio.to_thread(languages.detect_language, written.question.text)
-        written.language = detected or default_language(begun.tenant)
+        written.language = detected or undecided_language(begun)
         asked = prompt(written, begun, ())
         return self._remote.events(tenant_id, chosen.store_id, written, asked)
 
@@ -316,11 +323,11 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
     yield Completed(answer=stored)
 
 
-def cited_by_number(written: WrittenAnswer, tenant: Tenant, retrieved: Retrieved) -> tuple[Fragment, ...]:
+def cited_by_number(written: WrittenAnswer, begun: Begun, retrieved: Retrieved) -> tuple[Fragment, ...]:
     """What the answer is made from; none when nothing the tenant knows has to do with the question."""
     found, relevant = retrieved.found, retrieved.relevant[:FRAGMENTS]
     asked_in = written.question.language or written.language
-    written.language = asked_in or found.language or default_language(tenant)
+    written.language = asked_in or found.language or undecided_language(begun)
     written.references = references(relevant)
     written.degraded_reason = found.degraded_reason
     return numbered(relevant)
@@ -339,6 +346,11 @@ def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]
         link_domains=settings.allowed_link_domains,
         safety_identifier=written.safety_identifier,
     )
+
+
+def undecided_language(begun: Begun) -> str:
+    """For words that tell none, like a name: that of the customer's interface, else the tenant's first."""
+    return begun.language or default_language(begun.tenant)
 
 
 def default_language(tenant: Tenant) -> str:

@@ -38,15 +38,25 @@ async def session_exists(scope: TenantScope, session_id: UUID) -> bool:
     return await cursor.fetchone() is not None
 
 
-SELECT_USER_KEY = "SELECT user_key FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s"
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """The customer's pseudonym and the language of their interface, each empty when the channel gave none."""
+
+    user_key: str
+    language: str
 
 
-async def user_key(scope: TenantScope, session_id: UUID) -> str | None:
-    """The customer's pseudonym, empty when the channel gave none; None when there is no such session."""
+SELECT_ASKER = """
+SELECT user_key, language FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s
+"""
+
+
+async def asker(scope: TenantScope, session_id: UUID) -> Asker | None:
+    """None when there is no such session."""
     parameters = {"tenant_id": scope.tenant_id, "session_id": session_id}
-    cursor = await scope.connection.execute(SELECT_USER_KEY, parameters)
-    row = await cursor.fetchone()
-    return row[0] if row else None
+    async with scope.connection.cursor(row_factory=class_row(Asker)) as cursor:
+        await cursor.execute(SELECT_ASKER, parameters)
+        return await cursor.fetchone()
 
 
 @dataclass(frozen=True, kw_only=True)

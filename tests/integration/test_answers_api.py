@@ -94,6 +94,34 @@ async def test_question_about_nothing_known_is_answered_with_the_contact(quoted:
     assert (today.answer_count, today.unanswered_count) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("said", "language", "reply"),
+    [
+        ("hi", "en", "Hello! What would you like to know?"),
+        ("Oi! Tudo bem?", "pt", "Olá! O que você gostaria de saber?"),
+        ("Спасибо большое 🙂", "ru", "Пожалуйста! Появятся ещё вопросы — спрашивайте."),
+    ],
+)
+async def test_politeness_is_answered_in_its_language_and_is_no_unanswered_question(
+    quoted: Shop, said: str, language: str, reply: str
+) -> None:
+    heard = await ask(quoted, said)
+    assert_well_formed(heard)
+    assert (heard.text, heard.completed.answer.language) == (reply, language)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
+    assert not heard.started.references
+    [today] = (await quoted.client.get_usage(insights_pb.GetUsageRequest())).days
+    assert (today.answer_count, today.unanswered_count) == (1, 0)
+
+
+async def test_words_of_no_language_are_answered_in_that_of_the_interface(quoted: Shop) -> None:
+    for language, beginning in (("pt", "Não sei"), ("ru", "Не знаю")):
+        session_id = await new_session(quoted, language=language)
+        heard = await ask(quoted, "XK-2291 ???", session_id=session_id)
+        assert heard.text.startswith(beginning)
+        assert heard.completed.answer.language == language
+
+
 async def test_filter_limits_what_is_answered_from(quoted: Shop) -> None:
     heard = await ask(quoted, filter=common_pb2.Filter(source_types=["product"]))
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT

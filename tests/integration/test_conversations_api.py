@@ -115,6 +115,18 @@ async def test_follow_up_is_answered_from_what_was_spoken_of(
     assert answer.question == follow_up
 
 
+async def test_thanks_in_between_change_nothing_of_what_is_spoken_of(quoting: Running) -> None:
+    shop = await new_shop(quoting)
+    await upsert(shop, "kettle", "The kettle Wave costs 990 roubles.", title="Kettle Wave", language="en")
+    await wait_until_indexed(shop)
+    session_id = await new_session(shop)
+    for said in ("Is the kettle Wave any good?", "thank you!"):
+        await ask(shop, said, session_id=session_id)
+    heard = await ask(shop, "and how much is it?", session_id=session_id)
+    assert "Wave" in heard.completed.answer.standalone_question
+    assert "990" in heard.text
+
+
 async def test_same_words_without_a_conversation_are_left_alone(quoted: Shop) -> None:
     for session_id in ("", await new_session(quoted)):
         heard = await ask(quoted, "and how much is it?", session_id=session_id)

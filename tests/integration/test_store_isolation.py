@@ -356,7 +356,7 @@ STORES: dict[str, Trial] = {
         anything,
     ),
     "chats.session_exists": (lambda scope, own: chats.session_exists(scope, own.session_id), NO_ROWS),
-    "chats.user_key": (lambda scope, own: chats.user_key(scope, own.session_id), NO_ROWS),
+    "chats.asker": (lambda scope, own: chats.asker(scope, own.session_id), NO_ROWS),
     "chats.begin": (
         lambda scope, own: chats.begin(
             scope,
