@@ -7,6 +7,7 @@ from telegram.ext import CallbackQueryHandler, MessageHandler, filters
 
 from bot import addressing, asking, buttons
 from bot.context import BotApplication, Context, texts_for
+from bot.features.help import show_help
 
 
 def register(application: BotApplication) -> None:
@@ -15,6 +16,9 @@ def register(application: BotApplication) -> None:
     application.add_handler(CallbackQueryHandler(ask_suggested, pattern=f"^{buttons.SUGGESTION}"))
     unreadable = fresh & filters.ChatType.PRIVATE & ~filters.TEXT & ~filters.StatusUpdate.ALL
     application.add_handler(MessageHandler(unreadable, explain_text_only))
+    # In a group it may be another bot's.
+    unknown_command = fresh & filters.ChatType.PRIVATE & filters.COMMAND
+    application.add_handler(MessageHandler(unknown_command, show_help))
 
 
 async def ask(update: Update, context: Context) -> None:

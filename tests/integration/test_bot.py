@@ -539,6 +539,14 @@ class TestLanguages:
         telegram.user_sends(ANN, "/help", language_code="pt-BR")
         await message_with(telegram, "Напишите вопрос")
 
+    async def test_an_unknown_command_is_answered_with_help_and_in_a_group_left_to_other_bots(
+        self, telegram: FakeBotApi
+    ) -> None:
+        telegram.user_sends(GROUP, "/privacy")
+        telegram.user_sends(ANN, "/privacy", language_code="pt")
+        await message_with(telegram, "Escreva a pergunta")
+        assert telegram.messages(GROUP) == []
+
     async def test_a_language_can_be_named_in_the_command(self, telegram: FakeBotApi) -> None:
         telegram.user_sends(ANN, "/lang pt")
         await message_with(telegram, "falamos português")
