@@ -158,7 +158,9 @@ class Answering:
 
     async def _begin(self, job: AnswerJob) -> tuple[Begun, Retrieved | None]:
         """Searches while the question is being logged, when it can be known already what to search for."""
-        return await both(self._log.begin(job), self._retrieve_at_once(job))
+        # What is waited for longest begins first.
+        retrieved, begun = await both(self._retrieve_at_once(job), self._log.begin(job))
+        return begun, retrieved
 
     async def _retrieve_at_once(self, job: AnswerJob) -> Retrieved | None:
         """None when the conversation, or the provider, has to be asked first, or nothing was asked."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from retrieval_service.services.weighing import Weigher
 WEIGHED = 10
 LEAST_SHARE_OF_BEST = 0.5
 PASSAGES_OF_ONE_DOCUMENT = 2
+# Fewer than what is kept of passages that were read: domain/relevance.py.
+REMEMBERED_PASSAGES = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +44,31 @@ class Sifter:
 
     def __init__(self, weigher: Weigher) -> None:
         self._weigher = weigher
+        self._read: OrderedDict[UUID, None] = OrderedDict()
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
         """The hits to answer from, best first."""
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.weights(tenant_id)
-        return await asyncio.to_thread(relevant, text, found, weights.statistics)
+        return await self._judged(found.hits, lambda: relevant(text, found, weights.statistics))
 
     async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> list[Hit]:
         """The same of what a provider found, in its order."""
         weights = await self._weigher.weights(tenant_id)
-        return await asyncio.to_thread(relevant_remotely, text, hits, weights.statistics)
+        return await self._judged(hits, lambda: relevant_remotely(text, hits, weights.statistics))
+
+    async def _judged(self, hits: Sequence[Hit], judge: Callable[[], list[Hit]]) -> list[Hit]:
+        """Passages that were read before are weighed in less time than a thread takes to begin."""
+        ids = [hit.passage.chunk_id for hit in hits[:WEIGHED]]
+        is_known = all(chunk_id in self._read for chunk_id in ids)
+        judged = judge() if is_known else await asyncio.to_thread(judge)
+        for chunk_id in ids:
+            self._read[chunk_id] = None
+            self._read.move_to_end(chunk_id)
+        while len(self._read) > REMEMBERED_PASSAGES:
+            self._read.popitem(last=False)
+        return judged
 
 
 def relevant(text: str, found: Found, statistics: TermStatistics) -> list[Hit]:

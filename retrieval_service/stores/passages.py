@@ -69,7 +69,8 @@ class Passage:
     metadata: Mapping[str, Any]
 
 
-# Conditions on parameters alone are folded away before planning, because plans are custom.
+# Conditions on parameters alone are folded away before planning where plans are custom. A document is looked for
+# by its key whatever the statistics say: of a tenant they do not know, all documents would be read for each chunk.
 SEARCH = """
 WITH allowed AS MATERIALIZED (
     SELECT c.id FROM documents d JOIN chunks c ON c.tenant_id = d.tenant_id AND c.document_id = d.id
@@ -100,18 +101,17 @@ by_grams AS MATERIALIZED (
 candidates AS (
     {by_meaning} UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
 )
-SELECT c.id, d.id, searched.space_id, searched.by_document,
+SELECT c.id, d.id, (SELECT space_id FROM tenants WHERE id = %(tenant_id)s), (
+        SELECT settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' FROM tenants WHERE id = %(tenant_id)s),
     CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
     CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END
 FROM candidates
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = candidates.chunk_id
-JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
+CROSS JOIN LATERAL (
+    SELECT id FROM documents WHERE tenant_id = %(tenant_id)s AND id = c.document_id AND NOT is_deleted OFFSET 0
+) d
 JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
-CROSS JOIN (
-    SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' AS by_document
-    FROM tenants WHERE id = %(tenant_id)s
-) searched
 {its_vector}
 ORDER BY c.id
 """
