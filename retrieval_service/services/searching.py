@@ -21,6 +21,7 @@ from retrieval_service.domain.lexical import Terms
 from retrieval_service.domain.spaces import Space, Vector
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.questions import Questions
+from retrieval_service.services.remembering import Edition, PassageMemory
 from retrieval_service.services.weighing import Weigher, Weights
 from retrieval_service.stores import passages
 from retrieval_service.stores.database import Database
@@ -132,6 +133,7 @@ class Searcher:
         self._questions = questions
         self._weigher = weigher
         self._exact_lexical_chunks = exact_lexical_chunks
+        self._memory = PassageMemory()
         self._searched: OrderedDict[UUID, Searched] = OrderedDict()
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
@@ -157,9 +159,16 @@ class Searcher:
                 raise Rearranged(self._settled(actual))
             ranking = rank(candidates, meaning.mode, reading.alpha, query.min_score, by_document=by_document)
             page = ranking.page(query.offset, query.limit)
-            fetch = await passages.read(scope, list(page))
+            editions = [
+                Edition(tenant_id=tenant_id, chunk_id=chunk_id, writing=candidates.writings[place])
+                for chunk_id, place in page.items()
+            ]
+            known = self._memory.recall(editions)
+            fetch = await passages.read(scope, [one for one in page if one not in known])
+        read = await fetch()
+        self._memory.keep(editions, read)
         return Found(
-            hits=hits(await fetch(), ranking, page),
+            hits=hits([*known.values(), *read], ranking, page),
             mode=meaning.mode,
             language=reading.language,
             degraded_reason=meaning.degraded_reason,
@@ -284,8 +293,10 @@ def best_of_documents(candidates: Candidates, ranked: Sequence[int]) -> list[int
 
 
 def hits(read: Sequence[Passage], ranking: Ranking, page: Mapping[UUID, int]) -> list[Hit]:
+    """In the order of the page."""
     raw = ranking.candidates.raw
-    found = [(passage, page[passage.chunk_id]) for passage in read]
+    by_chunk = {passage.chunk_id: passage for passage in read}
+    found = [(by_chunk[chunk_id], place) for chunk_id, place in page.items() if chunk_id in by_chunk]
     return [
         Hit(
             passage=passage,

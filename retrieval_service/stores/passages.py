@@ -42,10 +42,14 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidates:
-    """Chunks and, at the same places, their documents and the raw scores of every arm."""
+    """Chunks and, at the same places, their documents and the raw scores of every arm.
+
+    `writings` are equal as long as nobody writes to the rows of a chunk and its document.
+    """
 
     chunk_ids: Sequence[UUID]
     document_ids: Sequence[UUID]
+    writings: Sequence[str]
     raw: RawScores
 
 
@@ -103,13 +107,15 @@ candidates AS (
 )
 SELECT c.id, d.id, (SELECT space_id FROM tenants WHERE id = %(tenant_id)s), (
         SELECT settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' FROM tenants WHERE id = %(tenant_id)s),
+    c.xmin::text || ' ' || d.written_by,
     CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
     CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END
 FROM candidates
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = candidates.chunk_id
 CROSS JOIN LATERAL (
-    SELECT id FROM documents WHERE tenant_id = %(tenant_id)s AND id = c.document_id AND NOT is_deleted OFFSET 0
+    SELECT id, xmin::text AS written_by FROM documents
+    WHERE tenant_id = %(tenant_id)s AND id = c.document_id AND NOT is_deleted OFFSET 0
 ) d
 JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
 {its_vector}
@@ -160,9 +166,14 @@ async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Con
 
 
 def candidates_of(rows: Sequence[Sequence[Any]]) -> Candidates:
-    columns = np.array([row[4:] for row in rows], np.float64).reshape(len(rows), 3)
+    columns = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
-    return Candidates(chunk_ids=[row[0] for row in rows], document_ids=[row[1] for row in rows], raw=raw)
+    return Candidates(
+        chunk_ids=[row[0] for row in rows],
+        document_ids=[row[1] for row in rows],
+        writings=[row[4] for row in rows],
+        raw=raw,
+    )
 
 
 def search_statement(space_id: int, *, by_document: bool = False) -> sql.Composed:
@@ -202,10 +213,16 @@ ORDER BY wanted.place
 
 
 async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> Callable[[], Awaitable[list[Passage]]]:
-    """What fetches them in the order asked, also when the transaction has ended; chunks that went are missing."""
+    """What fetches them, also when the transaction has ended; chunks that went are missing."""
+    if not chunk_ids:
+        return no_passages
     cursor = scope.connection.cursor(row_factory=class_row(Passage))
     await cursor.execute(SELECT_PASSAGES, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
     return cursor.fetchall
+
+
+async def no_passages() -> list[Passage]:
+    return []
 
 
 # Chunk ids are random, so the first ones by id are a fair sample.

@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 import pytest_asyncio
 from google.protobuf import struct_pb2
@@ -136,6 +137,29 @@ async def test_hit_tells_everything_about_its_passage(shop: Shop) -> None:
     assert hit.text == LAMP[hit.start_offset : hit.end_offset] == LAMP
     assert hit.metadata == struct(price=10, organic=False, colour="red")
     assert uuid.UUID(hit.document_id) != uuid.UUID(hit.chunk_id)
+
+
+REWRITE = """
+WITH moved AS (UPDATE chunks SET heading = 'Moved' WHERE tenant_id = %(tenant_id)s)
+UPDATE documents SET url = 'https://new.example', metadata = '{"price": 2}' WHERE tenant_id = %(tenant_id)s
+"""
+
+
+async def test_passage_that_was_found_before_is_shown_as_it_is_now(running: Running) -> None:
+    """It is remembered only as long as nobody writes to it, by whatever program."""
+    shop = await new_shop(running)
+    await upsert(shop, "lamp", "A brass lamp.", url="https://old.example")
+    await wait_until_indexed(shop)
+    request = pb.SearchRequest(query="brass lamp")
+    [before] = (await shop.client.search(request)).hits
+    assert list((await shop.client.search(request)).hits) == [before]
+    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
+        await connection.execute("SET session_replication_role = replica")  # past the worker
+        await connection.execute(REWRITE, {"tenant_id": shop.tenant_id})
+    [after] = (await shop.client.search(request)).hits
+    assert (before.url, before.heading) == ("https://old.example", "")
+    assert (after.url, after.heading, after.chunk_id) == ("https://new.example", "Moved", before.chunk_id)
+    assert after.metadata["price"] == 2
 
 
 async def test_offsets_are_code_points_of_the_content(running: Running) -> None:
