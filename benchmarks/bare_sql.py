@@ -25,6 +25,11 @@ BECOME_TENANT = """
 SELECT set_config('role', 'kladez_tenant', false), set_config('app.tenant_id', %(tenant_id)s::text, false)
 """
 
+# As the service does for small tenants.
+REUSE_PLANS = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false)
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -62,7 +67,9 @@ async def prepare(service: Service, tenant_id: UUID, texts: Sequence[str], *, li
 
 
 @asynccontextmanager
-async def connections(dsn: str, tenant_id: UUID, count: int) -> AsyncIterator[list[AsyncConnection]]:
+async def connections(
+    dsn: str, tenant_id: UUID, count: int, *, reuses_plans: bool
+) -> AsyncIterator[list[AsyncConnection]]:
     """Set up like those of the service's pool, and the tenant's for good."""
     async with AsyncExitStack() as stack:
         opened: list[AsyncConnection] = []
@@ -71,6 +78,8 @@ async def connections(dsn: str, tenant_id: UUID, count: int) -> AsyncIterator[li
             await stack.enter_async_context(connection)
             await register_vector_async(connection)
             await connection.execute(BECOME_TENANT, {"tenant_id": tenant_id})
+            if reuses_plans:
+                await connection.execute(REUSE_PLANS)
             opened.append(connection)
         yield opened
 
@@ -88,13 +97,15 @@ def searches(free: list[AsyncConnection], space_id: int, questions: Sequence[Pre
     return call
 
 
-def scoped_searches(service: Service, tenant_id: UUID, questions: Sequence[Prepared]) -> Call:
+def scoped_searches(
+    service: Service, tenant_id: UUID, questions: Sequence[Prepared], *, reuses_plans: bool
+) -> Call:
     """The same through the service's pool, in a transaction under row-level security."""
     cycle = itertools.cycle(questions)
     statement = passages.search_statement(service.space_id)
 
     async def call() -> None:
-        async with service.database.tenant(tenant_id) as scope:
+        async with service.database.snapshot(tenant_id, reuses_plans=reuses_plans) as scope:
             await run(scope.connection, statement, next(cycle))
 
     return call

@@ -105,8 +105,9 @@ async def compare(
     opened: Rig, name: str, tenant_id: UUID, texts: Sequence[str], sizes: Sizes
 ) -> list[Figure]:
     questions = await bare_sql.prepare(opened.service, tenant_id, texts, limit=PAGE_SIZE)
-    async with bare_sql.connections(opened.dsn, tenant_id, CLIENTS) as free:
-        ladder = contenders(opened, tenant_id, questions)
+    is_small = sizes.tenants[name] <= opened.service.settings.exact_lexical_chunks
+    async with bare_sql.connections(opened.dsn, tenant_id, CLIENTS, reuses_plans=is_small) as free:
+        ladder = contenders(opened, tenant_id, questions, is_small=is_small)
         ladder[BARE] = bare_sql.searches(free, opened.service.space_id, questions)
         times = await measuring.latencies(ladder, warm_up=len(texts), rounds=sizes.rounds, calls=sizes.calls)
         pair = {BARE: ladder[BARE], RPC: ladder[RPC]}
@@ -116,12 +117,14 @@ async def compare(
     return [*latency_figures(name, times), rate_figure(name, rates)]
 
 
-def contenders(opened: Rig, tenant_id: UUID, questions: Sequence[Prepared]) -> dict[str, Call]:
+def contenders(
+    opened: Rig, tenant_id: UUID, questions: Sequence[Prepared], *, is_small: bool
+) -> dict[str, Call]:
     """Every rung adds one layer to the one before; the empty RPC is gRPC alone."""
     client = opened.client.for_tenant(str(tenant_id))
     in_process, over_grpc = itertools.cycle(questions), itertools.cycle(questions)
     return {
-        SCOPED: bare_sql.scoped_searches(opened.service, tenant_id, questions),
+        SCOPED: bare_sql.scoped_searches(opened.service, tenant_id, questions, reuses_plans=is_small),
         SEARCHER: lambda: opened.service.searcher.search(
             tenant_id, Query(text=next(in_process).text, limit=PAGE_SIZE)
         ),
