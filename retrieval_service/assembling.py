@@ -147,7 +147,7 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         backend=backend,
         policy=providers.policy,
         authenticator=authenticator,
-        manager=new_manager(settings, database, authenticator, providers),
+        manager=new_manager(settings, database, authenticator, providers, retrieval),
         importer=importer,
         declarer=Declarer(database, addresses),
         sourcing=sourcing,
@@ -225,11 +225,16 @@ def new_answering(
 
 
 def new_manager(
-    settings: Settings, database: Database, authenticator: Authenticator, providers: Providers
+    settings: Settings,
+    database: Database,
+    authenticator: Authenticator,
+    providers: Providers,
+    retrieval: Retrieval,
 ) -> Manager:
     return Manager(
         database,
         authenticator,
+        retrieval.switcher,
         space_id=providers.embedders.home_id,
         mirrors_new=settings.use_openai_retrieval and providers.backend is not None,
     )

@@ -26,12 +26,14 @@ class Lane:
     """`concurrency` batches of `batch` jobs for the target at a time; `work` ends every job of a batch.
 
     It is given a function to call while it only waits for others: then the next batch begins beside it.
+    `ran_dry` is called when a batch has ended and no job is left.
     """
 
     target: str
     concurrency: int
     batch: int
     work: Callable[[Sequence[Job], Callable[[], None]], Awaitable[None]]
+    ran_dry: Callable[[], None] = lambda: None
 
 
 class Claiming:
@@ -48,6 +50,7 @@ class Claiming:
         self._bell = Bell()
         self._busy: set[object] = set()
         self._waiting: set[object] = set()
+        self._has_ended_some = False
         self._stopping = False
 
     def wake(self) -> None:
@@ -67,7 +70,13 @@ class Claiming:
                 self._busy.add(batch)
                 await scheduler.spawn(self._process(batch, claimed))
             else:
+                self._tell_when_dry()
                 await self._bell.sleep(self._poll_seconds)
+
+    def _tell_when_dry(self) -> None:
+        if self._has_ended_some and not self._busy:
+            self._has_ended_some = False
+            self._lane.ran_dry()
 
     async def _claim(self) -> list[Job]:
         try:
@@ -99,6 +108,7 @@ class Claiming:
         except Exception:
             log.exception("batch_failed", jobs=len(claimed))
         finally:
+            self._has_ended_some = True
             self._busy.discard(batch)  # here: the scheduler drops a job only after the waking
             self._waiting.discard(batch)
             self._bell.ring()

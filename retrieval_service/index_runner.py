@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
 from retrieval_service import errors
@@ -25,20 +23,27 @@ class IndexRunner:
         """The bell ends the wait for a job."""
         self._reindexer = reindexer
         self._bell = bell
+        self._at_once = False
+
+    def step_at_once(self) -> None:
+        """For when nothing is left in the queue: what jobs wait for may be done, or they have more to hand out."""
+        self._at_once = True
+        self._bell.ring()
 
     async def run(self) -> None:
         while True:
             self._bell.listen()
-            if due := await self._claim():
-                for one in due:
-                    await self._advance(one)
-                await asyncio.sleep(STEP_SECONDS)
-            else:
-                await self._bell.sleep(IDLE_SECONDS)
+            due = await self._claim()
+            for one in due:
+                await self._advance(one)
+            await self._bell.sleep(STEP_SECONDS if due else IDLE_SECONDS)
 
     async def _claim(self) -> list[Due]:
+        at_once, self._at_once = self._at_once, False
         try:
-            return await self._reindexer.claim(pause_seconds=STEP_SECONDS, limit=JOBS_AT_A_TIME)
+            return await self._reindexer.claim(
+                pause_seconds=STEP_SECONDS, limit=JOBS_AT_A_TIME, at_once=at_once
+            )
         except errors.Unavailable as error:
             log.warning("index_jobs_not_claimed", error=str(error))
             return []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from retrieval_service.assembling import Service
 from retrieval_service.bell import Bell
 from retrieval_service.change_runner import ChangeRunner
 from retrieval_service.claiming import Lane
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
+from retrieval_service.services.evacuating import Evacuator
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.services.sweeping import Sweeper
@@ -32,10 +35,10 @@ def new_worker(service: Service) -> Worker:
         shutdown_seconds=settings.shutdown_seconds,
     )
     index_bell, reading_bells = Bell(), [Bell() for _ in range(SOURCE_READERS)]
-    sweeping = [Sweeper(service.database, service.backend).look_around] if service.backend else []
+    index_runner = IndexRunner(service.reindexer, index_bell)
     return Worker(
         service.database,
-        [indexing_lane(service, name), *syncing_lanes(service, name)],
+        [indexing_lane(service, name, index_runner.step_at_once), *syncing_lanes(service, name)],
         name=name,
         options=options,
         housekeeping=[
@@ -48,10 +51,10 @@ def new_worker(service: Service) -> Worker:
             service.switcher.drop_outlived,
             service.snapshotting.look_around,
             service.collector.look_around,
-            *sweeping,
+            *provider_chores(service),
         ],
         companions=[
-            IndexRunner(service.reindexer, index_bell).run,
+            index_runner.run,
             ChangeRunner(service.follower, reading_bells).run,
             FillRunner(service.filler).run,
         ],
@@ -59,7 +62,7 @@ def new_worker(service: Service) -> Worker:
     )
 
 
-def indexing_lane(service: Service, worker: str) -> Lane:
+def indexing_lane(service: Service, worker: str, ran_dry: Callable[[], None]) -> Lane:
     settings = service.settings
     indexer = Indexer(
         service.database,
@@ -73,7 +76,17 @@ def indexing_lane(service: Service, worker: str) -> Lane:
         concurrency=max(1, settings.workers),
         batch=settings.job_batch,
         work=lambda batch, _: indexer.index(batch),
+        ran_dry=ran_dry,
     )
+
+
+def provider_chores(service: Service) -> list[Callable[[], Awaitable[None]]]:
+    """None without a retrieval provider."""
+    if service.backend is None:
+        return []
+    sweeper = Sweeper(service.database, service.backend)
+    evacuator = Evacuator(service.database, service.backend, service.retrieval.switcher)
+    return [sweeper.look_around, evacuator.look_around]
 
 
 def syncing_lanes(service: Service, worker: str) -> list[Lane]:

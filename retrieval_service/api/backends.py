@@ -43,6 +43,7 @@ def switched(now: Switched) -> pb.SetBackendResponse:
         effective_backend=convert.BACKEND_NUMBERS[now.effective],
         shadow_share=now.shadow_share,
         mirrored=now.is_mirrored,
+        removing_files=now.leaves_provider,
         queued_count=now.queued_count,
     )
 

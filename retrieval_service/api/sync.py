@@ -60,6 +60,7 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
             calls.tenant_id(),
             choice=backends.choice(request),
             shadow_share=backends.shadow_share(request),
+            removes_files=request.remove_files,
         )
         return backends.switched(switched)
 

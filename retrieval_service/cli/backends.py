@@ -41,10 +41,13 @@ def backend(
     shadow: Annotated[
         float | None, typer.Option(min=0, max=1, help="The share of searches that the other one does too.")
     ] = None,
+    remove_files: Annotated[
+        bool, typer.Option("--remove-files", help="Have all that OpenAI holds of the tenant removed.")
+    ] = False,
 ) -> None:
     """Show or choose who searches for a tenant, with an operator's key."""
     options = options_of(context)
-    request = pb.SetBackendRequest(shadow_share=shadow)
+    request = pb.SetBackendRequest(shadow_share=shadow, remove_files=remove_files)
     if choice is not None:
         request.backend = NUMBERS[choice]
     response = asyncio.run(_set_backend(options, request))
@@ -56,7 +59,7 @@ def backend(
         ("before", name(response.previous_backend)),
         ("searches now", name(response.effective_backend)),
         ("shadow share", f"{response.shadow_share:g}"),
-        ("kept at OpenAI", "yes" if response.mirrored else "no"),
+        ("kept at OpenAI", kept(response)),
         ("queued for OpenAI", f"{response.queued_count:,}"),
     ]
     output.table(("backend", ""), rows)
@@ -86,6 +89,12 @@ async def _compare(
 ) -> pb.GetBackendComparisonResponse:
     async with tenant_client(options) as client:
         return await client.get_backend_comparison(request)
+
+
+def kept(response: pb.SetBackendResponse) -> str:
+    if response.removing_files:
+        return "no; what is there is being removed"
+    return "yes" if response.mirrored else "no"
 
 
 def name(number: common_pb2.RetrievalBackend.ValueType) -> str:

@@ -31,12 +31,13 @@ class Standing:
     """What a tenant asks for, and what stands ready for it at the provider.
 
     `store_id` is empty while the tenant has no store. `is_filling` says that documents have waited for the
-    provider long enough to be missed there.
+    provider long enough to be missed there. While the tenant `leaves_provider`, what is held there is removed.
     """
 
     choice: Choice
     shadow_share: float
     is_mirrored: bool
+    leaves_provider: bool
     store_id: str
     is_filling: bool
 

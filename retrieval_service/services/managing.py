@@ -11,6 +11,7 @@ from retrieval_service import errors
 from retrieval_service.domain.records import ApiKey, Tenant
 from retrieval_service.domain.settings import TenantSettings, check_name, check_settings
 from retrieval_service.services.authenticating import Authenticator, hash_secret, new_secret
+from retrieval_service.services.switching_backends import Switcher
 from retrieval_service.stores import documents, keys, tenants
 from retrieval_service.stores.database import Database
 
@@ -22,10 +23,17 @@ class Manager:
     """
 
     def __init__(
-        self, database: Database, authenticator: Authenticator, *, space_id: int, mirrors_new: bool
+        self,
+        database: Database,
+        authenticator: Authenticator,
+        switcher: Switcher,
+        *,
+        space_id: int,
+        mirrors_new: bool,
     ) -> None:
         self._database = database
         self._authenticator = authenticator
+        self._switcher = switcher
         self._space_id = space_id
         self._mirrors_new = mirrors_new
 
@@ -72,9 +80,11 @@ class Manager:
         return after
 
     async def set_deleted(self, tenant_id: UUID, *, deleted: bool) -> Tenant:
+        """A retrieval provider is left as well; who is taken back is brought there again."""
         async with self._database.operator() as operator:
             tenant = found(await tenants.set_deleted(operator, tenant_id, deleted=deleted))
         self._authenticator.forget()
+        await self._switcher.settle(tenant_id)
         return tenant
 
     async def rotate_public_key(self, tenant_id: UUID) -> Tenant:

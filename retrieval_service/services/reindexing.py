@@ -86,10 +86,10 @@ class Reindexer:
             if not job.is_final:
                 await asyncio.sleep(WATCH_SECONDS)
 
-    async def claim(self, *, pause_seconds: float, limit: int) -> list[Due]:
-        """Jobs of any tenant to be moved on now."""
+    async def claim(self, *, pause_seconds: float, limit: int, at_once: bool = False) -> list[Due]:
+        """Jobs of any tenant to be moved on now; `at_once` minds no pause since their last step."""
         async with self._database.operator() as operator:
-            return await index_jobs.claim(operator, pause_seconds=pause_seconds, limit=limit)
+            return await index_jobs.claim(operator, pause_seconds=pause_seconds, limit=limit, at_once=at_once)
 
     async def advance(self, due: Due) -> None:
         """One step: counts what is done, hands out the next documents, ends the job when there are none.

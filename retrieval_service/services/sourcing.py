@@ -28,6 +28,8 @@ log = structlog.get_logger("kladez.sourcing")
 MAX_IDS = 10_000
 MAX_ROW_ERRORS = 100
 IDS_PER_PAGE = 5_000
+# What is committed is indexed while the next is written, and while it is written nobody else moves its index job on.
+ROWS_IN_A_TRANSACTION = 100
 # A transaction may commit a row long after it wrote its time into it.
 OVERLAP = timedelta(minutes=10)
 
@@ -190,8 +192,8 @@ class SourceRun:
 
     async def _store(self, rendered: Sequence[RenderedRow]) -> None:
         drafts = [row.draft for row in rendered if row.draft is not None]
-        for start in range(0, len(drafts), BATCH_ROWS):
-            self.report.add(await self._write(drafts[start : start + BATCH_ROWS]))
+        for start in range(0, len(drafts), ROWS_IN_A_TRANSACTION):
+            self.report.add(await self._write(drafts[start : start + ROWS_IN_A_TRANSACTION]))
 
     async def _write(self, drafts: Sequence[Draft]) -> list[Item]:
         prepared = await asyncio.to_thread(prepare, drafts)

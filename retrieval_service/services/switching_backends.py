@@ -9,6 +9,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.backends import Backend, Choice, Standing, effective
+from retrieval_service.errors import Violation
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.stores import backends, remote_documents
 from retrieval_service.stores.database import Database
@@ -25,6 +26,7 @@ class Switched:
     effective: Backend
     shadow_share: float
     is_mirrored: bool
+    leaves_provider: bool
     queued_count: int
 
 
@@ -42,16 +44,31 @@ class Switcher:
         self._has_openai = has_openai
 
     async def switch(
-        self, tenant_id: UUID, *, choice: Choice | None = None, shadow_share: float | None = None
+        self,
+        tenant_id: UUID,
+        *,
+        choice: Choice | None = None,
+        shadow_share: float | None = None,
+        removes_files: bool = False,
     ) -> Switched:
-        """None leaves a thing as it is. What OpenAI holds stays there when nobody needs it any more."""
+        """None leaves a thing as it is. What OpenAI holds stays there when nobody needs it any more.
+
+        Unless `removes_files`: then a worker removes it, which nobody may need. Raises `BackendMissing` where OpenAI
+        cannot be reached.
+        """
         before = await self._standing(tenant_id)
         wanted = before.choice if choice is None else choice
         share = before.shadow_share if shadow_share is None else shadow_share
-        if not self._has_openai and (wanted is Choice.OPENAI or share > 0):
+        if not self._has_openai and (wanted is Choice.OPENAI or share > 0 or removes_files):
             raise errors.BackendMissing(setting="OPENAI_API_KEY")
+        if removes_files and self._needs_openai(wanted, share):
+            raise errors.Invalid(
+                [Violation("remove_files", "must not be set while searches or the shadow need the files")]
+            )
         async with self._database.operator() as operator:
             await backends.choose(operator, tenant_id, wanted, shadow_share=share)
+            if removes_files:
+                await backends.leave(operator, tenant_id)
         queued = await self.settle(tenant_id)
         self._chooser.forget(tenant_id)
         after = await self._standing(tenant_id)
@@ -61,8 +78,12 @@ class Switcher:
             effective=effective(after.choice, uses_openai=self._uses_openai),
             shadow_share=after.shadow_share,
             is_mirrored=after.is_mirrored,
+            leaves_provider=after.leaves_provider,
             queued_count=queued,
         )
+
+    def _needs_openai(self, choice: Choice, shadow_share: float) -> bool:
+        return shadow_share > 0 or effective(choice, uses_openai=self._uses_openai) is Backend.OPENAI
 
     async def settle(self, tenant_id: UUID | None = None) -> int:
         """Begins and ends the mirroring of whoever needs it changed, all tenants or one; returns what it queued."""

@@ -13,7 +13,7 @@ from retrieval_service.stores.database import TenantScope
 
 # A new document may be missed for a minute where many others are held. Both counts are bounded.
 SELECT = """
-SELECT t.backend AS choice, t.shadow_share, t.is_mirrored, coalesce(v.store_id, '') AS store_id,
+SELECT t.backend AS choice, t.shadow_share, t.is_mirrored, t.leaves_provider, coalesce(v.store_id, '') AS store_id,
     coalesce(waiting.since < now() - interval '1 minute', false) OR waiting.count * 10 > held.count AS is_filling
 FROM tenants t LEFT JOIN vector_stores v ON v.tenant_id = t.id
 CROSS JOIN LATERAL (
@@ -54,12 +54,12 @@ async def choose(operator: AsyncConnection, tenant_id: UUID, choice: Choice, *, 
     await operator.execute(CHOOSE, parameters)
 
 
-# A deleted tenant may be taken back, so it is kept as it is.
+# Who leaves the provider comes back only when it is gone from there.
 MISMATCHED = """
 SELECT id, NOT is_mirrored FROM tenants
 WHERE (%(tenant_id)s::uuid IS NULL OR id = %(tenant_id)s)
-    AND is_mirrored <> (%(is_possible)s AND (shadow_share > 0 OR backend = 'openai'
-                                            OR (backend = 'default' AND %(uses_openai)s)))
+    AND is_mirrored <> (%(is_possible)s AND deleted_at IS NULL AND NOT leaves_provider
+        AND (shadow_share > 0 OR backend = 'openai' OR (backend = 'default' AND %(uses_openai)s)))
 """
 
 
@@ -77,3 +77,27 @@ MIRROR = "UPDATE tenants SET is_mirrored = %(is_mirrored)s WHERE id = %(tenant_i
 
 async def mirror(operator: AsyncConnection, tenant_id: UUID, *, is_mirrored: bool) -> None:
     await operator.execute(MIRROR, {"tenant_id": tenant_id, "is_mirrored": is_mirrored})
+
+
+LEAVE = "UPDATE tenants SET leaves_provider = true WHERE id = %(tenant_id)s"
+
+
+async def leave(operator: AsyncConnection, tenant_id: UUID) -> None:
+    """What the provider holds of the tenant is to be removed."""
+    await operator.execute(LEAVE, {"tenant_id": tenant_id})
+
+
+SELECT_LEAVING = "SELECT id FROM tenants WHERE leaves_provider AND NOT is_mirrored ORDER BY id"
+
+
+async def leaving(operator: AsyncConnection) -> list[UUID]:
+    """Tenants, deleted ones included, of which the provider is to hold nothing and may still hold something."""
+    return [row[0] for row in await (await operator.execute(SELECT_LEAVING)).fetchall()]
+
+
+LEFT = "UPDATE tenants SET leaves_provider = false WHERE id = %(tenant_id)s"
+
+
+async def left(operator: AsyncConnection, tenant_id: UUID) -> None:
+    """The provider holds nothing of the tenant any more."""
+    await operator.execute(LEFT, {"tenant_id": tenant_id})

@@ -35,17 +35,23 @@ class Written:
         return DocumentKey(source_type=self.source_type, external_id=self.external_id)
 
 
+# Rows that are the same already are sorted out before they are inserted, which would lock them. Subqueries are
+# answered row by row by an index; for joins, a planner that does not know yet how many documents there are reads all.
 UPSERT = """
 INSERT INTO documents AS d
     (tenant_id, source_type, external_id, parent_id, title, section, tags, content, content_type, language, url,
      metadata, content_hash)
-SELECT %(tenant_id)s, r.source_type, r.external_id, up.id, r.title, r.section, r.tags, r.content, r.content_type,
+SELECT %(tenant_id)s, r.source_type, r.external_id,
+    (SELECT up.id FROM documents up WHERE up.tenant_id = %(tenant_id)s AND up.source_type = r.parent_source_type
+        AND up.external_id = r.parent_external_id),
+    r.title, r.section, r.tags, r.content, r.content_type,
     r.language, r.url, r.metadata, decode(r.content_hash, 'hex')
 FROM jsonb_to_recordset(%(rows)s) AS r(source_type text, external_id text, title text, section text, tags text[],
     content text, content_type text, language text, url text, metadata jsonb, content_hash text,
     parent_source_type text, parent_external_id text)
-LEFT JOIN documents up ON up.tenant_id = %(tenant_id)s AND up.source_type = r.parent_source_type
-    AND up.external_id = r.parent_external_id
+WHERE (SELECT old.content_hash = decode(r.content_hash, 'hex') AND NOT old.is_deleted FROM documents old
+    WHERE old.tenant_id = %(tenant_id)s AND old.source_type = r.source_type AND old.external_id = r.external_id)
+    IS NOT TRUE
 ORDER BY r.source_type, r.external_id
 ON CONFLICT (tenant_id, source_type, external_id) DO UPDATE SET
     parent_id = excluded.parent_id, title = excluded.title, section = excluded.section, tags = excluded.tags,

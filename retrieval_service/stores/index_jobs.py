@@ -28,16 +28,20 @@ CLAIM = """
 UPDATE index_jobs SET next_step_at = now() + make_interval(secs => %(pause_seconds)s)
 WHERE (tenant_id, id) IN (
     SELECT tenant_id, id FROM index_jobs
-    WHERE state IN ('queued', 'running', 'cancelling') AND next_step_at <= now()
+    WHERE state IN ('queued', 'running', 'cancelling')
+        AND next_step_at <= now() + CASE WHEN %(at_once)s THEN make_interval(secs => %(pause_seconds)s)
+            ELSE interval '0' END
     ORDER BY next_step_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 RETURNING tenant_id, id
 """
 
 
-async def claim(operator: AsyncConnection, *, pause_seconds: float, limit: int) -> list[Due]:
-    """Active jobs to move on now; to other workers they are due again after the pause."""
+async def claim(
+    operator: AsyncConnection, *, pause_seconds: float, limit: int, at_once: bool = False
+) -> list[Due]:
+    """Active jobs to move on now, `at_once` also those in a pause; they are due again after the pause."""
     async with operator.cursor(row_factory=class_row(Due)) as cursor:
-        await cursor.execute(CLAIM, {"pause_seconds": pause_seconds, "limit": limit})
+        await cursor.execute(CLAIM, {"pause_seconds": pause_seconds, "limit": limit, "at_once": at_once})
         return await cursor.fetchall()
 
 

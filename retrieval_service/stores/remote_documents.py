@@ -216,3 +216,47 @@ async def count_uploading(scope: TenantScope, ids: Sequence[UUID]) -> int:
     parameters = {"tenant_id": scope.tenant_id, "ids": list(ids)}
     cursor = await scope.connection.execute(COUNT_UPLOADING, parameters)
     return only(await cursor.fetchone())[0]
+
+
+KNOWN = "SELECT id FROM documents WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)"
+
+
+async def known(scope: TenantScope, ids: Sequence[UUID]) -> set[UUID]:
+    """Those that are the tenant's documents, deleted ones included."""
+    cursor = await scope.connection.execute(KNOWN, {"tenant_id": scope.tenant_id, "ids": list(ids)})
+    return {row[0] for row in await cursor.fetchall()}
+
+
+WITHDRAW = """
+DELETE FROM document_sync_jobs
+WHERE tenant_id = %(tenant_id)s AND target = 'openai' AND status IN ('pending', 'error')
+"""
+
+COUNT_BUSY = """
+SELECT count(*) FROM document_sync_jobs
+WHERE tenant_id = %(tenant_id)s AND target = 'openai' AND status = 'processing'
+"""
+
+
+async def withdraw(scope: TenantScope) -> int:
+    """Takes out of the queue what nobody has begun; returns how many a worker is busy with."""
+    await scope.connection.execute(WITHDRAW, {"tenant_id": scope.tenant_id})
+    cursor = await scope.connection.execute(COUNT_BUSY, {"tenant_id": scope.tenant_id})
+    return only(await cursor.fetchone())[0]
+
+
+FORGET = """
+WITH chosen AS MATERIALIZED (
+    SELECT tenant_id, id FROM documents WHERE tenant_id = %(tenant_id)s
+        AND (remote_status <> '' OR openai_primary_file_id <> '' OR is_remote_unsettled)
+    ORDER BY source_type, external_id FOR UPDATE
+)
+UPDATE documents d SET remote_status = '', remote_error = '', openai_primary_file_id = '',
+    is_remote_unsettled = false
+FROM chosen WHERE d.tenant_id = chosen.tenant_id AND d.id = chosen.id
+"""
+
+
+async def forget(scope: TenantScope) -> None:
+    """The provider holds nothing of the tenant any more."""
+    await scope.connection.execute(FORGET, {"tenant_id": scope.tenant_id})

@@ -104,10 +104,12 @@ async def update(
     return await _first(operator, UPDATE, parameters)
 
 
+# Nobody pays a provider for keeping what nobody may read; if the tenant is taken back, it is sent again.
 SET_DELETED = """
 UPDATE tenants
 SET deleted_at = CASE WHEN %(deleted)s THEN coalesce(deleted_at, now()) END, version = version + 1,
-    updated_at = now()
+    updated_at = now(), leaves_provider = leaves_provider OR (%(deleted)s AND EXISTS (
+        SELECT FROM vector_stores v WHERE v.tenant_id = tenants.id))
 WHERE id = %(tenant_id)s
 RETURNING id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at
 """

@@ -340,7 +340,12 @@ STORES: dict[str, Trial] = {
         lambda scope, _: backends.standing(scope),
         (
             Standing(
-                choice=Choice.DEFAULT, shadow_share=0.0, is_mirrored=False, store_id="", is_filling=False
+                choice=Choice.DEFAULT,
+                shadow_share=0.0,
+                is_mirrored=False,
+                leaves_provider=False,
+                store_id="",
+                is_filling=False,
             ),
         ),
     ),
@@ -652,6 +657,9 @@ STORES: dict[str, Trial] = {
         (1,),
     ),
     "remote_documents.reset": (lambda scope, _: remote_documents.reset(scope), NO_ROWS),
+    "remote_documents.known": (lambda scope, own: remote_documents.known(scope, [own.document_id]), (set(),)),
+    "remote_documents.withdraw": (lambda scope, _: remote_documents.withdraw(scope), NO_ROWS),
+    "remote_documents.forget": (lambda scope, _: remote_documents.forget(scope), NO_ROWS),
     "remote_documents.is_held": (
         lambda scope, own: remote_documents.is_held(scope, own.document_id),
         NO_ROWS,
@@ -840,11 +848,14 @@ WRITERS = {
     "remote_documents.begin_uploads",
     "remote_documents.count_uploading",
     "remote_documents.enqueue_all",
+    "remote_documents.forget",
     "remote_documents.is_held",
+    "remote_documents.known",
     "remote_documents.mark_failed",
     "remote_documents.mark_removed",
     "remote_documents.mark_synced",
     "remote_documents.reset",
+    "remote_documents.withdraw",
     "selections.delete",
     "selections.enqueue",
     "sessions.delete",

@@ -34,6 +34,7 @@ def standing(**changes: object) -> Standing:
         "choice": Choice.OPENAI,
         "shadow_share": 0.0,
         "is_mirrored": True,
+        "leaves_provider": False,
         "store_id": "vs_1",
         "is_filling": False,
     }

@@ -751,21 +751,27 @@ class SetBackendRequest(_message.Message):
 
     BACKEND_FIELD_NUMBER: _builtins.int
     SHADOW_SHARE_FIELD_NUMBER: _builtins.int
+    REMOVE_FILES_FIELD_NUMBER: _builtins.int
     backend: _common_pb2.RetrievalBackend.ValueType
     """Optional. Who searches; stays as it is when unspecified."""
     shadow_share: _builtins.float
     """Optional. The share of searches that the other backend does too, in [0, 1]; stays as it is when unset.
     Above 0 the documents are kept at OpenAI whoever searches.
     """
+    remove_files: _builtins.bool
+    """Optional. Whether a worker removes the tenant's files and its vector store from OpenAI. Refused while searches or
+    the shadow need them. Until all are gone the tenant is not kept there anew, whoever is to search.
+    """
     def __init__(
         self,
         *,
         backend: _common_pb2.RetrievalBackend.ValueType = ...,
         shadow_share: _builtins.float | None = ...,
+        remove_files: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "shadow_share", b"shadow_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "backend", b"backend", "shadow_share", b"shadow_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "backend", b"backend", "remove_files", b"remove_files", "shadow_share", b"shadow_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__shadow_share: _TypeAlias = _typing.Literal["shadow_share"]  # noqa: Y015
     _WhichOneofArgType__shadow_share: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share"]  # noqa: Y015
@@ -785,6 +791,7 @@ class SetBackendResponse(_message.Message):
     SHADOW_SHARE_FIELD_NUMBER: _builtins.int
     MIRRORED_FIELD_NUMBER: _builtins.int
     QUEUED_COUNT_FIELD_NUMBER: _builtins.int
+    REMOVING_FILES_FIELD_NUMBER: _builtins.int
     backend: _common_pb2.RetrievalBackend.ValueType
     """What the tenant asks for now."""
     previous_backend: _common_pb2.RetrievalBackend.ValueType
@@ -794,9 +801,13 @@ class SetBackendResponse(_message.Message):
     shadow_share: _builtins.float
     """The share of searches that both do now."""
     mirrored: _builtins.bool
-    """Whether the tenant's documents are kept at OpenAI. What is there already stays when this ends."""
+    """Whether the tenant's documents are kept at OpenAI. What is there already stays when this ends, unless it is to be
+    removed.
+    """
     queued_count: _builtins.int
     """Documents queued for OpenAI by this call. Until they are there, Postgres goes on answering."""
+    removing_files: _builtins.bool
+    """Whether what OpenAI holds is still being removed."""
     def __init__(
         self,
         *,
@@ -806,10 +817,11 @@ class SetBackendResponse(_message.Message):
         shadow_share: _builtins.float = ...,
         mirrored: _builtins.bool = ...,
         queued_count: _builtins.int = ...,
+        removing_files: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "effective_backend", b"effective_backend", "mirrored", b"mirrored", "previous_backend", b"previous_backend", "queued_count", b"queued_count", "shadow_share", b"shadow_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "effective_backend", b"effective_backend", "mirrored", b"mirrored", "previous_backend", b"previous_backend", "queued_count", b"queued_count", "removing_files", b"removing_files", "shadow_share", b"shadow_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -127,7 +127,8 @@ class TenantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTenant(self, request, context):
-        """Marks a tenant deleted: its keys and its public key stop working at once, its data is kept.
+        """Marks a tenant deleted: its keys and its public key stop working at once, its data is kept, but for the copy at
+        OpenAI, which a worker removes; UndeleteTenant has it made again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,7 +27,9 @@ class TenantServiceStub:
     UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]
     """Changes the fields named in the mask."""
     DeleteTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.DeleteTenantRequest, _tenant_service_pb2.DeleteTenantResponse]
-    """Marks a tenant deleted: its keys and its public key stop working at once, its data is kept."""
+    """Marks a tenant deleted: its keys and its public key stop working at once, its data is kept, but for the copy at
+    OpenAI, which a worker removes; UndeleteTenant has it made again.
+    """
     UndeleteTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.UndeleteTenantRequest, _tenant_service_pb2.UndeleteTenantResponse]
     """Takes a delete back."""
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.CreateApiKeyRequest, _tenant_service_pb2.CreateApiKeyResponse]
@@ -84,7 +86,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_service_pb2.DeleteTenantRequest,
         context: _aio.ServicerContext[_tenant_service_pb2.DeleteTenantRequest, _abc.Awaitable[_tenant_service_pb2.DeleteTenantResponse]],
     ) -> _abc.Awaitable[_tenant_service_pb2.DeleteTenantResponse]:
-        """Marks a tenant deleted: its keys and its public key stop working at once, its data is kept."""
+        """Marks a tenant deleted: its keys and its public key stop working at once, its data is kept, but for the copy at
+        OpenAI, which a worker removes; UndeleteTenant has it made again.
+        """
 
     @_abc_1.abstractmethod
     def UndeleteTenant(

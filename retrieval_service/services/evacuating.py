@@ -1,0 +1,131 @@
+"""Removes all that a retrieval provider holds of tenants that leave it, their stores last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.providers.ports import RetrievalBackend
+from retrieval_service.services.switching_backends import Switcher
+from retrieval_service.stores import backends, document_files, remote_documents, sync_log, vector_stores
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.sync_log import Entry
+
+log = structlog.get_logger("kladez.evacuating")
+
+PORTION = 50
+REQUESTS_AT_ONCE = 4
+PAUSE_AFTER_FAILURE_SECONDS = 60.0
+
+
+class Evacuator:
+    """A worker's death loses nothing: what is gone is fine, and what is left is looked for anew."""
+
+    def __init__(
+        self,
+        database: Database,
+        backend: RetrievalBackend,
+        switcher: Switcher,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The switcher has documents sent again when a tenant comes back before it is gone."""
+        self._database = database
+        self._backend = backend
+        self._switcher = switcher
+        self._clock = clock
+        self._next_look = clock()
+
+    async def look_around(self) -> None:
+        """After a failure it leaves the provider alone for a minute."""
+        if self._clock() < self._next_look:
+            return
+        try:
+            await self.evacuate()
+        except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
+            self._next_look = self._clock() + PAUSE_AFTER_FAILURE_SECONDS
+            log.warning("provider_not_left", error=str(error))
+
+    async def evacuate(self) -> None:
+        """A tenant whose documents are being sent at this moment has its turn the next time."""
+        async with self._database.operator() as operator:
+            leaving = await backends.leaving(operator)
+        for tenant_id in leaving:
+            await self._evacuate(tenant_id)
+
+    async def _evacuate(self, tenant_id: UUID) -> None:
+        """The lock keeps others from the same work, and from a store that is to go."""
+        async with self._database.owner() as owner:
+            await vector_stores.lock_creation(owner, tenant_id)
+            async with self._database.tenant(tenant_id) as scope:
+                if await remote_documents.withdraw(scope):
+                    return
+                store_id = await vector_stores.get(scope) or ""
+            await self._remove(tenant_id, store_id)
+            if await self._holdings(tenant_id, store_id):
+                return
+            await self._close(tenant_id, store_id)
+        log.info("provider_left", tenant_id=str(tenant_id), store_id=store_id)
+        await self._switcher.settle(tenant_id)
+
+    async def _remove(self, tenant_id: UUID, store_id: str) -> None:
+        async with self._database.tenant(tenant_id) as scope:
+            known = {file.file_id for file in await document_files.everything(scope)}
+        doomed = sorted(known | await self._holdings(tenant_id, store_id))
+        for start in range(0, len(doomed), PORTION):
+            await self._remove_portion(tenant_id, store_id, doomed[start : start + PORTION])
+
+    async def _holdings(self, tenant_id: UUID, store_id: str) -> set[str]:
+        """What the provider tells of: the store's files that are ours, and uploads of the tenant's documents."""
+        try:
+            in_store = await self._backend.list_files(store_id) if store_id else ()
+        except errors.ProviderMissing:
+            in_store = ()
+        uploads = await self._backend.list_uploads()
+        async with self._database.tenant(tenant_id) as scope:
+            own = await remote_documents.known(scope, [file.document_id for file in uploads])
+        return {file.file_id for file in in_store if file.document_id} | {
+            file.file_id for file in uploads if file.document_id in own
+        }
+
+    async def _remove_portion(self, tenant_id: UUID, store_id: str, file_ids: Sequence[str]) -> None:
+        """Forgotten as soon as they are gone, so that a repetition has less to do."""
+        began = self._clock()
+        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
+
+        async def remove(file_id: str) -> None:
+            async with slots:
+                await self._backend.remove(store_id, file_id)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for file_id in file_ids:
+                    group.create_task(remove(file_id))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        entry = Entry(
+            actor="worker",
+            action="remove",
+            outcome="done",
+            store_id=store_id,
+            file_ids=file_ids,
+            duration_ms=round((self._clock() - began) * 1000),
+        )
+        async with self._database.tenant(tenant_id) as scope:
+            await document_files.forget(scope, file_ids)
+            await sync_log.record(scope, entry)
+
+    async def _close(self, tenant_id: UUID, store_id: str) -> None:
+        """The store, then our word of it: with a crash between, a store that is gone is deleted once more."""
+        if store_id:
+            await self._backend.delete_store(store_id)
+        async with self._database.tenant(tenant_id) as scope:
+            await vector_stores.remove(scope)
+            await remote_documents.forget(scope)
+        async with self._database.operator() as operator:
+            await backends.left(operator, tenant_id)
