@@ -19,7 +19,9 @@ class Bell:
         """What rings from now on ends the next sleep."""
         self._rung.clear()
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> bool:
+        """Whether it has rung."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._rung.wait()
+        return self._rung.is_set()

@@ -31,12 +31,14 @@ class IndexRunner:
         self._bell.ring()
 
     async def run(self) -> None:
+        rung = False
         while True:
             self._bell.listen()
             due = await self._claim()
             for one in due:
                 await self._advance(one)
-            await self._bell.sleep(STEP_SECONDS if due else IDLE_SECONDS)
+            # What it rang for may be in its pause.
+            rung = await self._bell.sleep(STEP_SECONDS if due or rung else IDLE_SECONDS)
 
     async def _claim(self) -> list[Due]:
         at_once, self._at_once = self._at_once, False
