@@ -145,6 +145,10 @@ class SourceFailed(KladezError):
     reason = "SOURCE_FAILED"
 
 
+class SourceIdsRefused(SourceFailed):
+    """The database of a source cannot read one of the ids, or a value of its row."""
+
+
 class ProviderUnavailable(Unavailable):
     """The model provider did not answer in time or is overloaded."""
 

@@ -166,8 +166,23 @@ class SourceRun:
         started_at = await self._moment()
         for start in range(0, len(ids), BATCH_ROWS):
             wanted = ids[start : start + BATCH_ROWS]
-            seen = await self._take(await reader.by_ids(wanted))
+            rows, refused = await self._read(reader, wanted)
+            seen = refused | await self._take(rows)
             await self._delete([one for one in wanted if one not in seen], started_at)
+
+    async def _read(self, reader: SourceReader, ids: Sequence[str]) -> tuple[list[Row], set[str]]:
+        """The rows, and the ids that the source cannot read: one of them fails none of the others."""
+        try:
+            return list(await reader.by_ids(ids)), set()
+        except errors.SourceIdsRefused as error:
+            if len(ids) == 1:
+                self.report.read_count += 1
+                self.report.add_failed(ids[0], [Violation("id", str(error))])
+                return [], set(ids)
+        middle = len(ids) // 2
+        rows, refused = await self._read(reader, ids[:middle])
+        more_rows, more_refused = await self._read(reader, ids[middle:])
+        return rows + more_rows, refused | more_refused
 
     async def take_rows(self, reader: SourceReader, since: datetime | None) -> None:
         """What is gone is known only once all ids were read; a source that breaks deletes nothing."""

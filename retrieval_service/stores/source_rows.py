@@ -66,10 +66,19 @@ class SourceReader:
         return only(await cursor.fetchone())["now"]
 
     async def by_ids(self, ids: Sequence[str]) -> list[DictRow]:
-        """The rows that still exist; ids are compared as the column's own type."""
+        """The rows that still exist; ids are compared as the column's own type.
+
+        Raises `SourceIdsRefused` when one of them is not of that type; fewer may be asked for then.
+        """
         async with self._asking("ids_query"):
-            cursor = await self._connection.execute(self._source.ids_query.encode(), {"ids": _array(ids)})
-            return await cursor.fetchall()
+            try:
+                async with self._connection.transaction():
+                    cursor = await self._connection.execute(
+                        self._source.ids_query.encode(), {"ids": _array(ids)}
+                    )
+                    return await cursor.fetchall()
+            except psycopg.DataError as error:
+                raise errors.SourceIdsRefused(f"source {self._source.name}: {_reason(error)}") from error
 
     async def rows(self, since: datetime | None) -> AsyncIterator[list[DictRow]]:
         """All rows in batches, or only those that were updated since."""
@@ -126,8 +135,7 @@ class SourceReader:
         except psycopg.OperationalError:
             raise
         except (psycopg.Error, UnicodeError) as error:
-            reason = str(error).partition("\n")[0][:MAX_ERROR]
-            raise errors.SourceFailed(f"source {name}: {query} failed: {reason}") from error
+            raise errors.SourceFailed(f"source {name}: {query} failed: {_reason(error)}") from error
 
     def _updated(self, since: datetime) -> bytes:
         """Without parameters, so that a % in the declared query stays what it is."""
@@ -184,6 +192,10 @@ def _or_text(loader_class: type[Loader]) -> type[Loader]:
                 return bytes(data).decode()
 
     return OrText
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0][:MAX_ERROR]
 
 
 def _all(source: Source) -> bytes:

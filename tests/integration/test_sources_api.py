@@ -264,9 +264,16 @@ async def test_percent_sign_in_a_scan_is_a_percent_sign(own: Sourced) -> None:
     assert counts(await own.sync("products")) == {"read": 1, "created": 1}
 
 
-async def test_id_of_another_type_than_the_column_is_refused(own: Sourced) -> None:
+async def test_ids_of_another_type_than_the_column_are_reported_and_the_others_read(own: Sourced) -> None:
     await own.declare("products")
-    assert (await failure_of(own.sync("products", "no number"))).code == "FAILED_PRECONDITION"
+    await own.sql.execute(
+        "INSERT INTO products (id, title) SELECT id, 'Tea' FROM generate_series(3, 20) AS id"
+    )
+    ids = [str(number) for number in range(1, 21)]
+    report = await own.sync("products", "no number", *ids, "1e9", "99")
+    assert counts(report) == {"read": 22, "created": 20, "failed": 2}
+    assert [(one.external_id, one.field) for one in report.errors] == [("no number", "id"), ("1e9", "id")]
+    assert "no number" in (await own.get("products")).last_error
 
 
 @pytest.mark.parametrize(
