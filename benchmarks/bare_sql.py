@@ -105,8 +105,12 @@ def scoped_searches(
     statement = passages.search_statement(service.space_id)
 
     async def call() -> None:
-        async with service.database.snapshot(tenant_id, reuses_plans=reuses_plans) as scope:
-            await run(scope.connection, statement, next(cycle))
+        asked = next(cycle)
+        async with service.database.at_once(tenant_id, reuses_plans=reuses_plans) as scope:
+            found = await scope.connection.execute(statement, asked.search)
+            read = await scope.connection.execute(passages.SELECT_PASSAGES, asked.read)
+        await found.fetchall()
+        await read.fetchall()
 
     return call
 

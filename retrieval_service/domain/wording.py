@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from retrieval_service.domain import words as analysis
@@ -15,6 +15,7 @@ SYNONYM = 0.8
 SAME_WORD = 0.5
 
 _CACHED_WORDS = 65_536
+_REMEMBERED_WORDS = 128
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,12 +53,22 @@ class Wording:
     stems: frozenset[str]
     sizes: tuple[int, ...]
     places: Mapping[str, tuple[int, ...]]
+    _asked: dict[Term, Sequence[float]] = field(default_factory=dict)
 
     def has(self, word: Term) -> Sequence[float]:
         """For each text, from 0 to 1; empty when none has it.
 
-        In full when the word's stem is there, in part for a synonym or a similar spelling.
+        In full when the word's stem is there, in part for a synonym or a similar spelling. The words that are asked
+        most often are asked of the same passages again and again.
         """
+        known = self._asked.get(word)
+        if known is None:
+            if len(self._asked) >= _REMEMBERED_WORDS:
+                self._asked.clear()
+            known = self._asked[word] = self._look_for(word)
+        return known
+
+    def _look_for(self, word: Term) -> Sequence[float]:
         alike = self._alike(word.pieces)
         if alike or word.stem in self.stems or not self.stems.isdisjoint(word.synonyms):
             return [part.has(word, alike) for part in self.parts]

@@ -16,10 +16,10 @@ from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnsw
 from retrieval_service.domain.conversation import PastTurn, past_turn, within_budget
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
 from retrieval_service.services.answer_jobs import AnswerJob, check_same
 from retrieval_service.stores import chats
-from retrieval_service.stores.database import Database, TenantScope
+from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.answer_log")
 
@@ -30,6 +30,7 @@ LEASE_SECONDS = 10.0
 LAST_WORDS_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 MOST_TURNS = 20
+NOBODY = chats.Asker(user_key="", language="")
 
 
 class AlreadyBegun(Exception):
@@ -69,12 +70,14 @@ class AnswerLog:
     async def begin(self, job: AnswerJob) -> Begun:
         """Before anything can go wrong; raises `AlreadyBegun`, or `NotFound` for somebody else's session."""
         question = job.question
-        async with self._database.tenant(job.tenant_id) as scope:
-            asker, history = await self._conversation(scope, question.session_id)
-            beginning = await chats.begin(
+        session_id, fetch_turns = question.session_id, no_turns
+        async with self._database.at_once(job.tenant_id, reuses_plans=True) as scope:
+            if session_id:
+                fetch_turns = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
+            fetch_beginning = await chats.begin(
                 scope,
                 answer_id=uuid4(),
-                session_id=question.session_id,
+                session_id=session_id,
                 request_id=question.request_id,
                 question=question.text,
                 language=question.language,
@@ -82,17 +85,21 @@ class AnswerLog:
                 writer=job.writer,
                 lease_seconds=LEASE_SECONDS,
             )
-            if beginning is None or beginning.tenant.deleted_at is not None:
-                raise errors.NotFound("there is no such tenant")
+        beginning, turns = await fetch_beginning(), await fetch_turns()
+        if beginning is None or beginning.tenant.deleted_at is not None:
+            raise errors.NotFound("there is no such tenant")
+        if session_id and beginning.asker is None:
+            raise errors.NotFound("there is no such session")
         if beginning.answer_id is None:
             raise AlreadyBegun
         job.answer_id = beginning.answer_id
+        asker = beginning.asker or NOBODY
         return Begun(
             answer_id=job.answer_id,
-            asker=self._pseudonyms.of(job.tenant_id, asker.user_key, question.session_id),
+            asker=self._pseudonyms.of(job.tenant_id, asker.user_key, session_id),
             language=asker.language,
             tenant=beginning.tenant,
-            history=history,
+            history=self._remembered(turns),
         )
 
     async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
@@ -166,16 +173,11 @@ class AnswerLog:
         if abandoned:
             log.warning("answers_abandoned", answers=abandoned)
 
-    async def _conversation(
-        self, scope: TenantScope, session_id: UUID | None
-    ) -> tuple[chats.Asker, Sequence[PastTurn]]:
-        """Whose it is, and what was said."""
-        if session_id is None:
-            return chats.Asker(user_key="", language=""), ()
-        asker = await chats.asker(scope, session_id)
-        if asker is None:
-            raise errors.NotFound("there is no such session")
-        recent = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
-        # A follow-up that comes after "thanks" is about what came before it.
+    def _remembered(self, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
+        """A follow-up that comes after "thanks" is about what came before it."""
         turns = [past_turn(one) for one in recent if not pleasantry_of(one.question)]
-        return asker, within_budget(turns, self._history_tokens)
+        return within_budget(turns, self._history_tokens)
+
+
+async def no_turns() -> list[LoggedTurn]:
+    return []

@@ -45,7 +45,7 @@ def reference(fragment: Fragment, hit: Hit) -> Reference:
         external_id=hit.passage.external_id,
         title=fragment.title,
         url=fragment.url,
-        snippet=snippet(fragment.text, fragment.title),
+        snippet=_snippet(fragment.text, fragment.title),
         score=fragment.score,
     )
 
@@ -53,3 +53,8 @@ def reference(fragment: Fragment, hit: Hit) -> Reference:
 @lru_cache(maxsize=_CACHED_TEXTS)
 def _visible(text: str) -> str:
     return without_invisible(text)
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _snippet(text: str, title: str) -> str:
+    return snippet(text, title)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from retrieval_service.stores.passages import Passage
+from retrieval_service.stores.passages import Passage, ReadPassage
 
 REMEMBERED_PASSAGES = 2_000
 # Hardly any is longer; all of them together stay some megabytes.
@@ -37,11 +37,10 @@ class PassageMemory:
             self._remembered.move_to_end(edition)
         return {chunk_id: self._remembered[edition] for chunk_id, edition in known.items()}
 
-    def keep(self, editions: Iterable[Edition], read: Sequence[Passage]) -> None:
-        """What was read in the transaction that told of the editions."""
-        by_chunk = {one.chunk_id: one for one in read if len(one.text) <= MOST_CHARACTERS}
-        for edition in editions:
-            if passage := by_chunk.get(edition.chunk_id):
-                self._remembered[edition] = passage
+    def keep(self, tenant_id: UUID, read: Sequence[ReadPassage]) -> None:
+        for one in read:
+            if len(one.text) <= MOST_CHARACTERS:
+                edition = Edition(tenant_id=tenant_id, chunk_id=one.chunk_id, writing=one.writing)
+                self._remembered[edition] = one
         while len(self._remembered) > self._limit:
             self._remembered.popitem(last=False)

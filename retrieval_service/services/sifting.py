@@ -50,7 +50,7 @@ class Sifter:
         """The hits to answer from, best first."""
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
-        weights = await self._weigher.weights(tenant_id)
+        weights = await self._weigher.latest(tenant_id)
         return await self._judged(found.hits, lambda: relevant(text, found, weights.statistics))
 
     async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> list[Hit]:

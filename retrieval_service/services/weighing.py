@@ -18,16 +18,27 @@ from retrieval_service.stores.passages import Sample
 
 SAMPLE_CHUNKS = 5_000
 REMEMBERED_TENANTS = 500
+# Of so few chunks a search sees all, and with them whether the weights still hold.
+FEW_CHUNKS = 100
 SPARSE_HEADER_BYTES = 12
 SPARSE_ELEMENT_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """Statistics of a sample of at most 5,000 chunks, and the languages the tenant's chunks are in."""
+    """Statistics of a sample of at most 5,000 chunks, and the languages the tenant's chunks are in.
+
+    `terms_state` is that of the chunks they were made from.
+    """
 
     statistics: TermStatistics
     languages: tuple[str, ...]
+    terms_state: str
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether a search sees every chunk."""
+        return 0 < self.statistics.chunk_count <= FEW_CHUNKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +70,11 @@ class Weigher:
                 return again.weights
             return await self._refresh(tenant_id)
 
+    async def latest(self, tenant_id: UUID) -> Weights:
+        """For searches, which see whether the weights of few chunks still hold: those are as old as may be."""
+        known = self._remembered.get(tenant_id)
+        return known.weights if known and known.weights.is_of_few else await self.weights(tenant_id)
+
     def forget(self, tenant_id: UUID) -> None:
         """The next question is weighed by what is in the index then."""
         self._remembered.pop(tenant_id, None)
@@ -80,7 +96,8 @@ def weigh(sample: Sample) -> Weights:
     statistics = TermStatistics.from_vectors(
         sample.chunk_count, sparse_indices(sample.stems), sparse_indices(sample.grams)
     )
-    return Weights(statistics=statistics, languages=tuple(sorted(filter(None, sample.languages or ()))))
+    spoken = tuple(sorted(filter(None, sample.languages or ())))
+    return Weights(statistics=statistics, languages=spoken, terms_state=sample.terms_state)
 
 
 def seconds_to_keep(chunk_count: int) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
@@ -46,39 +48,29 @@ class Asker:
     language: str
 
 
-SELECT_ASKER = """
-SELECT user_key, language FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s
-"""
-
-
-async def asker(scope: TenantScope, session_id: UUID) -> Asker | None:
-    """None when there is no such session."""
-    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id}
-    async with scope.connection.cursor(row_factory=class_row(Asker)) as cursor:
-        await cursor.execute(SELECT_ASKER, parameters)
-        return await cursor.fetchone()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Beginning:
-    """The tenant, deleted or not, and the id its answer is logged under.
+    """The tenant, deleted or not, who asks, and the id the answer is logged under.
 
-    The id is None when the request has an answer, or a writer, or was another question.
+    The asker is None outside of sessions and when there is no such session. The id is None when nothing was logged:
+    there is no such tenant or session, or the request has an answer, or a writer, or was another question.
     """
 
     tenant: Tenant
+    asker: Asker | None
     answer_id: UUID | None
 
 
-# A repeat starts over what was cut off; an answer that is finished, or that somebody still writes, is left alone.
+# Nothing is logged for a tenant or a session that is not there. A repeat starts over what was cut off; an answer that
+# is finished, or that somebody still writes, is left alone.
 BEGIN = """
 WITH begun AS (
     INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until,
         channel)
-    VALUES (%(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
-        now() + make_interval(secs => %(lease_seconds)s),
-        coalesce(nullif(%(channel)s, ''), (
-            SELECT channel FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s), ''))
+    SELECT %(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
+        now() + make_interval(secs => %(lease_seconds)s), coalesce(nullif(%(channel)s, ''), s.channel, '')
+    FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
+    WHERE t.id = %(tenant_id)s AND t.deleted_at IS NULL AND (%(session_id)s::uuid IS NULL OR s.id IS NOT NULL)
     ON CONFLICT (tenant_id, request_id) DO UPDATE
         SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
@@ -88,9 +80,10 @@ WITH begun AS (
             AND (l.status <> 'running' OR l.lease_until < now())
     RETURNING id
 )
-SELECT id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at,
-    (SELECT id FROM begun) AS answer_id
-FROM tenants WHERE id = %(tenant_id)s
+SELECT t.id, public_key, name, settings, space_id, version, t.created_at, updated_at, deleted_at,
+    (SELECT id FROM begun) AS answer_id, s.user_key, s.language AS asked_in
+FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
+WHERE t.id = %(tenant_id)s
 """
 
 
@@ -105,8 +98,11 @@ async def begin(
     channel: str,
     writer: UUID,
     lease_seconds: float,
-) -> Beginning | None:
-    """None when there is no such tenant. One statement, because a customer waits for it."""
+) -> Callable[[], Awaitable[Beginning | None]]:
+    """What fetches it, also when the transaction has ended; None when there is no such tenant.
+
+    One statement, because a customer waits for it.
+    """
     parameters = {
         "tenant_id": scope.tenant_id,
         "answer_id": answer_id,
@@ -118,10 +114,16 @@ async def begin(
         "writer": writer,
         "lease_seconds": lease_seconds,
     }
-    async with scope.connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(BEGIN, parameters)
-        row = await cursor.fetchone()
-    return Beginning(answer_id=row.pop("answer_id"), tenant=Tenant(**row)) if row else None
+    cursor = scope.connection.cursor(row_factory=kwargs_row(_beginning))
+    await cursor.execute(BEGIN, parameters)
+    return cursor.fetchone
+
+
+def _beginning(
+    *, answer_id: UUID | None, user_key: str | None, asked_in: str | None, **tenant: Any
+) -> Beginning:
+    asker = None if user_key is None else Asker(user_key=user_key, language=asked_in or "")
+    return Beginning(tenant=Tenant(**tenant), asker=asker, answer_id=answer_id)
 
 
 KEEP = """
@@ -216,12 +218,14 @@ ORDER BY created_at DESC LIMIT %(limit)s
 """
 
 
-async def recent_turns(scope: TenantScope, session_id: UUID, *, limit: int) -> list[LoggedTurn]:
-    """Newest first."""
-    async with scope.connection.cursor(row_factory=class_row(LoggedTurn)) as cursor:
-        parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "limit": limit}
-        await cursor.execute(SELECT_TURNS, parameters)
-        return await cursor.fetchall()
+async def recent_turns(
+    scope: TenantScope, session_id: UUID, *, limit: int
+) -> Callable[[], Awaitable[list[LoggedTurn]]]:
+    """What fetches them, newest first, also when the transaction has ended."""
+    cursor = scope.connection.cursor(row_factory=class_row(LoggedTurn))
+    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "limit": limit}
+    await cursor.execute(SELECT_TURNS, parameters)
+    return cursor.fetchall
 
 
 def _parameters(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> dict[str, object]:

@@ -78,19 +78,25 @@ class Database:
             yield TenantScope(connection=connection, tenant_id=tenant_id)
 
     @contextlib.asynccontextmanager
-    async def snapshot(self, tenant_id: UUID, *, reuses_plans: bool = False) -> AsyncIterator[TenantScope]:
-        """Reads this tenant's rows as they were at one moment, however many statements it takes.
+    async def snapshot(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
+        """Reads this tenant's rows as they were at one moment, however many statements it takes."""
+        async with self._transaction() as connection, connection.pipeline():
+            await connection.execute(ONE_MOMENT)
+            await connection.execute(ENTER_TENANT, {"tenant_id": tenant_id})
+            yield TenantScope(connection=connection, tenant_id=tenant_id)
 
-        A statement is waited for when it is fetched, the last one may be fetched afterwards. With `reuses_plans`
-        each is planned once for all tenants: that is most of the time of a small tenant's search, and ruin for
-        a big one's.
+    @contextlib.asynccontextmanager
+    async def at_once(self, tenant_id: UUID, *, reuses_plans: bool = False) -> AsyncIterator[TenantScope]:
+        """As `tenant`, with one wait for everything: what the statements return is fetched after the block.
+
+        With `reuses_plans` each is planned once for all tenants: that is most of the time of a small tenant's
+        search, and ruin for a big one's.
         """
         enter = ENTER_SMALL_TENANT if reuses_plans else ENTER_TENANT
         async with self._transaction() as connection, connection.pipeline():
-            await connection.execute(ONE_MOMENT)
             await connection.execute(enter, {"tenant_id": tenant_id})
             yield TenantScope(connection=connection, tenant_id=tenant_id)
-            await connection.execute(LEAVE)  # with the last statement, for one wait
+            await connection.execute(LEAVE)
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[AsyncConnection]:

@@ -16,7 +16,7 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import RawScores
 from retrieval_service.domain.lexical import SparseVector
 from retrieval_service.domain.spaces import Vector
-from retrieval_service.stores import matching, tenant_spaces
+from retrieval_service.stores import matching
 from retrieval_service.stores.chunks import sparse
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
@@ -29,7 +29,8 @@ class Probe:
 
     `gate` lists the stems a candidate of the lexical arm must have one of; empty means every chunk is
     scored, which is right for small tenants only. `depth` candidates are taken from each arm. With
-    `by_document` a passage without a vector of its own has that of its document, which lies at the first one.
+    `by_document` a passage without a vector of its own has that of its document, which lies at the first one. With
+    `of_all` every chunk is a candidate: to choose among a few takes longer than to score them.
     """
 
     vector: Vector | None
@@ -38,6 +39,7 @@ class Probe:
     gate: Sequence[int]
     depth: int
     by_document: bool = False
+    of_all: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +53,18 @@ class Candidates:
     document_ids: Sequence[UUID]
     writings: Sequence[str]
     raw: RawScores
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What a look at a tenant's index finds, and what the tenant's searches read at that moment.
+
+    `searched` is None when nothing was found. `terms_state` is that of `Sample`, "" unless all was looked at.
+    """
+
+    candidates: Candidates
+    searched: Searched | None = None
+    terms_state: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +85,13 @@ class Passage:
     end_offset: int
     language: str
     metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPassage(Passage):
+    """A passage as it was read; `writing` is as that of the candidates."""
+
+    writing: str
 
 
 # Conditions on parameters alone are folded away before planning where plans are custom. A document is looked for
@@ -102,12 +123,10 @@ by_grams AS MATERIALIZED (
         AND (t.grams <#> %(grams)s) < 0
     ORDER BY t.grams <#> %(grams)s LIMIT %(depth)s
 ),
-candidates AS (
-    {by_meaning} UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams
-)
+candidates AS ({candidates})
 SELECT c.id, d.id, (SELECT space_id FROM tenants WHERE id = %(tenant_id)s), (
         SELECT settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' FROM tenants WHERE id = %(tenant_id)s),
-    c.xmin::text || ' ' || d.written_by,
+    {terms_state}, c.xmin::text || ' ' || d.written_by,
     CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
     CASE WHEN %(has_terms)s THEN -(t.grams <#> %(grams)s) ELSE 0 END
@@ -122,6 +141,15 @@ JOIN chunk_terms t ON t.tenant_id = %(tenant_id)s AND t.chunk_id = c.id
 ORDER BY c.id
 """
 
+ALL_CHUNKS = """
+SELECT chunk_id FROM chunk_terms
+WHERE tenant_id = %(tenant_id)s AND (%(unlimited)s OR chunk_id IN (SELECT id FROM allowed))
+"""
+# Equal for as long as nobody writes to the terms of any chunk.
+TERMS_STATE = "md5(string_agg(chunk_id::text || xmin::text, ' ' ORDER BY chunk_id))"
+ITS_TERMS_STATE = "(SELECT {terms_state} FROM chunk_terms WHERE tenant_id = %(tenant_id)s)"
+UNKNOWN_STATE = "''"
+BEST_OF_ARMS = "{by_meaning} UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams"
 OWN_MEANING = "SELECT chunk_id FROM by_meaning"
 OWN_VECTOR = "LEFT JOIN {vectors} v ON v.tenant_id = %(tenant_id)s AND v.chunk_id = c.id"
 
@@ -143,45 +171,56 @@ LEFT JOIN LATERAL (
 
 async def look(
     scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions
-) -> tuple[Searched, Candidates]:
-    """Candidates of all arms by chunk id, with what the tenant's searches read at that moment.
+) -> Callable[[], Awaitable[Sight]]:
+    """What fetches the candidates of all arms by chunk id, also when the transaction has ended.
 
     Every score is exact for every candidate. That the space is still the right one is for the caller to see.
     """
-    async with scope.connection.cursor(binary=True) as cursor:
-        await cursor.execute(
-            search_statement(space_id, by_document=probe.by_document),
-            search_parameters(scope.tenant_id, probe, conditions),
-        )
+    cursor = scope.connection.cursor(binary=True)
+    await cursor.execute(
+        search_statement(space_id, by_document=probe.by_document, of_all=probe.of_all),
+        search_parameters(scope.tenant_id, probe, conditions),
+    )
+
+    async def fetch() -> Sight:
         rows = await cursor.fetchall()
-    if not rows:
-        return await tenant_spaces.searched(scope), candidates_of(())
-    return Searched(space_id=rows[0][2], by_document=rows[0][3]), candidates_of(rows)
+        candidates = candidates_of(rows)
+        if not rows:
+            return Sight(candidates=candidates)
+        _, _, space_id, by_document, terms_state, *_ = rows[0]
+        searched = Searched(space_id=space_id, by_document=by_document)
+        return Sight(candidates=candidates, searched=searched, terms_state=terms_state)
+
+    return fetch
 
 
 async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Conditions) -> Candidates:
     """The candidates alone."""
-    _, candidates = await look(scope, space_id, probe, conditions)
-    return candidates
+    fetch = await look(scope, space_id, probe, conditions)
+    return (await fetch()).candidates
 
 
 def candidates_of(rows: Sequence[Sequence[Any]]) -> Candidates:
-    columns = np.array([row[5:] for row in rows], np.float64).reshape(len(rows), 3)
+    columns = np.array([row[6:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
     return Candidates(
         chunk_ids=[row[0] for row in rows],
         document_ids=[row[1] for row in rows],
-        writings=[row[4] for row in rows],
+        writings=[row[5] for row in rows],
         raw=raw,
     )
 
 
-def search_statement(space_id: int, *, by_document: bool = False) -> sql.Composed:
+def search_statement(space_id: int, *, by_document: bool = False, of_all: bool = False) -> sql.Composed:
     vectors = vectors_table(space_id)
+    by_meaning = sql.SQL(DOCUMENT_MEANING if by_document else OWN_MEANING)
     return sql.SQL(SEARCH).format(
         vectors=vectors,
         matches=matching.MATCHES,
-        by_meaning=sql.SQL(DOCUMENT_MEANING if by_document else OWN_MEANING),
+        terms_state=sql.SQL(ITS_TERMS_STATE if of_all else UNKNOWN_STATE).format(
+            terms_state=sql.SQL(TERMS_STATE)
+        ),
+        candidates=sql.SQL(ALL_CHUNKS) if of_all else sql.SQL(BEST_OF_ARMS).format(by_meaning=by_meaning),
         its_vector=sql.SQL(DOCUMENT_VECTOR if by_document else OWN_VECTOR).format(vectors=vectors),
     )
 
@@ -204,7 +243,8 @@ def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> 
 
 SELECT_PASSAGES = """
 SELECT c.id AS chunk_id, d.id AS document_id, d.source_type, d.external_id, d.title, c.heading, d.section,
-    d.tags, d.url, c.text, c.start_offset, c.end_offset, c.language, d.metadata
+    d.tags, d.url, c.text, c.start_offset, c.end_offset, c.language, d.metadata,
+    c.xmin::text || ' ' || d.xmin::text AS writing
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = wanted.id
 JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
@@ -212,26 +252,21 @@ ORDER BY wanted.place
 """
 
 
-async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> Callable[[], Awaitable[list[Passage]]]:
+async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> Callable[[], Awaitable[list[ReadPassage]]]:
     """What fetches them, also when the transaction has ended; chunks that went are missing."""
-    if not chunk_ids:
-        return no_passages
-    cursor = scope.connection.cursor(row_factory=class_row(Passage))
+    cursor = scope.connection.cursor(row_factory=class_row(ReadPassage))
     await cursor.execute(SELECT_PASSAGES, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
     return cursor.fetchall
-
-
-async def no_passages() -> list[Passage]:
-    return []
 
 
 # Chunk ids are random, so the first ones by id are a fair sample.
 SELECT_SAMPLE = """
 SELECT array_agg(DISTINCT language) AS languages, count(*) AS chunk_count,
+    coalesce({terms_state}, '') AS terms_state,
     coalesce(string_agg(sparsevec_send(stems), ''::bytea), ''::bytea) AS stems,
     coalesce(string_agg(sparsevec_send(grams), ''::bytea), ''::bytea) AS grams
 FROM (
-    SELECT language, stems, grams FROM chunk_terms WHERE tenant_id = %(tenant_id)s
+    SELECT chunk_id, xmin, language, stems, grams FROM chunk_terms WHERE tenant_id = %(tenant_id)s
     ORDER BY chunk_id LIMIT %(limit)s
 ) AS sample
 """
@@ -239,15 +274,20 @@ FROM (
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Terms of some of the tenant's chunks as pgvector sends sparse vectors, one after another."""
+    """Terms of some of the tenant's chunks as pgvector sends sparse vectors, one after another.
+
+    `terms_state` is equal for as long as nobody writes to these.
+    """
 
     languages: list[str] | None
     chunk_count: int
+    terms_state: str
     stems: bytes
     grams: bytes
 
 
 async def sample_terms(scope: TenantScope, *, limit: int) -> Sample:
     async with scope.connection.cursor(row_factory=class_row(Sample), binary=True) as cursor:
-        await cursor.execute(SELECT_SAMPLE, {"tenant_id": scope.tenant_id, "limit": limit})
+        statement = sql.SQL(SELECT_SAMPLE).format(terms_state=sql.SQL(TERMS_STATE))
+        await cursor.execute(statement, {"tenant_id": scope.tenant_id, "limit": limit})
         return only(await cursor.fetchone())

@@ -113,8 +113,30 @@ async def read_passages(scope: TenantScope, own: Owned) -> Sequence[passages.Pas
 
 
 async def looked_at(scope: TenantScope) -> Sequence[UUID]:
-    _, candidates = await passages.look(scope, 1, probe(), Conditions())
-    return candidates.chunk_ids
+    fetch = await passages.look(scope, 1, probe(), Conditions())
+    return (await fetch()).candidates.chunk_ids
+
+
+async def begun(scope: TenantScope, own: Owned) -> object:
+    """What is told of the session, or logged in it."""
+    fetch = await chats.begin(
+        scope,
+        answer_id=own.answer_id,
+        session_id=own.session_id,
+        request_id=own.request_id,
+        question="mine",
+        language="",
+        channel="",
+        writer=WRITER,
+        lease_seconds=9,
+    )
+    beginning = await fetch()
+    return beginning and (beginning.answer_id or beginning.asker)
+
+
+async def recent_turns(scope: TenantScope, own: Owned) -> object:
+    fetch = await chats.recent_turns(scope, own.session_id, limit=9)
+    return await fetch()
 
 
 Trial = tuple[Callable[[TenantScope, Owned], Awaitable[object]], object]
@@ -361,20 +383,9 @@ STORES: dict[str, Trial] = {
         anything,
     ),
     "chats.session_exists": (lambda scope, own: chats.session_exists(scope, own.session_id), NO_ROWS),
-    "chats.asker": (lambda scope, own: chats.asker(scope, own.session_id), NO_ROWS),
     "chats.begin": (
-        lambda scope, own: chats.begin(
-            scope,
-            answer_id=own.answer_id,
-            session_id=own.session_id,
-            request_id=own.request_id,
-            question="mine",
-            language="",
-            channel="",
-            writer=WRITER,
-            lease_seconds=9,
-        ),
-        Raises,
+        lambda scope, own: begun(scope, own),
+        NO_ROWS,
     ),
     "chats.keep": (
         lambda scope, own: chats.keep(scope, own.answer_id, outcome(), writer=WRITER, lease_seconds=9),
@@ -387,7 +398,7 @@ STORES: dict[str, Trial] = {
     ),
     "chats.get": (lambda scope, own: chats.get(scope, own.answer_id), NO_ROWS),
     "chats.get_by_request": (lambda scope, own: chats.get_by_request(scope, own.request_id), NO_ROWS),
-    "chats.recent_turns": (lambda scope, own: chats.recent_turns(scope, own.session_id, limit=9), NO_ROWS),
+    "chats.recent_turns": (lambda scope, own: recent_turns(scope, own), NO_ROWS),
     "handoffs.insert": (
         lambda scope, own: handoffs.insert(scope, own.session_id, b"mine", seconds=9),
         Raises,
@@ -596,7 +607,7 @@ STORES: dict[str, Trial] = {
     "passages.read": (lambda scope, own: read_passages(scope, own), NO_ROWS),
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),
-        (passages.Sample(languages=None, chunk_count=0, stems=b"", grams=b""),),
+        (passages.Sample(languages=None, chunk_count=0, terms_state="", stems=b"", grams=b""),),
     ),
     "purges.traces": (lambda scope, own: traced_chunks(scope, own), NO_ROWS),
     "purges.remove": (lambda scope, own: removed_rows(scope, own), NO_ROWS),
@@ -883,6 +894,18 @@ async def test_tenants_door_shows_only_the_own_tenant(running: Running, owned: O
         assert await tenants.get(scope.connection, uuid.UUID(owned.shop.tenant_id)) is None
         own = await tenants.get(scope.connection, uuid.UUID(intruder.tenant_id))
     assert own is not None
+
+
+async def test_door_for_all_at_once_shows_only_the_own_tenant_too(
+    running: Running, owned: Owned, intruder: Shop
+) -> None:
+    database = running.service.database
+    async with database.at_once(uuid.UUID(intruder.tenant_id)) as scope:
+        fetch = await passages.read(scope, [owned.chunk_id])
+    assert await fetch() == []
+    async with database.at_once(uuid.UUID(owned.shop.tenant_id), reuses_plans=True) as scope:
+        fetch = await passages.read(scope, [owned.chunk_id])
+    assert [one.chunk_id for one in await fetch()] == [owned.chunk_id]
 
 
 async def test_snapshot_shows_only_the_own_tenant_too(running: Running, owned: Owned, intruder: Shop) -> None:
