@@ -33,9 +33,10 @@ SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('e
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A question with the parameters of both statements of its search, computed beforehand."""
+    """A question with its statement and the parameters of both statements of its search, computed beforehand."""
 
     text: str
+    statement: sql.Composed
     search: dict[str, Any]
     read: dict[str, Any]
 
@@ -54,11 +55,13 @@ async def prepare(service: Service, tenant_id: UUID, texts: Sequence[str], *, li
             grams=reading.terms.grams,
             gate=reading.gate,
             depth=LEAST_DEPTH,
+            of_all=reading.reads_all,
         )
         found = await service.searcher.search(tenant_id, Query(text=text, limit=limit))
         prepared.append(
             Prepared(
                 text=text,
+                statement=passages.search_statement(service.space_id, of_all=probe.of_all),
                 search=passages.search_parameters(tenant_id, probe, Conditions()),
                 read={"tenant_id": tenant_id, "ids": [hit.passage.chunk_id for hit in found.hits]},
             )
@@ -84,14 +87,14 @@ async def connections(
         yield opened
 
 
-def searches(free: list[AsyncConnection], space_id: int, questions: Sequence[Prepared]) -> Call:
+def searches(free: list[AsyncConnection], questions: Sequence[Prepared]) -> Call:
     """One search after another; takes a free connection and gives it back."""
     cycle = itertools.cycle(questions)
-    statement = passages.search_statement(space_id)
 
     async def call() -> None:
         asked, connection = next(cycle), free.pop()
-        await run(connection, statement, asked)
+        await (await connection.execute(asked.statement, asked.search)).fetchall()
+        await (await connection.execute(passages.SELECT_PASSAGES, asked.read)).fetchall()
         free.append(connection)
 
     return call
@@ -102,19 +105,13 @@ def scoped_searches(
 ) -> Call:
     """The same through the service's pool, in a transaction under row-level security."""
     cycle = itertools.cycle(questions)
-    statement = passages.search_statement(service.space_id)
 
     async def call() -> None:
         asked = next(cycle)
         async with service.database.at_once(tenant_id, reuses_plans=reuses_plans) as scope:
-            found = await scope.connection.execute(statement, asked.search)
+            found = await scope.connection.execute(asked.statement, asked.search)
             read = await scope.connection.execute(passages.SELECT_PASSAGES, asked.read)
         await found.fetchall()
         await read.fetchall()
 
     return call
-
-
-async def run(connection: AsyncConnection, search: sql.Composed, asked: Prepared) -> None:
-    await (await connection.execute(search, asked.search)).fetchall()
-    await (await connection.execute(passages.SELECT_PASSAGES, asked.read)).fetchall()

@@ -108,7 +108,7 @@ async def compare(
     is_small = sizes.tenants[name] <= opened.service.settings.exact_lexical_chunks
     async with bare_sql.connections(opened.dsn, tenant_id, CLIENTS, reuses_plans=is_small) as free:
         ladder = contenders(opened, tenant_id, questions, is_small=is_small)
-        ladder[BARE] = bare_sql.searches(free, opened.service.space_id, questions)
+        ladder[BARE] = bare_sql.searches(free, questions)
         times = await measuring.latencies(ladder, warm_up=len(texts), rounds=sizes.rounds, calls=sizes.calls)
         pair = {BARE: ladder[BARE], RPC: ladder[RPC]}
         rates = await measuring.throughput(

@@ -37,6 +37,7 @@ COLUMNS = (
         "rating",
         "reason",
         "rated",
+        "unsupported",
         "documents",
         "answerer",
         "input_tokens",
@@ -151,6 +152,9 @@ def cells(log: pb.ChatLog) -> dict[str, object]:
         "rating": short(answers_pb.Rating.Name(log.rating)),
         "reason": log.rating_reason,
         "rated": moment(log.rate_time) if log.HasField("rate_time") else "",
+        "unsupported": " … ".join(
+            answer.text[one.start_offset : one.end_offset] for one in answer.unsupported
+        ),
         "documents": " ".join(f"{one.source_type}/{one.external_id}" for one in answer.references),
         "answerer": answer.answerer,
         "input_tokens": answer.input_tokens,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retrieval_service.domain.facts import contacts_of
@@ -40,25 +40,26 @@ class Reworded:
 def past_turn(logged: LoggedTurn) -> PastTurn:
     """Without the customer's mail and telephone: no later question needs them. What the shop gave out stays."""
     private = frozenset(reading for fact in contacts_of(logged.question) for reading in fact.readings)
-    titles = {one["number"]: one["title"] for one in logged.context}
-    cited = dict.fromkeys(number for _, _, numbers in logged.citations for number in numbers)
+    cited = dict.fromkeys(str(number) for _, _, numbers in logged.citations for number in numbers)
     return PastTurn(
         question=without_contacts(logged.question, private),
         subject_question=without_contacts(logged.standalone_question or logged.question, private),
         answer=without_contacts(logged.answer, private),
-        titles=tuple(titles[number] for number in cited if titles.get(number)),
+        titles=tuple(logged.titles[number] for number in cited if logged.titles.get(number)),
     )
 
 
 def without_contacts(text: str, private: frozenset[str]) -> str:
     """With an ellipsis in place of each mail address and telephone that is one of these."""
+    if not private:
+        return text
     for fact in sorted(contacts_of(text), key=lambda found: found.start, reverse=True):
         if fact.readings & private:
             text = f"{text[: fact.start]}…{text[fact.end :]}"
     return text
 
 
-def within_budget(newest_first: Sequence[PastTurn], tokens: int) -> tuple[PastTurn, ...]:
+def within_budget(newest_first: Iterable[PastTurn], tokens: int) -> tuple[PastTurn, ...]:
     """The last turns that fit, oldest first, without gaps; the very last one always."""
     kept: list[PastTurn] = []
     for turn in newest_first:

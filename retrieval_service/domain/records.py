@@ -155,12 +155,15 @@ class LoggedAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedTurn:
-    """What a later question of the same conversation needs of an earlier one; fields are as in `LoggedAnswer`."""
+    """What a later question of the same conversation needs of an earlier one; fields are as in `LoggedAnswer`.
+
+    `titles` are by the numbers of the references.
+    """
 
     question: str
     standalone_question: str
     answer: str
-    context: Sequence[Mapping[str, Any]]
+    titles: Mapping[str, str]
     citations: Sequence[Sequence[Any]]
 
 

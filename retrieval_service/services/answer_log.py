@@ -175,7 +175,7 @@ class AnswerLog:
 
     def _remembered(self, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
         """A follow-up that comes after "thanks" is about what came before it."""
-        turns = [past_turn(one) for one in recent if not pleasantry_of(one.question)]
+        turns = (past_turn(one) for one in recent if not pleasantry_of(one.question))
         return within_budget(turns, self._history_tokens)
 
 

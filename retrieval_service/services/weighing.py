@@ -48,7 +48,10 @@ class _Remembered:
 
 
 class Weigher:
-    """Weights may be half a minute old for big tenants and a second for small ones, which change faster."""
+    """Weights may be half a minute old for big tenants and a second for small ones, which change faster.
+
+    Those of few chunks hold until a search sees that somebody has written to the chunks.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database

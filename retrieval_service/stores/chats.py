@@ -211,8 +211,12 @@ async def get_by_request(scope: TenantScope, request_id: UUID) -> LoggedAnswer |
     return await _first(scope, answer_id=None, request_id=request_id)
 
 
+# What was cited is long, and of all that only the titles are asked for.
 SELECT_TURNS = """
-SELECT question, answer, standalone_question, context, citations FROM chat_logs
+SELECT question, answer, standalone_question, citations, (
+        SELECT coalesce(jsonb_object_agg(cited ->> 'number', cited ->> 'title'), '{}')
+        FROM jsonb_array_elements(context) AS cited WHERE cited ->> 'number' IS NOT NULL) AS titles
+FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s AND status = 'completed'
 ORDER BY created_at DESC LIMIT %(limit)s
 """

@@ -146,7 +146,7 @@ SELECT chunk_id FROM chunk_terms
 WHERE tenant_id = %(tenant_id)s AND (%(unlimited)s OR chunk_id IN (SELECT id FROM allowed))
 """
 # Equal for as long as nobody writes to the terms of any chunk.
-TERMS_STATE = "md5(string_agg(chunk_id::text || xmin::text, ' ' ORDER BY chunk_id))"
+TERMS_STATE = "hashtextextended(string_agg(chunk_id::text || xmin::text, ' ' ORDER BY chunk_id), 0)::text"
 ITS_TERMS_STATE = "(SELECT {terms_state} FROM chunk_terms WHERE tenant_id = %(tenant_id)s)"
 UNKNOWN_STATE = "''"
 BEST_OF_ARMS = "{by_meaning} UNION SELECT chunk_id FROM by_stems UNION SELECT chunk_id FROM by_grams"

@@ -107,13 +107,13 @@ def test_word_that_is_said_already_is_not_said_twice() -> None:
 
 
 def logged(answer: str, **fields: object) -> LoggedTurn:
-    turn = {"question": "q", "standalone_question": "", "answer": answer, "context": [], "citations": []}
+    turn = {"question": "q", "standalone_question": "", "answer": answer, "titles": {}, "citations": []}
     return LoggedTurn(**{**turn, **fields})
 
 
 def test_past_turn_names_the_cited_titles_in_the_order_they_are_cited() -> None:
-    context = [{"number": 1, "title": "One"}, {"number": 2, "title": "Two"}, {"number": 3, "title": "Three"}]
-    turn = past_turn(logged("…", context=context, citations=[[0, 1, [3]], [1, 2, [1, 3]]]))
+    titles = {"1": "One", "2": "Two", "3": "Three"}
+    turn = past_turn(logged("…", titles=titles, citations=[[0, 1, [3]], [1, 2, [1, 3]]]))
     assert turn.titles == ("Three", "One")
 
 
