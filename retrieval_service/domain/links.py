@@ -64,6 +64,10 @@ class LinkPolicy:
         return _numbers_by_address(self._fragments)
 
     def _is_at_home(self, address: str) -> bool:
+        """Not with another address in it, at which a reader's program might begin its link."""
+        _, scheme, rest = address.partition("://")
+        if "://" in rest or (scheme and address.partition("://")[0].lower() not in _WEB):
+            return False
         parts = _split(address)
         host = (parts.hostname or "") if parts and parts.scheme in _WEB else ""
         return any(host == domain or host.endswith(f".{domain}") for domain in self._domains)

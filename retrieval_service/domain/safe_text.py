@@ -62,6 +62,9 @@ _BEHIND_WORD = re.compile(rf"(?:\.[\w-]{{1,63}}){{1,8}}(?:[:/?#@]{_IN_ADDRESS}*)
 _UNFINISHED_BEHIND_WORD = re.compile(rf"(?:(?:\.[\w-]{{1,63}}){{0,8}}\.|:|{_BEHIND_WORD.pattern})\Z")
 _DOMAIN = re.compile(rf"{DOMAIN}(?:[:/?#].*)?", re.IGNORECASE | re.DOTALL)
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# What may be an address, and what goes on with one.
+_IS_LIKE_ADDRESS = re.compile(r"[./]")
+_GROWS = re.compile(r"[\w/?#@:%&=-]")
 _WORD_AT_END = re.compile(r"[^\s<>\[\]()\"«»]*\Z")
 
 
@@ -118,6 +121,7 @@ class SafeText:
         if link := _AUTOLINK.match(self._held, position):
             return self._read_address(link[1], link[1], position, link.end(), final=final)
         if tag := _TAG.match(self._held, position):
+            self._written.part()
             return tag.end()
         if not final and _UNFINISHED_TAG.match(self._held, position):
             return position
@@ -147,7 +151,10 @@ class SafeText:
         if is_allowed:
             self._written.write_link(title, address)
             return link.end()
-        return self._write(title, link.end()) if title else self._drop(link.end())
+        if not title:
+            return self._drop(link.end())
+        self._written.write_title(title)
+        return link.end()
 
     def _read_parenthesis(self, position: int, *, final: bool) -> int:
         """An address in brackets of its own goes with them."""
@@ -228,6 +235,7 @@ class _Written:
         self._taken = 0
         self._spaces = ""
         self._is_behind_dropped = False
+        self._is_parted = False
 
     def take(self) -> str:
         said, self._taken = self._text[self._taken :], len(self._text)
@@ -247,6 +255,17 @@ class _Written:
             self._text += self._spaces + self._before(text) + text
             self._spaces = ""
             self._is_behind_dropped = False
+            self._is_parted = False
+
+    def part(self) -> None:
+        """Something was left out here: an address before it must not grow by what comes after it."""
+        self._is_parted = True
+
+    def write_title(self, title: str) -> None:
+        """Of a link that is left out: an address before it, or a word, must not grow by it to another one."""
+        word = self.last_word
+        grows = bool(word) and (_IS_LIKE_ADDRESS.search(word) or is_host(word + title.split()[0]))
+        self.write(f" {title}" if grows else title)
 
     def write_link(self, title: str, address: str) -> None:
         self.write(f"[{title}]({address})" if title else address)
@@ -261,11 +280,13 @@ class _Written:
         return found[0] if found else ""
 
     def _before(self, text: str) -> str:
-        """A gap where two harmless pieces would make an image, or the target of a link that nobody checked."""
+        """A gap where two harmless pieces would make an image, an address or a link's target that nobody checked."""
         is_image = text.startswith("[") and self._text.endswith("!") and not _MARKER.match(text)
         is_target = text.startswith("(") and self._text.endswith("]")
         is_behind_marker = _MARKER_AT_END.search(self._text[-_MAX_TITLE:])
-        return " " if not self._spaces and (is_image or (is_target and not is_behind_marker)) else ""
+        is_grown = self._is_parted and _GROWS.match(text) and _IS_LIKE_ADDRESS.search(self.last_word)
+        is_apart = is_image or is_grown or (is_target and not is_behind_marker)
+        return " " if is_apart and not self._spaces else ""
 
 
 def without_links(text: str) -> str:
