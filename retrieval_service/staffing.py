@@ -13,6 +13,7 @@ from retrieval_service.index_runner import IndexRunner
 from retrieval_service.services.evacuating import Evacuator
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.services.promoting import Promoter
+from retrieval_service.services.provider_chores import ProviderChore
 from retrieval_service.services.sweeping import Sweeper
 from retrieval_service.services.syncing import Syncer
 from retrieval_service.stores import jobs
@@ -86,7 +87,8 @@ def provider_chores(service: Service) -> list[Callable[[], Awaitable[None]]]:
         return []
     sweeper = Sweeper(service.database, service.backend)
     evacuator = Evacuator(service.database, service.backend, service.retrieval.switcher)
-    return [sweeper.look_around, evacuator.look_around]
+    chores = (ProviderChore("sweep", sweeper.sweep), ProviderChore("evacuate", evacuator.evacuate))
+    return [chore.look_around for chore in chores]
 
 
 def syncing_lanes(service: Service, worker: str) -> list[Lane]:

@@ -65,8 +65,8 @@ class LinkPolicy:
 
     def _is_at_home(self, address: str) -> bool:
         """Not with another address in it, at which a reader's program might begin its link."""
-        _, scheme, rest = address.partition("://")
-        if "://" in rest or (scheme and address.partition("://")[0].lower() not in _WEB):
+        scheme, mark, rest = address.partition("://")
+        if mark and ("://" in rest or scheme.lower() not in _WEB):
             return False
         parts = _split(address)
         host = (parts.hostname or "") if parts and parts.scheme in _WEB else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -11,6 +10,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.providers.ports import RetrievalBackend
+from retrieval_service.services.provider_chores import remove_files
 from retrieval_service.services.switching_backends import Switcher
 from retrieval_service.stores import backends, document_files, remote_documents, sync_log, vector_stores
 from retrieval_service.stores.database import Database
@@ -19,8 +19,6 @@ from retrieval_service.stores.sync_log import Entry
 log = structlog.get_logger("kladez.evacuating")
 
 PORTION = 50
-REQUESTS_AT_ONCE = 4
-PAUSE_AFTER_FAILURE_SECONDS = 60.0
 
 
 class Evacuator:
@@ -39,24 +37,22 @@ class Evacuator:
         self._backend = backend
         self._switcher = switcher
         self._clock = clock
-        self._next_look = clock()
-
-    async def look_around(self) -> None:
-        """After a failure it leaves the provider alone for a minute."""
-        if self._clock() < self._next_look:
-            return
-        try:
-            await self.evacuate()
-        except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
-            self._next_look = self._clock() + PAUSE_AFTER_FAILURE_SECONDS
-            log.warning("provider_not_left", error=str(error))
 
     async def evacuate(self) -> None:
-        """A tenant whose documents are being sent at this moment has its turn the next time."""
+        """A tenant whose documents are being sent at this moment has its turn the next time.
+
+        What the provider refuses to do for one tenant is raised when the others have had their turn.
+        """
         async with self._database.operator() as operator:
             leaving = await backends.leaving(operator)
+        refusals: list[errors.ProviderRefused] = []
         for tenant_id in leaving:
-            await self._evacuate(tenant_id)
+            try:
+                await self._evacuate(tenant_id)
+            except errors.ProviderRefused as error:
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
 
     async def _evacuate(self, tenant_id: UUID) -> None:
         """The lock keeps others from the same work, and from a store that is to go."""
@@ -96,18 +92,7 @@ class Evacuator:
     async def _remove_portion(self, tenant_id: UUID, store_id: str, file_ids: Sequence[str]) -> None:
         """Forgotten as soon as they are gone, so that a repetition has less to do."""
         began = self._clock()
-        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
-
-        async def remove(file_id: str) -> None:
-            async with slots:
-                await self._backend.remove(store_id, file_id)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for file_id in file_ids:
-                    group.create_task(remove(file_id))
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+        await remove_files(self._backend, store_id, file_ids)
         entry = Entry(
             actor="worker",
             action="remove",

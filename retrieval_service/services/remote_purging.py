@@ -10,12 +10,12 @@ from uuid import UUID
 
 from retrieval_service import errors
 from retrieval_service.providers.ports import RetrievalBackend
+from retrieval_service.services.provider_chores import remove_files
 from retrieval_service.stores import document_files, remote_documents, sync_log, vector_stores
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.sync_log import Entry
 
 PORTION = 50
-REQUESTS_AT_ONCE = 4
 LONGEST_WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 BUSY = "A worker is still sending these documents to the retrieval provider; repeat the purge."
@@ -106,18 +106,7 @@ class RemotePurger:
         self, backend: RetrievalBackend, tenant_id: UUID, store_id: str, file_ids: Sequence[str]
     ) -> None:
         """Forgotten as soon as they are gone, so that a repetition has less to do."""
-        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
-
-        async def remove(file_id: str) -> None:
-            async with slots:
-                await backend.remove(store_id, file_id)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for file_id in file_ids:
-                    group.create_task(remove(file_id))
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+        await remove_files(backend, store_id, file_ids)
         async with self._database.tenant(tenant_id) as scope:
             await document_files.forget(scope, file_ids)
 

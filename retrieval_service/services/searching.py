@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
+from weakref import ReferenceType, ref
 
 import numpy as np
 import structlog
@@ -105,10 +106,10 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class _KnownReading:
-    """Holds for these weights and this space."""
+    """Holds for these weights and this space; big tenants' weights are big, and must not outlive their time here."""
 
     reading: Reading
-    weights: Weights
+    weights: ReferenceType[Weights]
     space: Space | None
 
 
@@ -240,13 +241,14 @@ class Searcher:
     async def _reading(self, tenant_id: UUID, text: str, weights: Weights, space: Space | None) -> Reading:
         """Questions are asked again: what one is in these weights is remembered."""
         known = self._readings.get((tenant_id, text))
-        if known and known.weights is weights and known.space is space:
+        if known and known.weights() is weights and known.space is space:
+            self._readings.move_to_end((tenant_id, text))
             return known.reading
         if len(text) <= SHORT_CHARACTERS:
             reading = self._read(text, weights, space)
         else:
             reading = await asyncio.to_thread(self._read, text, weights, space)
-        self._readings[(tenant_id, text)] = _KnownReading(reading=reading, weights=weights, space=space)
+        self._readings[(tenant_id, text)] = _KnownReading(reading=reading, weights=ref(weights), space=space)
         self._readings.move_to_end((tenant_id, text))
         while len(self._readings) > REMEMBERED_QUESTIONS:
             self._readings.popitem(last=False)

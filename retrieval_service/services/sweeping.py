@@ -6,20 +6,14 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-import structlog
-
-from retrieval_service import errors
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.stores import document_files, sync_log
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.document_files import DocumentFile
 from retrieval_service.stores.sync_log import Entry
 
-log = structlog.get_logger("kladez.sweeping")
-
 TENANTS_AT_A_TIME = 100
 FILES_AT_A_TIME = 100
-PAUSE_AFTER_FAILURE_SECONDS = 60.0
 
 
 class Sweeper:
@@ -31,17 +25,6 @@ class Sweeper:
         self._database = database
         self._backend = backend
         self._clock = clock
-        self._next_look = clock()
-
-    async def look_around(self) -> None:
-        """After a failure it leaves the provider alone for a minute."""
-        if self._clock() < self._next_look:
-            return
-        try:
-            await self.sweep()
-        except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
-            self._next_look = self._clock() + PAUSE_AFTER_FAILURE_SECONDS
-            log.warning("leftovers_not_removed", error=str(error))
 
     async def sweep(self) -> None:
         async with self._database.operator() as operator:

@@ -76,7 +76,10 @@ class Weigher:
     async def latest(self, tenant_id: UUID) -> Weights:
         """For searches, which see whether the weights of few chunks still hold: those are as old as may be."""
         known = self._remembered.get(tenant_id)
-        return known.weights if known and known.weights.is_of_few else await self.weights(tenant_id)
+        if known is None or not known.weights.is_of_few:
+            return await self.weights(tenant_id)
+        self._remembered.move_to_end(tenant_id)
+        return known.weights
 
     def forget(self, tenant_id: UUID) -> None:
         """The next question is weighed by what is in the index then."""

@@ -179,3 +179,23 @@ async def test_a_removal_that_broke_off_goes_on(postgres_server: Embedded, migra
             assert remote(bench.fake) == Remote(files=[], entries=[])
             assert not bench.fake.storage.stores
             assert not (await standing_of(bench, ids[0])).file_id
+
+
+async def test_refusal_for_one_tenant_keeps_no_other_from_leaving(
+    postgres_server: Embedded, migrated_template: str
+) -> None:
+    with temporary_database(postgres_server, template=migrated_template) as dsn:
+        async with open_remote_bench(dsn) as bench, stores_at(bench.fake) as backend:
+            tenants = [await mirrored_tenant(bench) for _ in range(2)]
+            for tenant_id in tenants:
+                await bench.put(tenant_id, "1", "Tea.")
+            async with working(bench.service):
+                await synced(bench)
+            await bench.sql.execute(LEAVE)
+            service = bench.service
+            evacuator = Evacuator(service.database, backend, service.retrieval.switcher)
+            bench.fake.fail(Fault(path=r"/v1/files/[^/]+", method="DELETE", status=400))
+            with pytest.raises(errors.ProviderRefused):
+                await evacuator.evacuate()
+            assert len(remote(bench.fake).files) == 1
+            assert len(bench.fake.storage.stores) == 1

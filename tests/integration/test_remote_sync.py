@@ -323,7 +323,7 @@ async def test_leftover_is_removed_later(bench: Bench, tenant_id: UUID) -> None:
     bench.fake.fail(Fault(path=STORE_FILE, method="DELETE", status=400))
     await sync_once(bench)
     assert len(bench.fake.storage.files) == 2
-    await Sweeper(bench.service.database, bench.service.backend).look_around()
+    await Sweeper(bench.service.database, bench.service.backend).sweep()
     await assert_in_step(bench, tenant_id, [document_id])
 
 
