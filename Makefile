@@ -16,7 +16,7 @@ run: setup
 
 test:
 	@.ci/setup tests
-	@$(PY) -m pytest $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: setup
 	@$(PY) -m ruff check
