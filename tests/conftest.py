@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from retrieval_service.postgres.embedded import Embedded
@@ -31,6 +32,10 @@ MAY_BLOCK = (
     ("integration/test_embedded_postgres.py", "test_another_command_finds_the_running_server"),
     ("integration/test_embedded_postgres.py", "test_root_copies_programs_that_the_account_cannot_reach"),
 )
+
+# The processor is shared with whatever else runs: how long an example takes says nothing.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _numbers = itertools.count(1)
 

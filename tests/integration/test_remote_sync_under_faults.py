@@ -13,7 +13,7 @@ import pytest
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers.openai.write_pace import PaceLimits
-from retrieval_service.services import sweeping
+from retrieval_service.services import provider_chores
 from retrieval_service.services.syncing import Syncer
 from retrieval_service.staffing import new_worker
 from retrieval_service.stores import jobs
@@ -76,7 +76,7 @@ def dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
 
 @pytest.fixture
 async def bench(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(sweeping, "PAUSE_AFTER_FAILURE_SECONDS", 0.0)
+    monkeypatch.setattr(provider_chores, "PAUSE_AFTER_FAILURE_SECONDS", 0.0)
     async with open_remote_bench(emptied(dsn), SETTINGS, timeout_seconds=1.0) as opened:
         yield opened
 
