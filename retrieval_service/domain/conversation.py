@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from retrieval_service.domain.facts import contacts_of
 from retrieval_service.domain.fragments import Turn
+from retrieval_service.domain.personal import Personal, personal_in
 from retrieval_service.domain.records import LoggedTurn
 
 # About what a letter costs in the three languages, rather too much than too little.
@@ -37,26 +37,20 @@ class Reworded:
     output_tokens: int = 0
 
 
-def past_turn(logged: LoggedTurn) -> PastTurn:
-    """Without the customer's mail and telephone: no later question needs them. What the shop gave out stays."""
-    private = frozenset(reading for fact in contacts_of(logged.question) for reading in fact.readings)
+def past_turns(logged: Sequence[LoggedTurn]) -> list[PastTurn]:
+    """Without who the customer is, said in whichever of them: no later question needs it. The shop's own stays."""
+    personal = personal_in(one.question for one in logged)
+    return [past_turn(one, personal) for one in logged]
+
+
+def past_turn(logged: LoggedTurn, personal: Personal) -> PastTurn:
     cited = dict.fromkeys(str(number) for _, _, numbers in logged.citations for number in numbers)
     return PastTurn(
-        question=without_contacts(logged.question, private),
-        subject_question=without_contacts(logged.standalone_question or logged.question, private),
-        answer=without_contacts(logged.answer, private),
+        question=personal.without(logged.question),
+        subject_question=personal.without(logged.standalone_question or logged.question),
+        answer=personal.without(logged.answer),
         titles=tuple(logged.titles[number] for number in cited if logged.titles.get(number)),
     )
-
-
-def without_contacts(text: str, private: frozenset[str]) -> str:
-    """With an ellipsis in place of each mail address and telephone that is one of these."""
-    if not private:
-        return text
-    for fact in sorted(contacts_of(text), key=lambda found: found.start, reverse=True):
-        if fact.readings & private:
-            text = f"{text[: fact.start]}…{text[fact.end :]}"
-    return text
 
 
 def within_budget(newest_first: Iterable[PastTurn], tokens: int) -> tuple[PastTurn, ...]:

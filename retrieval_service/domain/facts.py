@@ -22,7 +22,7 @@ _BETWEEN = re.compile(
 )
 _SPELLED = re.compile(rf"\b(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})\b", re.IGNORECASE)
 
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ \u00a0()-]{0,2}\d){9,14}(?!\d)")
 _TIME = re.compile(
     r"(?<![\d:.,])([01]?\d|2[0-3])(?::([0-5]\d)|h([0-5]\d)?)(?![\d:])|(?<![\d:])(\d{1,2})(?::([0-5]\d))? ?([ap])\.?m\b",

@@ -13,7 +13,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnswer
-from retrieval_service.domain.conversation import PastTurn, past_turn, within_budget
+from retrieval_service.domain.conversation import PastTurn, past_turns, within_budget
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
@@ -175,7 +175,7 @@ class AnswerLog:
 
     def _remembered(self, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
         """A follow-up that comes after "thanks" is about what came before it."""
-        turns = (past_turn(one) for one in recent if not pleasantry_of(one.question))
+        turns = (one for one in past_turns(recent) if not pleasantry_of(one.question))
         return within_budget(turns, self._history_tokens)
 
 

@@ -7,7 +7,7 @@ import pytest
 from retrieval_service.domain.conversation import (
     PastTurn,
     estimated_tokens,
-    past_turn,
+    past_turns,
     within_budget,
 )
 from retrieval_service.domain.follow_ups import needs_context, with_context
@@ -111,14 +111,19 @@ def logged(answer: str, **fields: object) -> LoggedTurn:
     return LoggedTurn(**{**turn, **fields})
 
 
+def remembered(turn: LoggedTurn) -> PastTurn:
+    [remembered] = past_turns([turn])
+    return remembered
+
+
 def test_past_turn_names_the_cited_titles_in_the_order_they_are_cited() -> None:
     titles = {"1": "One", "2": "Two", "3": "Three"}
-    turn = past_turn(logged("…", titles=titles, citations=[[0, 1, [3]], [1, 2, [1, 3]]]))
+    turn = remembered(logged("…", titles=titles, citations=[[0, 1, [3]], [1, 2, [1, 3]]]))
     assert turn.titles == ("Three", "One")
 
 
 def test_chain_of_follow_ups_goes_on_from_what_was_understood() -> None:
-    turn = past_turn(
+    turn = remembered(
         logged("…", question="and how much is it?", standalone_question="How much is the kettle?")
     )
     assert (turn.question, turn.subject_question) == ("and how much is it?", "How much is the kettle?")
@@ -127,14 +132,24 @@ def test_chain_of_follow_ups_goes_on_from_what_was_understood() -> None:
 def test_past_turn_keeps_the_customers_mail_and_telephone_to_itself() -> None:
     question = "Пишите на ivan@mail.example или +7 (916) 123-45-67. Сколько стоит чайник?"
     answer = "990 рублей [1]. Напишем на ivan@mail.example, наш телефон 8 800 555-35-35."
-    turn = past_turn(logged(answer, question=question))
+    turn = remembered(logged(answer, question=question))
     assert turn.question == "Пишите на … или …. Сколько стоит чайник?"
     assert turn.subject_question == turn.question
     assert turn.answer == "990 рублей [1]. Напишем на …, наш телефон 8 800 555-35-35."
 
 
+def test_who_the_customer_is_was_said_in_one_turn_and_is_left_out_of_all() -> None:
+    later = logged("Иван, чайник стоит 990 рублей [1].", question="Сколько стоит чайник? Это снова Иван")
+    earlier = logged("Здравствуйте, Иван!", question="Меня зовут Иван. Вы открыты?")
+    said = [(turn.question, turn.answer) for turn in past_turns([later, earlier])]
+    assert said == [
+        ("Сколько стоит чайник? Это снова …", "…, чайник стоит 990 рублей [1]."),
+        ("Меня зовут …. Вы открыты?", "Здравствуйте, …!"),
+    ]
+
+
 def test_history_holds_the_last_turns_that_fit_in_order() -> None:
-    turns = [past_turn(logged(text * 300)) for text in "abcd"]
+    turns = past_turns([logged(text * 300) for text in "abcd"])
     assert [turn.answer[0] for turn in within_budget(turns, 250)] == ["b", "a"]
     assert [turn.answer[0] for turn in within_budget(turns, 0)] == ["a"]
     assert within_budget([], 100) == ()
