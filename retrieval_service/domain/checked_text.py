@@ -24,7 +24,12 @@ class CheckedText:
         policy = LinkPolicy(asked.fragments, allowed_domains=asked.link_domains, trusted=own_words)
         self._safe = SafeText(policy)
         self._citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
-        self._grounding = Grounding(asked.fragments, trusted=[asked.fallback_contact], is_patient=cites_late)
+        self._grounding = Grounding(
+            asked.fragments,
+            trusted=[asked.fallback_contact],
+            asked=[asked.question, *(turn.question for turn in asked.history)],
+            is_patient=cites_late,
+        )
 
     def feed(self, text: str) -> list[CheckedEvent]:
         """What can be said after this piece; nothing of it is taken back."""

@@ -1,4 +1,4 @@
-"""Facts of a text that can be looked up in another: prices, amounts, dates, times, phones, mail, codes."""
+"""Facts of a text that can be looked up in another: prices, amounts, dates, times, phones, mail, codes, numbers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _BETWEEN = re.compile(
 )
 _SPELLED = re.compile(rf"\b(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})\b", re.IGNORECASE)
 
+_DIGITS = re.compile(r"\d+")
+
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ \u00a0()-]{0,2}\d){9,14}(?!\d)")
 _TIME = re.compile(
@@ -38,6 +40,9 @@ _CODE = re.compile(
     r"|(?<=промокод )[\w-]{3,}|(?<=promo code )[\w-]{3,}|(?<=coupon )[A-Z][\w-]{2,}|(?<=cupom )[A-Z][\w-]{2,}"
 )
 
+# "Three ways to pay" is counted, not read.
+LEAST_BARE_NUMBER = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
@@ -50,7 +55,7 @@ class Fact:
 
 
 def facts_of(text: str) -> list[Fact]:
-    """Facts that can be checked, in no order; numbers without a unit are none."""
+    """Facts that can be checked, in no order; numbers below ten without a unit are none."""
     return [fact for fact in _all(text) if fact.readings]
 
 
@@ -64,9 +69,18 @@ def known_from(texts: Sequence[str]) -> frozenset[str]:
     """All readings of all facts and bare numbers, for `is_known`."""
     facts = (fact for text in texts for fact in _all(text))
     readings = {reading for fact in facts for reading in fact.readings or fact.loosely}
-    return frozenset(
-        readings | {_without_year(reading) for reading in readings if reading.startswith("date:")}
-    )
+    dates = {_without_year(reading) for reading in readings if reading.startswith("date:")}
+    return frozenset(readings | dates) | numbers_in(texts)
+
+
+def numbers_in(texts: Sequence[str]) -> frozenset[str]:
+    """What a bare number is known from: any number, whatever it counts or is a part of."""
+    digits = {Decimal(run) for text in texts for run in _DIGITS.findall(text)}
+    numbers = {
+        value for text in texts for one in _ONE_NUMBER.finditer(text) for value in _values(one["number"])
+    }
+    spelled = {Decimal(NUMBER_WORDS[word.lower()]) for text in texts for word in _SPELLED.findall(text)}
+    return frozenset(_bare(value) for value in digits | numbers | spelled)
 
 
 def is_known(fact: Fact, known: frozenset[str]) -> bool:
@@ -154,14 +168,23 @@ def _amounts(text: str) -> Iterator[Fact]:
 
 def _amount(text: str, match: re.Match[str], values: Sequence[Decimal], symbol: str | None) -> Fact:
     loosely = frozenset(f"number:{_plain(value)}" for value in values)
-    named = _currency(symbol) if symbol else _measure(text, match.end())
-    readings = (
-        frozenset(f"{named[0]}:{_plain(value * named[1])}" for value in values) if named else frozenset[str]()
-    )
+    if named := _currency(symbol) if symbol else _measure(text, match.end()):
+        readings = frozenset(f"{named[0]}:{_plain(value * named[1])}" for value in values)
+    else:
+        readings = loosely | set(map(_bare, values)) if _is_read(match[0], values) else frozenset()
     is_strict = named is not None and named[0] == "percent"
     return Fact(
         start=match.start(), end=match.end(), readings=readings, loosely=frozenset() if is_strict else loosely
     )
+
+
+def _is_read(written: str, values: Sequence[Decimal]) -> bool:
+    """Whether a number without a unit is hardly counted by whoever writes it, and in figures."""
+    return any(value >= LEAST_BARE_NUMBER for value in values) and written[-1].isdigit()
+
+
+def _bare(value: Decimal) -> str:
+    return f"bare:{_plain(value)}"
 
 
 def _measure(text: str, end: int) -> tuple[str, Decimal] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.facts import facts_of, is_known, known_from
+from retrieval_service.domain.facts import facts_of, is_known, known_from, numbers_in
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.quotes import SHORT_SENTENCE
 from retrieval_service.domain.sentences import Sentence, bullet_length, split_sentences
@@ -56,17 +56,23 @@ class Grounding:
     """Give it the events of a `CitationStream` in their order; a line is judged when the next one begins,
     by one that is patient not before the end.
 
-    `trusted` are texts of the tenant itself: what it says of its contact needs no source.
+    `trusted` are texts of the tenant itself: what it says of its contact needs no source. Bare numbers may
+    also come from what was `asked`: "order 20931".
     """
 
     def __init__(
-        self, fragments: Iterable[Fragment], *, trusted: Sequence[str] = (), is_patient: bool = False
+        self,
+        fragments: Iterable[Fragment],
+        *,
+        trusted: Sequence[str] = (),
+        asked: Sequence[str] = (),
+        is_patient: bool = False,
     ) -> None:
         texts = {one.number: f"{one.title}\n{one.text}\n{one.url}" for one in fragments}
         self._texts = texts
         self._known: dict[int, frozenset[str]] = {}
         self._trusted = tuple(text for text in trusted if text)
-        self._known_to_tenant = known_from(self._trusted)
+        self._known_before = known_from(self._trusted) | numbers_in(asked)
         self._text = ""
         self._judged = 0
         self._cited: list[Cited] = []
@@ -120,7 +126,7 @@ class Grounding:
     def _reason(self, sentence: Sentence, numbers: set[int]) -> Reason | None:
         text = " ".join(sentence.text.split())
         known = frozenset[str]().union(*(self._known_from(number) for number in numbers))
-        unknown = [fact for fact in facts_of(text) if not is_known(fact, known | self._known_to_tenant)]
+        unknown = [fact for fact in facts_of(text) if not is_known(fact, known | self._known_before)]
         if numbers:
             return Reason.FACT_NOT_IN_SOURCE if unknown else None
         is_claim = unknown or not (is_no_claim(text) or any(said in text for said in self._trusted))

@@ -62,18 +62,34 @@ def test_fact_is_known_in_another_form(said: str, source: str) -> None:
         ("evil@shop.example", "help@shop.example"),
         ("промокод LETO2027", "LETO2026"),
         ("vinte dias", "30 dias"),
+        ("у нас 350 магазинов", "у нас 35 магазинов"),
+        ("founded in 1998", "founded in 1989"),
     ],
 )
 def test_another_fact_is_not_known(said: str, source: str) -> None:
     assert are_known(said, source) == [False]
 
 
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        ("открыты с 2024", "Магазин открыт 12.03.2024"),
+        ("1 000 товаров", "более 1000 позиций"),
+        ("1,000 items", "1.000 itens"),
+        ("20 магазинов", "двадцать магазинов"),
+        ("модель 500", "модель GT-500"),
+    ],
+)
+def test_bare_number_is_known_from_any_number(said: str, source: str) -> None:
+    assert are_known(said, source) == [True]
+
+
 def test_both_ends_of_a_range_are_facts() -> None:
     assert are_known("от 2 до 5 дней", "2–3 days") == [True, False]
 
 
-@pytest.mark.parametrize("text", ["Хорошая лампа.", "Лампа номер 7 и 2024", "one of them", "т.е. и т.д."])
-def test_words_and_bare_numbers_are_no_facts(text: str) -> None:
+@pytest.mark.parametrize("text", ["Хорошая лампа.", "Лампа номер 7", "one of them", "т.е. и т.д.", "twenty"])
+def test_words_and_small_bare_numbers_are_no_facts(text: str) -> None:
     assert facts_of(text) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from retrieval_service.domain import phrases
 from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.fragments import Fragment, Prompt
+from retrieval_service.domain.fragments import Fragment, Prompt, Turn
 from retrieval_service.domain.grounding import Flagged, Reason
 
 CONTACT = "help@shop.example"
@@ -113,11 +114,23 @@ def test_sentence_without_a_citation_is_flagged(answer: str, flagged: str) -> No
         ("O frete custa R$ 1.290,50 [2].", "O frete custa R$ 1.290,50 [2]."),
         ("Вернуть можно за 30 дней [1][3].", "Вернуть можно за 30 дней [1][3]."),
         ("Звоните +7 495 123-45-67 [1].", "Звоните +7 495 123-45-67 [1]."),
+        ("У нас 350 магазинов [1].", "У нас 350 магазинов [1]."),
+        ("We have shipped since 1998 [2].", "We have shipped since 1998 [2]."),
         ("Промокод SALE99 даёт скидку [1].", "Промокод SALE99 даёт скидку [1]."),
     ],
 )
 def test_fact_that_the_cited_source_does_not_state_is_flagged(answer: str, flagged: str) -> None:
     assert flags(answer) == [(flagged, Reason.FACT_NOT_IN_SOURCE)]
+
+
+def test_number_of_the_question_needs_no_source() -> None:
+    asked = replace(
+        PROMPT, question="Where is order 20931?", history=(Turn(question="I am 45", answer="20"),)
+    )
+    checked = CheckedText(asked)
+    text = "Order 20931 is due in 5 dias úteis [3]. At 45 too [3]. It is 1 of 20 [3].\n"
+    events = [*checked.feed(text), *checked.finish()]
+    assert [text[one.start : one.end] for one in events if isinstance(one, Flagged)] == ["It is 1 of 20 [3]."]
 
 
 def test_flag_comes_as_soon_as_the_next_line_begins() -> None:
