@@ -78,12 +78,12 @@ class Personal:
         """With an ellipsis in place of each of these; what else the text names is somebody else's."""
         if not (self.contacts or self.papers or self.names or self.addresses):
             return text
-        end = len(text) + 1
-        for start, stop in sorted(self._places(text), reverse=True):
-            if stop <= end:
-                text = f"{text[:start]}{LEFT_OUT}{text[stop:]}"
-                end = start
-        return text
+        kept, end = [], 0
+        for start, stop in sorted(self._places(text)):
+            if start >= end:
+                kept.append(text[end:start])
+            end = max(end, stop)
+        return LEFT_OUT.join([*kept, text[end:]])
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
         for contact in contacts_of(text) if self.contacts else ():

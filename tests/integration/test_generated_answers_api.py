@@ -245,18 +245,18 @@ async def test_model_that_claims_something_beside_a_denial_has_answered(
     assert (await ask(written)).completed.finish_reason == pb.FINISH_REASON_STOP
 
 
-async def test_mail_and_telephone_of_an_earlier_question_are_not_sent_again(
+async def test_who_a_customer_is_is_not_sent_again_with_later_questions(
     written: Shop, model: FakeOpenAI
 ) -> None:
     session_id = await new_session(written)
-    await ask(written, f"I am at anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id)
+    await ask(written, f"I'm Anna Smith, anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id)
     await ask(written, "And how may it be returned?", session_id=session_id)
     later = model.journal.to(MODEL)[1:]
     assert len(later) == 2
     for exchange in later:
-        assert "I am at …, …." in (sent := json.dumps(exchange.body, ensure_ascii=False))
-        assert "anna@mail" not in sent
-        assert "912" not in sent
+        sent = json.dumps(exchange.body, ensure_ascii=False)
+        assert "I'm … …, …, …." in sent
+        assert not [one for one in ("Anna", "Smith", "anna@mail", "912") if one in sent]
 
 
 def reworded_or_uncited(task: str) -> str:

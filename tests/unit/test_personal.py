@@ -73,5 +73,10 @@ def test_what_the_shop_gives_out_stays() -> None:
     assert personal.without(answer) == answer
 
 
+def test_what_overlaps_is_left_out_once() -> None:
+    text = "I am at anna@mail.example, +351 912 345 678. Call me Anna Smith, Anna."
+    assert personal_in([text]).without(text) == "I am at …, …. Call me … …, …."
+
+
 def test_nothing_said_leaves_everything() -> None:
     assert Personal().without("Меня зовут Иван") == "Меня зовут Иван"
