@@ -249,7 +249,9 @@ async def test_who_a_customer_is_is_not_sent_again_with_later_questions(
     written: Shop, model: FakeOpenAI
 ) -> None:
     session_id = await new_session(written)
-    await ask(written, f"I'm Anna Smith, anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id)
+    await ask(
+        written, f"I'm Anna Smith, anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id
+    )
     await ask(written, "And how may it be returned?", session_id=session_id)
     later = model.journal.to(MODEL)[1:]
     assert len(later) == 2
