@@ -93,6 +93,7 @@ class WrittenAnswer:
     first_text_at: float | None = None
     degraded_reason: str = ""
     standalone_question: str = ""
+    may_change_subject: bool = False
 
     @property
     def asked(self) -> str:

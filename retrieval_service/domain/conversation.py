@@ -29,12 +29,16 @@ class PastTurn:
 
 @dataclass(frozen=True, kw_only=True)
 class Reworded:
-    """What to search for instead of a follow-up, the language that was asked in, and what it took of a model."""
+    """What to search for instead of a follow-up, the language that was asked in, and what it took of a model.
+
+    `may_change_subject`: it may also have been a question of its own.
+    """
 
     text: str
     language: str
     input_tokens: int = 0
     output_tokens: int = 0
+    may_change_subject: bool = False
 
 
 def past_turns(logged: Sequence[LoggedTurn]) -> list[PastTurn]:

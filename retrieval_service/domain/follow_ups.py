@@ -27,9 +27,11 @@ _POINTERS = _words(
     такой такая такое такие такого таких тот та те того той там туда оттуда тогда
     ele ela eles elas dele dela deles delas nele nela neles nelas isso isto disso disto nisso nisto esse essa
     esses essas este estes estas desse dessa desses dessas deste desta nesse nessa neste nesta aquele aquela
-    daquele daquela lá
+    daquele daquela lá lo los la las
     """
 )
+# Where nothing was named before them: "how long does that take?", "сколько это займёт?".
+_POINTERS_AT_FIRST = _words("that это")
 # Of "that" and "one" only the last in a question points back: "lamps that glow" and "which one of them" do not.
 _POINTERS_AT_THE_END = _words("that one there same это том тем то таком")
 # "Is it possible to …", "how long does it take": nothing was named before.
@@ -37,10 +39,30 @@ _AFTER_EMPTY_IT = _words("possible necessary true ok okay allowed safe take take
 _EMPTY_POINTERS = _words("it его")
 
 _OPENERS = _words("а и но and but or so then e mas ou então")
-_PREPOSITIONS = _words("in for with without of at on в во на для с со без из por para com sem em no na de")
+_PREPOSITIONS = _words(
+    """
+    in for with without of at on to from by until till before after during besides than
+    в во на для с со без из до от после при через кроме вместе за по к ко
+    por para com sem em no na nos nas de do da até após depois desde além
+    """
+)
 # "Tem em azul?", "Есть в синем?": of what was spoken of.
 _HAVING = _words("есть имеется бывает tem têm existe")
-_OPENING_PAIRS = {("what", "about"), ("how", "about"), ("а", "если"), ("e", "se"), ("and", "if")}
+_OPENING_PAIRS = {
+    ("what", "about"),
+    ("how", "about"),
+    ("а", "если"),
+    ("e", "se"),
+    ("and", "if"),
+    ("but", "if"),
+}
+# "And if it doesn't fit?" asks for what is done then, whatever was spoken of.
+_NOT = _words("не not don doesn didn não nao")
+_FITTING = {
+    **dict.fromkeys(_words("подойдет подойдут подошел подошла подошло подошли"), "Как вернуть товар?"),
+    **dict.fromkeys(_words("fit fits suit suits"), "How do I return an item?"),
+    **dict.fromkeys(_words("servir serve servirem servem couber"), "Como devolvo um produto?"),
+}
 # A question with one of these says itself what it wants to know.
 _ASKING = _words(
     """
@@ -49,15 +71,22 @@ _ASKING = _words(
     como qual quais quando onde quem quanto quanta quantos quantas posso tem
     """
 )
+# "Until what time?", "А до скольки?", "Até que horas?"
+_WHICH = _words(
+    """
+    what which how whom чего чему чем какого какому каким каком какой какую каких какими скольки сколько скольких
+    кого кому кем que qual quais quem quando quanto quanta quantos quantas onde
+    """
+)
 # What is asked of a thing, without the thing.
 _ATTRIBUTES = _words(
     """
     cost costs price prices pay expensive cheap cheaper size sizes weight weigh weighs colour color colours colors
-    stock available much long big large heavy made
+    stock available much long big large heavy made longer sooner earlier later faster more less bigger smaller
     стоит стоят стоить цена цену цены ценой дорого дешевле размер размеры размера вес весит цвет цвета цветов
-    наличии наличие есть сделан сделана сделано
+    наличии наличие есть сделан сделана сделано дольше раньше позже быстрее больше меньше
     custa custam custo preço preco valor caro barato tamanho tamanhos peso pesa cor cores disponível disponivel
-    estoque feito feita
+    estoque feito feita mais menos maior menor cedo tarde rápido
     """
 )
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
@@ -71,18 +100,42 @@ def needs_context(question: str) -> bool:
     return not _subjects(said) or _points_back(said) or _is_ellipsis(said)
 
 
+def may_change_subject(question: str) -> bool:
+    """Whether it may as well be about something else: "and for children?", "and if it arrives broken?"."""
+    said = words(question)
+    first, second = [*said, "", ""][:2]
+    if _points_back(said) or _asks_which(said) or _remedy(said):
+        return False
+    return (first, second) in _OPENING_PAIRS or (first in _OPENERS and second in _PREPOSITIONS)
+
+
 def with_context(question: str, last: PastTurn) -> str:
     """The question with what it is about behind it: what the last answer cites, else what was asked."""
-    said = {fold(word) for word in words(question)}
-    is_ellipsis = _is_ellipsis(words(question))
+    said = words(question)
+    if remedy := _remedy(said):
+        return remedy
+    is_ellipsis = _is_ellipsis(said)
     sources = [*last.titles[:1], *([last.subject_question] if is_ellipsis or not last.titles else [])]
-    subject = _naming(sources, known=said)
+    subject = _naming(sources, known={fold(word) for word in said})
     return f"{question.strip()} {' '.join(subject)}" if subject else question
+
+
+def _remedy(said: Sequence[str]) -> str:
+    """The question behind one about what does not fit; empty when the question is not about that."""
+    if tuple(said[:2]) not in _OPENING_PAIRS or _NOT.isdisjoint(said):
+        return ""
+    return next((_FITTING[word] for word in said if word in _FITTING), "")
 
 
 def _points_back(said: Sequence[str]) -> bool:
     """Whether a word stands for something that the question has not named before it."""
     if said[-1] in _POINTERS_AT_THE_END and not _names_enough(said[:-1]):
+        return True
+    if any(
+        word in _POINTERS_AT_FIRST and not _names_enough(said[:place], 0)
+        for place, word in enumerate(said)
+        if place
+    ):
         return True
     followers = [*said[1:], ""]
     return any(
@@ -93,9 +146,9 @@ def _points_back(said: Sequence[str]) -> bool:
     )
 
 
-def _names_enough(said: Sequence[str]) -> bool:
+def _names_enough(said: Sequence[str], most: int = 1) -> bool:
     """One word may be a verb, as in "can I return it"; of two, one is likely what "it" stands for."""
-    return len(_subjects(said)) > 1
+    return len([word for word in _subjects(said) if word not in _ASKING]) > most
 
 
 def _is_ellipsis(said: Sequence[str]) -> bool:
@@ -103,12 +156,21 @@ def _is_ellipsis(said: Sequence[str]) -> bool:
     first, second = [*said, "", ""][:2]
     if (first, second) in _OPENING_PAIRS:
         return True
+    if _asks_which(said):
+        return True
     is_variant = first in _HAVING and second in _PREPOSITIONS
     if not is_variant and (first not in _OPENERS or any(word in _ASKING for word in said)):
         return False
     is_placed = first in _OPENERS and second in _PREPOSITIONS
     most = MOST_WORDS_BEHIND_PREPOSITION if is_placed else MOST_WORDS_OF_ELLIPSIS
     return len(_subjects(said)) <= most
+
+
+def _asks_which(said: Sequence[str]) -> bool:
+    """ "Until what time?", with nothing that it would be the time of."""
+    placed = said[1:] if said[0] in _OPENERS else said
+    is_placed = len(placed) > 1 and placed[0] in _PREPOSITIONS and placed[1] in _WHICH
+    return is_placed and len(_subjects(placed)) <= 1
 
 
 def _subjects(said: Sequence[str]) -> list[str]:

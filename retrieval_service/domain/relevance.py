@@ -94,10 +94,15 @@ def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatis
     ]
 
 
+def certainty(evidence: Evidence) -> float:
+    """Log-odds that the passage has to do with the question, comparable between questions."""
+    weights = _BY_WORDS if evidence.similarity is None else _BY_MEANING
+    return weights.bias + _weighed(evidence, weights)
+
+
 def is_relevant(evidence: Evidence) -> bool:
     """Whether the passage has to do with the question at all."""
-    weights = _BY_WORDS if evidence.similarity is None else _BY_MEANING
-    return weights.bias + _weighed(evidence, weights) > 0
+    return certainty(evidence) > 0
 
 
 def is_relevant_remotely(score: float, evidence: Evidence) -> bool:

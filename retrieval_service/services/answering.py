@@ -40,7 +40,8 @@ from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.rewording import Rewording
-from retrieval_service.services.searching import Found, Hit, Query
+from retrieval_service.services.searching import Found, Query
+from retrieval_service.services.sifting import Sifted
 
 log = structlog.get_logger("kladez.answering")
 
@@ -55,7 +56,7 @@ class Retrieved:
     """What was found, and what of it to answer from."""
 
     found: Found
-    relevant: list[Hit]
+    sifted: Sifted
 
 
 class Answering:
@@ -213,13 +214,14 @@ class Answering:
                 yield event
 
     async def _retrieve_as_understood(self, tenant_id: UUID, written: WrittenAnswer) -> Retrieved:
-        """What a follow-up was taken for may be wrong: its own words are tried when that finds nothing."""
+        """What a follow-up was taken for may be wrong: its own words count where they find what suits better."""
         question, reason = written.question, written.degraded_reason
         retrieved = await self._retrieve(tenant_id, question, written.asked, reason)
-        if retrieved.relevant or not written.standalone_question:
+        is_sure = bool(retrieved.sifted.hits) and not written.may_change_subject
+        if is_sure or not written.standalone_question:
             return retrieved
         literally = await self._retrieve(tenant_id, question, question.text, reason)
-        if not literally.relevant:
+        if literally.sifted.certainty <= retrieved.sifted.certainty:
             return retrieved
         written.standalone_question = ""
         return literally
@@ -231,6 +233,7 @@ class Answering:
             return
         reworded = await self._rewording.standalone(question.text, begun.history)
         written.standalone_question = reworded.text
+        written.may_change_subject = reworded.may_change_subject
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)
         self._meter.count_answer(tenant_id, self._answerer.name, tokens)
@@ -259,7 +262,7 @@ class Answering:
             found = await self._retriever.search_in_postgres(tenant_id, query, degraded_reason)
         else:
             found = await self._retriever.search(tenant_id, query)
-        return Retrieved(found=found, relevant=await self._retriever.relevant(tenant_id, found, text))
+        return Retrieved(found=found, sifted=await self._retriever.relevant(tenant_id, found, text))
 
     async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         """What the model writes, made safe and held to its sources; without fragments the model is not asked."""
@@ -327,7 +330,7 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
 
 def cited_by_number(written: WrittenAnswer, begun: Begun, retrieved: Retrieved) -> tuple[Fragment, ...]:
     """What the answer is made from; none when nothing the tenant knows has to do with the question."""
-    found, relevant = retrieved.found, retrieved.relevant[:FRAGMENTS]
+    found, relevant = retrieved.found, retrieved.sifted.hits[:FRAGMENTS]
     asked_in = written.question.language or written.language
     written.language = asked_in or found.language or undecided_language(begun)
     written.references = references(relevant)

@@ -93,7 +93,7 @@ class RemoteAnswerer:
         checked = await self._searcher.check(tenant_id, files, written.question.conditions)
         if checked.dropped_count:
             raise errors.ProviderUnavailable("OpenAI still finds documents that have changed.")
-        relevant = await self._sifter.remotely_relevant(tenant_id, checked.hits, written.asked)
+        relevant = (await self._sifter.remotely_relevant(tenant_id, checked.hits, written.asked)).hits
         return checked.hits if relevant else []
 
     async def _write(

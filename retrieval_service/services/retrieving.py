@@ -13,9 +13,9 @@ from retrieval_service import errors
 from retrieval_service.domain.backends import Backend
 from retrieval_service.services.choosing import Chooser, Chosen
 from retrieval_service.services.remote_searching import RemoteSearcher
-from retrieval_service.services.searching import Found, Hit, Mode, Query, Searcher
+from retrieval_service.services.searching import Found, Mode, Query, Searcher
 from retrieval_service.services.shadowing import Served, Shadow
-from retrieval_service.services.sifting import Sifter
+from retrieval_service.services.sifting import Sifted, Sifter
 
 log = structlog.get_logger("kladez.retrieving")
 
@@ -56,8 +56,8 @@ class Retriever:
         found = await self._searcher.search(tenant_id, query)
         return replace(found, degraded_reason="; ".join(filter(None, (reason, found.degraded_reason))))
 
-    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
-        """The hits to answer from, best first; none when nothing has to do with the question."""
+    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> Sifted:
+        """The hits to answer from; none when nothing has to do with the question."""
         return await self._sifter.relevant(tenant_id, found, text)
 
     async def _found(self, remote: RemoteSearcher, tenant_id: UUID, chosen: Chosen, query: Query) -> Found:

@@ -34,7 +34,11 @@ class Rewording:
                 return await self._rewritten(self._rewriter, question, history, language)
             except (TimeoutError, errors.ProviderUnavailable, errors.ProviderRefused) as error:
                 log.warning("question_not_rewritten", error=str(error) or "no answer in time")
-        return Reworded(text=follow_ups.with_context(question, history[-1]), language=language)
+        return Reworded(
+            text=follow_ups.with_context(question, history[-1]),
+            language=language,
+            may_change_subject=follow_ups.may_change_subject(question),
+        )
 
     async def _rewritten(
         self, rewriter: Rewriter, question: str, history: Sequence[PastTurn], language: str

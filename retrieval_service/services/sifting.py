@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from retrieval_service.domain.lexical import TermStatistics
 from retrieval_service.domain.relevance import (
     Candidate,
     Evidence,
+    certainty,
     is_relevant,
     is_relevant_remotely,
     standing,
@@ -39,6 +41,14 @@ class Weighed:
     standing: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sifted:
+    """The hits to answer from, best first; `certainty` is the log-odds that the best has to do with the question."""
+
+    hits: Sequence[Hit] = ()
+    certainty: float = -math.inf
+
+
 class Sifter:
     """Judges by raw scores, which tell whether there is anything at all; scores of two backends differ."""
 
@@ -46,19 +56,19 @@ class Sifter:
         self._weigher = weigher
         self._read: OrderedDict[UUID, None] = OrderedDict()
 
-    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> list[Hit]:
-        """The hits to answer from, best first."""
+    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> Sifted:
+        """What of a search an answer may be made from."""
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.latest(tenant_id)
         return await self._judged(found.hits, lambda: relevant(text, found, weights.statistics))
 
-    async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> list[Hit]:
+    async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> Sifted:
         """The same of what a provider found, in its order."""
         weights = await self._weigher.weights(tenant_id)
         return await self._judged(hits, lambda: relevant_remotely(text, hits, weights.statistics))
 
-    async def _judged(self, hits: Sequence[Hit], judge: Callable[[], list[Hit]]) -> list[Hit]:
+    async def _judged(self, hits: Sequence[Hit], judge: Callable[[], Sifted]) -> Sifted:
         """Passages that were read before are weighed in less time than a thread takes to begin."""
         ids = [hit.passage.chunk_id for hit in hits[:WEIGHED]]
         is_known = all(chunk_id in self._read for chunk_id in ids)
@@ -71,7 +81,7 @@ class Sifter:
         return judged
 
 
-def relevant(text: str, found: Found, statistics: TermStatistics) -> list[Hit]:
+def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     understood = found.space is not None and (
         not found.space.languages or found.language in found.space.languages
@@ -80,17 +90,19 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> list[Hit]:
         weighed(text, found.hits[:WEIGHED], statistics, understood=understood), key=lambda one: -one.standing
     )
     if not ranked or not is_relevant(ranked[0].evidence):
-        return []
+        return Sifted()
     best = ranked[0].standing
-    return varied([replace(one.hit, score=one.standing / best) for one in near_the_best(ranked, best)])
+    hits = varied([replace(one.hit, score=one.standing / best) for one in near_the_best(ranked, best)])
+    return Sifted(hits=hits, certainty=certainty(ranked[0].evidence))
 
 
-def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> list[Hit]:
+def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> Sifted:
     """In the provider's own order."""
     best = weighed(text, hits[:WEIGHED], statistics, understood=False)
     if not any(is_relevant_remotely(one.hit.score, one.evidence) for one in best):
-        return []
-    return varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
+        return Sifted()
+    near = varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
+    return Sifted(hits=near, certainty=max(certainty(one.evidence) for one in best))
 
 
 def weighed(text: str, hits: Sequence[Hit], statistics: TermStatistics, *, understood: bool) -> list[Weighed]:

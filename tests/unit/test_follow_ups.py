@@ -10,7 +10,7 @@ from retrieval_service.domain.conversation import (
     past_turns,
     within_budget,
 )
-from retrieval_service.domain.follow_ups import needs_context, with_context
+from retrieval_service.domain.follow_ups import may_change_subject, needs_context, with_context
 from retrieval_service.domain.records import LoggedTurn
 
 KETTLE = PastTurn(
@@ -57,6 +57,14 @@ NOTHING_FOUND = PastTurn(
         "Tem em azul?",
         "E se eu não gostar?",
         "Por quê?",
+        "А сколько это займёт?",
+        "А до скольки?",
+        "А вместе с баллами?",
+        "А можно дольше?",
+        "How long does that take?",
+        "Until what time?",
+        "Posso cancelá-la?",
+        "Até que horas?",
     ],
 )
 def test_question_that_points_back_or_leaves_out_its_subject_needs_context(question: str) -> None:
@@ -81,10 +89,41 @@ def test_question_that_points_back_or_leaves_out_its_subject_needs_context(quest
         "Quanto custa o frete?",
         "Qual o prazo de entrega?",
         "Quais chaleiras vocês têm?",
+        "В какой срок можно вернуть чайник?",
+        "Кофе это вредно?",
+        "Na loja posso pagar com cartão?",
     ],
 )
 def test_question_that_stands_on_its_own_is_left_alone(question: str) -> None:
     assert not needs_context(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["А для детей?", "А если посылка придёт повреждённой?", "And for children?", "E se eu não gostar?"],
+)
+def test_question_with_a_subject_of_its_own_may_change_the_subject(question: str) -> None:
+    assert may_change_subject(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["А сколько он стоит?", "А если она сломается?", "And if it breaks?", "А матчу?", "А до скольки?"],
+)
+def test_question_that_points_back_keeps_the_subject(question: str) -> None:
+    assert not may_change_subject(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "meant"),
+    [
+        ("А если не подойдёт?", "Как вернуть товар?"),
+        ("And if it doesn't fit?", "How do I return an item?"),
+        ("E se não servir?", "Como devolvo um produto?"),
+    ],
+)
+def test_what_does_not_fit_is_to_be_returned(question: str, meant: str) -> None:
+    assert with_context(question, KETTLE) == meant
 
 
 def test_pronoun_takes_what_the_last_answer_cites_first() -> None:
