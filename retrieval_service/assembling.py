@@ -35,6 +35,7 @@ from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.evaluating import Evaluations
 from retrieval_service.services.filling import Filler
 from retrieval_service.services.following import Follower
+from retrieval_service.services.gathering import Gatherer
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.managing import Manager
 from retrieval_service.services.mending import Mender
@@ -214,7 +215,7 @@ def new_answering(
     return Answering(
         AnswerJobs(seconds=settings.answer_seconds),
         answer_log,
-        retrieval.retriever,
+        Gatherer(retrieval.retriever),
         retrieval.chooser,
         providers.answerer,
         Rewording(providers.rewriter),

@@ -11,6 +11,7 @@ from retrieval_service.domain import phrases
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
 from retrieval_service.domain.grounding import Flagged, is_denial
 from retrieval_service.domain.pleasantries import Said
@@ -92,8 +93,12 @@ class WrittenAnswer:
     ending: Ending | None = None
     first_text_at: float | None = None
     degraded_reason: str = ""
-    standalone_question: str = ""
-    may_change_subject: bool = False
+    reworded: Reworded | None = None
+
+    @property
+    def standalone_question(self) -> str:
+        """What the conversation made of the question; empty when it stands on its own."""
+        return self.reworded.text if self.reworded else ""
 
     @property
     def asked(self) -> str:

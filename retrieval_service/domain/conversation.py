@@ -31,13 +31,16 @@ class PastTurn:
 class Reworded:
     """What to search for instead of a follow-up, the language that was asked in, and what it took of a model.
 
-    `may_change_subject`: it may also have been a question of its own.
+    Of a rule: `own_words` are what the follow-up names itself, and where it `must_be_known` some document has
+    to know them; `may_change_subject`: it may also have been a question of its own.
     """
 
     text: str
     language: str
     input_tokens: int = 0
     output_tokens: int = 0
+    own_words: str = ""
+    must_be_known: bool = False
     may_change_subject: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from retrieval_service.domain.conversation import PastTurn
@@ -48,6 +49,9 @@ _PREPOSITIONS = _words(
 )
 # "Tem em azul?", "Есть в синем?": of what was spoken of.
 _HAVING = _words("есть имеется бывает tem têm existe")
+_IF = _words("если if se")
+# Behind the first word, and with small letters: an abbreviation is no town.
+_PROPER_NAME = re.compile(r"(?<=[^\W\d_] )[^\W\d_a-zа-яёà-öø-ÿ][a-zа-яёà-öø-ÿ]{2}")
 _OPENING_PAIRS = {
     ("what", "about"),
     ("how", "about"),
@@ -83,10 +87,13 @@ _ATTRIBUTES = _words(
     """
     cost costs price prices pay expensive cheap cheaper size sizes weight weigh weighs colour color colours colors
     stock available much long big large heavy made longer sooner earlier later faster more less bigger smaller
+    take takes last lasts
     стоит стоят стоить цена цену цены ценой дорого дешевле размер размеры размера вес весит цвет цвета цветов
     наличии наличие есть сделан сделана сделано дольше раньше позже быстрее больше меньше
+    займет занимает займут длится
     custa custam custo preço preco valor caro barato tamanho tamanhos peso pesa cor cores disponível disponivel
-    estoque feito feita mais menos maior menor cedo tarde rápido
+    estoque feito feita mais menos maior menor cedo tarde rápido tempo demora
+    demorar leva levar
     """
 )
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
@@ -107,6 +114,18 @@ def may_change_subject(question: str) -> bool:
     if _points_back(said) or _asks_which(said) or _remedy(said):
         return False
     return (first, second) in _OPENING_PAIRS or (first in _OPENERS and second in _PREPOSITIONS)
+
+
+def own_words(question: str) -> str:
+    """What it names itself, without what it asks of that: empty for "and how much is it?"."""
+    said = words(question)
+    return "" if _remedy(said) else " ".join(_subjects(said))
+
+
+def must_be_known(question: str) -> bool:
+    """Whether nothing can be said of what no document names: not so of a town, or of what may have happened."""
+    is_conditional = not _IF.isdisjoint(words(question)[:3])
+    return not is_conditional and _PROPER_NAME.search(question) is None
 
 
 def with_context(question: str, last: PastTurn) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -35,28 +34,16 @@ from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
 from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
+from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
-from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.rewording import Rewording
-from retrieval_service.services.searching import Found, Query
-from retrieval_service.services.sifting import Sifted
 
 log = structlog.get_logger("kladez.answering")
 
-FRAGMENTS = 5
-
 One = TypeVar("One")
 Other = TypeVar("Other")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retrieved:
-    """What was found, and what of it to answer from."""
-
-    found: Found
-    sifted: Sifted
 
 
 class Answering:
@@ -69,7 +56,7 @@ class Answering:
         self,
         jobs: AnswerJobs,
         answer_log: AnswerLog,
-        retriever: Retriever,
+        gatherer: Gatherer,
         chooser: Chooser,
         answerer: Answerer,
         rewording: Rewording,
@@ -81,7 +68,7 @@ class Answering:
     ) -> None:
         self._jobs = jobs
         self._log = answer_log
-        self._retriever = retriever
+        self._gatherer = gatherer
         self._chooser = chooser
         self._answerer = answerer
         self._rewording = rewording
@@ -136,7 +123,7 @@ class Answering:
     async def _write_anew(self, job: AnswerJob) -> AsyncGenerator[AnswerEvent, None]:
         """Raises `AlreadyBegun` before the first event."""
         started_at = self._clock()
-        begun, retrieved = await self._begin(job)
+        begun, gathered = await self._begin(job)
         written = WrittenAnswer(
             answer_id=begun.answer_id,
             question=job.question,
@@ -146,7 +133,7 @@ class Answering:
         keeper = await self._jobs.spawn(self._log.keep(job, written))
         is_whole = False
         try:
-            async with aclosing(self._events(job.tenant_id, written, begun, retrieved)) as events:
+            async with aclosing(self._events(job.tenant_id, written, begun, gathered)) as events:
                 async for event in events:
                     yield event
             is_whole = True
@@ -157,13 +144,13 @@ class Answering:
             stored = await self._finish(job, written.outcome(status, self._clock()))
         yield Completed(answer=stored)
 
-    async def _begin(self, job: AnswerJob) -> tuple[Begun, Retrieved | None]:
+    async def _begin(self, job: AnswerJob) -> tuple[Begun, Gathered | None]:
         """Searches while the question is being logged, when it can be known already what to search for."""
         # What is waited for longest begins first.
-        retrieved, begun = await both(self._retrieve_at_once(job), self._log.begin(job))
-        return begun, retrieved
+        gathered, begun = await both(self._gather_at_once(job), self._log.begin(job))
+        return begun, gathered
 
-    async def _retrieve_at_once(self, job: AnswerJob) -> Retrieved | None:
+    async def _gather_at_once(self, job: AnswerJob) -> Gathered | None:
         """None when the conversation, or the provider, has to be asked first, or nothing was asked."""
         question = job.question
         if pleasantry_of(question.text):
@@ -172,10 +159,10 @@ class Answering:
             return None
         if (await self._chooser.chosen(job.tenant_id)).is_remote:
             return None
-        return await self._retrieve(job.tenant_id, question, question.text, "")
+        return await self._gatherer.gather(job.tenant_id, question, question.text)
 
     async def _events(
-        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
+        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
         if said := pleasantry_of(written.question.text):
@@ -183,7 +170,7 @@ class Answering:
             yield written.note_pleasantry(said, self._clock())
             return
         remote = None
-        if retrieved is None:
+        if gathered is None:
             await self._understand(tenant_id, written, begun)
             remote = await self._remotely(tenant_id, written, begun)
         if remote:
@@ -199,32 +186,28 @@ class Answering:
                     raise
                 log.warning("backend_degraded", tenant_id=str(tenant_id), error=str(error))
                 written.degraded_reason = str(error)
-        async with aclosing(self._from_fragments(tenant_id, written, begun, retrieved)) as events:
+        async with aclosing(self._from_fragments(tenant_id, written, begun, gathered)) as events:
             async for event in events:
                 yield event
 
     async def _from_fragments(
-        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, retrieved: Retrieved | None
+        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
-        retrieved = retrieved or await self._retrieve_as_understood(tenant_id, written)
-        fragments = cited_by_number(written, begun, retrieved)
+        gathered = gathered or await self._gather(tenant_id, written)
+        fragments = cited_by_number(written, begun, gathered)
         yield written.started()
         async with aclosing(self._parts(written, prompt(written, begun, fragments))) as events:
             async for event in events:
                 yield event
 
-    async def _retrieve_as_understood(self, tenant_id: UUID, written: WrittenAnswer) -> Retrieved:
-        """What a follow-up was taken for may be wrong: its own words count where they find what suits better."""
+    async def _gather(self, tenant_id: UUID, written: WrittenAnswer) -> Gathered:
         question, reason = written.question, written.degraded_reason
-        retrieved = await self._retrieve(tenant_id, question, written.asked, reason)
-        is_sure = bool(retrieved.sifted.hits) and not written.may_change_subject
-        if is_sure or not written.standalone_question:
-            return retrieved
-        literally = await self._retrieve(tenant_id, question, question.text, reason)
-        if literally.sifted.certainty <= retrieved.sifted.certainty:
-            return retrieved
-        written.standalone_question = ""
-        return literally
+        if written.reworded is None:
+            return await self._gatherer.gather(tenant_id, question, question.text, reason)
+        gathered = await self._gatherer.gather_for_follow_up(tenant_id, question, written.reworded, reason)
+        if gathered.is_literal:
+            written.reworded = None
+        return gathered
 
     async def _understand(self, tenant_id: UUID, written: WrittenAnswer, begun: Begun) -> None:
         """A follow-up takes from the conversation what it needs to be searched for."""
@@ -232,8 +215,7 @@ class Answering:
         if not begun.history or not needs_context(question.text):
             return
         reworded = await self._rewording.standalone(question.text, begun.history)
-        written.standalone_question = reworded.text
-        written.may_change_subject = reworded.may_change_subject
+        written.reworded = reworded
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)
         self._meter.count_answer(tenant_id, self._answerer.name, tokens)
@@ -252,17 +234,6 @@ class Answering:
         written.language = detected or undecided_language(begun)
         asked = prompt(written, begun, ())
         return self._remote.events(tenant_id, chosen.store_id, written, asked)
-
-    async def _retrieve(
-        self, tenant_id: UUID, question: Question, text: str, degraded_reason: str
-    ) -> Retrieved:
-        """A provider that has just failed is not asked again."""
-        query = Query(text=text, conditions=question.conditions, limit=FRAGMENTS * 2)
-        if degraded_reason:
-            found = await self._retriever.search_in_postgres(tenant_id, query, degraded_reason)
-        else:
-            found = await self._retriever.search(tenant_id, query)
-        return Retrieved(found=found, sifted=await self._retriever.relevant(tenant_id, found, text))
 
     async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         """What the model writes, made safe and held to its sources; without fragments the model is not asked."""
@@ -328,9 +299,9 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
     yield Completed(answer=stored)
 
 
-def cited_by_number(written: WrittenAnswer, begun: Begun, retrieved: Retrieved) -> tuple[Fragment, ...]:
+def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) -> tuple[Fragment, ...]:
     """What the answer is made from; none when nothing the tenant knows has to do with the question."""
-    found, relevant = retrieved.found, retrieved.sifted.hits[:FRAGMENTS]
+    found, relevant = gathered.found, gathered.sifted.hits[:FRAGMENTS]
     asked_in = written.question.language or written.language
     written.language = asked_in or found.language or undecided_language(begun)
     written.references = references(relevant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -13,9 +13,9 @@ from retrieval_service import errors
 from retrieval_service.domain.backends import Backend
 from retrieval_service.services.choosing import Chooser, Chosen
 from retrieval_service.services.remote_searching import RemoteSearcher
-from retrieval_service.services.searching import Found, Mode, Query, Searcher
+from retrieval_service.services.searching import Found, Hit, Mode, Query, Searcher
 from retrieval_service.services.shadowing import Served, Shadow
-from retrieval_service.services.sifting import Sifted, Sifter
+from retrieval_service.services.sifting import Sifted, Sifter, Support
 
 log = structlog.get_logger("kladez.retrieving")
 
@@ -59,6 +59,10 @@ class Retriever:
     async def relevant(self, tenant_id: UUID, found: Found, text: str) -> Sifted:
         """The hits to answer from; none when nothing has to do with the question."""
         return await self._sifter.relevant(tenant_id, found, text)
+
+    async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
+        """What the best of these hits, and the tenant's documents, know of these words."""
+        return await self._sifter.support(tenant_id, hits, words)
 
     async def _found(self, remote: RemoteSearcher, tenant_id: UUID, chosen: Chosen, query: Query) -> Found:
         if chosen.wanted is Backend.PGVECTOR:

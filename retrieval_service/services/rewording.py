@@ -37,6 +37,8 @@ class Rewording:
         return Reworded(
             text=follow_ups.with_context(question, history[-1]),
             language=language,
+            own_words=follow_ups.own_words(question),
+            must_be_known=follow_ups.must_be_known(question),
             may_change_subject=follow_ups.may_change_subject(question),
         )
 

@@ -49,6 +49,14 @@ class Sifted:
     certainty: float = -math.inf
 
 
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """How much of some words the best passage has, and how much of them no document knows; both in [0, 1]."""
+
+    passage: float = 1.0
+    unknown: float = 0.0
+
+
 class Sifter:
     """Judges by raw scores, which tell whether there is anything at all; scores of two backends differ."""
 
@@ -67,6 +75,14 @@ class Sifter:
         """The same of what a provider found, in its order."""
         weights = await self._weigher.weights(tenant_id)
         return await self._judged(hits, lambda: relevant_remotely(text, hits, weights.statistics))
+
+    async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
+        """What is known of a part of the question; all of it where there is nothing to look for."""
+        if not (hits and words):
+            return Support()
+        weights = await self._weigher.latest(tenant_id)
+        [best] = weighed(words, hits[:1], weights.statistics, understood=False)
+        return Support(passage=best.evidence.passage, unknown=best.evidence.unknown)
 
     async def _judged(self, hits: Sequence[Hit], judge: Callable[[], Sifted]) -> Sifted:
         """Passages that were read before are weighed in less time than a thread takes to begin."""

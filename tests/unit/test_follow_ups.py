@@ -10,7 +10,13 @@ from retrieval_service.domain.conversation import (
     past_turns,
     within_budget,
 )
-from retrieval_service.domain.follow_ups import may_change_subject, needs_context, with_context
+from retrieval_service.domain.follow_ups import (
+    may_change_subject,
+    must_be_known,
+    needs_context,
+    own_words,
+    with_context,
+)
 from retrieval_service.domain.records import LoggedTurn
 
 KETTLE = PastTurn(
@@ -65,6 +71,7 @@ NOTHING_FOUND = PastTurn(
         "Until what time?",
         "Posso cancelá-la?",
         "Até que horas?",
+        "Quanto tempo demora?",
     ],
 )
 def test_question_that_points_back_or_leaves_out_its_subject_needs_context(question: str) -> None:
@@ -112,6 +119,37 @@ def test_question_with_a_subject_of_its_own_may_change_the_subject(question: str
 )
 def test_question_that_points_back_keeps_the_subject(question: str) -> None:
     assert not may_change_subject(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "own"),
+    [
+        ("А гравировка?", "гравировка"),
+        ("And how much is it?", ""),
+        ("E quanto tempo isso demora?", ""),
+        ("And if it doesn't fit?", ""),
+    ],
+)
+def test_own_words_name_what_the_follow_up_is_about(question: str, own: str) -> None:
+    assert own_words(question) == own
+
+
+@pytest.mark.parametrize(
+    ("question", "must"),
+    [
+        ("А гравировка?", True),
+        ("And who is the CEO?", True),
+        ("E quem é o diretor?", True),
+        ("А в Казань?", False),
+        ("And to São Paulo?", False),
+        ("А если она сломается?", False),
+        ("What if it breaks?", False),
+    ],
+)
+def test_of_towns_and_of_what_may_happen_something_can_be_said_though_no_document_names_them(
+    question: str, must: bool
+) -> None:
+    assert must_be_known(question) is must
 
 
 @pytest.mark.parametrize(
