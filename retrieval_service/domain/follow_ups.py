@@ -116,6 +116,11 @@ def may_change_subject(question: str) -> bool:
     return (first, second) in _OPENING_PAIRS or (first in _OPENERS and second in _PREPOSITIONS)
 
 
+def asks(question: str) -> bool:
+    """Whether a word says that something is asked."""
+    return not _ASKING.isdisjoint(words(question))
+
+
 def own_words(question: str) -> str:
     """What it names itself, without what it asks of that: empty for "and how much is it?"."""
     said = words(question)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service.domain.answers import Question
+from retrieval_service.domain.asking import askings
 from retrieval_service.domain.conversation import Reworded
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Found, Query
@@ -35,7 +36,15 @@ class Gatherer:
     async def gather(
         self, tenant_id: UUID, question: Question, text: str, degraded_reason: str = ""
     ) -> Gathered:
-        """For the question, or for other words of it."""
+        """For the question, or for other words of it; where they find nothing, for what of them asks."""
+        gathered = await self._gather(tenant_id, question, text, degraded_reason)
+        for asking in () if gathered.sifted.hits else askings(text):
+            again = await self._gather(tenant_id, question, asking, degraded_reason)
+            if again.sifted.hits:
+                return again
+        return gathered
+
+    async def _gather(self, tenant_id: UUID, question: Question, text: str, degraded_reason: str) -> Gathered:
         query = Query(text=text, conditions=question.conditions, limit=FRAGMENTS * 2)
         if degraded_reason:
             found = await self._retriever.search_in_postgres(tenant_id, query, degraded_reason)
