@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from retrieval_service.domain.facts import contacts_of
 from retrieval_service.domain.function_words import FUNCTION_WORDS
@@ -13,6 +14,7 @@ LEFT_OUT = "…"
 MOST_NAMES = 4
 # Shorter names would be found in the middle of what is none: only the exact word is left out.
 LEAST_INFLECTED = 4
+_CACHED_TEXTS = 512
 
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values())
 _NAME = r"[^\W\d_]+(?:[-'’][^\W\d_]+)*"
@@ -59,24 +61,35 @@ _ENGLISH_STREET = (
     r"(?:,?\s*(?:apt|apartment|flat|unit|suite)\.?\s*\d+\w?)?"
 )
 _ADDRESS = re.compile(
-    rf"\b{_STREET}\s*{_NAME}\.?(?:\s{_NAME}){{0,3}}{_HOUSE}{{1,4}}"
+    rf"\b{_STREET}\s*{_NAME}\.?(?:\s{_NAME}){{0,3}}{_HOUSE}{{1,4}}|\b{_NAME} {_STREET}{_HOUSE}{{1,4}}"
     rf"|\b\d{{1,5}}[a-z]? (?:{_CAPITAL_NAME} ){{1,3}}{_ENGLISH_STREET}",
+    re.IGNORECASE,
+)
+# A telephone of a town, an IBAN.
+_NUMBERED = re.compile(
+    r"(?<![\w-])\d{2,3}-\d{2}-\d{2}(?![\w-])|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
+)
+# "ivan собака mail.ru", "@ivan_petrov".
+_AT = r"\s*[(\[]?\s*(?:\bat\b|\bсобака\b|\barroba\b)\s*[)\]]?\s*"
+_DOT = r"(?:\.|\s*[(\[]?\s*(?:\bdot\b|\bточка\b|\bponto\b)\s*[)\]]?\s*)"
+_HANDLE = re.compile(
+    rf"(?<![\w.+-])[\w.+-]{{1,64}}{_AT}[\w-]{{1,64}}(?:{_DOT}[\w-]{{2,64}}){{1,3}}|(?<![\w.@])@[a-z]\w{{4,31}}",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Personal:
-    """`contacts` in normal form, `papers` as digits, `names` in lower case, `addresses` word for word."""
+    """`contacts` in normal form, `papers` as digits, `names` in lower case, `literal` ones as they were written."""
 
     contacts: frozenset[str] = frozenset()
     papers: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
-    addresses: frozenset[str] = frozenset()
+    literal: frozenset[str] = frozenset()
 
     def without(self, text: str) -> str:
         """With an ellipsis in place of each of these; what else the text names is somebody else's."""
-        if not (self.contacts or self.papers or self.names or self.addresses):
+        if not (self.contacts or self.papers or self.names or self.literal):
             return text
         kept, end = [], 0
         for start, stop in sorted(self._places(text)):
@@ -92,20 +105,32 @@ class Personal:
         for paper in _PAPER.finditer(text) if self.papers else ():
             if _digits(paper[0]) in self.papers:
                 yield paper.span()
-        for said in (*map(re.escape, self.addresses), *map(_in_any_case, self.names)):
+        for said in (*map(re.escape, self.literal), *map(_in_any_case, self.names)):
             yield from (found.span() for found in re.finditer(said, text, re.IGNORECASE))
 
 
 def personal_in(texts: Iterable[str]) -> Personal:
     """What customers say of themselves in these."""
-    said = list(texts)
-    numbered = [text for text in said if _DIGIT.search(text)]
-    contacts = (contact for text in said if "@" in text or text in numbered for contact in contacts_of(text))
+    said = [_said_in(text) for text in texts]
+    return Personal(
+        contacts=frozenset[str]().union(*(one.contacts for one in said)),
+        papers=frozenset[str]().union(*(one.papers for one in said)),
+        names=frozenset[str]().union(*(one.names for one in said)),
+        literal=frozenset[str]().union(*(one.literal for one in said)),
+    )
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _said_in(text: str) -> Personal:
+    """A conversation is read anew with each of its questions."""
+    has_digits = _DIGIT.search(text) is not None
+    contacts = contacts_of(text) if has_digits or "@" in text else []
+    patterns = (_HANDLE, _ADDRESS, _NUMBERED) if has_digits else (_HANDLE,)
     return Personal(
         contacts=frozenset(reading for contact in contacts for reading in contact.readings),
-        papers=frozenset(_digits(paper) for text in numbered for paper in _papers(text)),
-        names=frozenset(name for text in said for name in _names(text)),
-        addresses=frozenset(found[0].strip() for text in numbered for found in _ADDRESS.finditer(text)),
+        papers=frozenset(map(_digits, _papers(text))) if has_digits else frozenset(),
+        names=frozenset(_names(text)),
+        literal=frozenset(found[0].strip() for pattern in patterns for found in pattern.finditer(text)),
     )
 
 

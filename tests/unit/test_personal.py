@@ -27,6 +27,13 @@ OTHERS = [
     ("Meu CPF é 123.456.789-09", "123.456.789-09"),
     ("Пишите на ivan@example.org", "ivan@example.org"),
     ("Мой телефон +7 912 345-67-89", "+7 912 345-67-89"),
+    ("Звоните 916-12-34 вечером", "916-12-34"),
+    ("Верните на DE89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"),
+    ("Почта ivan собака mail.ru", "ivan"),
+    ("Write to ivan (at) example (dot) com", "ivan example"),
+    ("joao arroba exemplo ponto com", "joao exemplo"),
+    ("Мой ник @ivanpetrov", "@ivanpetrov"),
+    ("Тверская улица, дом 7, квартира 15 — довезёте?", "Тверская квартира"),
     ("Везите на ул. Ленина, д. 5, кв. 10, пожалуйста", "Ленина, д. 5, кв. 10"),
     ("проспект Мира 12 корп. 3 — туда доставите?", "Мира 12"),
     ("Ship to 221 Baker Street, apt. 5 please", "221 Baker Street"),
@@ -54,6 +61,9 @@ def test_what_customers_say_of_themselves_is_left_out(text: str, secret: str) ->
         "Какая улица у вашего магазина?",
         "Is order 20931 on its way?",
         "Я из Перми, довезёте?",
+        "Look at the kettle: is it in stock?",
+        "Работаете 24-7 или 9-21?",
+        "Is the shop at the station open?",
     ],
 )
 def test_what_is_asked_about_stays(text: str) -> None:
