@@ -40,13 +40,6 @@ async def rate(
     return cursor.rowcount > 0
 
 
-FORGET = "DELETE FROM chat_logs WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s"
-
-
-async def forget(scope: TenantScope, answer_id: UUID) -> None:
-    await scope.connection.execute(FORGET, {"tenant_id": scope.tenant_id, "answer_id": answer_id})
-
-
 # What still runs when its lease is over was left behind by a process that died.
 SELECT_PAGE = """
 SELECT l.id, l.session_id, l.channel, l.question, l.answer, l.language, l.context,

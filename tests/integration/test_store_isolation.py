@@ -417,7 +417,6 @@ STORES: dict[str, Trial] = {
         ),
         NO_ROWS,
     ),
-    "chat_logs.forget": (lambda scope, own: chat_logs.forget(scope, own.answer_id), NO_ROWS),
     "chat_logs.page": (
         lambda scope, own: chat_logs.page(scope, ChatFilter(session_id=own.session_id), before=END, limit=9),
         NO_ROWS,
@@ -802,7 +801,6 @@ WRITERS = {
     "backlog.hasten",
     "backlog.oldest_remote",
     "backlog.revive",
-    "chat_logs.forget",
     "chat_logs.rate",
     "chats.finish",
     "chats.keep",
