@@ -14,7 +14,7 @@ from retrieval_service.domain.documents import MAX_TITLE
 from retrieval_service.domain.insights import (
     ChatFilter,
     ChatLog,
-    DailyFigures,
+    Figures,
     Gap,
     GapExample,
     GapStatus,
@@ -161,15 +161,15 @@ def resolution(done: Resolution) -> pb.ResolveUnansweredResponse:
     )
 
 
-def figures(day: DailyFigures) -> pb.DailyUsage:
-    """Only the fields that come from the chat log, to be merged into the day's usage."""
+def figures(row: Figures) -> pb.DailyUsage:
+    """Only the fields that come from the chat log, to be merged into the usage of the same time."""
     return pb.DailyUsage(
-        answered_share=day.answered / day.completed if day.completed else None,
-        latency_p50_ms=day.latency_p50_ms,
-        latency_p95_ms=day.latency_p95_ms,
-        rated_up_count=day.up_count,
-        rated_down_count=day.down_count,
-        user_count=day.user_count,
+        answered_share=row.answered / row.completed if row.completed else None,
+        latency_p50_ms=row.latency_p50_ms,
+        latency_p95_ms=row.latency_p95_ms,
+        rated_up_count=row.up_count,
+        rated_down_count=row.down_count,
+        user_count=row.user_count,
     )
 
 

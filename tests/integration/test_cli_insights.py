@@ -100,11 +100,18 @@ async def test_chats_are_listed_and_exported_without_formulas_for_spreadsheets(k
 
 
 async def test_insight_and_usage_are_printed(kladez: Kladez) -> None:
-    await asked(kladez.shop, QUESTION, QUESTION)
+    answer_id, _ = await asked(kladez.shop, QUESTION, QUESTION)
     code, printed, _ = await kladez("insight", "questions")
     assert (code, printed.splitlines()[0]) == (0, f"2\t0\t1\ten\t{QUESTION}")
     code, printed, _ = await kladez("insight", "documents")
     assert (code, printed) == (0, "2\t0\tarticle/returns\tReturns\n")
     code, printed, _ = await kladez("usage", "--json")
     assert (code, json.loads(printed)["days"][0]["answered_share"]) == (0, pytest.approx(2 / 3))
-    assert (await kladez("usage"))[0] == 0
+    await rate(kladez.shop, answer_id, answers_pb.RATING_UP)
+    code, printed, _ = await kladez("usage")
+    day, total = (line.split("\t") for line in printed.splitlines())
+    assert (code, total[0]) == (0, "total")
+    assert total[1:] == day[1:]
+    answered, p50, p95, up, down, people = total[3:9]
+    assert (answered, up, down, people) == ("66.7%", "1", "0", "0")
+    assert 0 <= int(p50) <= int(p95)
