@@ -188,8 +188,15 @@ async def test_page_token_is_bound_to_its_filter(busy: Shop) -> None:
         ({"language": "eng"}, "filter.language"),
         ({"session_id": "mine"}, "filter.session_id"),
         ({"channel": "x" * 33}, "filter.channel"),
+        ({"channel": "Widget"}, "filter.channel"),
+        ({"channel": "виджет"}, "filter.channel"),
+        ({"channel": " "}, "filter.channel"),
+        ({"language": "Ру"}, "filter.language"),
         ({"rating": 7}, "filter.rating"),
         ({"start_time": {"seconds": 10**15}}, "filter.start_time"),
+        ({"end_time": {"seconds": 1, "nanos": -1}}, "filter.end_time"),
+        ({"start_time": {"seconds": 20}, "end_time": {"seconds": 10}}, "filter.end_time"),
+        ({"start_time": {"seconds": 20}, "end_time": {"seconds": 20}}, "filter.end_time"),
     ],
 )
 async def test_wrong_filter_is_refused_by_field(

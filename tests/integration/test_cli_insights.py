@@ -99,6 +99,27 @@ async def test_chats_are_listed_and_exported_without_formulas_for_spreadsheets(k
     assert (await kladez("chats", "list", "--until", "2020-01-01"))[1] == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--channel", "Виджет"), "filter.channel"),
+        (("--language", "português"), "filter.language"),
+        (("--session", "mine"), "filter.session_id"),
+        (("--since", "2026-02-01", "--until", "2026-01-01"), "filter.end_time"),
+        (("--since", "вчера"), "--since"),
+        (("--until", "2026-13-01"), "--until"),
+        (("--rating", "bom"), "--rating"),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "export"])
+async def test_wrong_filter_is_told_by_its_name(
+    kladez: Kladez, command: str, options: tuple[str, ...], named: str
+) -> None:
+    code, printed, told = await kladez("chats", command, *options)
+    assert (code, printed) == (ExitCode.USAGE, "")
+    assert named in told
+
+
 async def test_insight_and_usage_are_printed(kladez: Kladez) -> None:
     answer_id, _ = await asked(kladez.shop, QUESTION, QUESTION)
     code, printed, _ = await kladez("insight", "questions")

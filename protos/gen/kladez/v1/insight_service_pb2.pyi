@@ -237,7 +237,7 @@ class ChatLogFilter(_message.Message):
     ANSWERED_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
-    """Optional. The channel of the conversation: "widget", "telegram", "api" or another name."""
+    """Optional. The channel: "widget", "telegram", "api" or another name of 1-32 characters of a-z, 0-9, _ and -."""
     language: _builtins.str
     """Optional. ISO 639-1 code of the answer."""
     rating: _answer_service_pb2.Rating.ValueType
@@ -252,7 +252,7 @@ class ChatLogFilter(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Optional. Asked before this time."""
+        """Optional. Asked before this time, which must be later than `start_time`."""
 
     def __init__(
         self,
