@@ -55,6 +55,7 @@ from retrieval_service.services.sourcing import Sourcing
 from retrieval_service.services.summarizing import Summarizing
 from retrieval_service.services.surveying import Surveyor
 from retrieval_service.services.switching import Switcher
+from retrieval_service.services.trials import Trials
 from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores.database import Database
@@ -136,8 +137,10 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         settings, database, searcher, weigher, meter, backend, providers.file_answerer
     )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter)
-    answer_log = new_answer_log(settings, dsn, database)
-    answering = new_answering(settings, providers, retrieval, answer_log, meter)
+    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
+    answer_log = AnswerLog(database, pseudonyms, history_tokens=settings.history_tokens)
+    trials = Trials(database, pseudonyms)
+    answering = new_answering(settings, providers, retrieval, answer_log, trials, meter)
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
     sourcing = Sourcing(database, addresses)
@@ -204,17 +207,18 @@ def new_summarizing(
     )
 
 
-def new_answer_log(settings: Settings, dsn: str, database: Database) -> AnswerLog:
-    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
-    return AnswerLog(database, pseudonyms, history_tokens=settings.history_tokens)
-
-
 def new_answering(
-    settings: Settings, providers: Providers, retrieval: Retrieval, answer_log: AnswerLog, meter: Meter
+    settings: Settings,
+    providers: Providers,
+    retrieval: Retrieval,
+    answer_log: AnswerLog,
+    trials: Trials,
+    meter: Meter,
 ) -> Answering:
     return Answering(
         AnswerJobs(seconds=settings.answer_seconds),
         answer_log,
+        trials,
         Gatherer(retrieval.retriever),
         retrieval.chooser,
         providers.answerer,

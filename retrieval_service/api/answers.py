@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -23,7 +22,6 @@ MAX_QUESTION = 2_000
 MAX_CODE = 64
 MAX_REASON = 1_000
 PAGE = {"default": 50, "largest": 200}
-CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 class AnswerServicer(pb_grpc.AnswerServiceServicer):
@@ -45,7 +43,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             session_id=fields.optional_uuid("session_id", request.session_id),
             request_id=fields.optional_uuid("request_id", request.request_id),
             language=fields.language("language", request.language),
-            channel=channel(request.channel) if request.channel else "",
+            channel=fields.channel("channel", request.channel) if request.channel else "",
             conditions=fields.conditions(request.filter),
         )
         sequence = 0
@@ -61,7 +59,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Any) -> pb.CreateSessionResponse:
         session_id = await self._conversing.open_session(
             calls.tenant_id(),
-            channel=channel(request.channel),
+            channel=fields.channel("channel", request.channel),
             user_key=fields.optional_text("user_key", request.user_key, limit=128),
             language=fields.language("language", request.language),
         )
@@ -118,7 +116,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
         claimant = Claimant(
             key_id=calls.caller().key_id,
             tenant_id=calls.caller().tenant_id,
-            channel=channel(request.channel),
+            channel=fields.channel("channel", request.channel),
             user_key=fields.optional_text("user_key", request.user_key, limit=128),
         )
         code = fields.text("code", request.code, limit=MAX_CODE)
@@ -129,12 +127,6 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             last_turn=answer_messages.answer(claimed.last_turn) if claimed.last_turn else None,
             public_key=str(claimed.public_key),
         )
-
-
-def channel(name: str) -> str:
-    if not CHANNEL.fullmatch(name):
-        raise fields.refuse("channel", "must be 1-32 characters of a-z, 0-9, _ and -")
-    return name
 
 
 def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:

@@ -19,6 +19,7 @@ MAX_CONDITIONS = 16
 MAX_KEY = 64
 MAX_FILTER_VALUE = 256
 LANGUAGE = re.compile(r"[a-z]{2}")
+CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 
 # Before everything, and after everything, in listings by time and id.
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -63,6 +64,12 @@ def optional_text(field: str, value: str, *, limit: int) -> str:
 def language(field: str, value: str) -> str:
     if value and not LANGUAGE.fullmatch(value):
         raise refuse(field, 'must be an ISO 639-1 code of two lower-case letters, for example "ru"')
+    return value
+
+
+def channel(field: str, value: str) -> str:
+    if not CHANNEL.fullmatch(value):
+        raise refuse(field, "must be 1-32 characters of a-z, 0-9, _ and -")
     return value
 
 

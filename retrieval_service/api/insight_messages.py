@@ -14,7 +14,7 @@ from retrieval_service.domain.documents import MAX_TITLE
 from retrieval_service.domain.insights import (
     ChatFilter,
     ChatLog,
-    DailyFigures,
+    Figures,
     Gap,
     GapExample,
     GapStatus,
@@ -24,7 +24,6 @@ from retrieval_service.domain.insights import (
 from retrieval_service.services.resolving import Entry, Resolution, cited_documents
 from retrieval_service.services.surveying import ShownGap
 
-MAX_CHANNEL = 32
 MAX_ANSWER = 8_000
 
 RATINGS = {answers_pb.RATING_UP: 1, answers_pb.RATING_DOWN: -1}
@@ -39,11 +38,15 @@ STATUS_NUMBERS = {status: number for number, status in STATUSES.items()}
 
 
 def chat_filter(wanted: pb.ChatLogFilter) -> ChatFilter:
-    """Raises `Invalid` for a value that no log could have."""
+    """Raises `Invalid` for a value that no log could have, and for times between which there is none."""
+    since = moment("filter.start_time", wanted.start_time) if wanted.HasField("start_time") else None
+    until = moment("filter.end_time", wanted.end_time) if wanted.HasField("end_time") else None
+    if since and until and until <= since:
+        raise fields.refuse("filter.end_time", "must be later than filter.start_time")
     return ChatFilter(
-        since=moment("filter.start_time", wanted.start_time) if wanted.HasField("start_time") else None,
-        until=moment("filter.end_time", wanted.end_time) if wanted.HasField("end_time") else None,
-        channel=fields.optional_text("filter.channel", wanted.channel, limit=MAX_CHANNEL),
+        since=since,
+        until=until,
+        channel=fields.channel("filter.channel", wanted.channel) if wanted.channel else "",
         language=fields.language("filter.language", wanted.language),
         rating=rating("filter.rating", wanted.rating) if wanted.rating else None,
         answered=wanted.answered if wanted.HasField("answered") else None,
@@ -55,7 +58,7 @@ def moment(field: str, stamp: timestamp_pb2.Timestamp) -> datetime:
     try:
         return stamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
-        raise fields.refuse(field, "is outside of the years 1 to 9999") from error
+        raise fields.refuse(field, "is not a moment of the years 1 to 9999") from error
 
 
 def rating(field: str, number: answers_pb.Rating.ValueType) -> int:
@@ -161,15 +164,15 @@ def resolution(done: Resolution) -> pb.ResolveUnansweredResponse:
     )
 
 
-def figures(day: DailyFigures) -> pb.DailyUsage:
-    """Only the fields that come from the chat log, to be merged into the day's usage."""
+def figures(row: Figures) -> pb.DailyUsage:
+    """Only the fields that come from the chat log, to be merged into the usage of the same time."""
     return pb.DailyUsage(
-        answered_share=day.answered / day.completed if day.completed else None,
-        latency_p50_ms=day.latency_p50_ms,
-        latency_p95_ms=day.latency_p95_ms,
-        rated_up_count=day.up_count,
-        rated_down_count=day.down_count,
-        user_count=day.user_count,
+        answered_share=row.answered / row.completed if row.completed else None,
+        latency_p50_ms=row.latency_p50_ms,
+        latency_p95_ms=row.latency_p95_ms,
+        rated_up_count=row.up_count,
+        rated_down_count=row.down_count,
+        user_count=row.user_count,
     )
 
 

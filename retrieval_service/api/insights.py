@@ -53,13 +53,14 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         days = window(request.days, default=DEFAULT_DAYS, largest=MAX_DAYS)
         await self._meter.flush()
         rows = await self._reader.usage(calls.tenant_id(), days=days)
-        figures = await self._surveyor.daily(calls.tenant_id(), days=days)
+        figures = await self._surveyor.figures(calls.tenant_id(), days=days)
         response = pb.GetUsageResponse(
             days=[convert.daily_usage(row) for row in rows], total=convert.usage(total_of(rows))
         )
         for row, message in zip(rows, response.days, strict=True):
             if row.day in figures:
                 message.MergeFrom(messages.figures(figures[row.day]))
+        response.total.MergeFrom(messages.figures(figures[None]))
         return response
 
     async def ListChatLogs(self, request: pb.ListChatLogsRequest, context: Any) -> pb.ListChatLogsResponse:

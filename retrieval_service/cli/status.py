@@ -71,7 +71,7 @@ def usage(
 
 
 def usage_row(day: insights_pb.DailyUsage) -> list[str]:
-    """What nothing was measured of is left open: a total has no percentiles."""
+    """What nothing was measured of is left open."""
     given = {field.name: value for field, value in day.ListFields()}
     return [day.date or "total", *(cell(name, given.get(name)) for name in USAGE_COLUMNS.values())]
 

@@ -31,7 +31,8 @@ class AnswerStatus(StrEnum):
 class Question:
     """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own.
 
-    `channel` is "" for the conversation's.
+    `channel` is "" for the conversation's. One on trial is no customer's: it is not logged, and of what is used
+    only what it cost is counted.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Question:
     language: str = ""
     channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,10 +91,13 @@ class GapExample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DailyFigures:
-    """How answers of one UTC day did; latencies in milliseconds, None without any completed answer."""
+class Figures:
+    """How answers of some time did; latencies in milliseconds, None without any completed answer.
 
-    day: date
+    `day` is the UTC day, None for a whole period.
+    """
+
+    day: date | None
     completed: int
     answered: int
     latency_p50_ms: float | None

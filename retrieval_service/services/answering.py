@@ -39,6 +39,7 @@ from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
+from retrieval_service.services.trials import Trials
 
 log = structlog.get_logger("kladez.answering")
 
@@ -56,6 +57,7 @@ class Answering:
         self,
         jobs: AnswerJobs,
         answer_log: AnswerLog,
+        trials: Trials,
         gatherer: Gatherer,
         chooser: Chooser,
         answerer: Answerer,
@@ -68,6 +70,7 @@ class Answering:
     ) -> None:
         self._jobs = jobs
         self._log = answer_log
+        self._trials = trials
         self._gatherer = gatherer
         self._chooser = chooser
         self._answerer = answerer
@@ -130,7 +133,7 @@ class Answering:
             started_at=started_at,
             safety_identifier=begun.asker,
         )
-        keeper = await self._jobs.spawn(self._log.keep(job, written))
+        keeper = await self._jobs.spawn(self._log_of(job).keep(job, written))
         is_whole = False
         try:
             async with aclosing(self._events(job.tenant_id, written, begun, gathered)) as events:
@@ -147,7 +150,7 @@ class Answering:
     async def _begin(self, job: AnswerJob) -> tuple[Begun, Gathered | None]:
         """Searches while the question is being logged, when it can be known already what to search for."""
         # What is waited for longest begins first.
-        gathered, begun = await both(self._gather_at_once(job), self._log.begin(job))
+        gathered, begun = await both(self._gather_at_once(job), self._log_of(job).begin(job))
         return begun, gathered
 
     async def _gather_at_once(self, job: AnswerJob) -> Gathered | None:
@@ -267,14 +270,19 @@ class Answering:
                 await asyncio.sleep(0)
 
     async def _finish(self, job: AnswerJob, outcome: AnswerOutcome) -> LoggedAnswer:
+        is_counted = not job.question.is_trial
+        is_unanswered = outcome.finish_reason == FinishReason.NO_RELEVANT_CONTENT
         amounts = Usage(
-            answers=1,
-            unanswered=int(outcome.finish_reason == FinishReason.NO_RELEVANT_CONTENT),
+            answers=int(is_counted),
+            unanswered=int(is_counted and is_unanswered),
             input_tokens=outcome.input_tokens,
             output_tokens=outcome.output_tokens,
         )
         self._meter.count_answer(job.tenant_id, outcome.answerer, amounts)
-        return await self._log.finish(job, outcome)
+        return await self._log_of(job).finish(job, outcome)
+
+    def _log_of(self, job: AnswerJob) -> AnswerLog | Trials:
+        return self._trials if job.question.is_trial else self._log
 
 
 async def both(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:

@@ -22,7 +22,7 @@ from retrieval_service.services.answering import Answering
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.importing import Importer
 from retrieval_service.services.weighing import Weigher
-from retrieval_service.stores import chat_logs, documents, gaps, remote_documents
+from retrieval_service.stores import documents, gaps, remote_documents
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.resolving")
@@ -136,16 +136,14 @@ class Resolver:
         return document
 
     async def _ask(self, tenant_id: UUID, gap: Gap) -> LoggedAnswer:
-        """The group's own question, which leaves no trace in the log: no customer asked it."""
-        question = Question(text=gap.question, language=gap.language)
+        """The group's own question, on trial: no customer asked it."""
+        question = Question(text=gap.question, language=gap.language, is_trial=True)
         answer = None
         async with aclosing(self._answering.answer(tenant_id, question)) as events:
             async for event in events:
                 answer = event.answer if isinstance(event, Completed) else answer
         if answer is None:
             raise errors.Unavailable("the answer to the question ended early")
-        async with self._database.tenant(tenant_id) as scope:
-            await chat_logs.forget(scope, answer.id)
         return answer
 
 

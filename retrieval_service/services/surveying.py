@@ -14,7 +14,7 @@ from retrieval_service.domain.insights import (
     AskedWording,
     ChatFilter,
     ChatLog,
-    DailyFigures,
+    Figures,
     Gap,
     GapExample,
     TopDocument,
@@ -77,9 +77,10 @@ class Surveyor:
             examples = await gaps.examples(scope, [gap.id for gap in page], limit=EXAMPLES)
         return [ShownGap(gap=gap, examples=[one for one in examples if one.gap_id == gap.id]) for gap in page]
 
-    async def daily(self, tenant_id: UUID, *, days: int) -> Mapping[date, DailyFigures]:
+    async def figures(self, tenant_id: UUID, *, days: int) -> Mapping[date | None, Figures]:
+        """By day; under None stand those of the whole period, which are always there."""
         async with self._database.tenant(tenant_id) as scope:
-            return {figures.day: figures for figures in await chat_logs.daily(scope, days=days)}
+            return {figures.day: figures for figures in await chat_logs.figures(scope, days=days)}
 
     async def top_questions(self, tenant_id: UUID, *, days: int, limit: int) -> list[TopQuestion]:
         """Near-duplicates are counted together, by their words."""

@@ -12,7 +12,7 @@ from retrieval_service.domain.insights import (
     AskedWording,
     ChatFilter,
     ChatLog,
-    DailyFigures,
+    Figures,
     TopDocument,
 )
 from retrieval_service.stores.database import TenantScope
@@ -38,13 +38,6 @@ async def rate(
     }
     cursor = await scope.connection.execute(RATE, parameters)
     return cursor.rowcount > 0
-
-
-FORGET = "DELETE FROM chat_logs WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s"
-
-
-async def forget(scope: TenantScope, answer_id: UUID) -> None:
-    await scope.connection.execute(FORGET, {"tenant_id": scope.tenant_id, "answer_id": answer_id})
 
 
 # What still runs when its lease is over was left behind by a process that died.
@@ -85,7 +78,8 @@ async def page(
         return await cursor.fetchall()
 
 
-DAILY = """
+# Percentiles of days cannot be added up: those of the whole period are made from its answers.
+FIGURES = """
 SELECT (l.created_at AT TIME ZONE 'UTC')::date AS day,
     count(*) FILTER (WHERE l.status = 'completed') AS completed,
     count(*) FILTER (WHERE l.status = 'completed' AND l.finish_reason <> 'no_relevant_content') AS answered,
@@ -100,14 +94,15 @@ FROM chat_logs l
 LEFT JOIN chat_sessions s ON s.tenant_id = l.tenant_id AND s.id = l.session_id
 WHERE l.tenant_id = %(tenant_id)s
     AND l.created_at >= ((now() AT TIME ZONE 'UTC')::date - %(days)s::int + 1)::timestamp AT TIME ZONE 'UTC'
-GROUP BY 1 ORDER BY 1 DESC
+GROUP BY GROUPING SETS ((day), ())
+ORDER BY day DESC NULLS LAST
 """
 
 
-async def daily(scope: TenantScope, *, days: int) -> list[DailyFigures]:
-    """Newest first; days without any question are missing."""
-    async with scope.connection.cursor(row_factory=class_row(DailyFigures)) as cursor:
-        await cursor.execute(DAILY, {"tenant_id": scope.tenant_id, "days": days})
+async def figures(scope: TenantScope, *, days: int) -> list[Figures]:
+    """By day, newest first, and last of the whole period; days without any question are missing."""
+    async with scope.connection.cursor(row_factory=class_row(Figures)) as cursor:
+        await cursor.execute(FIGURES, {"tenant_id": scope.tenant_id, "days": days})
         return await cursor.fetchall()
 
 

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 
+import numpy as np
 import psycopg
 import pytest
 import pytest_asyncio
@@ -23,6 +25,7 @@ from tests.integration.insights_kit import (
     exported,
     log_many,
     rate,
+    session_of,
 )
 from tests.integration.service_kit import Running, Shop, new_shop, refused, shared_service
 
@@ -185,8 +188,15 @@ async def test_page_token_is_bound_to_its_filter(busy: Shop) -> None:
         ({"language": "eng"}, "filter.language"),
         ({"session_id": "mine"}, "filter.session_id"),
         ({"channel": "x" * 33}, "filter.channel"),
+        ({"channel": "Widget"}, "filter.channel"),
+        ({"channel": "виджет"}, "filter.channel"),
+        ({"channel": " "}, "filter.channel"),
+        ({"language": "Ру"}, "filter.language"),
         ({"rating": 7}, "filter.rating"),
         ({"start_time": {"seconds": 10**15}}, "filter.start_time"),
+        ({"end_time": {"seconds": 1, "nanos": -1}}, "filter.end_time"),
+        ({"start_time": {"seconds": 20}, "end_time": {"seconds": 10}}, "filter.end_time"),
+        ({"start_time": {"seconds": 20}, "end_time": {"seconds": 20}}, "filter.end_time"),
     ],
 )
 async def test_wrong_filter_is_refused_by_field(
@@ -204,6 +214,56 @@ async def test_usage_tells_how_answers_did(talkative: Shop) -> None:
     assert today.answered_share == pytest.approx(2 / 3)
     assert 0 < today.latency_p50_ms <= today.latency_p95_ms
     assert (today.rated_up_count, today.rated_down_count, today.user_count) == (0, 1, 2)
+
+
+async def test_total_of_usage_is_measured_over_all_answers_and_not_over_days(running: Running) -> None:
+    shop = await lamp_shop(running)
+    await log_many(running, shop, 20)
+    await move_to_yesterday(running, shop, slower_than_ms=15, times=100)
+    for one, thumb in zip(
+        await chat_logs(shop), cycle((answers_pb.RATING_UP, answers_pb.RATING_DOWN)), strict=False
+    ):
+        await rate(shop, one.answer.answer_id, thumb)
+    await asked(shop, QUESTION)
+    latencies = [one.latency_ms for one in await chat_logs(shop)]
+    response = await shop.client.get_usage(pb.GetUsageRequest(days=2))
+    total = response.total
+    assert total.latency_p50_ms == pytest.approx(np.percentile(latencies, 50))
+    assert total.latency_p95_ms == pytest.approx(np.percentile(latencies, 95))
+    assert response.days[0].latency_p95_ms < 1_000 < total.latency_p95_ms
+    assert (total.rated_up_count, total.rated_down_count, total.answered_share) == (10, 10, 1)
+    assert (total.date, total.answer_count) == ("", 1)
+
+
+async def test_customer_who_comes_on_two_days_is_one_in_the_total(running: Running) -> None:
+    shop = await lamp_shop(running)
+    session_id = await session_of(shop, "widget", "anna")
+    await asked(shop, QUESTION, "What does shipping of a parcel cost?", session_id=session_id)
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        await connection.execute(
+            "UPDATE chat_logs SET created_at = created_at - interval '1 day' "
+            "WHERE tenant_id = %(tenant_id)s AND question = %(question)s",
+            {"tenant_id": shop.tenant_id, "question": QUESTION},
+        )
+    assert (await shop.client.get_usage(pb.GetUsageRequest(days=2))).total.user_count == 1
+
+
+async def test_total_of_nothing_has_no_share_and_no_latencies(running: Running) -> None:
+    shop = await lamp_shop(running)
+    total = (await shop.client.get_usage(pb.GetUsageRequest())).total
+    unset = ("answered_share", "latency_p50_ms", "latency_p95_ms")
+    assert not any(total.HasField(name) for name in unset)
+    assert (total.rated_up_count, total.rated_down_count, total.user_count) == (0, 0, 0)
+
+
+async def move_to_yesterday(running: Running, shop: Shop, *, slower_than_ms: int, times: int) -> None:
+    """The slowest answers, which become so many times slower."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        await connection.execute(
+            "UPDATE chat_logs SET created_at = created_at - interval '1 day', latency_ms = latency_ms * %(times)s "
+            "WHERE tenant_id = %(tenant_id)s AND latency_ms > %(slower_than_ms)s",
+            {"tenant_id": shop.tenant_id, "slower_than_ms": slower_than_ms, "times": times},
+        )
 
 
 async def test_top_questions_count_near_duplicates_together(running: Running) -> None:

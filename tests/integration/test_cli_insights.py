@@ -99,12 +99,40 @@ async def test_chats_are_listed_and_exported_without_formulas_for_spreadsheets(k
     assert (await kladez("chats", "list", "--until", "2020-01-01"))[1] == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--channel", "Виджет"), "filter.channel"),
+        (("--language", "português"), "filter.language"),
+        (("--session", "mine"), "filter.session_id"),
+        (("--since", "2026-02-01", "--until", "2026-01-01"), "filter.end_time"),
+        (("--since", "вчера"), "--since"),
+        (("--until", "2026-13-01"), "--until"),
+        (("--rating", "bom"), "--rating"),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "export"])
+async def test_wrong_filter_is_told_by_its_name(
+    kladez: Kladez, command: str, options: tuple[str, ...], named: str
+) -> None:
+    code, printed, told = await kladez("chats", command, *options)
+    assert (code, printed) == (ExitCode.USAGE, "")
+    assert named in told
+
+
 async def test_insight_and_usage_are_printed(kladez: Kladez) -> None:
-    await asked(kladez.shop, QUESTION, QUESTION)
+    answer_id, _ = await asked(kladez.shop, QUESTION, QUESTION)
     code, printed, _ = await kladez("insight", "questions")
     assert (code, printed.splitlines()[0]) == (0, f"2\t0\t1\ten\t{QUESTION}")
     code, printed, _ = await kladez("insight", "documents")
     assert (code, printed) == (0, "2\t0\tarticle/returns\tReturns\n")
     code, printed, _ = await kladez("usage", "--json")
     assert (code, json.loads(printed)["days"][0]["answered_share"]) == (0, pytest.approx(2 / 3))
-    assert (await kladez("usage"))[0] == 0
+    await rate(kladez.shop, answer_id, answers_pb.RATING_UP)
+    code, printed, _ = await kladez("usage")
+    day, total = (line.split("\t") for line in printed.splitlines())
+    assert (code, total[0]) == (0, "total")
+    assert total[1:] == day[1:]
+    answered, p50, p95, up, down, people = total[3:9]
+    assert (answered, up, down, people) == ("66.7%", "1", "0", "0")
+    assert 0 <= int(p50) <= int(p95)

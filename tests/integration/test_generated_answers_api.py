@@ -25,6 +25,7 @@ from tests.integration.answers_kit import (
     new_session,
     stored,
 )
+from tests.integration.insights_kit import NOTHING_KNOWN, only_group, resolved
 from tests.integration.service_kit import (
     Running,
     Shop,
@@ -299,6 +300,18 @@ async def test_question_on_its_own_knows_no_other_turns(written: Shop, model: Fa
     for count in (2, 3):
         body = json.dumps((await model.journal.arrived(MODEL, count=count)).body)
         assert QUESTION not in body
+
+
+async def test_check_of_an_entry_costs_what_the_model_takes_and_counts_no_answer(
+    generating: Running, written: Shop, model: FakeOpenAI
+) -> None:
+    await ask(written, NOTHING_KNOWN)
+    group = await only_group(generating, written)
+    model.script = Script(text="They are sold at the till [1].")
+    await resolved(written, group.group_id, "Gift cards are sold at the till.")
+    [today] = (await written.client.get_usage(insights_pb.GetUsageRequest())).days
+    assert (today.answer_count, today.unanswered_count) == (1, 1)
+    assert min(today.input_token_count, today.output_token_count, today.answering_usd) > 0
 
 
 async def test_usage_counts_answers_and_tokens(written: Shop) -> None:

@@ -21,7 +21,7 @@ from retrieval_service.domain.backends import Backend, Choice, Comparison, Stand
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
-from retrieval_service.domain.insights import ChatFilter, GapStatus
+from retrieval_service.domain.insights import ChatFilter, Figures, GapStatus
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
@@ -140,7 +140,17 @@ async def recent_turns(scope: TenantScope, own: Owned) -> object:
 
 
 Trial = tuple[Callable[[TenantScope, Owned], Awaitable[object]], object]
-NO_ROWS: tuple[object, ...] = (None, False, 0, [], {}, "", frozenset())
+NO_FIGURES = Figures(
+    day=None,
+    completed=0,
+    answered=0,
+    latency_p50_ms=None,
+    latency_p95_ms=None,
+    up_count=0,
+    down_count=0,
+    user_count=0,
+)
+NO_ROWS: tuple[object, ...] = (None, False, 0, [], [NO_FIGURES], {}, "", frozenset())
 
 
 class Raises:
@@ -417,12 +427,11 @@ STORES: dict[str, Trial] = {
         ),
         NO_ROWS,
     ),
-    "chat_logs.forget": (lambda scope, own: chat_logs.forget(scope, own.answer_id), NO_ROWS),
     "chat_logs.page": (
         lambda scope, own: chat_logs.page(scope, ChatFilter(session_id=own.session_id), before=END, limit=9),
         NO_ROWS,
     ),
-    "chat_logs.daily": (lambda scope, _: chat_logs.daily(scope, days=9), NO_ROWS),
+    "chat_logs.figures": (lambda scope, _: chat_logs.figures(scope, days=9), NO_ROWS),
     "chat_logs.wordings": (lambda scope, _: chat_logs.wordings(scope, days=9, limit=9), NO_ROWS),
     "chat_logs.top_documents": (lambda scope, _: chat_logs.top_documents(scope, days=9, limit=9), NO_ROWS),
     "gaps.empty_inbox": (lambda scope, _: gaps.empty_inbox(scope, 99), NO_ROWS),
@@ -802,7 +811,6 @@ WRITERS = {
     "backlog.hasten",
     "backlog.oldest_remote",
     "backlog.revive",
-    "chat_logs.forget",
     "chat_logs.rate",
     "chats.finish",
     "chats.keep",

@@ -86,7 +86,7 @@ class GetUsageResponse(_message.Message):
 
     @_builtins.property
     def total(self) -> Global___DailyUsage:
-        """Their sums; without a date."""
+        """All days together, without a date: sums, and share, latencies and customers of all answers of these days."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ Global___GetUsageResponse: _TypeAlias = GetUsageResponse  # noqa: Y015
 
 @_typing.final
 class DailyUsage(_message.Message):
-    """What was used on one UTC day."""
+    """What was used on one UTC day, or in a whole period."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -132,7 +132,7 @@ class DailyUsage(_message.Message):
     RATED_DOWN_COUNT_FIELD_NUMBER: _builtins.int
     USER_COUNT_FIELD_NUMBER: _builtins.int
     date: _builtins.str
-    """ISO 8601 date."""
+    """ISO 8601 date; empty for a whole period."""
     embedded_chunk_count: _builtins.int
     """Chunks embedded."""
     embedded_token_count: _builtins.int
@@ -172,11 +172,11 @@ class DailyUsage(_message.Message):
     latency_p95_ms: _builtins.float
     """95 % of the whole answers took no longer than this; unset without any."""
     rated_up_count: _builtins.int
-    """Answers of this day with a thumb up."""
+    """Answers of this time with a thumb up."""
     rated_down_count: _builtins.int
-    """Answers of this day with a thumb down."""
+    """Answers of this time with a thumb down."""
     user_count: _builtins.int
-    """Customers who asked, as far as channels name them by pseudonyms."""
+    """Customers who asked, as far as channels name them by pseudonyms; each once, however often they came."""
     def __init__(
         self,
         *,
@@ -237,7 +237,7 @@ class ChatLogFilter(_message.Message):
     ANSWERED_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
-    """Optional. The channel of the conversation: "widget", "telegram", "api" or another name."""
+    """Optional. The channel: "widget", "telegram", "api" or another name of 1-32 characters of a-z, 0-9, _ and -."""
     language: _builtins.str
     """Optional. ISO 639-1 code of the answer."""
     rating: _answer_service_pb2.Rating.ValueType
@@ -252,7 +252,7 @@ class ChatLogFilter(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Optional. Asked before this time."""
+        """Optional. Asked before this time, which must be later than `start_time`."""
 
     def __init__(
         self,

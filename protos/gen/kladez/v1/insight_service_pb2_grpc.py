@@ -120,7 +120,8 @@ class InsightServiceServicer:
     def ResolveUnanswered(self, request, context):
         """Answers a group: makes an FAQ document, waits until it is in the index, and asks the question again. ABORTED
         with the reason NOT_INDEXED_YET when the index is late, and DEADLINE_EXCEEDED when the caller's time is over;
-        the document is kept, and a repeat updates it and asks again. Or sets a group aside.
+        the document is kept, and a repeat updates it and asks again. Or sets a group aside. The question asked again is
+        no customer's: it is in no chat log, group or count, but what it costs is in GetUsage's tokens and dollars.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

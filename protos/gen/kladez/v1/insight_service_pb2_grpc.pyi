@@ -31,7 +31,8 @@ class InsightServiceStub:
     ResolveUnanswered: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ResolveUnansweredRequest, _insight_service_pb2.ResolveUnansweredResponse]
     """Answers a group: makes an FAQ document, waits until it is in the index, and asks the question again. ABORTED
     with the reason NOT_INDEXED_YET when the index is late, and DEADLINE_EXCEEDED when the caller's time is over;
-    the document is kept, and a repeat updates it and asks again. Or sets a group aside.
+    the document is kept, and a repeat updates it and asks again. Or sets a group aside. The question asked again is
+    no customer's: it is in no chat log, group or count, but what it costs is in GetUsage's tokens and dollars.
     """
     ListTopQuestions: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListTopQuestionsRequest, _insight_service_pb2.ListTopQuestionsResponse]
     """Returns the most asked questions, near-duplicates counted together."""
@@ -89,7 +90,8 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_insight_service_pb2.ResolveUnansweredResponse]:
         """Answers a group: makes an FAQ document, waits until it is in the index, and asks the question again. ABORTED
         with the reason NOT_INDEXED_YET when the index is late, and DEADLINE_EXCEEDED when the caller's time is over;
-        the document is kept, and a repeat updates it and asks again. Or sets a group aside.
+        the document is kept, and a repeat updates it and asks again. Or sets a group aside. The question asked again is
+        no customer's: it is in no chat log, group or count, but what it costs is in GetUsage's tokens and dollars.
         """
 
     @_abc_1.abstractmethod
