@@ -67,7 +67,7 @@ class Gatherer:
         if literal.sifted.certainty > understood.sifted.certainty:
             return replace(literal, is_literal=True)
         if reworded.must_be_known and not is_supported(support) and support.unknown > MOST_UNKNOWN:
-            return replace(understood, sifted=Sifted())
+            return replace(understood, sifted=Sifted(), is_literal=True)
         return understood
 
 

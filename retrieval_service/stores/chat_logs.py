@@ -110,8 +110,10 @@ WORDINGS = """
 SELECT (array_agg(question ORDER BY created_at DESC))[1] AS question, language, count(*) AS count,
     count(*) FILTER (WHERE finish_reason = 'no_relevant_content') AS unanswered_count,
     max(created_at) AS last_asked_at
-FROM chat_logs
-WHERE tenant_id = %(tenant_id)s AND created_at > now() - make_interval(days => %(days)s)
+FROM (
+    SELECT coalesce(nullif(standalone_question, ''), question) AS question, language, finish_reason, created_at
+    FROM chat_logs WHERE tenant_id = %(tenant_id)s AND created_at > now() - make_interval(days => %(days)s)
+) AS understood
 GROUP BY lower(btrim(regexp_replace(question, '[\\s?!.]+', ' ', 'g'))), language
 ORDER BY count(*) DESC, max(created_at) DESC LIMIT %(limit)s
 """

@@ -72,8 +72,10 @@ async def lock(scope: TenantScope) -> None:
     await scope.connection.execute(LOCK, {"tenant_id": scope.tenant_id})
 
 
+# A follow-up is grouped, and asked again, as it was understood: "and the warranty?" is one of many questions.
 UNGROUPED = """
-SELECT id AS answer_id, question, language FROM chat_logs
+SELECT id AS answer_id, coalesce(nullif(standalone_question, ''), question) AS question, language
+FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND gap_id IS NULL AND (finish_reason = 'no_relevant_content' OR rating = -1)
 ORDER BY created_at, id LIMIT %(limit)s
 """
@@ -90,7 +92,7 @@ LEADERS = """
 SELECT g.id AS gap_id, l.question, l.language, CASE WHEN g.space_id = %(space_id)s THEN g.vector END AS vector
 FROM question_gaps g
 CROSS JOIN LATERAL (
-    SELECT question, language FROM chat_logs l
+    SELECT coalesce(nullif(standalone_question, ''), question) AS question, language FROM chat_logs l
     WHERE l.tenant_id = g.tenant_id AND l.gap_id = g.id ORDER BY l.created_at, l.id LIMIT 1) AS l
 WHERE g.tenant_id = %(tenant_id)s ORDER BY g.created_at, g.id
 """
@@ -174,7 +176,7 @@ JOIN (
     GROUP BY gap_id
 ) AS c ON c.gap_id = g.id
 CROSS JOIN LATERAL (
-    SELECT question, language FROM chat_logs l
+    SELECT coalesce(nullif(standalone_question, ''), question) AS question, language FROM chat_logs l
     WHERE l.tenant_id = g.tenant_id AND l.gap_id = g.id ORDER BY l.created_at, l.id LIMIT 1) AS l
 WHERE g.tenant_id = %(tenant_id)s AND (%(status)s = '' OR g.status = %(status)s)
     AND (c.question_count, g.id) < (%(before_count)s, %(before_id)s)

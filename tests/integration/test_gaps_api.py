@@ -266,6 +266,22 @@ async def test_down_voted_answer_is_mended_by_an_entry(running: Running) -> None
     assert done.group.status == pb.UNANSWERED_STATUS_RESOLVED
 
 
+async def test_follow_ups_are_grouped_and_asked_again_as_they_were_understood(running: Running) -> None:
+    shop = await lamp_shop(running)
+    for question in ("May a lamp be returned?", "How much does shipping of a parcel cost?"):
+        session_id = await new_session(shop)
+        _, answer_id = await asked(shop, question, "And how long does it take?", session_id=session_id)
+        await rate(shop, answer_id, answers_pb.RATING_DOWN, session_id=session_id)
+    found = await groups(running, shop)
+    assert sorted(group.question for group in found) == [
+        "And how long does it take? Returns",
+        "And how long does it take? Shipping",
+    ]
+    assert {example.question for group in found for example in group.examples} == {
+        "And how long does it take?"
+    }
+
+
 async def test_worker_groups_by_itself(running: Running) -> None:
     shop = await lamp_shop(running)
     await asked(shop, NOTHING_KNOWN)
