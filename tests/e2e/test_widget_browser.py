@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from kladez.v1.answer_service_pb2 import RATING_DOWN, UnsupportedRange
+from kladez.v1.answer_service_pb2 import FINISH_REASON_PLEASANTRY, RATING_DOWN, UnsupportedRange
 from kladez.v1.common_pb2 import Reference
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -524,6 +524,20 @@ async def test_thumbs_are_drawn_and_need_no_font(chat: Chat, site: Site, gateway
         thumb = chat.page.get_by_role("button", name=name, exact=True)
         await expect(thumb.locator("svg path")).to_have_count(1)
         await expect(thumb).to_have_text("")
+
+
+async def test_politeness_has_no_thumbs(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    polite = ScriptedAnswer(
+        deltas=("You are welcome!",), references=(), finish_reason=FINISH_REASON_PLEASANTRY
+    )
+    service.script("thanks", polite)
+    await chat.visit(site.url)
+    await chat.ask("thanks")
+    await chat.answered()
+    await expect(chat.last).to_contain_text("You are welcome!")
+    await expect(chat.page.get_by_role("button", name="This helped")).to_have_count(0)
 
 
 async def test_page_can_drive_the_chat(chat: Chat, site: Site, gateway: RunningGateway) -> None:

@@ -40,6 +40,9 @@ DOUBTFUL = ScriptedAnswer(
     deltas=("🙂 It costs 990 [1]. ", "It sings. ", "Ask ", "away."),
     unsupported=(answers_pb.UnsupportedRange(start_offset=20, end_offset=29),),
 )
+POLITE = ScriptedAnswer(
+    deltas=("You are welcome!",), references=(), finish_reason=answers_pb.FINISH_REASON_PLEASANTRY
+)
 SLOW = ScriptedAnswer(
     deltas=("We deliver everywhere ", "in **two days** [1]. ", "Free from 50 🙂."),
     references=(DELIVERY,),
@@ -348,6 +351,12 @@ class TestAnswers:
         await telegram.wait_for(lambda: not telegram.messages(ANN)[-1].buttons)
         [told] = service.journal.feedback
         assert (told.rating, told.reason) == (answers_pb.RATING_UP, "")
+
+    async def test_politeness_is_nothing_to_rate(self, telegram: FakeBotApi, service: FakeRetrieval) -> None:
+        service.script("thanks", POLITE)
+        await start(telegram)
+        telegram.user_sends(ANN, "thanks")
+        assert not (await message_with(telegram, "You are welcome!")).buttons
 
     @pytest.mark.parametrize(
         ("language", "reason"),
