@@ -476,6 +476,26 @@ async def test_chat_speaks_the_language_of_the_page(
     await expect(chat.last).to_contain_text(greeting)
 
 
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("?lang=ru", "Чайная миля"),
+        ("?lang=en", "Shop assistant"),
+        ("?lang=pt", "Assistente da loja"),
+        ("?lang=en&title=Tea Mile", "Tea Mile"),
+        ("?lang=pt&title=Чайная миля", "Чайная миля"),
+    ],
+)
+async def test_title_is_in_the_language_of_the_page_unless_the_page_gives_one(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval, query: str, title: str
+) -> None:
+    service.shops[SHOP].name = "Чайная миля"
+    await chat.visit(f"{site.url}/{query}")
+    await chat.page.evaluate("Kladez.open()")
+    await expect(chat.last).to_be_visible()  # the greeting came, and the shop's name with it
+    await expect(chat.panel.get_by_role("heading")).to_have_text(title)
+
+
 async def marked(chat: Chat) -> str:
     return "".join(await chat.page.locator("kladez-chat .doubt").all_text_contents())
 
