@@ -38,7 +38,10 @@ ANN, BOB, GROUP = 11, 12, -5
 DELIVERY = common_pb2.Reference(number=1, title="Delivery", url="https://shop.example/delivery")
 DOUBTFUL = ScriptedAnswer(
     deltas=("🙂 It costs 990 [1]. ", "It sings. ", "Ask ", "away."),
-    unsupported=(answers_pb.UnsupportedRange(start_offset=20, end_offset=29),),
+    unsupported=(
+        answers_pb.UnsupportedRange(start_offset=20, end_offset=29),
+        answers_pb.UnsupportedRange(start_offset=30, end_offset=39),
+    ),
 )
 POLITE = ScriptedAnswer(
     deltas=("You are welcome!",), references=(), finish_reason=answers_pb.FINISH_REASON_PLEASANTRY
@@ -186,7 +189,7 @@ class TestDoubts:
         await telegram.wait_for(lambda: telegram.messages(ANN))
         telegram.user_sends(ANN, "kettle?", language_code=language)
         answer = await message_with(telegram, footnote)
-        assert answer.text.startswith("🙂 It costs 990 [1]. It sings.† Ask away.")
+        assert answer.text.startswith("🙂 It costs 990 [1]. It sings.† Ask away.†\n")
 
     async def test_mark_stands_while_the_answer_is_being_written(
         self, telegram: FakeBotApi, service: FakeRetrieval
