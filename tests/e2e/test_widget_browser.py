@@ -597,6 +597,8 @@ async def test_demo_shop_embeds_the_chat_under_its_own_policy(
     }
     help_text = {"id": "faq-1", "question": "Как вернуть?", "answer": "По почте."}
     catalogue.write_text(json.dumps({"products": [kettle], "faq": [help_text]}))
+    translated = {"id": "faq-1-en", "question": "How do I return it?", "answer": "By post."}
+    catalogue.with_name("shop.en.json").write_text(json.dumps({"faq": [translated]}))
     async with running_gateway(service, demo_shop=SHOP, demo_catalogue=catalogue) as gateway:
         await chat.visit(f"{gateway.url}/?lang=ru")
         await expect(chat.page.get_by_role("link", name="Синий чайник")).to_be_visible()
@@ -606,6 +608,11 @@ async def test_demo_shop_embeds_the_chat_under_its_own_policy(
         await expect(chat.page.get_by_role("heading", name="Синий чайник")).to_be_visible()
         await expect(chat.last).to_contain_text("990")
         await chat.page.goto(f"{gateway.url}/help?lang=ru")
+        await expect(chat.page.get_by_text("Как вернуть?")).to_be_visible()
+        await chat.page.goto(f"{gateway.url}/help?lang=en")
+        await expect(chat.page.get_by_text("How do I return it?")).to_be_visible()
+        await expect(chat.page.get_by_text("Как вернуть?")).to_be_hidden()
+        await chat.page.goto(f"{gateway.url}/help?lang=pt")
         await expect(chat.page.get_by_text("Как вернуть?")).to_be_visible()
         assert chat.complaints == []
 
