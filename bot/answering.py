@@ -180,7 +180,9 @@ class Answering:
                 pass
 
     def _complete(self, completed: answers_pb.AnswerCompleted) -> None:
-        self._answer_id = completed.answer.answer_id
+        # Politeness is nothing to rate.
+        is_polite = completed.finish_reason == answers_pb.FINISH_REASON_PLEASANTRY
+        self._answer_id = "" if is_polite else completed.answer.answer_id
         self._text = completed.answer.text or self._text
         self._doubts = doubts(completed.answer.unsupported)
         self._references = list(completed.answer.references) or self._references

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import time
 import uuid
 from collections import OrderedDict
@@ -25,6 +26,8 @@ SHOPS_REMEMBERED = 10_000
 ANY_ORIGIN = "*"
 NULL_ORIGIN = "null"
 
+_CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shop:
@@ -37,6 +40,10 @@ class Shop:
     allowed_origins: frozenset[str] = frozenset()
     greetings: Mapping[str, str] = field(default_factory=dict)
     suggested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def title(self, language: str) -> str:
+        """The name; "" where the language is not written in its letters, and the widget has a title of its own."""
+        return "" if language != "ru" and _CYRILLIC.search(self.name) else self.name
 
     def greeting(self, language: str) -> str:
         return self.greetings.get(self.speaks(language), "")

@@ -48,6 +48,7 @@ FINISH_REASONS = {
     FinishReason.FINISH_REASON_LENGTH: "length",
     FinishReason.FINISH_REASON_NO_RELEVANT_CONTENT: "no_relevant_content",
     FinishReason.FINISH_REASON_POLICY: "policy",
+    FinishReason.FINISH_REASON_PLEASANTRY: "pleasantry",
 }
 
 RATINGS = {1: Rating.RATING_UP, -1: Rating.RATING_DOWN}
@@ -217,7 +218,9 @@ def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted
     if completed.answer.status in CUT_OFF:
         return conversation.fail(ask_id, "interrupted")
     finish_reason = FINISH_REASONS.get(completed.finish_reason, "stop")
-    return conversation.finish(ask_id, finish_reason, completed.answer.answer_id)
+    # What has no id cannot be rated, and politeness is nothing to rate.
+    is_polite = completed.finish_reason == FinishReason.FINISH_REASON_PLEASANTRY
+    return conversation.finish(ask_id, finish_reason, "" if is_polite else completed.answer.answer_id)
 
 
 def source_of(reference: Reference) -> Source:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+# The catalogue itself is in Russian.
+TRANSLATIONS = ("en", "pt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class Catalogue:
 
     products: tuple[Product, ...] = ()
     help_texts: tuple[HelpText, ...] = ()
+    # By language, where there are any.
+    translated_help_texts: Mapping[str, tuple[HelpText, ...]] = field(default_factory=dict)
 
     def product(self, product_id: str) -> Product | None:
         return next((item for item in self.products if item.product_id == product_id), None)
@@ -53,8 +58,15 @@ class CatalogueInvalid(Exception):
 
 
 def read(path: Path | None) -> Catalogue:
+    """Help texts in another language stand in a file beside it: shop.en.json beside shop.json or shop.ru.json."""
     if path is None:
         return Catalogue()
+    beside = {code: path.with_suffix("").with_suffix(f".{code}.json") for code in TRANSLATIONS}
+    translated = {code: read_one(file).help_texts for code, file in beside.items() if file.exists()}
+    return replace(read_one(path), translated_help_texts=translated)
+
+
+def read_one(path: Path) -> Catalogue:
     try:
         return parsed(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -224,9 +224,11 @@ def product_page(page: Page, request: web.Request) -> str:
 
 
 def help_page(page: Page, _request: web.Request) -> str:
-    title = escape(page.texts.help)
-    items = "".join(help_item(item) for item in page.catalogue.help_texts)
-    return f'<section class="answers"><h1>{title}</h1><div lang="ru">{items}</div></section>'
+    title, language = escape(page.texts.help), page.texts.language
+    translated = page.catalogue.translated_help_texts.get(language, ())
+    items = "".join(help_item(item) for item in translated or page.catalogue.help_texts)
+    spoken = language if translated else "ru"
+    return f'<section class="answers"><h1>{title}</h1><div lang="{spoken}">{items}</div></section>'
 
 
 def help_item(item: HelpText) -> str:

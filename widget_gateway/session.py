@@ -79,7 +79,7 @@ class Delta:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """The answer ended: whole, or cancelled by the reader. The service's `answer_id` is known of a whole one."""
+    """The answer ended: whole, or cancelled by the reader. `answer_id` is the service's, of one that can be rated."""
 
     ask_id: str
     number: int

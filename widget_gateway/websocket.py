@@ -182,7 +182,7 @@ class Visit:
                 session=room.proof(),
                 heartbeat_seconds=self._settings.heartbeat_seconds,
                 question_characters=self._settings.question_characters,
-                title=newcomer.shop.name,
+                title=newcomer.shop.title(hello.language),
                 greeting=newcomer.shop.greeting(newcomer.language),
                 suggested=newcomer.shop.suggestions(newcomer.language),
                 has_telegram=bool(self._settings.telegram_bot),

@@ -25,6 +25,7 @@ FINISH_REASONS = {
     "length": pb.FINISH_REASON_LENGTH,
     "no_relevant_content": pb.FINISH_REASON_NO_RELEVANT_CONTENT,
     "policy": pb.FINISH_REASON_POLICY,
+    "pleasantry": pb.FINISH_REASON_PLEASANTRY,
 }
 
 UNSUPPORTED_REASONS = {

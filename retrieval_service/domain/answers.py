@@ -133,6 +133,7 @@ class WrittenAnswer:
 
     def note_pleasantry(self, said: Said, now: float) -> CheckedEvent:
         """Politeness for politeness: it is no question, and no gap in what the shop has written."""
+        self.ending = Ending(finish_reason=FinishReason.PLEASANTRY)
         self.language = self.question.language or said.language
         return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language)), now)
 

@@ -13,6 +13,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"
     NO_RELEVANT_CONTENT = "no_relevant_content"
     POLICY = "policy"
+    PLEASANTRY = "pleasantry"
 
 
 @dataclass(frozen=True, kw_only=True)

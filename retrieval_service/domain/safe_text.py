@@ -34,6 +34,12 @@ _LINK = re.compile(rf"!?\[(?P<title>{_TITLE})\]\((?P<target>{_TARGET})\)")
 _UNFINISHED_LINK = re.compile(
     rf"!?(?:\[{_TITLE}(?:{_INNER}|\](?:\({_TARGET}(?:\([^()\n]{{0,{_MAX_TITLE}}}+)?)?)?)?\Z"
 )
+# The first word of a target, when nothing closes it.
+_OPEN_TARGET = rf"\((?P<target>(?:(?![()]){_IN_ADDRESS}|\([^()\s]{{0,{_MAX_TITLE}}}+\)){{0,{_MAX_ADDRESS}}}+)"
+_OPEN_LINK = re.compile(rf"!?\[(?P<title>{_TITLE})\]{_OPEN_TARGET}")
+_BEHIND_NUMBER = re.compile(_OPEN_TARGET)
+_UNFINISHED_BEHIND_NUMBER = re.compile(rf"{_OPEN_TARGET}(?:\([^()\s]{{0,{_MAX_TITLE}}}+)?\Z")
+_IS_TARGET = re.compile(r"[/\\]|www\.|[a-z][a-z0-9+.-]*:\S", re.IGNORECASE)
 _NUMBERS = r"[ ^0-9,;:–-]{1,60}(?:†[^\]】\n]{0,80})?"
 _MARKER = re.compile(rf"\[{_NUMBERS}\]")
 _MARKER_AT_END = re.compile(rf"[\[【]{_NUMBERS}[\]】]\Z")
@@ -132,32 +138,50 @@ class SafeText:
             self._cited |= numbers_of(marker[0])
             return self._write(marker[0], marker.end())
         if link := _LINK.match(self._held, position):
-            return self._read_markdown(link, final=final)
+            address = (link["target"].split() or [""])[0].strip("<>")
+            return self._read_markdown(link, address, link.end(), final=final)
         if not final and _UNFINISHED_LINK.match(self._held, position):
             return position
+        if link := _OPEN_LINK.match(self._held, position):
+            address = trimmed(link["target"])
+            if is_target(address):
+                end = link.start("target") + len(address)
+                return self._read_markdown(link, address, end, final=final)
         is_image = self._held.startswith("![", position) and not _MARKER.match(self._held, position + 1)
         return self._write("" if is_image else self._held[position], position + 1)
 
-    def _read_markdown(self, link: re.Match[str], *, final: bool) -> int:
-        """An image goes; a link is kept or becomes its title."""
+    def _read_markdown(self, link: re.Match[str], address: str, end: int, *, final: bool) -> int:
+        """An image goes; a link is kept, and closed, or becomes its title."""
         if link[0].startswith("!"):
             is_marker = _MARKER.match(self._held, link.start() + 1)
-            return self._write("!", link.start() + 1) if is_marker else self._drop(link.end())
-        address = (link["target"].split() or [""])[0].strip("<>")
-        is_allowed = self._is_allowed(address, link.end(), final=final)
+            return self._write("!", link.start() + 1) if is_marker else self._drop(end)
+        is_allowed = self._is_allowed(address, end, final=final)
         if is_allowed is None:
             return link.start()
         title = without_links(link["title"]).strip()
         if is_allowed:
             self._written.write_link(title, address)
-            return link.end()
+            return end
         if not title:
-            return self._drop(link.end())
+            return self._drop(end)
         self._written.write_title(title)
-        return link.end()
+        return end
+
+    def _read_behind_number(self, position: int, *, final: bool) -> int:
+        """The number is said already: an address goes, closed or not; a word that would become one is set apart."""
+        if not final and _UNFINISHED_BEHIND_NUMBER.match(self._held, position):
+            return position
+        target = _BEHIND_NUMBER.match(self._held, position)
+        address, end = (trimmed(target["target"]), target.end()) if target else ("", position)
+        if not is_target(address):
+            return self._write("(" if self._held[end : end + 1].isspace() else " (", position + 1)
+        end = end + 1 if self._held.startswith(")", end) else position + 1 + len(address)
+        return self._read_address(address, self._held[position:end], position, end, final=final)
 
     def _read_parenthesis(self, position: int, *, final: bool) -> int:
         """An address in brackets of its own goes with them."""
+        if self._written.is_behind_number:
+            return self._read_behind_number(position, final=final)
         if not final and (position + 1 == len(self._held) or self._may_be_address(position + 1)):
             return position
         address = _ADDRESS.match(self._held, position + 1)
@@ -279,13 +303,16 @@ class _Written:
         found = None if self._spaces else _WORD_AT_END.search(self._text[-_MAX_TITLE:])
         return found[0] if found else ""
 
+    @property
+    def is_behind_number(self) -> bool:
+        return not self._spaces and bool(_MARKER_AT_END.search(self._text[-_MAX_TITLE:]))
+
     def _before(self, text: str) -> str:
         """A gap where two harmless pieces would make an image, an address or a link's target that nobody checked."""
         is_image = text.startswith("[") and self._text.endswith("!") and not _MARKER.match(text)
         is_target = text.startswith("(") and self._text.endswith("]")
-        is_behind_marker = _MARKER_AT_END.search(self._text[-_MAX_TITLE:])
         is_grown = self._is_parted and _GROWS.match(text) and _IS_LIKE_ADDRESS.search(self.last_word)
-        is_apart = is_image or is_grown or (is_target and not is_behind_marker)
+        is_apart = is_image or is_grown or (is_target and not self.is_behind_number)
         return " " if is_apart and not self._spaces else ""
 
 
@@ -299,7 +326,12 @@ def numbers_of(markers: str) -> set[int]:
     return {int(number) for number in re.findall(r"[0-9]{1,3}", markers)}
 
 
+def is_target(text: str) -> bool:
+    """Whether it leads somewhere behind the title of a link, where a path does so too."""
+    return bool(_IS_TARGET.match(text)) or is_host(text)
+
+
 def is_host(text: str) -> bool:
     """Whether a reader's program opens it as an address of the web; of mail is fine."""
-    host = text.rpartition("@")[2]
-    return "://" in text or bool(_DOMAIN.fullmatch(host) and not _MAIL.fullmatch(text))
+    is_mail = _MAIL.fullmatch(text)
+    return "://" in text or (not is_mail and any(_DOMAIN.fullmatch(part) for part in text.split("@")))

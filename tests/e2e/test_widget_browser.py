@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from kladez.v1.answer_service_pb2 import RATING_DOWN, UnsupportedRange
+from kladez.v1.answer_service_pb2 import FINISH_REASON_PLEASANTRY, RATING_DOWN, UnsupportedRange
 from kladez.v1.common_pb2 import Reference
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -476,6 +476,26 @@ async def test_chat_speaks_the_language_of_the_page(
     await expect(chat.last).to_contain_text(greeting)
 
 
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("?lang=ru", "Чайная миля"),
+        ("?lang=en", "Shop assistant"),
+        ("?lang=pt", "Assistente da loja"),
+        ("?lang=en&title=Tea Mile", "Tea Mile"),
+        ("?lang=pt&title=Чайная миля", "Чайная миля"),
+    ],
+)
+async def test_title_is_in_the_language_of_the_page_unless_the_page_gives_one(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval, query: str, title: str
+) -> None:
+    service.shops[SHOP].name = "Чайная миля"
+    await chat.visit(f"{site.url}/{query}")
+    await chat.page.evaluate("Kladez.open()")
+    await expect(chat.last).to_be_visible()  # the greeting came, and the shop's name with it
+    await expect(chat.panel.get_by_role("heading")).to_have_text(title)
+
+
 async def marked(chat: Chat) -> str:
     return "".join(await chat.page.locator("kladez-chat .doubt").all_text_contents())
 
@@ -526,6 +546,20 @@ async def test_thumbs_are_drawn_and_need_no_font(chat: Chat, site: Site, gateway
         await expect(thumb).to_have_text("")
 
 
+async def test_politeness_has_no_thumbs(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    polite = ScriptedAnswer(
+        deltas=("You are welcome!",), references=(), finish_reason=FINISH_REASON_PLEASANTRY
+    )
+    service.script("thanks", polite)
+    await chat.visit(site.url)
+    await chat.ask("thanks")
+    await chat.answered()
+    await expect(chat.last).to_contain_text("You are welcome!")
+    await expect(chat.page.get_by_role("button", name="This helped")).to_have_count(0)
+
+
 async def test_page_can_drive_the_chat(chat: Chat, site: Site, gateway: RunningGateway) -> None:
     await chat.visit(f"{site.url}/?strict=no")
     await chat.page.evaluate("window.heard = []; void Kladez.on('answer', answer => heard.push(answer.text))")
@@ -563,6 +597,8 @@ async def test_demo_shop_embeds_the_chat_under_its_own_policy(
     }
     help_text = {"id": "faq-1", "question": "Как вернуть?", "answer": "По почте."}
     catalogue.write_text(json.dumps({"products": [kettle], "faq": [help_text]}))
+    translated = {"id": "faq-1-en", "question": "How do I return it?", "answer": "By post."}
+    catalogue.with_name("shop.en.json").write_text(json.dumps({"faq": [translated]}))
     async with running_gateway(service, demo_shop=SHOP, demo_catalogue=catalogue) as gateway:
         await chat.visit(f"{gateway.url}/?lang=ru")
         await expect(chat.page.get_by_role("link", name="Синий чайник")).to_be_visible()
@@ -572,6 +608,11 @@ async def test_demo_shop_embeds_the_chat_under_its_own_policy(
         await expect(chat.page.get_by_role("heading", name="Синий чайник")).to_be_visible()
         await expect(chat.last).to_contain_text("990")
         await chat.page.goto(f"{gateway.url}/help?lang=ru")
+        await expect(chat.page.get_by_text("Как вернуть?")).to_be_visible()
+        await chat.page.goto(f"{gateway.url}/help?lang=en")
+        await expect(chat.page.get_by_text("How do I return it?")).to_be_visible()
+        await expect(chat.page.get_by_text("Как вернуть?")).to_be_hidden()
+        await chat.page.goto(f"{gateway.url}/help?lang=pt")
         await expect(chat.page.get_by_text("Как вернуть?")).to_be_visible()
         assert chat.complaints == []
 

@@ -108,7 +108,8 @@ async def test_politeness_is_answered_in_its_language_and_is_no_unanswered_quest
     heard = await ask(quoted, said)
     assert_well_formed(heard)
     assert (heard.text, heard.completed.answer.language) == (reply, language)
-    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
+    assert heard.completed.finish_reason == pb.FINISH_REASON_PLEASANTRY
+    assert (await stored(quoted, heard.started.answer_id)).finish_reason == pb.FINISH_REASON_PLEASANTRY
     assert not heard.started.references
     [today] = (await quoted.client.get_usage(insights_pb.GetUsageRequest())).days
     assert (today.answer_count, today.unanswered_count) == (1, 0)

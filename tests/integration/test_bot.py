@@ -38,7 +38,13 @@ ANN, BOB, GROUP = 11, 12, -5
 DELIVERY = common_pb2.Reference(number=1, title="Delivery", url="https://shop.example/delivery")
 DOUBTFUL = ScriptedAnswer(
     deltas=("🙂 It costs 990 [1]. ", "It sings. ", "Ask ", "away."),
-    unsupported=(answers_pb.UnsupportedRange(start_offset=20, end_offset=29),),
+    unsupported=(
+        answers_pb.UnsupportedRange(start_offset=20, end_offset=29),
+        answers_pb.UnsupportedRange(start_offset=30, end_offset=39),
+    ),
+)
+POLITE = ScriptedAnswer(
+    deltas=("You are welcome!",), references=(), finish_reason=answers_pb.FINISH_REASON_PLEASANTRY
 )
 SLOW = ScriptedAnswer(
     deltas=("We deliver everywhere ", "in **two days** [1]. ", "Free from 50 🙂."),
@@ -183,7 +189,7 @@ class TestDoubts:
         await telegram.wait_for(lambda: telegram.messages(ANN))
         telegram.user_sends(ANN, "kettle?", language_code=language)
         answer = await message_with(telegram, footnote)
-        assert answer.text.startswith("🙂 It costs 990 [1]. It sings.† Ask away.")
+        assert answer.text.startswith("🙂 It costs 990 [1]. It sings.† Ask away.†\n")
 
     async def test_mark_stands_while_the_answer_is_being_written(
         self, telegram: FakeBotApi, service: FakeRetrieval
@@ -348,6 +354,12 @@ class TestAnswers:
         await telegram.wait_for(lambda: not telegram.messages(ANN)[-1].buttons)
         [told] = service.journal.feedback
         assert (told.rating, told.reason) == (answers_pb.RATING_UP, "")
+
+    async def test_politeness_is_nothing_to_rate(self, telegram: FakeBotApi, service: FakeRetrieval) -> None:
+        service.script("thanks", POLITE)
+        await start(telegram)
+        telegram.user_sends(ANN, "thanks")
+        assert not (await message_with(telegram, "You are welcome!")).buttons
 
     @pytest.mark.parametrize(
         ("language", "reason"),

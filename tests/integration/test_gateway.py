@@ -18,6 +18,10 @@ from tests.fakes.retrieval_server import (
 from tests.running_gateway import SHOP, RunningGateway, eventually, running_gateway, service_with_shop
 from tests.widget_client import opened_widget, texts
 
+POLITE = ScriptedAnswer(
+    deltas=("You are welcome!",), references=(), finish_reason=answers_pb.FINISH_REASON_PLEASANTRY
+)
+
 
 @pytest.fixture
 async def service() -> AsyncIterator[FakeRetrieval]:
@@ -274,6 +278,16 @@ async def test_feedback_reaches_the_service_in_the_widgets_own_conversation(
     assert (told.answer_id, told.rating, told.reason) == (done["aid"], answers_pb.RATING_DOWN, "Устарело")
     widget = await widget.back({ask_id: 0})
     assert (await widget.next())["aid"] == done["aid"]
+
+
+async def test_politeness_is_nothing_to_rate(service: FakeRetrieval, gateway: RunningGateway) -> None:
+    service.script("thanks", POLITE)
+    widget = await opened_widget(gateway)
+    ask_id = await widget.ask("thanks")
+    done = (await widget.until("done"))[-1]
+    assert (done["finish_reason"], done.get("aid")) == ("pleasantry", None)
+    widget = await widget.back({ask_id: 0})
+    assert "aid" not in await widget.next()
 
 
 async def test_feedback_on_the_answer_of_another_visitor_is_not_taken(

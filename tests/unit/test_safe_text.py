@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.links import LinkPolicy, trimmed
 from retrieval_service.domain.safe_text import SafeText
 
 
@@ -71,6 +71,7 @@ def test_honest_text_passes_to_the_letter(text: str) -> None:
         ("see javascript:alert(1) now", "see now"),
         ("see www.nope.com now", "see now"),
         ("see nope.com/path now", "see nope now"),
+        ("see nope.com@ now", "see nope now"),
         ("see xhttps://nope.com/path now", "see xhttps now"),
         ("see https://good.example@nope.com now", "see now"),
         ("see https://gооd.example now", "see now"),
@@ -90,6 +91,53 @@ def test_honest_text_passes_to_the_letter(text: str) -> None:
     ],
 )
 def test_foreign_link_goes_and_its_words_stay(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see [here](https://nope.com/x", "see here"),
+        ("see [here](https://nope.com/x and there\nnext", "see here and there\nnext"),
+        ("see [here](nope.com.", "see here."),
+        ("see [here](//nope.com", "see here"),
+        ("see [here](javascript:alert(1)", "see here"),
+        ("a ![x](https://nope.com/p.png", "a"),
+        ("Да [1](evil.example", "Да [1]"),
+        ("Да [1](evil.example.", "Да [1]."),
+        ("Да [1](evil.example и ещё", "Да [1] и ещё"),
+        ("Да [1](evil.example) и ещё", "Да [1] и ещё"),
+        ("Да [1](//evil.example/y", "Да [1]"),
+        ("Да [1](//evil.example/y)", "Да [1]"),
+        ("Да 【1†x】(www.nope.zip", "Да 【1†x】"),
+        ("Да [1](evil.example/x", "Да [1]"),
+        ("Да [1]<b>(evil.example</b>", "Да [1]"),
+        ("Да ![1](evil.example/p.png", "Да ![1]"),
+        ("Да [1](javascript:<b>alert(1))", "Да [1] (javascript:alert(1))"),
+    ],
+)
+def test_foreign_link_that_is_never_closed_goes_too(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see [here](https://good.example/x", "see [here](https://good.example/x)"),
+        ("see [here](https://good.example/x.", "see [here](https://good.example/x)."),
+        ("see [here](https://evil.example/x as in [2]", "see [here](https://evil.example/x) as in [2]"),
+        ("Да [1](https://good.example/x", "Да [1](https://good.example/x"),
+        ("Да [1](t.me/lumen, да", "Да [1](t.me/lumen, да"),
+        ("Да [1](evil.example/x [2].", "Да [1](evil.example/x [2]."),
+        ("Да [1](/returns", "Да [1](/returns"),
+        ("Да [1](help@shop.example", "Да [1] (help@shop.example"),
+        ("Да [1](см. каталог", "Да [1](см. каталог"),
+        ("Да [1](см. каталог)", "Да [1](см. каталог)"),
+        ("Да [1](каталог)", "Да [1] (каталог)"),
+        ("Да [1](1.5 кг, 10:30", "Да [1](1.5 кг, 10:30"),
+    ],
+)
+def test_what_may_stand_stays_behind_a_bracket_that_is_never_closed(text: str, shown: str) -> None:
     assert safe(text) == safe(*text) == shown
 
 
@@ -161,18 +209,21 @@ def test_no_more_is_held_back_than_needed(pieces: list[str], said: list[str]) ->
     assert [stream.feed(piece) for piece in pieces] == said
 
 
-@pytest.mark.parametrize("kernel", ["[", "[a", "<a ", ".a", "(", "![a](", "[a]((", "https://", "[[a]("])
+@pytest.mark.parametrize(
+    "kernel", ["[", "[a", "<a ", ".a", "(", "![a](", "[a]((", "https://", "[[a](", "[1](", "[1](a("]
+)
 def test_long_nonsense_comes_to_its_end(kernel: str) -> None:
     assert "https://" not in safe(kernel * 2_000)
 
 
 _PIECES = (
     "[1] [2] [x] ![ ]( ( ) < > <b> </b> <!-- --> https:// http www. evil.example /x nope.com good.example . : ! "
-    "@ javascript: Да нет ** \u200b \u202e 🙂 data: | # [x](https://nope.com) [x](https://good.example) t.me/lumen"
+    "@ javascript: Да нет ** \u200b \u202e 🙂 data: | # [x](https://nope.com) [x](https://good.example) t.me/lumen "
+    "[1]( [x]( // [1](evil.example [x](https://evil.example [x](https://good.example"
 )
 _TEXTS = st.lists(st.sampled_from([*_PIECES.split(" "), " ", "\n", "\u00a0"]), max_size=20).map("".join)
 _OPENS = re.compile(
-    r"(?<!\w)https?://([^\s<>\[\]«»‹]+)|\]\(([^)\s\[\]]*)\)|(?<!\w)www\.([^\s<>\[\]«»‹]+)", re.IGNORECASE
+    r"(?<!\w)https?://([^\s<>\[\]«»‹]+)|\]\(([^)\s\[\]]*)\)|(?<![\w#])www\.([^\s<>\[\]«»‹]+)", re.IGNORECASE
 )
 
 
@@ -192,5 +243,44 @@ def test_whatever_comes_no_tag_image_or_foreign_link_is_left(text: str) -> None:
     for opened in _OPENS.finditer(shown):
         target = re.sub(r"[^\w/]+\Z", "", next(group for group in opened.groups() if group is not None))
         is_of_a_source = target.removeprefix("https://").startswith("evil.example/x")
-        leads_nowhere = not re.match(r"\w.*[.:/]", target)
+        leads_nowhere = not re.match(r"\w[\w-]*[.:/]", target)
         assert policy().verdict(target).is_free or is_of_a_source or leads_nowhere
+
+
+_LINKS = (
+    "[1]( [x]( 【1】( [1] [x] ( ) // / https:// nope.com evil.example evil.example/x good.example t.me/lumen mailto: "
+    "javascript: data: <b> . : ! @ Да [2] \u200b"
+)
+_LINK_TEXTS = st.lists(st.sampled_from([*_LINKS.split(" "), " ", "\n"]), max_size=12).map("".join)
+_BEHIND_TITLE = re.compile(r"\]\(([^\s()<>\[\]\"«»‹]+)")
+_LEADS_AWAY = re.compile(
+    r"//|www\.|[a-z][a-z0-9+.-]*:.|(?:[\w-]+\.)+(?:com|example)(?:[/:?#].*)?\Z", re.IGNORECASE | re.DOTALL
+)
+
+
+@settings(max_examples=200)
+@given(_LINK_TEXTS)
+def test_whatever_comes_no_foreign_target_is_left_behind_a_title(text: str) -> None:
+    addresses = (trimmed(target) for target in _BEHIND_TITLE.findall(safe(text)))
+    for address in filter(_LEADS_AWAY.match, addresses):
+        is_of_a_source = address.removeprefix("https://").startswith("evil.example/x")
+        assert policy().verdict(address).is_free or is_of_a_source
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(["[1]", "[2024]", "【1】", "[here]", "[a [b] c]"]),
+    st.sampled_from(["nope.com", "//nope.com/x", "https://nope.com/x?q=1", "www.nope.zip", "Nope.COM:80/x"]),
+    st.sampled_from(["", ".", ", да", " и ещё", "\nи ещё", " 'x'", ")", ") и ещё"]),
+    st.data(),
+)
+def test_link_is_judged_alike_closed_or_not_and_however_it_is_cut(
+    title: str, foreign: str, rest: str, data: st.DataObject
+) -> None:
+    for address in (foreign, "https://good.example/x", "t.me/lumen"):
+        text = f"Да {title}({address}{rest}"
+        cut = data.draw(st.integers(0, len(text)))
+        shown = safe(text[:cut], text[cut:])
+        assert shown == safe(text) == safe(*text)
+        assert ("nope" in shown) is False
+        assert (address in shown) is (address != foreign)

@@ -65,6 +65,22 @@ def test_shop_speaks_the_visitors_language_or_its_first() -> None:
     assert (tea.suggestions("pt"), tea.suggestions("ru")) == (("Frete?",), ())
 
 
+@pytest.mark.parametrize(
+    ("name", "language", "title"),
+    [
+        ("Чайная миля", "ru", "Чайная миля"),
+        ("Чайная миля", "en", ""),
+        ("Чай & Co", "pt", ""),
+        ("Tea Mile", "ru", "Tea Mile"),
+        ("Milha do Chá", "en", "Milha do Chá"),
+    ],
+)
+def test_name_in_letters_that_the_visitor_does_not_read_is_no_title(
+    name: str, language: str, title: str
+) -> None:
+    assert shop_of(KEY, ResolvePublicKeyResponse(name=name)).title(language) == title
+
+
 def test_key_is_compared_in_one_spelling() -> None:
     assert canonical(KEY.upper()) == KEY
     with pytest.raises(ShopUnknown):

@@ -61,6 +61,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """Nothing relevant was found, and the text says so and names the contact; or the model found no answer in what was."""
     FINISH_REASON_POLICY: _FinishReason.ValueType  # 4
     """The model refused."""
+    FINISH_REASON_PLEASANTRY: _FinishReason.ValueType  # 5
+    """The question was a greeting or thanks; so is the text, and there is nothing to rate."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Why an answer ended. Treat unknown values as FINISH_REASON_STOP."""
@@ -75,6 +77,8 @@ FINISH_REASON_NO_RELEVANT_CONTENT: FinishReason.ValueType  # 3
 """Nothing relevant was found, and the text says so and names the contact; or the model found no answer in what was."""
 FINISH_REASON_POLICY: FinishReason.ValueType  # 4
 """The model refused."""
+FINISH_REASON_PLEASANTRY: FinishReason.ValueType  # 5
+"""The question was a greeting or thanks; so is the text, and there is nothing to rate."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 class _AnswerStatus:
