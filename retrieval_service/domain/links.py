@@ -14,9 +14,14 @@ from retrieval_service.domain.invisible import without_invisible
 # What readers' programs make a link of without any scheme, and a text would hardly hold by accident.
 _TOP_LEVELS = (
     "com net org info biz test ru su рф рус by kz ua br pt eu uk us de fr es it io me co xyz top shop store site "
-    "online club live link click app dev page pro cc tk ml ga gq icu vip win ai tech space website example"
+    "online club live link click app dev page pro cc tk ml ga gq icu vip win ai tech space website example "
+    "nl cn ly gl gd jp kr ca au ch pl cz fi dk gr tr ir il ae sg hk tw vn th nz za mx cl pe ve uy lt lv ee az md gg "
+    "fm ws sh sx nu vc am ge mobi zip mov bio wiki blog casino loan bet москва moscow tatar дети онлайн сайт орг ком "
+    "бел укр қаз бг срб мон"
 )
-DOMAIN = rf"(?:[\w-]{{1,63}}\.){{1,8}}(?:{'|'.join(_TOP_LEVELS.split())})(?![\w-])"
+# Whatever its ending: what has a path leads somewhere.
+_WITH_PATH = r"(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}(?=/[^\s/])|(?:\d{1,3}\.){3}\d{1,3}(?=[:/]\w)"
+DOMAIN = rf"(?:(?:[\w-]{{1,63}}\.){{1,8}}(?:{'|'.join(_TOP_LEVELS.split())})(?![\w-])|{_WITH_PATH})"
 _IN_TEXT = re.compile(rf"(?:[a-z][a-z0-9+.-]*:(?://)?[^\s<>\"«»]+|{DOMAIN}[^\s<>\"«»]*)", re.IGNORECASE)
 _TRAILING = ".,;:!?…'\"*_`|"
 _WEB = ("http", "https")

@@ -55,12 +55,13 @@ _SCHEMES = (
     "wss://",
     "tg://",
     "intent://",
+    "tg:",
     "javascript:",
     "vbscript:",
 )
 # A scheme alone goes too: what follows might complete it.
 _ADDRESS = re.compile(
-    rf"(?:(?:(?:https?|ftp|file|wss?|tg|intent)://|www\.)|(?:java|vb)script:(?={_IN_ADDRESS}))"
+    rf"(?:(?:(?:https?|ftp|file|wss?|tg|intent)://|www\.)|(?:(?:java|vb)script|tg):(?={_IN_ADDRESS}))"
     rf"(?P<rest>{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}})",
     re.IGNORECASE,
 )
@@ -71,6 +72,7 @@ _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # What may be an address, and what goes on with one.
 _IS_LIKE_ADDRESS = re.compile(r"[./]")
 _GROWS = re.compile(r"[\w/?#@:%&=-]")
+_PARTS_OF_LIST = re.compile(r"[,;=|]")
 _WORD_AT_END = re.compile(r"[^\s<>\[\]()\"«»]*\Z")
 
 
@@ -212,7 +214,8 @@ class SafeText:
         if not final and _UNFINISHED_BEHIND_WORD.match(self._held, position):
             return position
         behind = _BEHIND_WORD.match(self._held, position)
-        word, rest = self._written.last_word, trimmed(behind[0]) if behind else ""
+        word = _PARTS_OF_LIST.split(self._written.last_word)[-1]
+        rest = trimmed(behind[0]) if behind else ""
         if not word or not rest or not is_host(word + rest):
             return self._write(self._held[position], position + 1)
         end = position + len(rest)
@@ -334,4 +337,6 @@ def is_target(text: str) -> bool:
 def is_host(text: str) -> bool:
     """Whether a reader's program opens it as an address of the web; of mail is fine."""
     is_mail = _MAIL.fullmatch(text)
-    return "://" in text or (not is_mail and any(_DOMAIN.fullmatch(part) for part in text.split("@")))
+    parts = (part.lstrip("/") for part in text.split("@"))
+    is_written_out = "://" in text or text.lower().startswith("www.")
+    return is_written_out or (not is_mail and any(_DOMAIN.fullmatch(part) for part in parts))

@@ -52,6 +52,7 @@ def safe(*pieces: str) -> str:
         "👩\u200d🍳 готовит ☕\ufe0f",
         "Да![1] Нет.",
         "в [2024] году [скидка] на [всё",
+        "24/7, 1.5/2 кг, т.д./т.п., руб./кг, node.js, v1.2.3.4, стр.5/6, p.m./a.m., чай.docx",
     ],
 )
 def test_honest_text_passes_to_the_letter(text: str) -> None:
@@ -182,6 +183,20 @@ def test_characters_that_nobody_sees_go() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
+        ("Жмите bit.ly/free и evil.nl", "Жмите bit и evil"),
+        ("Жмите evil.москва, nope.dance/x", "Жмите evil, nope"),
+        ("Или tg:resolve?domain=x и 1.2.3.4/pay", "Или и 1"),
+        ("[d]: //nope.com и да,nope.com;x=nope.com", "[d]: //nope и да,nope;x=nope"),
+        ("да,t.me/lumen и x=a.good.example/x", "да,t.me/lumen и x=a.good.example/x"),
+    ],
+)
+def test_what_a_readers_program_would_open_is_an_address_wherever_it_stands(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
         ("Идите на https://evil.example/x [2].", "Идите на https://evil.example/x [2]."),
         ("Идите на https://evil.example/x [1].", "Идите на [1]."),
         ("Идите на https://evil.example/x.", "Идите на."),
@@ -219,7 +234,8 @@ def test_long_nonsense_comes_to_its_end(kernel: str) -> None:
 _PIECES = (
     "[1] [2] [x] ![ ]( ( ) < > <b> </b> <!-- --> https:// http www. evil.example /x nope.com good.example . : ! "
     "@ javascript: Да нет ** \u200b \u202e 🙂 data: | # [x](https://nope.com) [x](https://good.example) t.me/lumen "
-    "[1]( [x]( // [1](evil.example [x](https://evil.example [x](https://good.example"
+    "[1]( [x]( // [1](evil.example [x](https://evil.example [x](https://good.example , ; = "
+    "bit.ly/x nope.dance/x 1.2.3.4/x tg:"
 )
 _TEXTS = st.lists(st.sampled_from([*_PIECES.split(" "), " ", "\n", "\u00a0"]), max_size=20).map("".join)
 _OPENS = re.compile(
