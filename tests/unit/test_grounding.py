@@ -139,6 +139,16 @@ def test_flag_comes_as_soon_as_the_next_line_begins() -> None:
     assert any(isinstance(event, Flagged) for event in checked.feed("Да"))
 
 
+@pytest.mark.parametrize("answer", ["[1]", "[1][2]", " [1].\n- [3]", "**[1]**", "…", "[9]", ""])
+def test_markers_without_a_word_are_no_answer(answer: str) -> None:
+    assert run(answer) == run(*answer) == []
+
+
+@pytest.mark.parametrize("answer", ["[1] Да", "- Yes [2]", "**Sim** [3]", "👍", "[1] 5"])
+def test_what_stands_before_the_first_word_comes_with_it(answer: str) -> None:
+    assert joined(run(*answer)) == joined(run(answer)) == answer
+
+
 _PIECES = (
     *("Доставка 300 ₽", "500 ₽", " [1]", " [2]", ". ", ".", "\n", "\n\n", "- ", "Да", "Нет? "),
     *("Луна из сыра", ":", "[9]", "🙂", "https://nope.com ", "<b>"),
