@@ -10,9 +10,10 @@ from uuid import UUID
 from retrieval_service.domain import phrases
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.claims import is_denial
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
-from retrieval_service.domain.grounding import Flagged, is_denial
+from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 

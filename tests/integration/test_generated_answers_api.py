@@ -236,6 +236,8 @@ async def test_model_that_finds_no_answer_in_its_fragments_leaves_the_question_u
     [
         "I do not know about bulbs. A lamp may be returned within thirty days. [1]",
         "I don't know, but it costs nothing at all. The moon is far away.",
+        "В материалах нет информации о скидках, однако Луна даёт скидку всем.",
+        "Não há informações sobre lâmpadas. A lamp may be returned within thirty days. [1]",
     ],
 )
 async def test_model_that_claims_something_beside_a_denial_has_answered(
