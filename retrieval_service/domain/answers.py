@@ -152,7 +152,8 @@ class WrittenAnswer:
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,
             standalone_question=self.standalone_question,
-            unsupported=self.unsupported,
+            # A heading is judged after the lines under it.
+            unsupported=sorted(self.unsupported),
         )
 
     def _finish_reason(self, ending: Ending) -> FinishReason:
