@@ -10,10 +10,11 @@ from uuid import UUID
 from retrieval_service.domain import phrases
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.claims import is_denial
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
-from retrieval_service.domain.grounding import Flagged, is_denial
+from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
 
@@ -159,7 +160,8 @@ class WrittenAnswer:
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,
             standalone_question=self.standalone_question,
-            unsupported=self.unsupported,
+            # A heading is judged after the lines under it.
+            unsupported=sorted(self.unsupported),
         )
 
     def _finish_reason(self, ending: Ending) -> FinishReason:

@@ -134,10 +134,11 @@ class _Answer:
     def __init__(self) -> None:
         self.is_behind_marker = False
         self._text = ""
+        # The same with blanks for markers.
+        self._words = ""
         self._spoken = 0
         self._spaces = ""
         self._is_behind_removed = False
-        self._markers: list[tuple[int, int]] = []
         self._cited_from = 0
         self._pending: Cited | None = None
         self._events: list[AnswerEvent] = []
@@ -167,10 +168,10 @@ class _Answer:
         self._is_behind_removed = False
         supported = self._supported_range()
         self._append(self._spaces)
-        start = len(self._text)
-        self._append("".join(f"[{number}]" for number in numbers))
+        markers = "".join(f"[{number}]" for number in numbers)
+        self._text += markers
+        self._words += " " * len(markers)
         self._spaces = ""
-        self._markers.append((start, len(self._text)))
         if supported:
             self._add_citation(*supported, numbers)
 
@@ -187,6 +188,7 @@ class _Answer:
 
     def _append(self, text: str) -> None:
         self._text += text
+        self._words += text
 
     def _flush_text(self) -> None:
         if self._spoken < len(self._text):
@@ -230,14 +232,8 @@ class _Answer:
         return start, end
 
     def _last_words(self) -> tuple[int, str]:
-        """From where the last cited sentence begins, with blanks for markers; what is before it is settled."""
-        offset = self._cited_from
-        words = self._text[offset:]
-        for start, end in reversed(self._markers):
-            if start < offset:
-                break
-            words = words[: start - offset] + " " * (end - start) + words[end - offset :]
-        return offset, words
+        """From where the last cited sentence begins; what is before it is settled."""
+        return self._cited_from, self._words[self._cited_from :]
 
 
 def _is_marker(bracket: re.Match[str]) -> bool:

@@ -91,27 +91,70 @@ def _numbered(words: Iterable[tuple[int, str]]) -> dict[str, int]:
     return {word: number for number, group in words for word in group.split()}
 
 
-# From two on: "one" and "um" are articles more often than numbers.
-NUMBER_WORDS: Mapping[str, int] = _numbered(
+# "тыс." may stand with its full stop.
+SCALES: Mapping[str, int] = _numbered(
     [
-        (2, "два две двух двум two dois duas"),
-        (3, "три трёх трех three três"),
-        (4, "четыре четырёх четырех four quatro"),
-        (5, "пять пяти five cinco"),
-        (6, "шесть шести six seis"),
-        (7, "семь семи seven sete"),
-        (8, "восемь восьми eight oito"),
-        (9, "девять девяти nine nove"),
-        (10, "десять десяти ten dez"),
-        (12, "двенадцать двенадцати twelve doze"),
-        (14, "четырнадцать четырнадцати fourteen catorze quatorze"),
-        (15, "пятнадцать пятнадцати fifteen quinze"),
-        (20, "двадцать двадцати twenty vinte"),
-        (30, "тридцать тридцати thirty trinta"),
-        (40, "сорок сорока forty quarenta"),
-        (50, "пятьдесят пятидесяти fifty cinquenta"),
-        (60, "шестьдесят шестидесяти sixty sessenta"),
-        (90, "девяносто девяноста ninety noventa"),
-        (100, "сто ста hundred cem"),
+        (
+            10**3,
+            "тыс тысяча тысячи тысяч тысячу тысяче тысячам тысячами тысячах тысячей thousand thousands mil",
+        ),
+        (
+            10**6,
+            "млн миллион миллиона миллионов миллиону миллионам миллионами миллионах mln million millions",
+        ),
+        (10**6, "milhão milhões"),
+        (10**9, "млрд миллиард миллиарда миллиардов миллиардам bn billion billions bilhão bilhões"),
     ]
 )
+
+# They make hundreds of what stands before them.
+HUNDREDS = frozenset({"hundred", "hundreds"})
+
+# What "one" says alone is an article more often than a number.
+NUMBER_WORDS: Mapping[str, Decimal] = {
+    **{word: Decimal(number) for word, number in SCALES.items()},
+    **dict.fromkeys(("полтора", "полторы", "полутора"), Decimal("1.5")),
+    **{
+        word: Decimal(number)
+        for word, number in _numbered(
+            [
+                (1, "один одна одну одного одной one um uma"),
+                (2, "два две двух двум двумя two dois duas"),
+                (3, "три трёх трех трём трем тремя three três"),
+                (4, "четыре четырёх четырех четырём четырем четырьмя four quatro"),
+                (5, "пять пяти пятью five cinco"),
+                (6, "шесть шести шестью six seis"),
+                (7, "семь семи семью seven sete"),
+                (8, "восемь восьми восемью eight oito"),
+                (9, "девять девяти девятью nine nove"),
+                (10, "десять десяти десятью ten dez"),
+                (11, "одиннадцать одиннадцати eleven onze"),
+                (12, "двенадцать двенадцати twelve doze"),
+                (13, "тринадцать тринадцати thirteen treze"),
+                (14, "четырнадцать четырнадцати fourteen catorze quatorze"),
+                (15, "пятнадцать пятнадцати fifteen quinze"),
+                (16, "шестнадцать шестнадцати sixteen dezesseis dezasseis"),
+                (17, "семнадцать семнадцати seventeen dezessete dezassete"),
+                (18, "восемнадцать восемнадцати eighteen dezoito"),
+                (19, "девятнадцать девятнадцати nineteen dezenove dezanove"),
+                (20, "двадцать двадцати двадцатью twenty vinte"),
+                (30, "тридцать тридцати тридцатью thirty trinta"),
+                (40, "сорок сорока forty quarenta"),
+                (50, "пятьдесят пятидесяти пятьюдесятью fifty cinquenta"),
+                (60, "шестьдесят шестидесяти sixty sessenta"),
+                (70, "семьдесят семидесяти seventy setenta"),
+                (80, "восемьдесят восьмидесяти eighty oitenta"),
+                (90, "девяносто девяноста ninety noventa"),
+                (100, "сто ста hundred hundreds cem cento"),
+                (200, "двести двухсот двумстам duzentos duzentas"),
+                (300, "триста трёхсот трехсот тремстам trezentos trezentas"),
+                (400, "четыреста четырёхсот четырехсот quatrocentos quatrocentas"),
+                (500, "пятьсот пятисот quinhentos quinhentas"),
+                (600, "шестьсот шестисот seiscentos seiscentas"),
+                (700, "семьсот семисот setecentos setecentas"),
+                (800, "восемьсот восьмисот oitocentos oitocentas"),
+                (900, "девятьсот девятисот novecentos novecentas"),
+            ]
+        ).items()
+    },
+}

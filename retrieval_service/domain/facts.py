@@ -7,21 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from retrieval_service.domain.fact_words import CURRENCIES, NUMBER_WORDS, UNITS, month_of
+from retrieval_service.domain.fact_words import CURRENCIES, UNITS, month_of
+from retrieval_service.domain.written_numbers import GAP, SYMBOL, Number, numbers_of
 
-_GAP = "[ \u00a0\u2009\u202f]"
-_NUMBER = rf"(?<![\w.,])\d{{1,3}}(?:{_GAP}\d{{3}})+(?:[.,]\d{{1,2}})?(?!\d)|(?<![\d.,])\d+(?:[.,]\d+)*"
-_SYMBOL = r"R\$|US\$|[₽$€£₸₴¥₹₺]"
-_ONE_NUMBER = re.compile(rf"(?P<front>{_SYMBOL})?{_GAP}?(?P<number>{_NUMBER})", re.IGNORECASE)
-_WORD = re.compile(rf"{_GAP}?-?(?P<word>{_SYMBOL}|por cento|per cent|°[CС]?|[%％]|[^\W\d_]+)", re.IGNORECASE)
-_RANGE = re.compile(rf"{_GAP}?(?:[-–—]|to|a|до|и|e|and|até){_GAP}?(?={_SYMBOL}|\d)", re.IGNORECASE)
-# "14 рабочих дней", "5 business days".
+_WORD = re.compile(rf"{GAP}?-?(?P<word>{SYMBOL}|por cento|per cent|°[CС]?|[%％]|[^\W\d_]+)", re.IGNORECASE)
+# "14 рабочих дней", "5 business days", "2 milhões de reais".
 _BETWEEN = re.compile(
-    rf"{_GAP}(?:рабоч|календарн|полн)\w+(?={_GAP})|{_GAP}(?:business|working|calendar|full)(?={_GAP})",
+    rf"{GAP}(?:рабоч|календарн|полн)\w+(?={GAP})|{GAP}(?:business|working|calendar|full|de)(?={GAP})",
     re.IGNORECASE,
 )
-_SPELLED = re.compile(rf"\b(?:{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})\b", re.IGNORECASE)
-
 _DIGITS = re.compile(r"\d+")
 
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
@@ -36,7 +30,7 @@ _YEAR = r"(?:,? (?:de )?(\d{4})(?!\d))?"
 _DAY_MONTH = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|º)? (?:de |of )?([^\W\d_]{{3,10}})\b{_YEAR}")
 _MONTH_DAY = re.compile(rf"\b([^\W\d_]{{3,10}})\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!:){_YEAR}")
 _CODE = re.compile(
-    r"\b(?=[A-ZА-Я0-9-]*[A-ZА-Я])(?=[A-ZА-Я0-9-]*\d)[A-ZА-Я][A-ZА-Я0-9-]{3,}\b"
+    r"\b(?=[A-ZА-Я-]{1,40}\d)[A-ZА-Я][A-ZА-Я0-9-]{3,}\b"
     r"|(?<=промокод )[\w-]{3,}|(?<=promo code )[\w-]{3,}|(?<=coupon )[A-Z][\w-]{2,}|(?<=cupom )[A-Z][\w-]{2,}"
 )
 
@@ -76,11 +70,8 @@ def known_from(texts: Sequence[str]) -> frozenset[str]:
 def numbers_in(texts: Sequence[str]) -> frozenset[str]:
     """What a bare number is known from: any number, whatever it counts or is a part of."""
     digits = {Decimal(run) for text in texts for run in _DIGITS.findall(text)}
-    numbers = {
-        value for text in texts for one in _ONE_NUMBER.finditer(text) for value in _values(one["number"])
-    }
-    spelled = {Decimal(NUMBER_WORDS[word.lower()]) for text in texts for word in _SPELLED.findall(text)}
-    return frozenset(_bare(value) for value in digits | numbers | spelled)
+    numbers = {value for text in texts for number in numbers_of(text) for value in number.values}
+    return frozenset(_bare(value) for value in digits | numbers)
 
 
 def is_known(fact: Fact, known: frozenset[str]) -> bool:
@@ -158,63 +149,47 @@ def _times(text: str) -> Iterator[Fact]:
 
 
 def _amounts(text: str) -> Iterator[Fact]:
-    for match in _ONE_NUMBER.finditer(text):
-        yield _amount(text, match, _values(match["number"]), match["front"])
-    for match in _SPELLED.finditer(text):
-        fact = _amount(text, match, [Decimal(NUMBER_WORDS[match[0].lower()])], None)
-        if fact.readings:
+    for number in numbers_of(text):
+        fact = _amount(text, number)
+        if fact.readings or number.is_exact:
             yield fact
 
 
-def _amount(text: str, match: re.Match[str], values: Sequence[Decimal], symbol: str | None) -> Fact:
-    loosely = frozenset(f"number:{_plain(value)}" for value in values)
-    if named := _currency(symbol) if symbol else _measure(text, match.end()):
-        readings = frozenset(f"{named[0]}:{_plain(value * named[1])}" for value in values)
+def _amount(text: str, number: Number) -> Fact:
+    loosely = frozenset(f"number:{_plain(value)}" for value in number.values)
+    if named := _currency(number.symbol) or _unit(text, number.ends):
+        readings = frozenset(f"{named[0]}:{_plain(value * named[1])}" for value in number.values)
     else:
-        readings = loosely | set(map(_bare, values)) if _is_read(match[0], values) else frozenset()
+        readings = loosely | set(map(_bare, number.values)) if _is_read(number) else frozenset()
     is_strict = named is not None and named[0] == "percent"
     return Fact(
-        start=match.start(), end=match.end(), readings=readings, loosely=frozenset() if is_strict else loosely
+        start=number.start, end=number.end, readings=readings, loosely=frozenset() if is_strict else loosely
     )
 
 
-def _is_read(written: str, values: Sequence[Decimal]) -> bool:
-    """Whether a number without a unit is hardly counted by whoever writes it, and in figures."""
-    return any(value >= LEAST_BARE_NUMBER for value in values) and written[-1].isdigit()
+def _is_read(number: Number) -> bool:
+    """Whether a number without a unit is hardly counted by whoever writes it."""
+    return number.is_exact and any(value >= LEAST_BARE_NUMBER for value in number.values)
 
 
 def _bare(value: Decimal) -> str:
     return f"bare:{_plain(value)}"
 
 
-def _measure(text: str, end: int) -> tuple[str, Decimal] | None:
-    """What is counted; both ends of a range count the same."""
-    if (between := _BETWEEN.match(text, end)) is not None:
-        end = between.end()
-    if word := _WORD.match(text, end):
-        said = word["word"].lower()
+def _unit(text: str, ends: Sequence[int]) -> tuple[str, Decimal] | None:
+    """What is counted."""
+    for end in ends:
+        between = _BETWEEN.match(text, end)
+        word = _WORD.match(text, between.end() if between else end)
+        said = word["word"].lower() if word else ""
         if named := _currency(said) or UNITS.get(said):
             return named
-    if (to := _RANGE.match(text, end)) and (other := _ONE_NUMBER.match(text, to.end())):
-        return _currency(other["front"]) if other["front"] else _measure(text, other.end())
     return None
 
 
-def _currency(word: str | None) -> tuple[str, Decimal] | None:
-    code = CURRENCIES.get((word or "").lower())
+def _currency(word: str) -> tuple[str, Decimal] | None:
+    code = CURRENCIES.get(word.lower())
     return (code, Decimal(1)) if code else None
-
-
-def _values(number: str) -> list[Decimal]:
-    """Points and commas part thousands in one language and cents in the other: both readings count."""
-    digits = re.sub(_GAP, "", number)
-    marks = re.findall(r"[.,]", digits)
-    if not marks:
-        return [Decimal(digits)]
-    whole, _, cents = re.sub(r"[.,](?=.*[.,])", "", digits).replace(",", ".").partition(".")
-    readings = [Decimal(f"{whole}.{cents}")] if len(set(marks)) == len(marks) else []
-    is_grouped = re.fullmatch(r"\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+", digits)
-    return [*readings, *([Decimal(re.sub(r"[.,]", "", digits))] if is_grouped else [])]
 
 
 def _plain(value: Decimal) -> str:

@@ -536,6 +536,19 @@ async def test_sentence_without_a_source_is_underlined_while_it_streams_and_ever
     assert await marked(chat) == "It sings in tune 🎵, always."
 
 
+async def test_sentence_that_is_doubted_after_the_next_one_is_underlined_too(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    first, second = "It costs 990.", "It sings."
+    later = UnsupportedRange(start_offset=len(first) + 1, end_offset=len(first) + 1 + len(second))
+    earlier = UnsupportedRange(start_offset=0, end_offset=len(first))
+    service.script("late", ScriptedAnswer(deltas=(f"{first} {second}",), unsupported=(later, earlier)))
+    await chat.visit(f"{site.url}/?strict=no")
+    await chat.ask("late")
+    await chat.answered()
+    assert await marked(chat) == f"{first}{second}"
+
+
 async def test_thumbs_are_drawn_and_need_no_font(chat: Chat, site: Site, gateway: RunningGateway) -> None:
     await chat.visit(site.url)
     await chat.ask("kettle")

@@ -91,7 +91,7 @@ def assert_well_formed(heard: Heard) -> None:
     answer = heard.completed.answer
     assert heard.text == answer.text
     assert list(answer.citations) == heard.citations
-    assert list(answer.unsupported) == heard.unsupported
+    assert list(answer.unsupported) == sorted(heard.unsupported, key=lambda one: one.start_offset)
     assert list(answer.references) == list(heard.started.references)
     known = {reference.number for reference in answer.references}
     assert known == set(range(1, len(known) + 1))

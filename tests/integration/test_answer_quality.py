@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.cli import answer_sets
@@ -77,6 +78,19 @@ async def test_refusals_name_the_contact(demo_shop: Client) -> None:
     refusals = [one.answer for one in await answered(demo_shop, "demo") if one.answer.is_refusal]
     assert refusals
     assert [one.text for one in refusals if "help@tea-mile.example" not in one.text] == []
+
+
+async def completed(client: Client, question: str) -> answers_pb.Answer:
+    request = answers_pb.StreamAnswerRequest(question=question)
+    events = [event async for event in client.stream_answer(request)]
+    return events[-1].completed.answer
+
+
+async def test_quotations_are_never_marked_as_unsupported(demo_shop: Client) -> None:
+    asked = await asyncio.to_thread(answer_sets.load, "demo")
+    answers = [await completed(demo_shop, question.text) for question in asked.questions]
+    assert [answer.text for answer in answers if answer.unsupported] == []
+    assert any(answer.citations for answer in answers)
 
 
 @pytest.fixture(params=TEST_SETS.items(), ids=lambda named: named[1])

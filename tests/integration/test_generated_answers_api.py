@@ -97,6 +97,19 @@ async def test_sentence_without_a_source_is_marked_and_stays_marked(written: Sho
     assert await stored(written, heard.started.answer_id) == heard.completed.answer
 
 
+async def test_invented_price_in_a_heading_is_marked_and_marks_are_kept_in_order(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    model.script = Script(text="## A lamp costs $9,999\nThirty days [1].\nThe moon is made of cheese.")
+    heard = await ask(written)
+    assert_well_formed(heard)
+    assert heard.flagged(pb.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE) == ["A lamp costs $9,999"]
+    assert heard.flagged(pb.UNSUPPORTED_REASON_NOT_CITED) == ["The moon is made of cheese."]
+    offsets = [one.start_offset for one in heard.completed.answer.unsupported]
+    assert len(offsets) == 2
+    assert offsets == sorted(offsets)
+
+
 async def test_link_stays_where_the_tenant_or_the_cited_document_has_it(
     generating: Running, model: FakeOpenAI
 ) -> None:
@@ -237,6 +250,8 @@ async def test_model_that_finds_no_answer_in_its_fragments_leaves_the_question_u
     [
         "I do not know about bulbs. A lamp may be returned within thirty days. [1]",
         "I don't know, but it costs nothing at all. The moon is far away.",
+        "В материалах нет информации о скидках, однако Луна даёт скидку всем.",
+        "Não há informações sobre lâmpadas. A lamp may be returned within thirty days. [1]",
     ],
 )
 async def test_model_that_claims_something_beside_a_denial_has_answered(

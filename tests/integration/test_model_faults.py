@@ -151,6 +151,11 @@ async def test_model_that_breaks_off_ends_the_answer_with_a_status_and_its_words
 
 OUTCOMES = {
     "empty": (Script(text=""), pb.FINISH_REASON_NO_RELEVANT_CONTENT, no_answer_text("en", CONTACT)),
+    "nothing_but_a_marker": (
+        Script(text="[1]"),
+        pb.FINISH_REASON_NO_RELEVANT_CONTENT,
+        no_answer_text("en", CONTACT),
+    ),
     "nothing_but_a_foreign_link": (
         Script(text="https://evil.example"),
         pb.FINISH_REASON_NO_RELEVANT_CONTENT,

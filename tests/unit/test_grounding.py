@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -88,6 +89,157 @@ def test_what_rests_on_sources_or_claims_nothing_is_not_flagged(answer: str) -> 
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        "Здравствуйте, Анна!",
+        "Добрый день! Спасибо за вопрос о доставке! Рада помочь. Обращайтесь, если появятся ещё вопросы!",
+        "Hello, John Smith! Thank you for your question. Of course, happy to help!",
+        "Olá, Maria! Obrigado pela pergunta. Fico à disposição!",
+        "Спасибо, скидка будет всем?",
+        "К сожалению, в материалах нет информации об этом, но вы можете обратиться в поддержку.",
+        "I'm sorry, but the documents do not mention that. Please contact our support team.",
+        "The documents, however, do not say.",
+        f"I don't know, but our team will help: {CONTACT}",
+        f"Infelizmente, não há informações sobre isso, mas a equipe pode ajudar: {CONTACT}",
+    ],
+)
+def test_politeness_questions_and_referrals_need_no_source(answer: str) -> None:
+    assert flags(answer) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Привет, сегодня всё бесплатно",
+        "Спасибо, скидка положена всем",
+        "Hi, everything is free today",
+        "Sure, we ship worldwide at no cost",
+        "Oi, hoje tudo é grátis",
+        "Claro, entregamos no mundo todo sem custo",
+        "Нет информации о скидках, однако Луна даёт скидку всем.",
+        "Нет данных о скидках, зато Луна щедра.",
+        "Хотя нет информации о скидках, Луна даёт скидку всем.",
+        "The documents do not mention discounts, but the Moon gives one to all.",
+        "I don't know about discounts; the Moon gives one to all.",
+        "Everything is cheap, but I don't know why.",
+        "Não há informações sobre descontos, mas a Lua dá desconto a todos.",
+        "Não sei nada sobre isso, no entanto a Lua é de queijo.",
+        "This tea does not contain caffeine.",
+        f"Пишите на {CONTACT}: у нас всё бесплатно.",
+    ],
+)
+def test_politeness_and_denials_cover_no_claim(answer: str) -> None:
+    assert flags(answer) == [(answer, Reason.NOT_CITED)]
+
+
+@pytest.mark.parametrize(
+    ("lead_in", "line"),
+    [
+        ("Вот что известно о доставке:", "- Доставка 300 ₽ [1]"),
+        ("These are our conditions:", "- Free over $50 [2]"),
+        ("Segundo os materiais da loja:", "\n1. O frete custa R$ 1.290,50 [3]"),
+        ("- **Доставка за 300 ₽:**", "  - 300 ₽ по городу [1]"),
+    ],
+)
+def test_lead_in_claims_nothing_only_when_something_follows(lead_in: str, line: str) -> None:
+    assert flags(f"{lead_in}\n{line}") == []
+    assert [reason for _, reason in flags(lead_in)] == [Reason.NOT_CITED]
+
+
+@pytest.mark.parametrize(
+    ("lead_in", "reason"),
+    [
+        ("Бесплатно: всё для всех:", Reason.NOT_CITED),
+        ("Everything is cheap: for one and all:", Reason.NOT_CITED),
+        ("Tudo barato: para todos:", Reason.NOT_CITED),
+        ("Доставка за 500 ₽:", Reason.FACT_NOT_IN_SOURCE),
+        ("Всё бесплатно и всем:", Reason.FACT_NOT_IN_SOURCE),
+        (f"{'Луна из сыра и ' * 10}вот:", Reason.NOT_CITED),
+    ],
+)
+def test_claim_is_no_lead_in_for_its_colon(lead_in: str, reason: Reason) -> None:
+    assert flags(f"{lead_in}\n- Доставка 300 ₽ [1]") == [(lead_in, reason)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "## Доставка\nВ материалах нет информации об этом.",
+        "## Условия возврата товара\nВернуть можно за 14 дней [1].",
+        "## Доставка 300 ₽\nДоставка 300 ₽ [1].",
+        "**Доставка 300 ₽.** [1]",
+        "**Frete: R$ 1.290,50**\n\n- O frete custa R$ 1.290,50 [3]",
+        "# Prices\n## From $50\nShipping is free over $50 [2].",
+        "# Free shipping over $50\n## Details\nShipping is free over $50 [2].",
+        "**Бесплатная доставка**\nБесплатно — от $50 [2].",
+        "## Сколько стоит доставка?\n300 ₽ [1]",
+        "**Обратите внимание!**",
+    ],
+)
+def test_title_may_sum_up_what_its_lines_cite(answer: str) -> None:
+    assert flags(answer) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "under", "reason"),
+    [
+        ("**Лампа стоит 9 999 рублей**", "", Reason.NOT_CITED),
+        ("**Лампа стоит 9 999 рублей.** [1]", "", Reason.FACT_NOT_IN_SOURCE),
+        ("Цена 9 999 рублей [1]", "", Reason.FACT_NOT_IN_SOURCE),
+        ("Скидка 90 % до 31.12.2026", "", Reason.NOT_CITED),
+        ("**Звоните +7 999 000-11-22**", "\nДоставка 300 ₽ [1].", Reason.FACT_NOT_IN_SOURCE),
+        ("Доставка 500 ₽", "\nДоставка 300 ₽ [1].\n## Цены\nДоставка 300 ₽ [1].", Reason.FACT_NOT_IN_SOURCE),
+        ("Free over $50", "\nДоставка 300 ₽ [1].\n# Next\nFree over $50 [2].", Reason.FACT_NOT_IN_SOURCE),
+        ("**The lamp costs $999**", "\nFree over $50 [2].", Reason.FACT_NOT_IN_SOURCE),
+        ("Desconto de 90 % até 31.12.2026", "\nChega em 5 dias [3].", Reason.FACT_NOT_IN_SOURCE),
+        ("Всё бесплатно навсегда", "", Reason.NOT_CITED),
+        ("Всё бесплатно навсегда", "\nДоставка 300 ₽ [1].", Reason.FACT_NOT_IN_SOURCE),
+        ("**Everything is free forever**", "\nДоставка 300 ₽ [1].", Reason.FACT_NOT_IN_SOURCE),
+        ("**Tudo grátis para sempre**", "\nChega em 5 dias [3].", Reason.FACT_NOT_IN_SOURCE),
+        ("**The moon is made of cheese.**", "", Reason.NOT_CITED),
+        ("A lua é feita de queijo", "", Reason.NOT_CITED),
+    ],
+)
+def test_title_is_held_to_what_it_or_its_lines_cite(title: str, under: str, reason: Reason) -> None:
+    heading = title if title.startswith("**") else f"## {title}"
+    assert flags(heading + under) == [(title.removesuffix(" [1]"), reason)]
+
+
+def test_promise_of_the_question_may_be_a_title() -> None:
+    checked = CheckedText(replace(PROMPT, question="Доставка бесплатная?"))
+    text = "## Бесплатная доставка\nДоставка 300 ₽ [1]."
+    assert not [one for one in (*checked.feed(text), *checked.finish()) if isinstance(one, Flagged)]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *(
+            "1 ",
+            "а ",
+            "**",
+            "1–",
+            ": ",
+            "но ",
+            ", ",
+            "# 1\n",
+            "**a**\n",
+            "hi ",
+            "спасибо за ",
+            "не знаю, но ",
+        ),
+        *("нет a ", "Да [1]. ", "Да [1] ", "Да:\n", "# Да. [1]\n", "[1]", "# а. А ", "\n", "в материалах a "),
+    ],
+)
+def test_hostile_answer_is_judged_in_no_time(hostile: str) -> None:
+    """Anything quadratic takes seconds."""
+    answer = hostile * (10_000 // len(hostile))
+    started = time.process_time()
+    run(*(answer[place : place + 20] for place in range(0, len(answer), 20)))
+    assert time.process_time() - started < 4
+
+
+@pytest.mark.parametrize(
     ("answer", "flagged"),
     [
         ("Вернуть можно за 14 дней [1]. Луна из сыра.", "Луна из сыра."),
@@ -117,6 +269,9 @@ def test_sentence_without_a_citation_is_flagged(answer: str, flagged: str) -> No
         ("У нас 350 магазинов [1].", "У нас 350 магазинов [1]."),
         ("We have shipped since 1998 [2].", "We have shipped since 1998 [2]."),
         ("Промокод SALE99 даёт скидку [1].", "Промокод SALE99 даёт скидку [1]."),
+        ("Доставка — две тысячи рублей [1].", "Доставка — две тысячи рублей [1]."),
+        ("Free over 2.4k dollars [2].", "Free over 2.4k dollars [2]."),
+        ("O frete custa dois mil reais [3].", "O frete custa dois mil reais [3]."),
     ],
 )
 def test_fact_that_the_cited_source_does_not_state_is_flagged(answer: str, flagged: str) -> None:
@@ -139,9 +294,19 @@ def test_flag_comes_as_soon_as_the_next_line_begins() -> None:
     assert any(isinstance(event, Flagged) for event in checked.feed("Да"))
 
 
+@pytest.mark.parametrize("answer", ["[1]", "[1][2]", " [1].\n- [3]", "**[1]**", "…", "[9]", ""])
+def test_markers_without_a_word_are_no_answer(answer: str) -> None:
+    assert run(answer) == run(*answer) == []
+
+
+@pytest.mark.parametrize("answer", ["[1] Да", "- Yes [2]", "**Sim** [3]", "👍", "[1] 5"])
+def test_what_stands_before_the_first_word_comes_with_it(answer: str) -> None:
+    assert joined(run(*answer)) == joined(run(answer)) == answer
+
+
 _PIECES = (
     *("Доставка 300 ₽", "500 ₽", " [1]", " [2]", ". ", ".", "\n", "\n\n", "- ", "Да", "Нет? "),
-    *("Луна из сыра", ":", "[9]", "🙂", "https://nope.com ", "<b>"),
+    *("Луна из сыра", ":", "[9]", "# ", "**", "🙂", "https://nope.com ", "<b>"),
 )
 _ANSWERS = st.lists(st.sampled_from(_PIECES), max_size=20).map("".join)
 

@@ -178,7 +178,8 @@ const BLOCKS = [
 ];
 const markdown = (source, items, doubts = []) => {
   const fragment = document.createDocumentFragment();
-  const seen = { items, doubts, told: new Set() };
+  // What a heading says may be doubted after what stands behind it.
+  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set() };
   let open = null, lineEnd = -1;
   const begin = (kind, node) => { fragment.append(node); open = { kind, node }; };
   for (const line of source.split('\n')) {

@@ -1,0 +1,122 @@
+"""How Russian, English and Portuguese are polite, know nothing, and send people elsewhere: a pattern a line.
+
+The patterns are for one line without the marks of Markdown, and for any case.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _any_of(patterns: str) -> str:
+    return "|".join(patterns.split("\n")[1:-1])
+
+
+_THANKS_FOR = _any_of(r"""
+ за(?: ваш\w*| это\w*| хорош\w*| интересн\w*)* (?:вопрос|обращени|интерес|ожидани|понимани|терпени|сообщени|помощь)\w*
+ for(?: your| the| this| such| a| an| good| great)* (?:questions?|message|interest|patience|visit|help)
+ for (?:asking|writing|reaching out|contacting us)
+ (?:pel[oa]|por)(?: su[ao])?(?: bo[am])? (?:perguntar?|contato|interesse|paciência|mensagem|visita|ajuda)
+""")
+_ABOUT = r"(?: (?:о|об|про|к|about|in|sobre) [^\W_]+(?: [^\W_]+)?)?"
+_THANKED = rf"(?:(?:{_THANKS_FOR}){_ABOUT})?"
+
+# Whole phrases: "free" of "feel free to ask" would be a promise.
+_COURTESIES = (
+    _any_of(r"""
+(?:здравствуй|приветству|привет)\w*
+(?:добр|хорош|приятн)\w* (?:вам )?(?:день|дня|утро|утра|вечер|вечера|ночи|времени суток)
+что (?:спросили|обратились|написали|уточнили|выбрали нас)
+пожалуйста|разумеется|(?:да,? )?конечно|(?:хороший|отличный|интересный) вопрос
+с удовольствием(?: помогу| поможем| отвечу| расскажу)?
+(?:я |мы )?(?:всегда |был\w* |будем? |буду )*рад[аы]?(?: бы| вам| был[аи]?| вас)*(?: помочь| ответить| видеть)?
+(?:всегда )?обращайтесь(?: ещё| еще| к нам| снова)?|спрашивайте|пишите|если что
+если (?:у вас )?(?:появятся|возникнут|будут|остались|останутся|есть) (?:[^\W_]+ ){0,2}вопросы
+удачных покупок|всего (?:доброго|хорошего)|до свидания|добро пожаловать(?: в наш магазин| к нам)?
+(?:уважаем|дорог)[^\W_]+(?: клиент[^\W_]*| покупател[^\W_]*| друзья| друг| гост[^\W_]*)?
+к сожалению|извините|простите|сожале(?:ю|ем)
+"""),
+    _any_of(r"""
+hi|hello|hey|dear(?: customers?| friends?| guests?)?|there|everyone|good (?:morning|day|evening|afternoon|night)
+you(?:['’]re| are) (?:very |most )?welcome|welcome(?: to our (?:shop|store))?|(?:good|great) question
+(?:yes,? )?of course|sure(?: thing)?|certainly|absolutely|with pleasure|please
+(?:i['’]m |i am |we['’]re |we are |i['’]d be )?(?:always )?(?:glad|happy|here) to help(?: you)?(?: with that)?
+here(?:['’]s| is) what (?:i|we) (?:found|know|have)
+if you (?:have|need) (?:any |more |other |further |anything |else )*(?:questions?|help)?
+(?:just |please )*(?:let (?:me|us) know|feel free to (?:ask|contact us)|ask(?: me| us| away)?)
+have a (?:nice|great|good|lovely) (?:day|evening)|enjoy your (?:day|purchase)|goodbye|bye
+unfortunately|(?:i['’]m |i am |we['’]re )?(?:very |so )?sorry|(?:i|we) apologi[sz]e
+(?:i|we)(?:['’]d| would) (?:love|like) to help|(?:i|we) wish (?:i|we) could help
+"""),
+    _any_of(r"""
+olá|ola|oi|bo[am] (?:dia|tarde|noite)|tudo bem|prezad[oa]s?(?: clientes?)?|car[oa]s? clientes?|de nada
+(?:sim,? )?claro|com (?:todo o )?prazer|por favor|(?:boa|ótima|excelente) pergunta|bem vind[oa]s?
+(?:fico|estou|ficamos|estamos) (?:sempre )?(?:feliz em ajudar|à disposição)|prazer em (?:te )?ajudar
+conte (?:comigo|conosco)|(?:é )?só (?:perguntar|chamar|avisar)|boas compras|até (?:logo|mais)
+se (?:você )?(?:tiver|surgir\w*) (?:mais |outras? |alguma )*(?:dúvidas?|perguntas?)
+infelizmente|desculpe?m?|lament(?:o|amos)|sinto muito|gostaria de (?:poder )?ajudar
+"""),
+    rf"(?:(?:большое|огромное) )?спасибо(?: большое| огромное| вам| тебе)*{_THANKED}",
+    rf"благодар(?:ю|им)(?: вас)?{_THANKED}",
+    rf"(?:many )?thanks(?: a lot| so much)?{_THANKED}|thank you(?: very much| so much)?{_THANKED}",
+    rf"(?:muito )?obrigad[oa]{_THANKED}|agradec(?:o|emos){_THANKED}",
+)
+COURTESY = re.compile(rf"\b(?:{'|'.join(_COURTESIES)})\b", re.IGNORECASE)
+
+_DENIALS = (
+    _any_of(r"""
+(?:я +)?не знаю\b|ничего (?:нет|не сказано)|не мо(?:гу|жем) (?:на это )?ответить|ответить не могу
+(?:нет|не наш\w+|не содерж\w+|не указан\w*|отсутству\w+) (?:\w+ ){0,3}(?:информаци|сведени|данны|ответ)
+(?:информаци|сведени|данны|ответ)\w* (?:\w+ ){0,4}(?:нет\b|не наш|не найден|не указан|отсутству)
+\bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}(?:не (?:указан|сказан|упом|наш|описан)|нет\b|ничего)
+"""),
+    _any_of(r"""
+\b(?:do|does|did)(?: not|n['’]t) (?:know|say|mention|specify|have (?:any )?information)|\bsays? nothing
+\b(?:documents?|materials?|sources?|texts?) (?:\w+ ){0,3}(?:do|does|did)(?: not|n['’]t) (?:contain|include|cover)
+\b(?:do|does|did)(?: not|n['’]t) (?:contain|include|provide) (?:\w+ ){0,2}(?:information|details|answer|mention)
+\bno (?:information|mention|answer)|\b(?:is|are)(?: not|n['’]t) (?:mentioned|specified|stated)
+\b(?:cannot|can['’]t|can not|could not|couldn['’]t) (?:answer|find)
+"""),
+    _any_of(r"""
+não sei\b|não (?:posso|consigo) responder|não diz(?:em)? nada
+não (?:há|consta\w*|encontr\w+|diz\w*|menciona\w*|cont[eé]m|tenho) (?:\w+ ){0,3}(?:informa|nada|resposta|sobre|isso)
+"""),
+)
+DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)
+
+_REFERRALS = (
+    _any_of(r"""
+обрат(?:итесь|иться)|обращайтесь|уточн(?:ите|ить)|свя(?:житесь|заться)|напи(?:шите|сать)|позвон(?:ите|ить)
+спрос(?:ите|ить)|зада(?:йте|ть) вопрос|провер(?:ьте|ить)|помогут|поможет|(?:могу|можем) помочь|помогу|поможем
+"""),
+    _any_of(r"""
+contact (?:us|the|our|support|customer|them)|get in touch|reach out|ask (?:us|the|our|them)|write to|check with
+call (?:us|the|our)|(?:team|staff|support|manager|they|we|i) (?:can|will|may) (?:\w+ )?help
+"""),
+    _any_of(r"""
+entr\w+ em contato|contat(?:e|ar)|fal(?:e|ar) com|escrev(?:a|er) para|pergunt(?:e|ar) (?:à|ao|para)|consult(?:e|ar)
+(?:pode|podem|posso|podemos|vai) (?:\w+ )?ajudar
+"""),
+)
+REFERRAL = re.compile(rf"\b(?:{'|'.join(_REFERRALS)})\b", re.IGNORECASE)
+
+# Where a claim may begin behind a denial.
+_TURNS = _any_of(r"""
+но|однако|зато|впрочем|тем не менее|при этом|а вот|(?<=, )а
+but|however|though|although|nevertheless|(?<=, )yet
+mas|porém|contudo|todavia|entretanto|no entanto|só que
+""")
+TURN = re.compile(rf"; ?|(?<![\s,—–])(?:\A|[\s,—–]++)(?:{_TURNS})\b[\s,]*", re.IGNORECASE)
+CONCESSION = re.compile(r"(?:хотя|although|though|while|embora|apesar)\b[^,]*,", re.IGNORECASE)
+
+_FREE = _any_of(r"""
+бесплатн|\bдаром\b|без оплаты|за наш сч[её]т|(?<![\d.,])0 ?(?:₽|руб|reais|dollars)|[$€] ?0(?![\d.,])
+(?<![\w-])free\b(?! to\b| of (?!charge))|\b(?:no|without) (?:cost|charge)
+\bgr[aá]tis\b|gratuit|\bde graça\b|\bsem custo
+""")
+_FOREVER = r"\bнавсегда\b|\bforever\b|\bpara sempre\b"
+# As facts are named.
+PROMISES = {
+    "promise:free": re.compile(_FREE, re.IGNORECASE),
+    "promise:forever": re.compile(_FOREVER, re.IGNORECASE),
+}
