@@ -12,6 +12,7 @@ from google.protobuf import struct_pb2
 from kladez.v1 import common_pb2
 
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Invalid, Violation
 
 MAX_FILTER_VALUES = 50
@@ -45,8 +46,8 @@ def optional_uuid(field: str, value: str) -> UUID | None:
 
 
 def text(field: str, value: str, *, limit: int) -> str:
-    """1 to `limit` code points that are not all blank."""
-    if not value.strip():
+    """1 to `limit` code points of which a reader sees some."""
+    if is_blank(value):
         raise refuse(field, "is required")
     if len(value) > limit:
         raise refuse(field, f"must be at most {limit:,} characters, is {len(value):,}")
