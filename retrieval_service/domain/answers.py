@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -42,6 +44,23 @@ class Question:
     channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
     is_trial: bool = False
+
+    @property
+    def request_hash(self) -> bytes:
+        """SHA-256 (32 bytes) of all that a repeat of the request has in common with it."""
+        conditions = self.conditions
+        body = [
+            *(self.text, str(self.session_id or ""), self.language, self.channel),
+            *(list(conditions.source_types), list(conditions.sections), list(conditions.tags)),
+            *(list(conditions.languages), [dict(one) for one in conditions.metadata]),
+        ]
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode("ascii")).digest()
+
+    def is_of(self, answer: LoggedAnswer) -> bool:
+        """Whether the answer was given to this very request."""
+        if answer.request_hash is None:
+            return (self.text, self.session_id) == (answer.question, answer.session_id)
+        return self.request_hash == answer.request_hash
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -155,7 +155,7 @@ class StreamAnswerRequest(_message.Message):
     """Optional. The conversation; a question on its own when empty."""
     request_id: _builtins.str
     """Optional. A UUID; a repeat joins the answer that is being written, or streams the stored one again, and calls
-    no model. Only what was cut off is begun anew.
+    no model. Only what was cut off is begun anew. The same id with another body is an INVALID_ARGUMENT.
     """
     language: _builtins.str
     """Optional. ISO 639-1 code of the answer; the question's language when empty."""
