@@ -17,7 +17,7 @@ from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
 from retrieval_service.domain.grounding import Flagged, is_denial
 from retrieval_service.domain.pleasantries import Said
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
 
 
 class AnswerStatus(StrEnum):
@@ -99,7 +99,10 @@ AnswerEvent = Started | CheckedEvent | Completed
 
 @dataclass(kw_only=True)
 class WrittenAnswer:
-    """An answer while it is being written; times are seconds of a monotonic clock."""
+    """An answer while it is being written; times are seconds of a monotonic clock.
+
+    `rewording` is what understanding the question took of a model, `ending` tells what the answer itself took.
+    """
 
     answer_id: UUID
     question: Question
@@ -115,6 +118,7 @@ class WrittenAnswer:
     first_text_at: float | None = None
     degraded_reason: str = ""
     reworded: Reworded | None = None
+    rewording: Usage = field(default_factory=Usage)
 
     @property
     def standalone_question(self) -> str:
@@ -172,8 +176,8 @@ class WrittenAnswer:
             status=status,
             finish_reason=self._finish_reason(ending) if status is AnswerStatus.COMPLETED else "",
             answerer=self.answerer,
-            input_tokens=ending.input_tokens,
-            output_tokens=ending.output_tokens,
+            input_tokens=ending.input_tokens + self.rewording.input_tokens,
+            output_tokens=ending.output_tokens + self.rewording.output_tokens,
             first_token_ms=None if first is None else round((first - self.started_at) * 1_000),
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,

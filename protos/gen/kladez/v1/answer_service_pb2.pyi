@@ -425,9 +425,9 @@ class Answer(_message.Message):
     answerer: _builtins.str
     """What wrote it: a model's name, or "extractive" when it is made of quoted sentences."""
     input_tokens: _builtins.int
-    """Tokens the model read."""
+    """Tokens the model read, for the answer and before it to understand a follow-up."""
     output_tokens: _builtins.int
-    """Tokens the model wrote."""
+    """Tokens the model wrote, for both."""
     degraded: _builtins.bool
     """True when the passages come from another backend or another way of searching than they were to."""
     degraded_reason: _builtins.str
