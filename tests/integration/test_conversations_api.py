@@ -324,15 +324,42 @@ async def test_guessing_codes_is_slowed_down_for_the_guesser_alone(quoting: Runn
     [
         ({"code": ""}, "code"),
         ({"code": "\u200b"}, "code"),
+        ({"code": " "}, "code"),
         ({"code": "x" * 65}, "code"),
+        ({"code": "x" * 20_000}, "code"),
+        ({"code": "nul\0"}, "code"),
+        ({"code": "../../etc/passwd"}, "code"),
+        ({"code": "чужой"}, "code"),
+        ({"code": "x\n"}, "code"),
+        ({"channel": ""}, "channel"),
         ({"channel": "T G"}, "channel"),
+        ({"channel": "telegram\n"}, "channel"),
+        ({"channel": "nul\0"}, "channel"),
+        ({"channel": "x" * 33}, "channel"),
         ({"user_key": "x" * 129}, "user_key"),
+        ({"user_key": "nul\0"}, "user_key"),
     ],
 )
-async def test_wrong_claim_is_refused_by_field(quoted: Shop, fields: dict[str, str], wrong: str) -> None:
+async def test_wrong_claim_is_refused_by_field(
+    quoting: Running, quoted: Shop, fields: dict[str, str], wrong: str
+) -> None:
     request = pb.ClaimHandoffRequest(**{"code": "x", "channel": "telegram", **fields})
-    with refused("INVALID_ARGUMENT", field=wrong):
-        await quoted.client.claim_handoff(request)
+    for client in (await channel_client(quoting), quoted.client):
+        failure = await failure_of(client.claim_handoff(request))
+        assert (failure.code, [one.field for one in failure.violations]) == ("INVALID_ARGUMENT", [wrong])
+
+
+async def test_claim_by_the_wrong_shops_channel_is_told_what_everybody_is_told(
+    quoting: Running, quoted: Shop
+) -> None:
+    session_id = await new_session(quoted)
+    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    other = await new_shop(quoting)
+    key = await new_key(quoting, (tenants_pb.SCOPE_CHANNEL,), tenant_id=other.tenant_id)
+    bot = Client(quoting.channel, bearer(key))
+    existing, unknown = [await failure_of(bot.claim_handoff(claim(code))) for code in (handoff.code, "x")]
+    assert (existing.code, str(existing), existing.reason) == (unknown.code, str(unknown), unknown.reason)
+    assert quoted.tenant_id not in repr(vars(existing))
 
 
 LEAVE_RUNNING = """
