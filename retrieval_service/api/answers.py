@@ -47,7 +47,10 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             language=fields.language("language", request.language),
             channel=fields.channel("channel", request.channel) if request.channel else "",
             conditions=fields.conditions(request.filter),
+            is_trial=request.trial,
         )
+        if question.is_trial and (question.session_id or question.request_id):
+            raise fields.refuse("trial", "has neither session_id nor request_id")
         sequence = 0
         async with aclosing(self._answering.answer(calls.tenant_id(), question)) as events:
             async for event in events:

@@ -155,6 +155,8 @@ async def test_language_of_the_request_is_the_language_of_the_words_around(quote
         ({"question": "x", "request_id": "mine"}, "request_id"),
         ({"question": "x", "language": "english"}, "language"),
         ({"question": "x", "channel": "A B"}, "channel"),
+        ({"question": "x", "trial": True, "session_id": str(uuid.uuid4())}, "trial"),
+        ({"question": "x", "trial": True, "request_id": str(uuid.uuid4())}, "trial"),
         ({"question": "x", "filter": common_pb2.Filter(tags=["\0"])}, "filter.tags"),
     ],
 )
