@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -20,6 +21,7 @@ from retrieval_service.services.surveying import Surveyor
 
 MAX_QUESTION = 2_000
 MAX_CODE = 64
+CODE = re.compile(r"[A-Za-z0-9_-]+")
 MAX_REASON = 1_000
 PAGE = {"default": 50, "largest": 200}
 
@@ -45,7 +47,10 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             language=fields.language("language", request.language),
             channel=fields.channel("channel", request.channel) if request.channel else "",
             conditions=fields.conditions(request.filter),
+            is_trial=request.trial,
         )
+        if question.is_trial and (question.session_id or question.request_id):
+            raise fields.refuse("trial", "has neither session_id nor request_id")
         sequence = 0
         async with aclosing(self._answering.answer(calls.tenant_id(), question)) as events:
             async for event in events:
@@ -120,6 +125,8 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
             user_key=fields.optional_text("user_key", request.user_key, limit=128),
         )
         code = fields.text("code", request.code, limit=MAX_CODE)
+        if not CODE.fullmatch(code):
+            raise fields.refuse("code", "is not a handoff's code")
         claimed = await self._conversing.claim_handoff(claimant, code)
         return pb.ClaimHandoffResponse(
             session_id=str(claimed.session_id),

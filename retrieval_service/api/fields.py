@@ -6,12 +6,14 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from google.protobuf import struct_pb2
 from kladez.v1 import common_pb2
 
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Invalid, Violation
 
 MAX_FILTER_VALUES = 50
@@ -24,6 +26,12 @@ CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 # Before everything, and after everything, in listings by time and id.
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 END = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
+
+
+class Check(Protocol):
+    """Raises `Invalid` for a value that the field may not have."""
+
+    def __call__(self, field: str, value: str, *, limit: int) -> str: ...
 
 
 def refuse(field: str, description: str) -> Invalid:
@@ -45,8 +53,8 @@ def optional_uuid(field: str, value: str) -> UUID | None:
 
 
 def text(field: str, value: str, *, limit: int) -> str:
-    """1 to `limit` code points that are not all blank."""
-    if not value.strip():
+    """1 to `limit` code points of which a reader sees some."""
+    if is_blank(value):
         raise refuse(field, "is required")
     if len(value) > limit:
         raise refuse(field, f"must be at most {limit:,} characters, is {len(value):,}")
@@ -84,9 +92,13 @@ def place(time: datetime, row_id: UUID) -> tuple[str, str]:
 
 
 def conditions(wanted: common_pb2.Filter) -> Conditions:
-    """The filter as the stores take it."""
-    for name in ("source_types", "sections", "tags", "languages"):
-        _check_texts(f"filter.{name}", getattr(wanted, name))
+    """The filter as the stores take it; a document may have no section and no language, which are then empty."""
+    _check_each("filter.source_types", wanted.source_types, text)
+    _check_each("filter.sections", wanted.sections, optional_text)
+    _check_each("filter.tags", wanted.tags, text)
+    _check_each("filter.languages", wanted.languages, optional_text)
+    for code in wanted.languages:
+        language("filter.languages", code)
     _check_count("filter.metadata", wanted.metadata, MAX_CONDITIONS)
     return Conditions(
         source_types=list(wanted.source_types),
@@ -108,10 +120,18 @@ def _condition(number: int, condition: common_pb2.MetadataCondition) -> dict[str
             raise refuse(f"{path}.any_of.values", "is required")
         return {"key": key, "any": [_scalar(f"{path}.any_of.values", value) for value in values]}
     if kind == "range":
-        bounds = condition.range
-        given = [name for name in ("lower", "upper") if bounds.HasField(name)]
-        return {"key": key, **{name: _finite(f"{path}.range", getattr(bounds, name)) for name in given}}
+        return {"key": key, **_bounds(f"{path}.range", condition.range)}
     raise refuse(path, "must have any_of or range")
+
+
+def _bounds(field: str, bounds: common_pb2.MetadataRange) -> dict[str, float]:
+    """Without any, every number lies between them."""
+    given = {
+        name: _finite(field, getattr(bounds, name)) for name in ("lower", "upper") if bounds.HasField(name)
+    }
+    if given.get("lower", -math.inf) > given.get("upper", math.inf):
+        raise refuse(field, "must have a lower bound that is not above the upper one")
+    return given
 
 
 def _scalar(field: str, value: struct_pb2.Value) -> str | float | bool:
@@ -131,10 +151,10 @@ def _finite(field: str, number: float) -> float:
     return number
 
 
-def _check_texts(field: str, values: Sequence[str]) -> None:
+def _check_each(field: str, values: Sequence[str], check: Check) -> None:
     _check_count(field, values, MAX_FILTER_VALUES)
     for value in values:
-        optional_text(field, value, limit=MAX_FILTER_VALUE)
+        check(field, value, limit=MAX_FILTER_VALUE)
 
 
 def _check_count(field: str, values: Iterable[object], limit: int) -> None:

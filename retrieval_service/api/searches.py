@@ -19,7 +19,8 @@ from retrieval_service.services.snapshotting import Snapshotting
 from retrieval_service.services.summarizing import Summarizing
 
 MAX_READER_KEY = 128
-TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+MAX_TOKEN = 128
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
 class SearchServicer(pb_grpc.SearchServiceServicer):
@@ -93,10 +94,11 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
     async def ResolveSnapshot(
         self, request: pb.ResolveSnapshotRequest, context: Any
     ) -> pb.ResolveSnapshotResponse:
-        if not TOKEN.fullmatch(request.token):
+        token = fields.text("token", request.token, limit=MAX_TOKEN)
+        if not TOKEN.fullmatch(token):
             raise fields.refuse("token", "is not a snapshot's token")
         caller = calls.current().caller
-        kept = await self._snapshotting.resolve(request.token, asked_by=caller and caller.tenant_id)
+        kept = await self._snapshotting.resolve(token, asked_by=caller and caller.tenant_id)
         return pb.ResolveSnapshotResponse(snapshot=summaries.snapshot(kept))
 
     async def DeleteSnapshot(

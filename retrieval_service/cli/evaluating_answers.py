@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from kladez.v1 import insight_service_pb2 as insights_pb
 
-from retrieval_service.cli import answer_sets, output
+from retrieval_service.cli import answer_sets, kept_figures, output
 from retrieval_service.cli.answer_evaluation import demo_tenant, judge
 from retrieval_service.cli.answer_sets import AnswerSet
 from retrieval_service.cli.connection import tenant_client
@@ -37,7 +37,7 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What was measured; `before` is the tenant's last run of the same set, None where nothing is kept."""
+    """What was measured; `before` is the last run of the same set, None before there was one."""
 
     judged: Sequence[Judged]
     answerer: str
@@ -70,8 +70,9 @@ def answers(
     """Measure answers: right sources, honest refusals, the asker's language.
 
     The demo sets are asked of the demo shop, in a tenant that is deleted afterwards; with --tenant, and for a
-    file, the tenant's own documents answer, and the figures are kept to be compared with the next run's. A test
-    set's folder is asked of every second of its articles: what belongs to the others must be refused.
+    file, the tenant's own documents answer. A test set's folder is asked of every second of its articles: what
+    belongs to the others must be refused. The figures are kept to be compared with the next run's: with the tenant,
+    or in the data folder when it is deleted. No question is left in the tenant's chat log, gaps or counts.
     """
     options = options_of(context)
     asked = _asked(questions, foreign, limit)
@@ -100,15 +101,41 @@ def as_json(asked: AnswerSet, run: Run, *, wrong: bool) -> dict[str, object]:
 
 
 async def _run(options: Options, asked: AnswerSet) -> Run:
-    is_kept = asked.corpus is None and (bool(options.tenant_id) or not asked.is_demo)
-    async with tenant_client(options) if is_kept else _temporary(options, asked.corpus) as client:
-        with output.progress() as display:
-            task = display.add_task("Asking", total=len(asked.questions))
-            judged, answerer = await judge(client, asked.questions, partial(display.advance, task))
-        measured = {**by_language(judged), ALL: figures(judged)}
-        before = await _last(client, asked.name) if is_kept else None
-        if is_kept:
-            await _record(client, asked.name, answerer, measured)
+    if asked.corpus is None and (options.tenant_id or not asked.is_demo):
+        return await _of_a_tenant(options, asked)
+    return await _of_a_temporary_tenant(options, asked)
+
+
+async def _of_a_tenant(options: Options, asked: AnswerSet) -> Run:
+    """The tenant keeps the figures."""
+    async with tenant_client(options) as client:
+        run = await _measured(client, asked, before=await _last(client, asked.name))
+        await client.record_evaluation(
+            insights_pb.RecordEvaluationRequest(evaluation=_evaluation(asked, run))
+        )
+    return run
+
+
+async def _of_a_temporary_tenant(options: Options, asked: AnswerSet) -> Run:
+    """The data folder keeps the figures; a sample is compared with samples of the same size."""
+    name = f"{asked.name}, {len(asked.questions)} questions"
+    before = await asyncio.to_thread(kept_figures.last, options.data_dir, name)
+    async with _temporary(options, asked.corpus) as client:
+        run = await _measured(client, asked, before=before)
+    evaluation = _evaluation(asked, run)
+    evaluation.create_time.GetCurrentTime()
+    try:
+        await asyncio.to_thread(kept_figures.keep, options.data_dir, name, evaluation)
+    except OSError as error:
+        output.note(f"The figures could not be kept for the next run: {error}", style="yellow")
+    return run
+
+
+async def _measured(client: Client, asked: AnswerSet, *, before: insights_pb.Evaluation | None) -> Run:
+    with output.progress() as display:
+        task = display.add_task("Asking", total=len(asked.questions))
+        judged, answerer = await judge(client, asked.questions, partial(display.advance, task))
+    measured = {**by_language(judged), ALL: figures(judged)}
     return Run(judged=judged, answerer=answerer, figures=measured, before=before)
 
 
@@ -127,15 +154,14 @@ async def _last(client: Client, set_name: str) -> insights_pb.Evaluation | None:
     return next(iter((await client.list_evaluations(request)).evaluations), None)
 
 
-async def _record(client: Client, set_name: str, answerer: str, measured: Mapping[str, Figures]) -> None:
-    evaluation = insights_pb.Evaluation(
-        set_name=set_name,
-        answerer=answerer,
+def _evaluation(asked: AnswerSet, run: Run) -> insights_pb.Evaluation:
+    return insights_pb.Evaluation(
+        set_name=asked.name,
+        answerer=run.answerer,
         figures=[
-            insights_pb.EvaluationFigures(language=code, **asdict(one)) for code, one in measured.items()
+            insights_pb.EvaluationFigures(language=code, **asdict(one)) for code, one in run.figures.items()
         ],
     )
-    await client.record_evaluation(insights_pb.RecordEvaluationRequest(evaluation=evaluation))
 
 
 def _print(run: Run, *, wrong: bool) -> None:

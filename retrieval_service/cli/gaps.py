@@ -16,6 +16,7 @@ from retrieval_service.cli import output
 from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.failures import BadInput, ExitCode
 from retrieval_service.cli.options import Options, options_of
+from retrieval_service.domain.invisible import is_blank
 
 PAGE = 100
 FROM_STDIN = "-"
@@ -84,7 +85,7 @@ def resolve(
     """Answer a group: make an FAQ document, index it and ask the question again."""
     options = options_of(context)
     text = sys.stdin.read() if answer == FROM_STDIN else answer
-    if not text.strip():
+    if is_blank(text):
         raise BadInput("The answer is empty.")
     entry = pb.FaqEntry(answer=text, question=question, title=title, language=language)
     response = asyncio.run(_resolve(options, pb.ResolveUnansweredRequest(group_id=group_id, faq=entry)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -16,7 +18,7 @@ from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.pleasantries import Said
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer
+from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
 
 
 class AnswerStatus(StrEnum):
@@ -43,6 +45,23 @@ class Question:
     channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
     is_trial: bool = False
+
+    @property
+    def request_hash(self) -> bytes:
+        """SHA-256 (32 bytes) of all that a repeat of the request has in common with it."""
+        conditions = self.conditions
+        body = [
+            *(self.text, str(self.session_id or ""), self.language, self.channel),
+            *(list(conditions.source_types), list(conditions.sections), list(conditions.tags)),
+            *(list(conditions.languages), [dict(one) for one in conditions.metadata]),
+        ]
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode("ascii")).digest()
+
+    def is_of(self, answer: LoggedAnswer) -> bool:
+        """Whether the answer was given to this very request."""
+        if answer.request_hash is None:
+            return (self.text, self.session_id) == (answer.question, answer.session_id)
+        return self.request_hash == answer.request_hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +100,10 @@ AnswerEvent = Started | CheckedEvent | Completed
 
 @dataclass(kw_only=True)
 class WrittenAnswer:
-    """An answer while it is being written; times are seconds of a monotonic clock."""
+    """An answer while it is being written; times are seconds of a monotonic clock.
+
+    `rewording` is what understanding the question took of a model, `ending` tells what the answer itself took.
+    """
 
     answer_id: UUID
     question: Question
@@ -97,6 +119,7 @@ class WrittenAnswer:
     first_text_at: float | None = None
     degraded_reason: str = ""
     reworded: Reworded | None = None
+    rewording: Usage = field(default_factory=Usage)
 
     @property
     def standalone_question(self) -> str:
@@ -154,8 +177,8 @@ class WrittenAnswer:
             status=status,
             finish_reason=self._finish_reason(ending) if status is AnswerStatus.COMPLETED else "",
             answerer=self.answerer,
-            input_tokens=ending.input_tokens,
-            output_tokens=ending.output_tokens,
+            input_tokens=ending.input_tokens + self.rewording.input_tokens,
+            output_tokens=ending.output_tokens + self.rewording.output_tokens,
             first_token_ms=None if first is None else round((first - self.started_at) * 1_000),
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,

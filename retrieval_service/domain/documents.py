@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import DocumentKey
 from retrieval_service.errors import Violation
 
@@ -111,7 +112,7 @@ def _check_source_type(source_type: str) -> Iterator[Violation]:
 
 
 def _check_text(name: str, text: str, limit: int, *, required: bool = False) -> Iterator[Violation]:
-    if required and not text.strip():
+    if required and is_blank(text):
         yield Violation(name, "is required")
     if len(text) > limit:
         yield Violation(name, f"must be at most {limit:,} characters, is {len(text):,}")
@@ -126,7 +127,7 @@ def _check_tags(tags: Sequence[str]) -> Iterator[Violation]:
 
 
 def _check_content(content: str) -> Iterator[Violation]:
-    if not content.strip():
+    if is_blank(content):
         yield Violation("content", "is required")
     size = len(content.encode("utf-8", "surrogatepass"))
     if size > MAX_CONTENT_BYTES:

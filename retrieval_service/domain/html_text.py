@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import html
 import re
-import sys
 from collections import Counter
 
+from retrieval_service.domain.html_styles import ENDLESS_REFERENCE, Paint, attributes_of, is_hidden, painted
 from retrieval_service.domain.invisible import without_invisible
 
 _TOKEN = re.compile(
@@ -28,20 +28,6 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ATTRIBUTE = re.compile(
-    r"""(?P<name>[^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)|'(?P<single>[^']*+)|(?P<bare>[^\s>]*+))["']?)?+"""
-)
-# Styles by which a text is there for programs only; read without white space, comments and escapes.
-_HIDING_STYLE = re.compile(
-    r"(?:^|[\"';{])(?:display:none|(?:content-)?visibility:(?:hidden|collapse)|opacity:0*\.?0*%?(?:[;!\"']|$)|"
-    r"font-size:0*\.?0*(?:[a-z%]+)?(?:[;!\"']|$)|color:transparent|"
-    r"(?:text-indent|(?:margin-)?(?:left|top|right|bottom)):-[0-9]{3,})",
-    re.IGNORECASE,
-)
-_STYLE_NOISE = re.compile(r"/\*.*?(?:\*/|\Z)|\s+", re.DOTALL)
-_STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
-# int() refuses numbers of thousands of digits; no character has more than seven.
-_ENDLESS_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
 
 
 def _names(text: str) -> frozenset[str]:
@@ -99,27 +85,8 @@ def _after_raw_text(source: str, position: int, name: str) -> int:
     return end.start() if end else len(source)
 
 
-def _hides(attributes: str) -> bool:
-    return any(
-        attribute["name"].lower() == "hidden"
-        or (attribute["name"].lower() == "style" and _is_hiding(attribute))
-        for attribute in _ATTRIBUTE.finditer(attributes)
-    )
-
-
-def _is_hiding(attribute: re.Match[str]) -> bool:
-    value = attribute["double"] or attribute["single"] or attribute["bare"] or ""
-    said = _STYLE_ESCAPE.sub(_unescaped, html.unescape(_ENDLESS_REFERENCE.sub("", value)))
-    return bool(_HIDING_STYLE.search(_STYLE_NOISE.sub("", said)))
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    code = int(escape[1], 16) if escape[1] else ord(escape[2])
-    return chr(code) if code <= sys.maxunicode else ""
-
-
 def _decode(text: str) -> str:
-    decoded = html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
+    decoded = html.unescape(ENDLESS_REFERENCE.sub("\ufffd", text))
     # A soft hyphen or a zero-width space inside a word hides the word from search.
     return without_invisible(decoded.replace("\0", "\ufffd"))
 
@@ -168,11 +135,12 @@ class _Reader:
         self.page = _Page()
         self._open: list[str] = []
         self._open_counts: Counter[str] = Counter()
+        self._paints = [Paint()]
         self._item_counts: list[int] = []
         self._hidden_depth = 0
 
     def read_text(self, text: str) -> None:
-        if self._hidden_depth:
+        if self._hidden_depth or self._paints[-1].is_invisible:
             return
         if self._open_counts["pre"]:
             self.page.write_preformatted(_decode(text))
@@ -186,7 +154,9 @@ class _Reader:
         if name in _VOID:
             return
         self._push(name)
-        if not self._hidden_depth and (name in _UNSEEN or _hides(attributes)):
+        said = attributes_of(attributes) if attributes else {}
+        self._paints.append(painted(name, said, self._paints[-1]))
+        if not self._hidden_depth and (name in _UNSEEN or is_hidden(said)):
             self._hidden_depth = len(self._open)
 
     def close(self, name: str) -> None:
@@ -207,6 +177,7 @@ class _Reader:
     def _pop(self) -> str:
         name = self._open.pop()
         self._open_counts[name] -= 1
+        self._paints.pop()
         if name in _LISTS:
             self._item_counts.pop()
         self._separate(name)

@@ -15,12 +15,19 @@ _INVISIBLE = (
 # A joiner holds an emoji together and hides in a word. Only what begins with a set of characters is searched for
 # fast, and translating by a table is ten times slower in texts that are not ASCII.
 _HIDDEN = re.compile(rf"[{_INVISIBLE}\u200d](?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]\u200d)")
+# What nobody sees even where it is allowed to stay: white space, joiners and selectors that have nothing to join.
+_BLANK = re.compile(rf"[{_INVISIBLE}\u200d\ufe0f\u2800\s]*+")
 _LINE_END = re.compile("[\u000b\u000c\u0085\u2028\u2029]")
 
 
 def without_invisible(text: str) -> str:
     """The text as a reader sees it; its line ends are line feeds."""
     return _HIDDEN.sub("", _LINE_END.sub("\n", text))
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing of it."""
+    return _BLANK.fullmatch(text) is not None
 
 
 class VisibleText:

@@ -131,7 +131,7 @@ class DailyUsage(Usage):
 class LoggedAnswer:
     """A row of the chat log; `context` are the references, `citations` are `[start, end, [numbers]]`.
 
-    `unsupported` are `[start, end, reason]`.
+    `unsupported` are `[start, end, reason]`. `request_hash` is that of the question; older rows have none.
     """
 
     id: UUID
@@ -151,6 +151,7 @@ class LoggedAnswer:
     degraded_reason: str
     standalone_question: str
     unsupported: Sequence[Sequence[Any]]
+    request_hash: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Violation
 
 DEFAULT_LANGUAGES = ("ru", "en", "pt")
@@ -65,7 +66,7 @@ class TenantSettings:
 
 
 def check_name(name: str) -> Iterator[Violation]:
-    if not name.strip():
+    if is_blank(name):
         yield Violation("tenant.name", "is required")
     yield from _check_length("tenant.name", name, MAX_NAME)
 

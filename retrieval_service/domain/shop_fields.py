@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from retrieval_service.domain.documents import JsonValue, check_characters
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Violation
 
 _DECIMAL = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
@@ -30,7 +31,7 @@ class Fields:
             self._refuse(name, f"must be text, is {_kind(value)}")
             return ""
         text = (value or "").strip()
-        if required and not text:
+        if required and is_blank(text):
             self._refuse(name, "is required" if value is None else "must not be blank")
         unfit = list(check_characters(name, text))
         self.violations += unfit

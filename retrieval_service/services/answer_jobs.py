@@ -95,13 +95,14 @@ class AnswerJobs:
         return next((job for job in self._jobs.values() if (job.tenant_id, job.answer_id) == wanted), None)
 
     async def join(self, tenant_id: UUID, question: Question, write: Writing) -> AnswerJob:
-        """The job that answers this request already, or a new one; raises `Invalid` for another question."""
+        """The job that answers this request already, or a new one; raises `Invalid` for another one."""
         key = (tenant_id, question.request_id or uuid4())
         job = self._jobs.get(key)
         if job is None:
             job = self._jobs[key] = AnswerJob(tenant_id, question)
             await self.spawn(self._run(key, job, write))
-        check_same(question, job.question.text, job.question.session_id)
+        if question.request_hash != job.question.request_hash:
+            raise another_request()
         return job
 
     async def spawn(self, work: Coroutine[Any, Any, None]) -> aiojobs.Job[None]:
@@ -133,10 +134,9 @@ class AnswerJobs:
             job.interrupt()
 
 
-def check_same(question: Question, asked_before: str, session_id: UUID | None) -> None:
-    """Raises `Invalid` when the request's id stands for another question, or one of another conversation."""
-    if (question.text, question.session_id) != (asked_before, session_id):
-        raise errors.Invalid([errors.Violation("request_id", "was used for another question before")])
+def another_request() -> errors.Invalid:
+    """For an id that stands for another question, or one of another conversation, language, channel or filter."""
+    return errors.Invalid([errors.Violation("request_id", "was used for another request before")])
 
 
 def log_failure(_scheduler: aiojobs.Scheduler, failure: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from retrieval_service.domain.conversation import PastTurn, past_turns, within_b
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
-from retrieval_service.services.answer_jobs import AnswerJob, check_same
+from retrieval_service.services.answer_jobs import AnswerJob, another_request
 from retrieval_service.stores import chats
 from retrieval_service.stores.database import Database
 
@@ -79,6 +79,7 @@ class AnswerLog:
                 answer_id=uuid4(),
                 session_id=session_id,
                 request_id=question.request_id,
+                request_hash=question.request_hash,
                 question=question.text,
                 language=question.language,
                 channel=question.channel,
@@ -152,7 +153,8 @@ class AnswerLog:
         """The request's answer once nobody writes it any more."""
         while True:
             answer = await self.find(tenant_id, request_id=question.request_id)
-            check_same(question, answer.question, answer.session_id)
+            if not question.is_of(answer):
+                raise another_request()
             if answer.status != AnswerStatus.RUNNING:
                 return answer
             await asyncio.sleep(LOOK_SECONDS)

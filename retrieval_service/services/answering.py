@@ -144,7 +144,7 @@ class Answering:
             job.seal()
             await keeper.close()
             status = AnswerStatus.COMPLETED if is_whole else job.status
-            stored = await self._finish(job, written.outcome(status, self._clock()))
+            stored = await self._finish(job, written, written.outcome(status, self._clock()))
         yield Completed(answer=stored)
 
     async def _begin(self, job: AnswerJob) -> tuple[Begun, Gathered | None]:
@@ -221,6 +221,7 @@ class Answering:
         written.reworded = reworded
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)
+        written.rewording = tokens
         self._meter.count_answer(tenant_id, self._answerer.name, tokens)
 
     async def _remotely(
@@ -269,14 +270,15 @@ class Answering:
                     return
                 await asyncio.sleep(0)
 
-    async def _finish(self, job: AnswerJob, outcome: AnswerOutcome) -> LoggedAnswer:
+    async def _finish(self, job: AnswerJob, written: WrittenAnswer, outcome: AnswerOutcome) -> LoggedAnswer:
+        """The rewording was counted when it was done, under the name of the model that did it."""
         is_counted = not job.question.is_trial
         is_unanswered = outcome.finish_reason == FinishReason.NO_RELEVANT_CONTENT
         amounts = Usage(
             answers=int(is_counted),
             unanswered=int(is_counted and is_unanswered),
-            input_tokens=outcome.input_tokens,
-            output_tokens=outcome.output_tokens,
+            input_tokens=outcome.input_tokens - written.rewording.input_tokens,
+            output_tokens=outcome.output_tokens - written.rewording.output_tokens,
         )
         self._meter.count_answer(job.tenant_id, outcome.answerer, amounts)
         return await self._log_of(job).finish(job, outcome)

@@ -14,6 +14,7 @@ from retrieval_service.domain import documents as drafts_domain
 from retrieval_service.domain import languages
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.html_text import html_to_text
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import DocumentKey, Progress, StoredDocument
 from retrieval_service.domain.shop import parse_shop
 from retrieval_service.domain.shop_rows import RowError
@@ -133,7 +134,7 @@ def prepare(drafts: Sequence[Draft]) -> list[Item]:
     for draft in drafts:
         violations = drafts_domain.check(draft)
         text = as_text(draft)
-        if not violations and not text.content.strip():
+        if not violations and is_blank(text.content):
             violations.append(Violation("content", "has no text in its HTML"))
         key = (draft.source_type, draft.external_id)
         if key in seen:

@@ -17,6 +17,7 @@ from retrieval_service.domain.answers import Completed, Question
 from retrieval_service.domain.documents import MAX_TITLE, Draft
 from retrieval_service.domain.fragments import FinishReason
 from retrieval_service.domain.insights import Gap, GapStatus
+from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import LoggedAnswer, StoredDocument
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.choosing import Chooser
@@ -32,7 +33,7 @@ LOOK_SECONDS = 0.03
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """The answer for a group; empty fields are taken from the group's first question."""
+    """The answer for a group; blank fields are taken from the group's first question."""
 
     answer: str
     question: str = ""
@@ -149,12 +150,12 @@ class Resolver:
 
 def draft(gap: Gap, entry: Entry) -> Draft:
     """The same document however often the group is resolved."""
-    question = " ".join((entry.question or gap.question).split())
+    question = " ".join((gap.question if is_blank(entry.question) else entry.question).split())
     language = entry.language or gap.language
     return Draft(
         source_type="faq",
         external_id=f"gap-{gap.id}",
-        title=(entry.title or question)[:MAX_TITLE],
+        title=(question if is_blank(entry.title) else entry.title)[:MAX_TITLE],
         content=templates.render_faq(question=question, answer=entry.answer.strip(), language=language),
         language=language,
     )

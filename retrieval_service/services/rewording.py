@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -29,28 +30,34 @@ class Rewording:
     async def standalone(self, question: str, history: Sequence[PastTurn]) -> Reworded:
         """`history` has at least one turn, oldest first."""
         language = await asyncio.to_thread(language_of, question, history[-1])
-        if self._rewriter:
-            try:
-                return await self._rewritten(self._rewriter, question, history, language)
-            except (TimeoutError, errors.ProviderUnavailable, errors.ProviderRefused) as error:
-                log.warning("question_not_rewritten", error=str(error) or "no answer in time")
-        return Reworded(
+        reworded = await self._rewritten(question, history, language)
+        if reworded.text:
+            return reworded
+        return replace(
+            reworded,
             text=follow_ups.with_context(question, history[-1]),
-            language=language,
             own_words=follow_ups.own_words(question),
             must_be_known=follow_ups.must_be_known(question),
             may_change_subject=follow_ups.may_change_subject(question),
         )
 
-    async def _rewritten(
-        self, rewriter: Rewriter, question: str, history: Sequence[PastTurn], language: str
-    ) -> Reworded:
-        """Raises `ProviderRefused` for words that cannot be a question."""
-        async with asyncio.timeout(self._patience_seconds):
-            reworded = await rewriter.rewrite(question, [turn.as_turn for turn in history], language)
-        if not 0 < len(reworded.text) <= MOST_CHARACTERS:
-            raise errors.ProviderRefused("The model wrote no question.")
-        return reworded
+    async def _rewritten(self, question: str, history: Sequence[PastTurn], language: str) -> Reworded:
+        """An empty text when no model wrote what can be a question; what it took is told all the same."""
+        nothing = Reworded(text="", language=language)
+        if self._rewriter is None:
+            return nothing
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                reworded = await self._rewriter.rewrite(
+                    question, [turn.as_turn for turn in history], language
+                )
+        except (TimeoutError, errors.ProviderUnavailable, errors.ProviderRefused) as error:
+            log.warning("question_not_rewritten", error=str(error) or "no answer in time")
+            return nothing
+        if 0 < len(reworded.text) <= MOST_CHARACTERS:
+            return reworded
+        log.warning("question_not_rewritten", error="The model wrote no question.")
+        return replace(reworded, text="")
 
 
 def language_of(question: str, last: PastTurn) -> str:

@@ -66,17 +66,19 @@ class Beginning:
 BEGIN = """
 WITH begun AS (
     INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until,
-        channel)
+        channel, request_hash)
     SELECT %(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
-        now() + make_interval(secs => %(lease_seconds)s), coalesce(nullif(%(channel)s, ''), s.channel, '')
+        now() + make_interval(secs => %(lease_seconds)s), coalesce(nullif(%(channel)s, ''), s.channel, ''),
+        %(request_hash)s
     FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
     WHERE t.id = %(tenant_id)s AND t.deleted_at IS NULL AND (%(session_id)s::uuid IS NULL OR s.id IS NOT NULL)
     ON CONFLICT (tenant_id, request_id) DO UPDATE
         SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
-            is_cancel_wanted = false
+            is_cancel_wanted = false, request_hash = excluded.request_hash
         WHERE l.status <> 'completed' AND l.question = excluded.question
             AND l.session_id IS NOT DISTINCT FROM excluded.session_id
+            AND coalesce(l.request_hash = excluded.request_hash, true)
             AND (l.status <> 'running' OR l.lease_until < now())
     RETURNING id
 )
@@ -93,6 +95,7 @@ async def begin(
     answer_id: UUID,
     session_id: UUID | None,
     request_id: UUID | None,
+    request_hash: bytes,
     question: str,
     language: str,
     channel: str,
@@ -108,6 +111,7 @@ async def begin(
         "answer_id": answer_id,
         "session_id": session_id,
         "request_id": request_id,
+        "request_hash": request_hash,
         "question": question,
         "language": language,
         "channel": channel,
@@ -197,7 +201,7 @@ async def mark_abandoned(operator: AsyncConnection) -> int:
 # What still runs when its lease is over was left behind by a process that died.
 SELECT = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported,
+    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, request_hash,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs WHERE tenant_id = %(tenant_id)s AND (id = %(answer_id)s OR request_id = %(request_id)s)
 """

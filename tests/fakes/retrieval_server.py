@@ -121,6 +121,7 @@ class FakeRetrieval:
         self.shops: dict[str, tenants_pb.ResolvePublicKeyResponse] = {}
         self.sessions: set[str] = set()
         self.answers: dict[str, answers_pb.Answer] = {}
+        self.bodies: dict[str, Request] = {}
         # By codes that nobody has claimed.
         self.handoffs: dict[str, Handoff] = {}
         self.snapshots: dict[str, search_pb.Snapshot] = {}
@@ -418,6 +419,8 @@ def completed(answer: answers_pb.Answer, script: ScriptedAnswer) -> answers_pb.A
 async def check_request(service: FakeRetrieval, request: Request, context: Context) -> None:
     if request.session_id and request.session_id not in service.sessions:
         await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+    if service.bodies.setdefault(request.request_id, request) != request:
+        await abort(context, ScriptedFailure(code="INVALID_ARGUMENT", reason="INVALID_FIELDS"))
 
 
 async def check_key(service: FakeRetrieval, context: Context) -> None:

@@ -16,8 +16,10 @@ from retrieval_service.cli import answer_sets
 from retrieval_service.cli.answer_evaluation import demo_tenant, judge
 from retrieval_service.cli.evaluation import filled_tenant
 from retrieval_service.client import Client
-from retrieval_service.domain.answer_metrics import Judged, by_language, figures
+from retrieval_service.domain.answer_metrics import Judged, LabelledQuestion, by_language, figures
 from retrieval_service.postgres.embedded import Embedded
+from tests.integration.answers_kit import QUESTION, lamp_shop
+from tests.integration.insights_kit import NOTHING_KNOWN, asked, chat_logs, groups
 from tests.integration.service_kit import Running, Shop, new_shop, refused, shared_service
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -124,6 +126,56 @@ async def test_shop_refuses_what_articles_are_asked_for(
     asked = await asyncio.to_thread(answer_sets.foreign, folder)
     judged, _ = await judge(demo_shop, answer_sets.sample(asked, ASKED), lambda: None)
     assert (figures(judged).unanswerable_accuracy or 0) >= REFUSED_BY_THE_SHOP
+
+
+# --- what an evaluation leaves behind
+
+KNOWN_AND_UNKNOWN = [
+    LabelledQuestion(id="1", language="en", text=QUESTION, expected=frozenset({"returns"})),
+    LabelledQuestion(id="2", language="en", text=NOTHING_KNOWN, expected=frozenset()),
+] * 20
+
+
+async def traces(running: Running, shop: Shop) -> tuple[list[object], ...]:
+    """Whatever a tenant is told of its customers' questions."""
+    used = (await shop.client.get_usage(pb.GetUsageRequest())).days
+    return (
+        list(await chat_logs(shop)),
+        list(await groups(running, shop)),
+        [(day.answer_count, day.unanswered_count, day.answered_share) for day in used],
+        list((await shop.client.list_top_questions(pb.ListTopQuestionsRequest())).questions),
+        list((await shop.client.list_top_documents(pb.ListTopDocumentsRequest())).documents),
+    )
+
+
+async def test_evaluation_leaves_no_trace_of_its_questions(running: Running) -> None:
+    shop = await lamp_shop(running)
+    await asked(shop, QUESTION, NOTHING_KNOWN)
+    before = await traces(running, shop)
+    judged, _ = await judge(shop.client, KNOWN_AND_UNKNOWN, lambda: None)
+    assert all(one.is_right for one in judged)
+    assert await traces(running, shop) == before
+
+
+async def test_interrupted_evaluation_leaves_no_trace_either(running: Running) -> None:
+    shop = await lamp_shop(running)
+    await asked(shop, QUESTION)
+    before = await traces(running, shop)
+    answers = 0
+
+    def interrupt() -> None:
+        nonlocal answers
+        answers += 1
+        if answers == 3:
+            evaluation.cancel()
+
+    evaluation = asyncio.create_task(judge(shop.client, KNOWN_AND_UNKNOWN, interrupt))
+    with pytest.raises(asyncio.CancelledError):
+        await evaluation
+    # The service answers to the end what it was asked before.
+    await asyncio.sleep(0.5)
+    assert answers < len(KNOWN_AND_UNKNOWN)
+    assert await traces(running, shop) == before
 
 
 # --- recorded runs

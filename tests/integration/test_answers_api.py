@@ -146,12 +146,17 @@ async def test_language_of_the_request_is_the_language_of_the_words_around(quote
     ("fields", "wrong"),
     [
         ({"question": ""}, "question"),
+        ({"question": "\u200b\u200b"}, "question"),
+        ({"question": "\u202e \u2066"}, "question"),
         ({"question": "x" * 2_001}, "question"),
         ({"question": "ж" * 20_000}, "question"),
         ({"question": "nul\0"}, "question"),
         ({"question": "x", "session_id": "mine"}, "session_id"),
         ({"question": "x", "request_id": "mine"}, "request_id"),
         ({"question": "x", "language": "english"}, "language"),
+        ({"question": "x", "channel": "A B"}, "channel"),
+        ({"question": "x", "trial": True, "session_id": str(uuid.uuid4())}, "trial"),
+        ({"question": "x", "trial": True, "request_id": str(uuid.uuid4())}, "trial"),
         ({"question": "x", "filter": common_pb2.Filter(tags=["\0"])}, "filter.tags"),
     ],
 )

@@ -8,6 +8,7 @@ import io
 import json
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,17 @@ async def test_insight_and_usage_are_printed(kladez: Kladez) -> None:
     answered, p50, p95, up, down, people = total[3:9]
     assert (answered, up, down, people) == ("66.7%", "1", "0", "0")
     assert 0 <= int(p50) <= int(p95)
+
+
+async def test_second_evaluation_of_the_demo_shop_tells_what_changed(
+    running: Running, kladez: Kladez, tmp_path: Path
+) -> None:
+    """Its tenant is gone each time; the operator's data folder remembers."""
+    operator = Kladez(running, replace(kladez.shop, key=running.key), "", tmp_path)
+    code, first, complaints = await operator("eval", "answers", "demo", "--limit", "6")
+    assert (code, "(" in first, "In brackets" in complaints) == (0, False, False)
+    code, second, complaints = await operator("eval", "answers", "demo", "--limit", "6")
+    assert (code, "(+0.000)" in second) == (0, True)
+    assert "In brackets: against the run of" in complaints
+    code, other, _ = await operator("eval", "answers", "demo", "--limit", "3")
+    assert (code, "(" in other) == (0, False)

@@ -11,12 +11,14 @@ import psycopg
 import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
+from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.conversing import Conversing
 from tests.fakes.openai import FakeOpenAI, Fault, Script, running_openai
+from tests.fakes.openai.responses import usage
 from tests.integration.answers_kit import (
     QUESTION,
     ask,
@@ -168,6 +170,25 @@ async def test_model_rewrites_a_follow_up_and_its_tokens_are_counted(
     assert "Within how many days may a bulb be returned?" in asked[2]
 
 
+@pytest.mark.parametrize("rewritten", ["Within how many days may a bulb be returned?", "word " * 200])
+async def test_answer_tells_what_its_rewording_took_and_usage_counts_it_once(
+    written: Shop, model: FakeOpenAI, rewritten: str
+) -> None:
+    """Also of words that were no question."""
+    session_id = await new_session(written)
+    before = (await ask(written, session_id=session_id)).completed.answer
+    model.script = Script(text=rewritten)
+    after = (await ask(written, "and how about it for bulbs?", session_id=session_id)).completed.answer
+    rewording, answering = (usage(one.body, rewritten) for one in model.journal.to(MODEL)[1:])
+    assert after.input_tokens == rewording["input_tokens"] + answering["input_tokens"]
+    assert after.output_tokens == rewording["output_tokens"] + answering["output_tokens"]
+    logged = (await written.client.list_chat_logs(insights_pb.ListChatLogsRequest())).chat_logs
+    assert logged[0].answer.input_tokens == after.input_tokens
+    [today] = (await written.client.get_usage(insights_pb.GetUsageRequest())).days
+    assert today.input_token_count == before.input_tokens + after.input_tokens
+    assert today.output_token_count == before.output_tokens + after.output_tokens
+
+
 @pytest.mark.parametrize("fault", [{"status": 500}, {"delay_seconds": 3.5}])
 async def test_follow_up_is_answered_when_the_model_does_not_rewrite(
     written: Shop, model: FakeOpenAI, fault: dict[str, float]
@@ -302,15 +323,43 @@ async def test_guessing_codes_is_slowed_down_for_the_guesser_alone(quoting: Runn
     ("fields", "wrong"),
     [
         ({"code": ""}, "code"),
+        ({"code": "\u200b"}, "code"),
+        ({"code": " "}, "code"),
         ({"code": "x" * 65}, "code"),
+        ({"code": "x" * 20_000}, "code"),
+        ({"code": "nul\0"}, "code"),
+        ({"code": "../../etc/passwd"}, "code"),
+        ({"code": "чужой"}, "code"),
+        ({"code": "x\n"}, "code"),
+        ({"channel": ""}, "channel"),
         ({"channel": "T G"}, "channel"),
+        ({"channel": "telegram\n"}, "channel"),
+        ({"channel": "nul\0"}, "channel"),
+        ({"channel": "x" * 33}, "channel"),
         ({"user_key": "x" * 129}, "user_key"),
+        ({"user_key": "nul\0"}, "user_key"),
     ],
 )
-async def test_wrong_claim_is_refused_by_field(quoted: Shop, fields: dict[str, str], wrong: str) -> None:
+async def test_wrong_claim_is_refused_by_field(
+    quoting: Running, quoted: Shop, fields: dict[str, str], wrong: str
+) -> None:
     request = pb.ClaimHandoffRequest(**{"code": "x", "channel": "telegram", **fields})
-    with refused("INVALID_ARGUMENT", field=wrong):
-        await quoted.client.claim_handoff(request)
+    for client in (await channel_client(quoting), quoted.client):
+        failure = await failure_of(client.claim_handoff(request))
+        assert (failure.code, [one.field for one in failure.violations]) == ("INVALID_ARGUMENT", [wrong])
+
+
+async def test_claim_by_the_wrong_shops_channel_is_told_what_everybody_is_told(
+    quoting: Running, quoted: Shop
+) -> None:
+    session_id = await new_session(quoted)
+    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    other = await new_shop(quoting)
+    key = await new_key(quoting, (tenants_pb.SCOPE_CHANNEL,), tenant_id=other.tenant_id)
+    bot = Client(quoting.channel, bearer(key))
+    existing, unknown = [await failure_of(bot.claim_handoff(claim(code))) for code in (handoff.code, "x")]
+    assert (existing.code, str(existing), existing.reason) == (unknown.code, str(unknown), unknown.reason)
+    assert quoted.tenant_id not in repr(vars(existing))
 
 
 LEAVE_RUNNING = """

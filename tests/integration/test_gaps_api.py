@@ -351,6 +351,7 @@ async def test_erased_questions_leave_their_group_and_an_empty_group_is_gone(run
     [
         ({}, "resolution"),
         ({"faq": pb.FaqEntry()}, "faq.answer"),
+        ({"faq": pb.FaqEntry(answer="\u200b\u2060")}, "faq.answer"),
         ({"faq": pb.FaqEntry(answer="x" * 8_001)}, "faq.answer"),
         ({"faq": pb.FaqEntry(answer="x", question="x" * 501)}, "faq.question"),
         ({"faq": pb.FaqEntry(answer="x", language="eng")}, "faq.language"),

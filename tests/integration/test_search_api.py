@@ -232,9 +232,14 @@ async def test_filter_keeps_only_documents_that_meet_every_condition(
     ("conditions", "wrong"),
     [
         ({"source_types": ["x"] * 51}, "filter.source_types"),
+        ({"source_types": [""]}, "filter.source_types"),
         ({"sections": ["nul\0"]}, "filter.sections"),
+        ({"tags": [""]}, "filter.tags"),
+        ({"tags": ["lamp", "\u200b"]}, "filter.tags"),
         ({"tags": ["\0"]}, "filter.tags"),
         ({"languages": ["\0"]}, "filter.languages"),
+        ({"languages": ["en", "xxx"]}, "filter.languages"),
+        ({"languages": ["EN"]}, "filter.languages"),
         ({"metadata": [any_of("a", "x")] * 17}, "filter.metadata"),
         ({"metadata": [any_of("", "x")]}, "filter.metadata[0].key"),
         ({"metadata": [any_of("x" * 65, "x")]}, "filter.metadata[0].key"),
@@ -244,6 +249,8 @@ async def test_filter_keeps_only_documents_that_meet_every_condition(
         ({"metadata": [any_of("a", math.nan)]}, "filter.metadata[0].any_of.values"),
         ({"metadata": [between("a", lower=math.nan)]}, "filter.metadata[0].range"),
         ({"metadata": [between("a", upper=math.inf)]}, "filter.metadata[0].range"),
+        ({"metadata": [between("a", lower=2, upper=1)]}, "filter.metadata[0].range"),
+        ({"metadata": [between("b"), between("a", lower=0, upper=-0.1)]}, "filter.metadata[1].range"),
         ({"metadata": [common_pb2.MetadataCondition(key="a")]}, "filter.metadata[0]"),
     ],
 )
@@ -259,6 +266,7 @@ async def test_wrong_filter_is_refused_by_field(
     [
         ({"query": ""}, "query"),
         ({"query": " \n"}, "query"),
+        ({"query": "\u200b\u2063"}, "query"),
         ({"query": "x" * 2_001}, "query"),
         ({"query": "nul\0"}, "query"),
         ({"min_score": 1.1}, "min_score"),

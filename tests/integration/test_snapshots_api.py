@@ -22,6 +22,7 @@ from tests.integration.service_kit import (
     Running,
     Shop,
     bearer,
+    failure_of,
     new_key,
     new_shop,
     refused,
@@ -148,10 +149,40 @@ async def test_wrong_requests_are_refused_by_field(shop: Shop) -> None:
     ):
         with refused("INVALID_ARGUMENT", field=field):
             await create(shop, **wrong)
-    with refused("INVALID_ARGUMENT", field="token"):
-        await resolve(shop.client, "../../etc/passwd")
-    with refused("NOT_FOUND"):
-        await resolve(shop.client, "A" * 32)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        " ",
+        "\u200b" * 32,
+        "A" * 15,
+        "A" * 129,
+        "A" * 20_000,
+        "../../etc/passwd",
+        "A" * 32 + "\0",
+        "A" * 32 + "\n",
+        "Ж" * 32,
+    ],
+)
+async def test_what_is_no_token_is_refused_by_field(running: Running, shop: Shop, token: str) -> None:
+    key = await new_key(running, [tenants_pb.SCOPE_CHANNEL])
+    for client in (Client(running.channel, bearer(key)), shop.client):
+        failure = await failure_of(resolve(client, token))
+        assert (failure.code, [one.field for one in failure.violations]) == ("INVALID_ARGUMENT", ["token"])
+
+
+async def test_token_of_another_shop_is_told_to_be_what_an_unknown_one_is(
+    running: Running, shop: Shop
+) -> None:
+    made, other = await create(shop), await new_shop(running)
+    key = await new_key(running, [tenants_pb.SCOPE_CHANNEL], tenant_id=other.tenant_id)
+    client = Client(running.channel, bearer(key))
+    existing, unknown = [await failure_of(resolve(client, token)) for token in (made.token, "A" * 32)]
+    assert existing.code == "NOT_FOUND"
+    assert (existing.code, str(existing), existing.reason) == (unknown.code, str(unknown), unknown.reason)
+    assert shop.tenant_id not in repr(vars(existing))
 
 
 async def test_expired_snapshot_is_not_found_and_is_pruned(running: Running, shop: Shop) -> None:

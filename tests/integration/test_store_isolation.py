@@ -124,6 +124,7 @@ async def begun(scope: TenantScope, own: Owned) -> object:
         answer_id=own.answer_id,
         session_id=own.session_id,
         request_id=own.request_id,
+        request_hash=b"mine",
         question="mine",
         language="",
         channel="",

@@ -7,9 +7,11 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+import psycopg
 import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
+from kladez.v1 import common_pb2
 
 from retrieval_service import wiring
 from retrieval_service.client import Client
@@ -177,6 +179,61 @@ async def test_request_of_another_conversation_is_refused(
     opened = await shop.client.create_session(pb.CreateSessionRequest(channel="api"))
     with refused("INVALID_ARGUMENT", field="request_id"):
         await ask(shop, request_id=request_id, session_id=opened.session_id)
+
+
+OTHER_BODIES = [
+    {"language": "ru"},
+    {"channel": "telegram"},
+    {"filter": common_pb2.Filter(tags=["lamp"])},
+    {"filter": common_pb2.Filter(metadata=[common_pb2.MetadataCondition(key="a", range={"lower": 1})])},
+]
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("body", OTHER_BODIES)
+async def test_request_with_another_body_is_refused(
+    shop: Shop, elsewhere: Shop, model: FakeOpenAI, body: dict[str, object], is_running: bool
+) -> None:
+    model.script = SLOW if is_running else Script(text="Thirty days. [1]")
+    request_id = str(uuid.uuid4())
+    await (asked_and_left(shop, request_id) if is_running else ask(shop, request_id=request_id))
+    for server in (shop, elsewhere):
+        with refused("INVALID_ARGUMENT", field="request_id"):
+            await ask(server, request_id=request_id, **body)
+    await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))
+
+
+async def test_cut_off_request_with_another_body_is_not_begun_anew(shop: Shop, model: FakeOpenAI) -> None:
+    model.script = ENDLESS
+    request_id = str(uuid.uuid4())
+    await asked_and_left(shop, request_id)
+    await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))
+    with refused("INVALID_ARGUMENT", field="request_id"):
+        await ask(shop, request_id=request_id, language="ru")
+
+
+async def test_repeat_with_the_whole_body_again_replays_the_answer(shop: Shop) -> None:
+    session_id = await new_session(shop)
+    body = {"session_id": session_id, "language": "en", "channel": "widget", "request_id": str(uuid.uuid4())}
+    condition = common_pb2.MetadataCondition(key="price", range={"upper": 5})
+    where = common_pb2.Filter(languages=["en"], metadata=[condition])
+    first = await ask(shop, filter=where, **body)
+    assert (await ask(shop, filter=where, **body)).completed == first.completed
+
+
+FORGET_HASH = "UPDATE chat_logs SET request_hash = NULL WHERE request_id = %(request_id)s"
+
+
+async def test_answer_from_before_bodies_were_kept_is_known_by_its_question(
+    first: Running, shop: Shop
+) -> None:
+    request_id = str(uuid.uuid4())
+    answered = await ask(shop, request_id=request_id)
+    async with await psycopg.AsyncConnection.connect(first.dsn, autocommit=True) as connection:
+        await connection.execute(FORGET_HASH, {"request_id": request_id})
+    assert (await ask(shop, request_id=request_id, language="ru")).completed == answered.completed
+    with refused("INVALID_ARGUMENT", field="request_id"):
+        await ask(shop, "What does shipping cost?", request_id=request_id)
 
 
 async def test_repeat_at_another_server_waits_for_the_answer_and_calls_no_model(

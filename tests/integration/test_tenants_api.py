@@ -89,6 +89,7 @@ async def test_all_settings_are_kept(running: Running) -> None:
     ("fields", "wrong"),
     [
         ({"name": "  "}, "tenant.name"),
+        ({"name": "\u200b\u2066"}, "tenant.name"),
         ({"name": "x" * 201}, "tenant.name"),
         ({"name": "nul\0"}, "tenant.name"),
         ({"settings": pb.TenantSettings(languages=["russian"])}, "tenant.settings.languages"),
@@ -285,6 +286,7 @@ async def test_keys_are_listed_newest_first_in_pages(running: Running) -> None:
         ({"scopes": [pb.SCOPE_UNSPECIFIED]}, "api_key.scopes"),
         ({"scopes": [99]}, "api_key.scopes"),
         ({"display_name": ""}, "api_key.display_name"),
+        ({"display_name": "\ufeff"}, "api_key.display_name"),
         ({"display_name": "x" * 101}, "api_key.display_name"),
         ({"tenant_id": "shop"}, "api_key.tenant_id"),
     ],

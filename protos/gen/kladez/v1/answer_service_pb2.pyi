@@ -149,18 +149,23 @@ class StreamAnswerRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """Required. 1-2,000 code points."""
     session_id: _builtins.str
     """Optional. The conversation; a question on its own when empty."""
     request_id: _builtins.str
     """Optional. A UUID; a repeat joins the answer that is being written, or streams the stored one again, and calls
-    no model. Only what was cut off is begun anew.
+    no model. Only what was cut off is begun anew. The same id with another body is an INVALID_ARGUMENT.
     """
     language: _builtins.str
     """Optional. ISO 639-1 code of the answer; the question's language when empty."""
     channel: _builtins.str
     """Optional. Where it was asked, 1-32 characters of a-z, 0-9, _ and -; the conversation's channel when empty."""
+    trial: _builtins.bool
+    """Optional. No customer's question, asked to see what one would be told: it is in no chat log, group or count, and
+    GetAnswer does not know it; what it costs is in GetUsage's tokens and dollars. Without session_id and request_id.
+    """
     @_builtins.property
     def filter(self) -> _common_pb2.Filter:
         """Optional. Which documents to answer from."""
@@ -174,10 +179,11 @@ class StreamAnswerRequest(_message.Message):
         request_id: _builtins.str = ...,
         language: _builtins.str = ...,
         channel: _builtins.str = ...,
+        trial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "filter", b"filter", "language", b"language", "question", b"question", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "filter", b"filter", "language", b"language", "question", b"question", "request_id", b"request_id", "session_id", b"session_id", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -425,9 +431,9 @@ class Answer(_message.Message):
     answerer: _builtins.str
     """What wrote it: a model's name, or "extractive" when it is made of quoted sentences."""
     input_tokens: _builtins.int
-    """Tokens the model read."""
+    """Tokens the model read, for the answer and before it to understand a follow-up."""
     output_tokens: _builtins.int
-    """Tokens the model wrote."""
+    """Tokens the model wrote, for both."""
     degraded: _builtins.bool
     """True when the passages come from another backend or another way of searching than they were to."""
     degraded_reason: _builtins.str

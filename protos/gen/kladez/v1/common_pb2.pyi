@@ -65,7 +65,7 @@ class Filter(_message.Message):
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. The section is one of these. At most 50."""
+        """Optional. The section is one of these, "" for documents without any. At most 50."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -73,7 +73,7 @@ class Filter(_message.Message):
 
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. The language is one of these ISO 639-1 codes. At most 50."""
+        """Optional. The language is one of these ISO 639-1 codes, "" for documents of no certain one. At most 50."""
 
     @_builtins.property
     def metadata(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetadataCondition]:
@@ -165,7 +165,7 @@ class MetadataRange(_message.Message):
     LOWER_FIELD_NUMBER: _builtins.int
     UPPER_FIELD_NUMBER: _builtins.int
     lower: _builtins.float
-    """Optional. Inclusive lower bound; open when unset."""
+    """Optional. Inclusive lower bound, at most `upper`; open when unset."""
     upper: _builtins.float
     """Optional. Inclusive upper bound; open when unset."""
     def __init__(

@@ -122,7 +122,9 @@ class Document(_message.Message):
     content: _builtins.str
     """Required. The text, at most 1 MiB of UTF-8."""
     content_type: _builtins.str
-    """Optional. "text/plain" (default), "text/markdown" or "text/html"; HTML is reduced to its text."""
+    """Optional. "text/plain" (default), "text/markdown" or "text/html"; HTML is reduced to its text,
+    without what the attribute `hidden` or an inline style keeps from being seen; `aria-hidden` text is seen, and stays.
+    """
     language: _builtins.str
     """Optional. ISO 639-1 code; detected from the content when empty."""
     url: _builtins.str

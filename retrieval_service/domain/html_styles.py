@@ -1,0 +1,145 @@
+"""Whether a reader can see an element of HTML, as far as its own attributes and inline style tell.
+
+What style sheets and classes do is not known here, and what is not known hides nothing.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+# int() refuses numbers of thousands of digits; no character has more than seven.
+ENDLESS_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
+
+_ATTRIBUTE = re.compile(
+    r"""(?P<name>[^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)|'(?P<single>[^']*+)|(?P<bare>[^\s>]*+))["']?)?+"""
+)
+# Styles by which a text is there for programs only; read without white space, comments and escapes.
+_HIDING_STYLE = re.compile(
+    r"(?:^|[\"';{])(?:display:none|(?:content-)?visibility:(?:hidden|collapse)|opacity:0*\.?0*%?(?:[;!\"']|$)|"
+    r"font-size:0*\.?0*(?:[a-z%]+)?(?:[;!\"']|$)|color:transparent|"
+    r"(?:text-indent|(?:margin-)?(?:left|top|right|bottom)):-[0-9]{3,})",
+    re.IGNORECASE,
+)
+_STYLE_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
+
+_HEX_COLOUR = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})")
+_RGB_COLOUR = re.compile(
+    r"rgba?\(\s*([0-9]{1,3})\s*[\s,]\s*([0-9]{1,3})\s*[\s,]\s*([0-9]{1,3})\s*(?:[,/]\s*1(?:\.0*)?\s*)?\)"
+)
+_NAMED_COLOURS = {
+    "white": (255, 255, 255),
+    "silver": (192, 192, 192),
+    "gray": (128, 128, 128),
+    "grey": (128, 128, 128),
+    "black": (0, 0, 0),
+    "red": (255, 0, 0),
+    "yellow": (255, 255, 0),
+    "lime": (0, 255, 0),
+    "green": (0, 128, 0),
+    "aqua": (0, 255, 255),
+    "cyan": (0, 255, 255),
+    "blue": (0, 0, 255),
+    "navy": (0, 0, 128),
+    "fuchsia": (255, 0, 255),
+    "magenta": (255, 0, 255),
+    "purple": (128, 0, 128),
+    "maroon": (128, 0, 0),
+    "olive": (128, 128, 0),
+    "teal": (0, 128, 128),
+    "ivory": (255, 255, 240),
+    "snow": (255, 250, 250),
+    "whitesmoke": (245, 245, 245),
+}
+_UNCHANGED = {"inherit", "currentcolor", "unset", "transparent", "none"}
+# What a browser gives colours of their own, whatever is around.
+_SELF_COLOURED = {"a", "mark", "button", "select", "option", "textarea"}
+# Of 255; nobody reads a text whose colours differ by no more.
+_SAME_COLOUR = 8
+
+Colour = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paint:
+    """The colours of a text and of what it is written on; None is unknown."""
+
+    text: Colour = None
+    ground: Colour = None
+
+    @property
+    def is_invisible(self) -> bool:
+        if self.text is None or self.ground is None:
+            return False
+        return all(
+            abs(one - other) <= _SAME_COLOUR for one, other in zip(self.text, self.ground, strict=True)
+        )
+
+
+def attributes_of(source: str) -> dict[str, str]:
+    """By lower-case name; the first of a name counts."""
+    attributes: dict[str, str] = {}
+    for one in _ATTRIBUTE.finditer(source):
+        value = one["double"] or one["single"] or one["bare"] or ""
+        attributes.setdefault(one["name"].lower(), html.unescape(ENDLESS_REFERENCE.sub("", value)))
+    return attributes
+
+
+def is_hidden(attributes: Mapping[str, str]) -> bool:
+    """`aria-hidden` hides from those who listen, not from those who see."""
+    style = _style(attributes)
+    return "hidden" in attributes or bool(_HIDING_STYLE.search("".join(style.split())))
+
+
+def painted(name: str, attributes: Mapping[str, str], around: Paint) -> Paint:
+    """How an element's text is painted inside of what is `around` it."""
+    text = None if name in _SELF_COLOURED else around.text
+    ground = None if name in _SELF_COLOURED else around.ground
+    for what, value in _said_of_colours(name, attributes):
+        if what == "color":
+            text = _changed(text, value)
+        elif what == "text-shadow":
+            text = None
+        else:
+            ground = _changed(ground, value)
+    return Paint(text=text, ground=ground)
+
+
+def _said_of_colours(name: str, attributes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Property and value; the style comes last, because it wins."""
+    if "bgcolor" in attributes:
+        yield "background", attributes["bgcolor"].strip().lower()
+    if name == "font" and "color" in attributes:
+        yield "color", attributes["color"].strip().lower()
+    for declaration in _style(attributes).lower().split(";"):
+        what, _, value = declaration.partition(":")
+        if what.strip() in {"color", "text-shadow", "background", "background-color", "background-image"}:
+            yield what.strip(), value.removesuffix("!important").strip()
+
+
+def _changed(before: Colour, value: str) -> Colour:
+    return before if value in _UNCHANGED else _colour(value)
+
+
+def _colour(value: str) -> Colour:
+    """None for what is no plain colour, such as a picture or a half transparent one."""
+    if found := _HEX_COLOUR.fullmatch(value):
+        digits = found[1] if len(found[1]) == 6 else "".join(digit * 2 for digit in found[1])
+        return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+    if found := _RGB_COLOUR.fullmatch(value):
+        return int(found[1]), int(found[2]), int(found[3])
+    return _NAMED_COLOURS.get(value)
+
+
+def _style(attributes: Mapping[str, str]) -> str:
+    said = _STYLE_ESCAPE.sub(_unescaped, attributes.get("style", ""))
+    return _STYLE_COMMENT.sub("", said)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16) if escape[1] else ord(escape[2])
+    return chr(code) if code <= sys.maxunicode else ""
