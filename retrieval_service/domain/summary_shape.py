@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from retrieval_service.domain.facts import facts_of, is_known, known_from
-from retrieval_service.domain.fragments import FinishReason, Fragment
+from retrieval_service.domain.fragments import FinishReason, Fragment, Prompt
 from retrieval_service.domain.sentences import split_sentences
 from retrieval_service.domain.summaries import (
     LEAST_POINTS,
@@ -26,14 +26,14 @@ from retrieval_service.domain.words import words
 _ALIKE_SHARE = 0.7
 
 
-def read_draft(draft: Draft, fragments: Sequence[Fragment]) -> Summary | None:
+def read_draft(draft: Draft, asked: Prompt) -> Summary | None:
     """None when it does not hold the form; what was cut off or states facts no source has is left out."""
     if draft.ending.finish_reason is FinishReason.POLICY:
         return None
-    summary = read_summary(draft.html, fragments)
+    summary = read_summary(draft.html, asked)
     if draft.ending.finish_reason is FinishReason.LENGTH:
         summary = Summary(lead=summary.lead, points=summary.points[:-1])
-    return in_form(_founded(summary, fragments))
+    return in_form(_founded(summary, asked.fragments))
 
 
 def in_form(summary: Summary) -> Summary | None:

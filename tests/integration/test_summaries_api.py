@@ -78,8 +78,9 @@ async def quoting(postgres_server: Embedded, migrated_template: str) -> AsyncIte
         yield service
 
 
-async def lamp_shop(running: Running) -> Shop:
-    shop = await new_shop(running, fallback_contact=CONTACT, system_prompt="Speak like a lighthouse keeper.")
+async def lamp_shop(running: Running, **settings: object) -> Shop:
+    settings = {"fallback_contact": CONTACT, "system_prompt": "Speak like a lighthouse keeper.", **settings}
+    shop = await new_shop(running, **settings)
     for name, text in FACTS.items():
         address = f"https://shop.example/{name}"
         await upsert(shop, name, text, title="Lamps", url=address, language="en", source_type="article")
@@ -184,16 +185,29 @@ async def test_brief_summary_is_filled_with_quotations(shop: Shop, model: FakeOp
     assert (response.summarizer, response.degraded) == ("openai-compatible/gpt-5.4-mini", False)
 
 
-async def test_hostile_summary_loses_everything_foreign(shop: Shop, model: FakeOpenAI) -> None:
-    hostile = GOOD.replace(
-        "No bulbs",
-        '<img src=x onerror=steal()><a href="https://evil.example">No bulbs</a> https://evil.example',
-    ).replace("<ul>", "<script>steal()</script><ul onclick=steal()>")
+@pytest.mark.parametrize("flavour", [pb.SUMMARY_FLAVOUR_WEB, pb.SUMMARY_FLAVOUR_TELEGRAM])
+async def test_hostile_summary_loses_everything_foreign(
+    shop: Shop, model: FakeOpenAI, flavour: pb.SummaryFlavour.ValueType
+) -> None:
+    hostile = (
+        GOOD.replace(
+            "No bulbs",
+            '<img src=x onerror=steal()><a href="https://evil.example">No bulbs</a> https://evil.example',
+        )
+        .replace("<ul>", "<script>steal()</script><ul onclick=steal()>")
+        .replace("A courier", "A cour\u200bier at evil.example/pay or t.me/evil \u202eright\u202c now")
+    )
     model.script = Script(text=hostile)
-    response = await summarize(shop)
-    assert_in_form(response)
-    assert not re.search(r"evil|steal|onclick|<img|<script", response.html)
+    response = await summarize(shop, flavour=flavour)
+    assert not re.search(r"evil[./]|/evil|steal|onclick|<img|<script|[\u200b\u202a-\u202e]", response.html)
+    assert "A courier at evil or t right now" in response.html
     assert response.summarizer == "openai-compatible/gpt-5.4-mini"
+
+
+async def test_links_to_the_tenants_allowed_domains_stay(model: FakeOpenAI, running: Running) -> None:
+    shop = await lamp_shop(running, allowed_link_domains=["lumen.example"])
+    model.script = Script(text=GOOD.replace("No bulbs", "No bulbs: lumen.example/a, evil.example/b"))
+    assert "No bulbs: lumen.example/a, evil " in (await summarize(shop)).html
 
 
 async def test_injected_document_stays_inside_its_fence_and_changes_no_form(
