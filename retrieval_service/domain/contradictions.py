@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval_service.domain.function_words import content_words
+from retrieval_service.domain.function_words import NEGATIONS, content_words
 from retrieval_service.domain.quotes import Quote, Source
 from retrieval_service.domain.topics import are_apart
 from retrieval_service.domain.words import stem, words
@@ -37,11 +37,6 @@ _THOUSANDS = re.compile(r"[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 # Telephone numbers, addresses and codes differ without contradicting each other.
 _IDENTIFIER = re.compile(r"\d(?:[\s()–-]*\d){6,}|://|@|www\.|[^\W\d_]+[-/]?\d\w*", re.IGNORECASE)
 
-_NEGATIONS: Mapping[str, frozenset[str]] = {
-    "en": frozenset({"not", "no", "never", "cannot", "don", "doesn", "isn", "aren", "won"}),
-    "ru": frozenset({"не", "нет", "нельзя", "никогда"}),
-    "pt": frozenset({"não", "nunca", "jamais"}),
-}
 _NOT_ONLY = re.compile(r"\bне только\b|\bnot (?:only|just)\b|\bnão (?:só|apenas|somente)\b", re.IGNORECASE)
 _NEUTRAL = frozenset(
     {
@@ -126,7 +121,7 @@ def _claim(quote: Quote) -> _Claim | None:
         limits=_LIMITS.intersection(words(rest)),
         dates=dates,
         numbers=numbers,
-        is_denied=bool(_NEGATIONS.get(language, frozenset()).intersection(words(said))),
+        is_denied=bool(NEGATIONS.get(language, frozenset()).intersection(words(said))),
     )
 
 

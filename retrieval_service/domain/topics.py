@@ -9,6 +9,9 @@ from retrieval_service.domain.function_words import content_words
 from retrieval_service.domain.quotes import Quote, Source
 from retrieval_service.domain.words import stem, words
 
+# As many sentences as a summary may be made from, each compared with several others.
+_CACHED_TEXTS = 1_024
+
 # Places on a site where anything may stand.
 _SECTIONS = """
 news promotion promotions promo offer offers deal deals sale sales discount discounts special specials catalogue catalog
@@ -44,6 +47,7 @@ def are_apart(one: Quote, other: Quote, said: Collection[str], said_by_other: Co
     return bool(mine - others and others - mine)
 
 
+@lru_cache(maxsize=_CACHED_TEXTS)
 def stems(text: str, language: str) -> frozenset[str]:
     """Of words with a meaning."""
     return frozenset(stem(word, language)[1] for word in content_words(words(text), [language]))

@@ -149,7 +149,7 @@ class Summarizing:
         if not is_short(summary) or self._summarizer.name == self._fallback.name:
             return summary
         spare = await asyncio.to_thread(read_draft, await self._fallback.summarize(asked), asked)
-        return filled(summary, spare.points) if spare else summary
+        return filled(summary, spare.points, asked.language) if spare else summary
 
     async def _quoted(self, asked: Prompt, reason: str, paid: Draft | None) -> _Written:
         """What the model used is paid for, also when nothing came of it."""

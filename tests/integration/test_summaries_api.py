@@ -300,6 +300,47 @@ async def test_without_a_model_the_best_sentences_are_quoted(quoting: Running) -
     assert len(re.findall(r"\[\d+\]", told[-1])) == 2
 
 
+SALE = [
+    (
+        "en",
+        "kettle sale",
+        "The kettle sale ends on 5 May.",
+        "The kettle sale ends on 7 May.",
+        "News",
+        "Promotions",
+    ),
+    (
+        "ru",
+        "распродажа чайников",
+        "Распродажа чайников идёт до 5 мая.",
+        "Распродажа чайников идёт до 7 мая.",
+        "Новости",
+        "Акции",
+    ),
+    (
+        "pt",
+        "preço da chaleira azul",
+        "A chaleira azul custa 200 reais.",
+        "A chaleira azul custa 250 reais.",
+        "Catálogo",
+        "Promoções",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "query", "one", "other", "title", "others_title"), SALE)
+async def test_contradiction_between_sections_of_a_site_is_told(
+    quoting: Running, language: str, query: str, one: str, other: str, title: str, others_title: str
+) -> None:
+    shop = await new_shop(quoting)
+    await upsert(shop, "one", one, title=title, language=language)
+    await upsert(shop, "other", other, title=others_title, language=language)
+    await wait_until_indexed(shop)
+    [point] = points((await summarize(shop, query)).html)
+    assert one in point
+    assert other in point
+
+
 async def test_russian_query_gets_russian_words_around_the_quotations(quoting: Running) -> None:
     shop = await new_shop(quoting, fallback_contact=CONTACT)
     await upsert(shop, "lamps", "Лампу можно вернуть за 30 дней. Лампочки мы не меняем.", language="ru")

@@ -43,7 +43,14 @@ ELEMENT = re.compile(r"<(/?)([a-z0-9]+)([^>]*)>")
 TELEGRAM_KNOWS = {"b", "i", "u", "s", "code", "pre", "a", "blockquote"}
 
 
-def fragment(number: int, text: str = "Tea is here.", *, title: str = "Tea", url: str = "") -> Fragment:
+def fragment(
+    number: int,
+    text: str = "Tea is here.",
+    *,
+    title: str = "Tea",
+    url: str = "",
+    language: str = "en",
+) -> Fragment:
     return Fragment(
         number=number,
         document_id=f"document-{number}",
@@ -51,7 +58,7 @@ def fragment(number: int, text: str = "Tea is here.", *, title: str = "Tea", url
         title=title,
         url=url,
         text=text,
-        language="en",
+        language=language,
         score=0.5,
     )
 
@@ -265,12 +272,12 @@ BROKEN = {
 
 @pytest.mark.parametrize("source", BROKEN.values(), ids=BROKEN)
 def test_what_does_not_hold_the_form_is_no_summary(source: str) -> None:
-    assert in_form(read_summary(source, ASKED)) is None
+    assert in_form(read_summary(source, ASKED), "en") is None
 
 
 def test_points_without_a_source_and_repetitions_are_left_out() -> None:
     source = "<p>Lead.</p><ul><li>Thirty days [1]</li><li>Magic</li><li>Days thirty [2]</li><li>Bulbs [2]</li></ul>"
-    summary = in_form(read_summary(source, ASKED))
+    summary = in_form(read_summary(source, ASKED), "en")
     assert summary
     assert [point.text for point in summary.points] == ["Thirty days", "Bulbs"]
 
@@ -278,7 +285,7 @@ def test_points_without_a_source_and_repetitions_are_left_out() -> None:
 def test_too_much_is_cut() -> None:
     lead = "One. Two. Three. Four."
     items = "".join(f"<li>{number} {chr(97 + number) * 7}{' word' * 200} [1]</li>" for number in range(20))
-    summary = in_form(read_summary(f"<p>{lead}</p><ul>{items}</ul>", ASKED))
+    summary = in_form(read_summary(f"<p>{lead}</p><ul>{items}</ul>", ASKED), "en")
     assert summary
     assert summary.lead.text == "One. Two."
     assert len(summary.points) == MOST_POINTS
@@ -288,7 +295,7 @@ def test_too_much_is_cut() -> None:
 def test_brief_summary_is_filled_with_what_it_does_not_say() -> None:
     brief = Summary(lead=plain("Lead."), points=(plain("Lamps may be returned", (1,)),))
     spare = [plain("Returned may be lamps", (1,)), *(plain(f"Fact {number}", (2,)) for number in range(9))]
-    texts = [point.text for point in filled(brief, spare).points]
+    texts = [point.text for point in filled(brief, spare, "en").points]
     assert texts == ["Lamps may be returned", "Fact 0", "Fact 1", "Fact 2", "Fact 3"]
 
 
@@ -342,7 +349,7 @@ def test_prompt_fences_the_fragments_and_says_who_commands() -> None:
 
 def quoted(asked: Prompt) -> Summary:
     """What a reader gets of the quotations."""
-    summary = in_form(read_summary(compose(asked), asked))
+    summary = in_form(read_summary(compose(asked), asked), asked.language)
     assert summary
     return summary
 
@@ -402,6 +409,76 @@ def test_first_quotation_of_a_source_names_its_question() -> None:
         "<b>In what time can a lamp be returned?</b> Within 14 days.",
         "It must be clean.",
     ]
+
+
+DISPUTED = [
+    ("en", "kettle sale", "The kettle sale ends on 5 May.", "The kettle sale ends on 7 May."),
+    ("ru", "распродажа чайников", "Распродажа чайников идёт до 5 мая.", "Распродажа чайников идёт до 7 мая."),
+    ("pt", "preço da chaleira", "A chaleira azul custa 200 reais.", "A chaleira azul custa 250 reais."),
+]
+
+
+@pytest.mark.parametrize(("language", "question", "one", "other"), DISPUTED)
+def test_both_values_are_told_of_documents_that_may_be_about_different_things(
+    language: str, question: str, one: str, other: str
+) -> None:
+    sources = [fragment(1, one, title="Kettles", language=language)]
+    sources.append(fragment(2, other, title="Springtime letters", language=language))
+    told = [point.text for point in quoted(prompt(question, *sources, language=language)).points]
+    assert sum(one in text for text in told) == sum(other in text for text in told) == 1
+
+
+@pytest.mark.parametrize(("language", "question", "one", "other"), DISPUTED)
+def test_contradiction_between_sections_is_a_point_of_its_own(
+    language: str, question: str, one: str, other: str
+) -> None:
+    sources = [fragment(1, one, title="News", language=language)]
+    sources.append(fragment(2, other, title="Promotions", language=language))
+    [point] = quoted(prompt(question, *sources, language=language)).points
+    assert point.numbers == (1, 2)
+    assert one in point.text
+    assert other in point.text
+
+
+LAMPS = [
+    ("en", "lamps", "This lamp is {colour}, has 40 watts and suits the {room}.", "Lamp {number}"),
+    ("ru", "лампы", "Цвет этой лампы — {colour}, мощность 40 ватт, её место — {room}.", "Лампа {number}"),
+    (
+        "pt",
+        "luminárias",
+        "Esta luminária é {colour}, tem 40 watts e combina com {room}.",
+        "Luminária {number}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "question", "text", "title"), LAMPS)
+def test_many_documents_that_differ_in_a_word_are_many_points(
+    language: str, question: str, text: str, title: str
+) -> None:
+    sources = [
+        fragment(
+            number,
+            text.format(colour=f"blue{chr(96 + number)}", room=f"room{chr(97 + number % 7)}"),
+            title=title.format(number=number),
+            language=language,
+        )
+        for number in range(1, 20)
+    ]
+    points = quoted(prompt(question, *sources, language=language)).points
+    assert len(points) == MOST_POINTS
+    assert len({point.numbers for point in points}) == MOST_POINTS
+
+
+def test_only_source_tells_all_it_has() -> None:
+    text = "Bulbs break easily. Wires are long. Sockets are white. Shades are of paper. Feet are heavy. Cords are red."
+    assert len(quoted(prompt("lamps", fragment(1, text))).points) == 5
+
+
+def test_longer_sentence_takes_the_place_of_one_that_says_less() -> None:
+    brief, full = "Lamps are delivered.", "Lamps are delivered to Kazan for 9 euro."
+    told = quoted(prompt("lamps delivered", fragment(1, brief, title=""), fragment(2, full, title=""))).points
+    assert [(point.text, point.numbers) for point in told] == [(full, (2,))]
 
 
 def test_without_a_sentence_there_is_no_summary() -> None:
