@@ -96,7 +96,8 @@ class Summarizing:
         tenant = await self._tenant(tenant_id)
         query = request.query
         found = await self._retriever.search(tenant_id, query)
-        relevant = (await self._retriever.relevant(tenant_id, found, query.text)).hits[:MOST_BLOCKS]
+        sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
+        relevant = sifted.hits[:MOST_BLOCKS]
         language = request.language or found.language or default_language(tenant)
         asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, numbered(relevant)))
         written = await self._write(asked) if asked.fragments else _Written()

@@ -300,6 +300,25 @@ async def test_without_a_model_the_best_sentences_are_quoted(quoting: Running) -
     assert len(re.findall(r"\[\d+\]", told[-1])) == 2
 
 
+async def test_summary_is_made_from_all_that_a_search_finds_and_tells_much_of_it(quoting: Running) -> None:
+    shop = await new_shop(quoting)
+    colours = ("red", "blue", "green", "white", "black", "yellow")
+    rooms = ("kitchen", "hall", "bedroom", "office", "cellar")
+    for number in range(30):
+        text = f"This lamp is {colours[number % 6]}, takes {number + 20} watts and suits the {rooms[number % 5]}."
+        await upsert(shop, f"lamp-{number}", text, title=f"Lamp {number}", language="en")
+    await wait_until_indexed(shop)
+    found = await shop.client.search(pb.SearchRequest(query="Which lamps are there?"))
+    response = await summarize(shop, "Which lamps are there?")
+    assert_in_form(response)
+    assert len(response.references) == len(found.hits) == 30
+    assert len(points(response.html)) == 12
+    made = await shop.client.create_snapshot(
+        pb.CreateSnapshotRequest(query="Which lamps are there?", reader_key="anna")
+    )
+    assert {one.external_id for one in made.snapshot.hits} == {f"lamp-{number}" for number in range(30)}
+
+
 SALE = [
     (
         "en",
