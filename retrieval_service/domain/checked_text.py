@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from retrieval_service.domain.citations import CitationStream, Cited, Delta
 from retrieval_service.domain.fragments import Prompt
 from retrieval_service.domain.grounding import Flagged, Grounding
-from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.links import policy_of
 from retrieval_service.domain.safe_text import SafeText
 
 CheckedEvent = Delta | Cited | Flagged
@@ -24,9 +24,7 @@ class CheckedText:
     """
 
     def __init__(self, asked: Prompt, *, cites_late: bool = False) -> None:
-        own_words = (asked.fallback_contact, asked.shop_name, asked.instructions)
-        policy = LinkPolicy(asked.fragments, allowed_domains=asked.link_domains, trusted=own_words)
-        self._safe = SafeText(policy)
+        self._safe = SafeText(policy_of(asked))
         self._citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
         self._grounding = Grounding(
             asked.fragments,

@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval_service.domain.function_words import content_words
+from retrieval_service.domain.function_words import NEGATIONS, content_words
 from retrieval_service.domain.quotes import Quote, Source
+from retrieval_service.domain.topics import are_apart
 from retrieval_service.domain.words import stem, words
 
 # Fewer words are a label ("Price: 300 €"), and labels of different things look alike.
@@ -27,21 +28,29 @@ _MONTH = "|".join(sorted({name for names in _MONTHS for name in names.split()}, 
 _DATE = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|º)?\s+(?:de\s+)?({_MONTH})\w*", re.IGNORECASE)
 _DATE_MONTH_FIRST = re.compile(rf"\b({_MONTH})\w*\s+(\d{{1,2}})(?:st|nd|rd|th)?\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*(?:[\u00a0\u202f ]\d{3}(?!\d))*(?:[.,]\d+)?")
+_RANGE = re.compile(
+    rf"(?:\b(?:от|с|from|between|de|entre)\s+)?({_NUMBER.pattern})\s*(?:[–—-]|\b(?:до|по|to|and|a|e|até)\b)\s*"
+    rf"({_NUMBER.pattern})",
+    re.IGNORECASE,
+)
 _THOUSANDS = re.compile(r"[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 # Telephone numbers, addresses and codes differ without contradicting each other.
 _IDENTIFIER = re.compile(r"\d(?:[\s()–-]*\d){6,}|://|@|www\.|[^\W\d_]+[-/]?\d\w*", re.IGNORECASE)
 
-_NEGATIONS: Mapping[str, frozenset[str]] = {
-    "en": frozenset({"not", "no", "never", "cannot", "don", "doesn", "isn", "aren", "won"}),
-    "ru": frozenset({"не", "нет", "нельзя", "никогда"}),
-    "pt": frozenset({"não", "nunca", "jamais"}),
-}
 _NOT_ONLY = re.compile(r"\bне только\b|\bnot (?:only|just)\b|\bnão (?:só|apenas|somente)\b", re.IGNORECASE)
 _NEUTRAL = frozenset(
     {
         *("t", "s", "can", "cannot", "do", "does", "only", "just", "now", "today", "currently"),
         *("можно", "нельзя", "только", "всего", "лишь", "сейчас", "сегодня"),
         *("só", "apenas", "somente", "agora", "hoje"),
+    }
+)
+# Grammar elsewhere; beside a number they change what it is the number of.
+_LIMITS = frozenset(
+    {
+        *("under", "over", "above", "below", "before", "after", "until", "from", "with", "without"),
+        *("до", "от", "свыше", "более", "больше", "менее", "меньше", "после", "с", "со", "без", "кроме"),
+        *("até", "acima", "abaixo", "antes", "depois", "desde", "mais", "menos", "com", "sem"),
     }
 )
 # Forms behind a number that no stemmer brings together.
@@ -58,11 +67,13 @@ class Contradiction:
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """What a sentence says: of what, how much, and whether it is denied."""
+    """What a sentence says: of what, when, how much, and whether it is denied."""
 
     quote: Quote
     subject: frozenset[str]
-    values: tuple[str, ...]
+    limits: frozenset[str]
+    dates: tuple[str, ...]
+    numbers: tuple[str, ...]
     is_denied: bool
 
 
@@ -85,22 +96,13 @@ def _pairs(claims: Sequence[_Claim]) -> Iterator[Contradiction]:
 def _contradict(one: _Claim, other: _Claim) -> bool:
     if one.quote.fragment.document_id == other.quote.fragment.document_id:
         return False
-    if len(one.values) != len(other.values) or not _same_topic(one, other):
+    if one.limits != other.limits or are_apart(one.quote, other.quote, one.subject, other.subject):
         return False
-    return (one.values != other.values) != (one.is_denied != other.is_denied)
-
-
-def _same_topic(one: _Claim, other: _Claim) -> bool:
-    """Products must be the same thing; texts may not each have something of its own in title and heading."""
-    if Source.PRODUCT in (one.quote.source, other.quote.source):
-        return one.quote.topic == other.quote.topic
-    return not (_topic(one) - _topic(other) and _topic(other) - _topic(one))
-
-
-def _topic(claim: _Claim) -> set[str]:
-    """Of title or question, and heading, what the sentence does not say itself."""
-    above = "\n".join(claim.quote.topic.split("\n")[:2])
-    return set(_stems(above, claim.quote.fragment.language)) - claim.subject
+    if len(one.dates) != len(other.dates) or len(one.numbers) != len(other.numbers):
+        return False
+    others = sum(mine != theirs for mine, theirs in zip(one.numbers, other.numbers, strict=True))
+    # "100 g cost 5 €" and "250 g cost 12 €" are two things with two prices.
+    return others <= 1 and (bool(others) or one.dates != other.dates) != (one.is_denied != other.is_denied)
 
 
 def _claim(quote: Quote) -> _Claim | None:
@@ -108,23 +110,32 @@ def _claim(quote: Quote) -> _Claim | None:
     said = quote.text if quote.source is Source.PRODUCT else quote.sentence
     if said.endswith(("?", "…", ":")) or _IDENTIFIER.search(said) or _NOT_ONLY.search(said):
         return None
-    rest, values = _without_values(said)
+    rest, dates, numbers = _without_values(said)
     language = quote.fragment.language
     subject = frozenset(_stems(rest, language))
     if len(subject) < LEAST_WORDS:
         return None
-    is_denied = bool(_NEGATIONS.get(language, frozenset()).intersection(words(said)))
-    return _Claim(quote=quote, subject=subject, values=values, is_denied=is_denied)
+    return _Claim(
+        quote=quote,
+        subject=subject,
+        limits=_LIMITS.intersection(words(rest)),
+        dates=dates,
+        numbers=numbers,
+        is_denied=bool(NEGATIONS.get(language, frozenset()).intersection(words(said))),
+    )
 
 
-def _without_values(said: str) -> tuple[str, tuple[str, ...]]:
+def _without_values(said: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """The sentence without its dates and numbers, and these as everybody would write them."""
     dates = [(day, month) for day, month in _DATE.findall(said)]
     rest = _DATE.sub(" ", said)
     dates += [(day, month) for month, day in _DATE_MONTH_FIRST.findall(rest)]
     rest = _DATE_MONTH_FIRST.sub(" ", rest)
+    ranges = [f"{_normal(least)}–{_normal(most)}" for least, most in _RANGE.findall(rest)]
+    rest = _RANGE.sub(" ", rest)
     numbers = [_normal(number) for number in _NUMBER.findall(rest)]
-    return _NUMBER.sub(" ", rest), (*(f"{int(day)}/{_month(month)}" for day, month in dates), *numbers)
+    days = tuple(f"{int(day)}/{_month(month)}" for day, month in dates)
+    return _NUMBER.sub(" ", rest), days, (*ranges, *numbers)
 
 
 def _month(name: str) -> int:

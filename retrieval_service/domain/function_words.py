@@ -66,6 +66,14 @@ FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
     "pt": _words(_PORTUGUESE),
 }
 
+NEGATIONS: Mapping[str, frozenset[str]] = {
+    "en": _words("not no never cannot don doesn isn aren won"),
+    "ru": _words("не нет нельзя никогда"),
+    "pt": _words("não nunca jamais"),
+}
+# In any of the languages.
+DENIALS = frozenset[str]().union(*NEGATIONS.values()) | _words("without без sem")
+
 # Words that decide between languages of one script: the neighbours do not spell theirs the same way.
 TELLING_WORDS: Mapping[str, frozenset[str]] = {
     "en": _words("the and what how where when who which why does did your with from this that were"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from retrieval_service.domain.fragments import Fragment
+from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.invisible import without_invisible
 
 # What readers' programs make a link of without any scheme, and a text would hardly hold by accident.
@@ -76,6 +76,12 @@ class LinkPolicy:
         parts = _split(address)
         host = (parts.hostname or "") if parts and parts.scheme in _WEB else ""
         return any(host == domain or host.endswith(f".{domain}") for domain in self._domains)
+
+
+def policy_of(asked: Prompt) -> LinkPolicy:
+    """For whatever is made from this prompt."""
+    own_words = (asked.fallback_contact, asked.shop_name, asked.instructions)
+    return LinkPolicy(asked.fragments, allowed_domains=asked.link_domains, trusted=own_words)
 
 
 def addresses(text: str) -> frozenset[str]:

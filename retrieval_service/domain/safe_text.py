@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from retrieval_service.domain.invisible import VisibleText
 from retrieval_service.domain.links import DOMAIN, LinkPolicy, trimmed
@@ -81,14 +82,15 @@ class SafeText:
 
     Held back is only what may become a tag, an image or a link, and behind a link of a source what its
     sentence says until it cites that source. Links keep their title, bare addresses vanish with their space.
+    `cited` are sources that the text cites as a whole.
     """
 
-    def __init__(self, policy: LinkPolicy) -> None:
+    def __init__(self, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> None:
         self._policy = policy
         self._visible = VisibleText()
         self._held = ""
         self._written = _Written()
-        self._cited: set[int] = set()
+        self._cited = set(cited)
 
     def feed(self, text: str) -> str:
         """What can be said after this piece."""
@@ -319,10 +321,15 @@ class _Written:
         return " " if is_apart and not self._spaces else ""
 
 
+def made_safe(text: str, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> str:
+    """A whole text at once; see `SafeText`."""
+    safe = SafeText(policy, cited=cited)
+    return safe.feed(text) + safe.finish()
+
+
 def without_links(text: str) -> str:
     """A whole text, with no address left in it that a reader's program would open."""
-    safe = SafeText(LinkPolicy(()))
-    return safe.feed(text) + safe.finish()
+    return made_safe(text, LinkPolicy(()))
 
 
 def numbers_of(markers: str) -> set[int]:

@@ -13,7 +13,8 @@ LEAST_POINTS = 5
 MOST_POINTS = 12
 MAX_LEAD_SENTENCES = 2
 MAX_LEAD = 600
-MAX_POINT = 400
+# Two quotes that contradict each other, however long, are told to their ends.
+MAX_POINT = 640
 
 _TAG = re.compile(r"<[^>]*>")
 

@@ -1,16 +1,23 @@
-"""Reads a summary out of any HTML and writes it as the web or Telegram may show it; nothing else gets through."""
+"""Reads a summary out of any HTML and writes it as the web or Telegram may show it; nothing else gets through.
+
+Its words and links are held to the rules of an answer's.
+"""
 
 from __future__ import annotations
 
 import html
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import nh3
 
-from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.summaries import Flavour, Statement, Summary
+from retrieval_service.domain.fragments import Fragment, Prompt
+from retrieval_service.domain.invisible import without_invisible
+from retrieval_service.domain.links import LinkPolicy, policy_of
+from retrieval_service.domain.safe_text import made_safe
+from retrieval_service.domain.summaries import Flavour, Statement, Summary, plain
 
 # More than any summary that keeps the form; a runaway model is not read to its end.
 MAX_DRAFT = 40_000
@@ -27,48 +34,52 @@ _HIDDEN = {
 _FENCE = re.compile(r"\A\s*```\w*\s*|\s*```\s*\Z")
 _CITATION = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*[^)\s]*[^)\n]*\)")
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|tg:|javascript:)[^\s<>\"'«»“”]+", re.IGNORECASE)
-_ADDRESS_END = ".,;:!?)…"
+_WEB_ADDRESS = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
+_LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
 
 
-def read_summary(source: str, fragments: Sequence[Fragment]) -> Summary:
-    """Paragraphs before the first item are the lead; links and addresses that no fragment has are left out."""
-    urls = frozenset(web_urls(fragments).values())
+def read_summary(source: str, asked: Prompt) -> Summary:
+    """Paragraphs before the first item are the lead; links that nothing cited there has are left out."""
     cleaned = nh3.clean(
         _FENCE.sub("", source[:MAX_DRAFT]),
         tags=_BLOCKS | set(_INLINE) | {"a"},
         clean_content_tags=_HIDDEN,
         attributes={"a": {"href"}},
-        attribute_filter=lambda _element, _name, value: value if value in urls else None,
         link_rel=None,
         url_schemes={"http", "https"},
     )
-    reader = _Reader(addresses_in(fragments))
+    reader = _Reader()
     reader.feed(cleaned)
     reader.close()
-    known = {fragment.number for fragment in fragments}
-    points = [_statement(point, known) for point in reader.points]
-    return Summary(lead=_statement(" ".join(reader.lead), known), points=tuple(points))
+    known, policy = {fragment.number for fragment in asked.fragments}, policy_of(asked)
+    points = [_statement(point, known, policy) for point in reader.points]
+    return Summary(lead=_statement(" ".join(reader.lead), known, policy), points=tuple(points))
 
 
-def write_summary(summary: Summary, fragments: Sequence[Fragment], flavour: Flavour) -> str:
+def write_summary(summary: Summary, asked: Prompt, flavour: Flavour) -> str:
     """Numbers are links where their document has an address on the web."""
-    urls = web_urls(fragments)
+    urls = web_urls(asked.fragments)
     if flavour is Flavour.TELEGRAM:
         return _telegram(summary, urls)
     points = "".join(f"<li>{_cited(point, urls)}</li>" for point in summary.points)
     items = f"<ul>{points}</ul>" if points else ""
-    return clean_web(f"<p>{_cited(summary.lead, urls)}</p>{items}", urls.values())
+    return clean_web(f"<p>{_cited(summary.lead, urls)}</p>{items}", asked)
 
 
-def clean_web(source: str, urls: Collection[str]) -> str:
-    """The last door: whatever is written, only these elements and these links leave."""
+def clean_web(source: str, asked: Prompt) -> str:
+    """The last door: whatever is written, only these elements and links of sources or allowed domains leave."""
+    urls, policy = frozenset(web_urls(asked.fragments).values()), policy_of(asked)
+    numbers = {fragment.number for fragment in asked.fragments}
+
+    def allowed(_element: str, name: str, value: str) -> str | None:
+        return value if name == "rel" or value in urls or _may_open(value, numbers, policy) else None
+
     return nh3.clean(
         source,
         tags=_WEB_TAGS,
         clean_content_tags=_HIDDEN,
         attributes={"a": {"href"}},
-        attribute_filter=lambda _element, name, value: value if name == "rel" or value in urls else None,
+        attribute_filter=allowed,
         link_rel="noopener noreferrer",
         url_schemes={"http", "https"},
     )
@@ -76,28 +87,16 @@ def clean_web(source: str, urls: Collection[str]) -> str:
 
 def web_urls(fragments: Sequence[Fragment]) -> dict[int, str]:
     """Addresses by number, of those documents that have one anybody can open."""
-    return {
-        fragment.number: fragment.url
-        for fragment in fragments
-        if re.match(r"https?://[^\s\"'<>]+\Z", fragment.url, re.IGNORECASE)
-    }
-
-
-def addresses_in(fragments: Sequence[Fragment]) -> frozenset[str]:
-    """The documents' own, and those that stand in their texts."""
-    written = (found for fragment in fragments for found in _ADDRESS.findall(fragment.text))
-    own = (fragment.url for fragment in fragments if fragment.url)
-    return frozenset(address.rstrip(_ADDRESS_END) for address in (*written, *own))
+    return {fragment.number: fragment.url for fragment in fragments if _WEB_ADDRESS.fullmatch(fragment.url)}
 
 
 class _Reader(HTMLParser):
     """For the well-formed output of nh3 only; gathers inline HTML by block."""
 
-    def __init__(self, addresses: Collection[str]) -> None:
+    def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.lead: list[str] = []
         self.points: list[str] = []
-        self._addresses = addresses
         self._pieces: list[str] = []
         self._open: list[str] = []
         self._items = 0
@@ -123,7 +122,8 @@ class _Reader(HTMLParser):
             self._pieces.append(f"</{self._open.pop()}>")
 
     def handle_data(self, data: str) -> None:
-        self._pieces.append(html.escape(self._without_foreign(data), quote=False))
+        text = _MARKDOWN_LINK.sub(r"\1", without_invisible(data))
+        self._pieces.append(html.escape(text, quote=False))
 
     def close(self) -> None:
         super().close()
@@ -143,20 +143,34 @@ class _Reader(HTMLParser):
         elif block and not self._has_items:
             self.lead.append(block)
 
-    def _without_foreign(self, text: str) -> str:
-        return _ADDRESS.sub(self._own_address, _MARKDOWN_LINK.sub(r"\1", text))
 
-    def _own_address(self, found: re.Match[str]) -> str:
-        address = found[0].rstrip(_ADDRESS_END)
-        return found[0] if address in self._addresses else found[0][len(address) :]
-
-
-def _statement(inline: str, known: Collection[int]) -> Statement:
+def _statement(inline: str, known: Collection[int], policy: LinkPolicy) -> Statement:
     """Takes the citations out of the text; numbers nobody was given are dropped."""
     cited = [int(number) for found in _CITATION.findall(inline) for number in re.findall(r"\d+", found)]
     numbers = tuple(number for number in dict.fromkeys(cited) if number in known)
     text = re.sub(r"<(b|i|code|a)(?: [^>]*)?>\s*</\1>", "", _CITATION.sub("", inline))
-    return Statement(html=text.strip(), numbers=numbers)
+    return _safe(Statement(html=text.strip(), numbers=numbers), policy)
+
+
+def _safe(statement: Statement, policy: LinkPolicy) -> Statement:
+    """What says anything foreign loses its markup with it; links that nothing it cites has become their words."""
+    said = statement.text.strip()
+    shown = made_safe(said, policy, cited=statement.numbers).strip()
+    if shown != said:
+        return plain(shown, statement.numbers)
+
+    def checked(link: re.Match[str]) -> str:
+        is_allowed = _may_open(html.unescape(link[1]), statement.numbers, policy)
+        return link[0] if is_allowed else link[2]
+
+    return replace(statement, html=_LINK.sub(checked, statement.html))
+
+
+def _may_open(address: str, cited: Collection[int], policy: LinkPolicy) -> bool:
+    """Whether a statement that cites these sources may link to the address."""
+    verdict = policy.verdict(address)
+    is_of_cited = not verdict.numbers.isdisjoint(cited)
+    return bool(_WEB_ADDRESS.fullmatch(address)) and (verdict.is_free or is_of_cited)
 
 
 def _cited(statement: Statement, urls: Mapping[int, str]) -> str:

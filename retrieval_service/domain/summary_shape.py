@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from retrieval_service.domain.facts import facts_of, is_known, known_from
-from retrieval_service.domain.fragments import FinishReason, Fragment
+from retrieval_service.domain.fragments import FinishReason, Fragment, Prompt
+from retrieval_service.domain.repetition import says_again
 from retrieval_service.domain.sentences import split_sentences
 from retrieval_service.domain.summaries import (
     LEAST_POINTS,
@@ -20,25 +21,21 @@ from retrieval_service.domain.summaries import (
 )
 from retrieval_service.domain.summary_blocks import cut_at_sentence
 from retrieval_service.domain.summary_html import read_summary
-from retrieval_service.domain.words import words
-
-# Points that share so much of the shorter one's words say the same.
-_ALIKE_SHARE = 0.7
 
 
-def read_draft(draft: Draft, fragments: Sequence[Fragment]) -> Summary | None:
+def read_draft(draft: Draft, asked: Prompt) -> Summary | None:
     """None when it does not hold the form; what was cut off or states facts no source has is left out."""
     if draft.ending.finish_reason is FinishReason.POLICY:
         return None
-    summary = read_summary(draft.html, fragments)
+    summary = read_summary(draft.html, asked)
     if draft.ending.finish_reason is FinishReason.LENGTH:
         summary = Summary(lead=summary.lead, points=summary.points[:-1])
-    return in_form(_founded(summary, fragments))
+    return in_form(_founded(summary, asked.fragments), asked.language)
 
 
-def in_form(summary: Summary) -> Summary | None:
+def in_form(summary: Summary, language: str) -> Summary | None:
     """None when there is no lead or no point with a source: that is no summary any more."""
-    points = _distinct(_shortened(point, MAX_POINT) for point in summary.points if point.numbers)
+    points = _distinct((_shortened(point, MAX_POINT) for point in summary.points if point.numbers), language)
     lead = _short_lead(summary.lead)
     if not lead.text.strip() or not points:
         return None
@@ -50,10 +47,10 @@ def is_short(summary: Summary) -> bool:
     return len(summary.points) < LEAST_POINTS
 
 
-def filled(summary: Summary, spare: Sequence[Statement]) -> Summary:
+def filled(summary: Summary, spare: Sequence[Statement], language: str) -> Summary:
     """With as many of the spare points as it lacks, none of which says again what is there."""
     own = len(summary.points)
-    points = _distinct((*summary.points, *spare))
+    points = _distinct((*summary.points, *spare), language)
     return Summary(lead=summary.lead, points=tuple(points[: max(own, LEAST_POINTS)]))
 
 
@@ -85,22 +82,10 @@ def _shortened(statement: Statement, limit: int) -> Statement:
     return plain(cut_at_sentence(statement.text, limit), statement.numbers)
 
 
-def _distinct(statements: Iterable[Statement]) -> list[Statement]:
+def _distinct(statements: Iterable[Statement], language: str) -> list[Statement]:
     kept: list[Statement] = []
     for statement in statements:
-        if statement.text.strip() and not any(_are_alike(statement, other) for other in kept):
+        is_said = any(says_again(statement.text, other.text, language) for other in kept)
+        if statement.text.strip() and not is_said:
             kept.append(statement)
     return kept
-
-
-def _are_alike(one: Statement, other: Statement) -> bool:
-    """Numbers count as words: "300 roubles" and "500 roubles" are two points."""
-    mine, others = set(words(one.text)), set(words(other.text))
-    if _digits(mine) != _digits(others):
-        return False
-    shorter = min(len(mine), len(others))
-    return shorter > 0 and len(mine & others) >= _ALIKE_SHARE * shorter
-
-
-def _digits(said: set[str]) -> set[str]:
-    return {word for word in said if any(map(str.isdigit, word))}

@@ -15,7 +15,7 @@ from retrieval_service.services.choosing import Chooser, Chosen
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Found, Hit, Mode, Query, Searcher
 from retrieval_service.services.shadowing import Served, Shadow
-from retrieval_service.services.sifting import Sifted, Sifter, Support
+from retrieval_service.services.sifting import WEIGHED, Sifted, Sifter, Support
 
 log = structlog.get_logger("kladez.retrieving")
 
@@ -56,9 +56,9 @@ class Retriever:
         found = await self._searcher.search(tenant_id, query)
         return replace(found, degraded_reason="; ".join(filter(None, (reason, found.degraded_reason))))
 
-    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> Sifted:
-        """The hits to answer from; none when nothing has to do with the question."""
-        return await self._sifter.relevant(tenant_id, found, text)
+    async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
+        """The hits to answer from, of the best `most`; none when nothing has to do with the question."""
+        return await self._sifter.relevant(tenant_id, found, text, most=most)
 
     async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
         """What the best of these hits, and the tenant's documents, know of these words."""

@@ -24,7 +24,8 @@ from retrieval_service.services.referencing import numbered
 from retrieval_service.services.searching import Found, Hit
 from retrieval_service.services.weighing import Weigher
 
-# How many of the best hits are weighed, and how far behind the best one a hit may be to be answered from.
+# How many of the best hits are weighed for an answer, whose first word is waited for; and how far behind the best one
+# a hit may be to be answered from.
 WEIGHED = 10
 LEAST_SHARE_OF_BEST = 0.5
 PASSAGES_OF_ONE_DOCUMENT = 2
@@ -64,17 +65,18 @@ class Sifter:
         self._weigher = weigher
         self._read: OrderedDict[UUID, None] = OrderedDict()
 
-    async def relevant(self, tenant_id: UUID, found: Found, text: str) -> Sifted:
-        """What of a search an answer may be made from."""
+    async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
+        """What of a search an answer may be made from; no more than `most` hits are weighed."""
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.latest(tenant_id)
-        return await self._judged(found.hits, lambda: relevant(text, found, weights.statistics))
+        hits = found.hits[:most]
+        return await self._judged(hits, lambda: relevant(text, replace(found, hits=hits), weights.statistics))
 
     async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> Sifted:
         """The same of what a provider found, in its order."""
         weights = await self._weigher.weights(tenant_id)
-        return await self._judged(hits, lambda: relevant_remotely(text, hits, weights.statistics))
+        return await self._judged(hits[:WEIGHED], lambda: relevant_remotely(text, hits, weights.statistics))
 
     async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
         """What is known of a part of the question; all of it where there is nothing to look for."""
@@ -86,7 +88,7 @@ class Sifter:
 
     async def _judged(self, hits: Sequence[Hit], judge: Callable[[], Sifted]) -> Sifted:
         """Passages that were read before are weighed in less time than a thread takes to begin."""
-        ids = [hit.passage.chunk_id for hit in hits[:WEIGHED]]
+        ids = [hit.passage.chunk_id for hit in hits]
         is_known = all(chunk_id in self._read for chunk_id in ids)
         judged = judge() if is_known else await asyncio.to_thread(judge)
         for chunk_id in ids:
@@ -103,7 +105,7 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
         not found.space.languages or found.language in found.space.languages
     )
     ranked = sorted(
-        weighed(text, found.hits[:WEIGHED], statistics, understood=understood), key=lambda one: -one.standing
+        weighed(text, found.hits, statistics, understood=understood), key=lambda one: -one.standing
     )
     if not ranked or not is_relevant(ranked[0].evidence):
         return Sifted()

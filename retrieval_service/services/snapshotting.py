@@ -16,7 +16,7 @@ from retrieval_service.domain.summaries import Flavour
 from retrieval_service.services.authenticating import hash_secret
 from retrieval_service.services.summarizing import Request, Summarized, Summarizing
 from retrieval_service.stores import snapshots
-from retrieval_service.stores.database import Database
+from retrieval_service.stores.database import Database, TenantScope
 
 log = structlog.get_logger("kladez.snapshotting")
 
@@ -62,14 +62,12 @@ class Snapshotting:
         )
         async with self._database.tenant(tenant_id) as scope:
             await snapshots.replace(scope, snapshot, kept_hits(summarized))
-        return await self.get(tenant_id, snapshot.id), token
+            # Here and not afterwards: the reader's next one may take its place as soon as this is committed.
+            return await kept(scope, snapshot.id), token
 
     async def get(self, tenant_id: UUID, snapshot_id: UUID) -> Kept:
         async with self._database.snapshot(tenant_id) as scope:
-            snapshot = await snapshots.get(scope, snapshot_id)
-            if snapshot is None:
-                raise errors.NotFound(NOT_FOUND)
-            return Kept(snapshot=snapshot, hits=await snapshots.hits(scope, snapshot_id))
+            return await kept(scope, snapshot_id)
 
     async def resolve(self, token: str, *, asked_by: UUID | None) -> Kept:
         """`asked_by` is the tenant the caller acts for, who is told nothing of others; None is told of all."""
@@ -93,6 +91,13 @@ class Snapshotting:
             pruned = await snapshots.prune(operator)
         if pruned:
             log.info("snapshots_pruned", snapshots=pruned)
+
+
+async def kept(scope: TenantScope, snapshot_id: UUID) -> Kept:
+    snapshot = await snapshots.get(scope, snapshot_id)
+    if snapshot is None:
+        raise errors.NotFound(NOT_FOUND)
+    return Kept(snapshot=snapshot, hits=await snapshots.hits(scope, snapshot_id))
 
 
 def kept_hits(summarized: Summarized) -> list[SnapshotHit]:

@@ -96,7 +96,8 @@ class Summarizing:
         tenant = await self._tenant(tenant_id)
         query = request.query
         found = await self._retriever.search(tenant_id, query)
-        relevant = (await self._retriever.relevant(tenant_id, found, query.text)).hits[:MOST_BLOCKS]
+        sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
+        relevant = sifted.hits[:MOST_BLOCKS]
         language = request.language or found.language or default_language(tenant)
         asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, numbered(relevant)))
         written = await self._write(asked) if asked.fragments else _Written()
@@ -122,7 +123,7 @@ class Summarizing:
 
     async def _write(self, asked: Prompt) -> _Written:
         draft, reason = await self._drafted(asked)
-        summary = await asyncio.to_thread(read_draft, draft, asked.fragments) if draft else None
+        summary = await asyncio.to_thread(read_draft, draft, asked) if draft else None
         if draft and summary:
             filled_up = await self._filled(summary, asked)
             return _Written(summary=filled_up, summarizer=self._summarizer.name, ending=draft.ending)
@@ -148,13 +149,13 @@ class Summarizing:
         """A model that is too brief is helped out by quotations."""
         if not is_short(summary) or self._summarizer.name == self._fallback.name:
             return summary
-        spare = await asyncio.to_thread(read_draft, await self._fallback.summarize(asked), asked.fragments)
-        return filled(summary, spare.points) if spare else summary
+        spare = await asyncio.to_thread(read_draft, await self._fallback.summarize(asked), asked)
+        return filled(summary, spare.points, asked.language) if spare else summary
 
     async def _quoted(self, asked: Prompt, reason: str, paid: Draft | None) -> _Written:
         """What the model used is paid for, also when nothing came of it."""
         draft = await self._fallback.summarize(asked)
-        summary = await asyncio.to_thread(read_draft, draft, asked.fragments)
+        summary = await asyncio.to_thread(read_draft, draft, asked)
         name = self._fallback.name if summary else ""
         ending = paid.ending if paid else draft.ending
         return _Written(summary=summary, summarizer=name, ending=ending, reason=reason)
@@ -167,7 +168,7 @@ class Summarizing:
 def show(summary: Summary | None, asked: Prompt, flavour: Flavour) -> str:
     """Without a summary the honest sentence that nothing was found, with the contact."""
     if summary:
-        return write_summary(summary, asked.fragments, flavour)
+        return write_summary(summary, asked, flavour)
     text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
     escaped = html.escape(text, quote=False)
     return escaped if flavour is Flavour.TELEGRAM else f"<p>{escaped}</p>"
@@ -182,4 +183,5 @@ def prompt(question: str, language: str, tenant: Tenant, fragments: tuple[Fragme
         fallback_contact=settings.fallback_contact,
         instructions=settings.system_prompt,
         fragments=fragments,
+        link_domains=settings.allowed_link_domains,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -129,6 +130,15 @@ async def test_readers_next_snapshot_takes_the_place_of_the_former(shop: Shop) -
         await resolve(shop.client, former.token)
     assert await get(shop, others.snapshot.snapshot_id) == others.snapshot
     assert await resolve(shop.client, current.token) == current.snapshot
+
+
+async def test_snapshots_made_at_once_all_arrive_and_the_last_one_stays(shop: Shop) -> None:
+    made = await asyncio.gather(*(create(shop) for _ in range(12)))
+    assert all(one.snapshot.hits and CLOVES in one.snapshot.summary_html for one in made)
+    assert len({one.snapshot.snapshot_id for one in made}) == len({one.token for one in made}) == 12
+    opened = await asyncio.gather(*(resolve(shop.client, one.token) for one in made), return_exceptions=True)
+    [current] = [one for one in opened if isinstance(one, pb.Snapshot)]
+    assert current in [one.snapshot for one in made]
 
 
 @pytest.mark.parametrize(("asked", "days"), [(0, 7), (1, 1), (30, 30)])

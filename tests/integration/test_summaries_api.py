@@ -78,8 +78,9 @@ async def quoting(postgres_server: Embedded, migrated_template: str) -> AsyncIte
         yield service
 
 
-async def lamp_shop(running: Running) -> Shop:
-    shop = await new_shop(running, fallback_contact=CONTACT, system_prompt="Speak like a lighthouse keeper.")
+async def lamp_shop(running: Running, **settings: object) -> Shop:
+    settings = {"fallback_contact": CONTACT, "system_prompt": "Speak like a lighthouse keeper.", **settings}
+    shop = await new_shop(running, **settings)
     for name, text in FACTS.items():
         address = f"https://shop.example/{name}"
         await upsert(shop, name, text, title="Lamps", url=address, language="en", source_type="article")
@@ -184,16 +185,29 @@ async def test_brief_summary_is_filled_with_quotations(shop: Shop, model: FakeOp
     assert (response.summarizer, response.degraded) == ("openai-compatible/gpt-5.4-mini", False)
 
 
-async def test_hostile_summary_loses_everything_foreign(shop: Shop, model: FakeOpenAI) -> None:
-    hostile = GOOD.replace(
-        "No bulbs",
-        '<img src=x onerror=steal()><a href="https://evil.example">No bulbs</a> https://evil.example',
-    ).replace("<ul>", "<script>steal()</script><ul onclick=steal()>")
+@pytest.mark.parametrize("flavour", [pb.SUMMARY_FLAVOUR_WEB, pb.SUMMARY_FLAVOUR_TELEGRAM])
+async def test_hostile_summary_loses_everything_foreign(
+    shop: Shop, model: FakeOpenAI, flavour: pb.SummaryFlavour.ValueType
+) -> None:
+    hostile = (
+        GOOD.replace(
+            "No bulbs",
+            '<img src=x onerror=steal()><a href="https://evil.example">No bulbs</a> https://evil.example',
+        )
+        .replace("<ul>", "<script>steal()</script><ul onclick=steal()>")
+        .replace("A courier", "A cour\u200bier at evil.example/pay or t.me/evil \u202eright\u202c now")
+    )
     model.script = Script(text=hostile)
-    response = await summarize(shop)
-    assert_in_form(response)
-    assert not re.search(r"evil|steal|onclick|<img|<script", response.html)
+    response = await summarize(shop, flavour=flavour)
+    assert not re.search(r"evil[./]|/evil|steal|onclick|<img|<script|[\u200b\u202a-\u202e]", response.html)
+    assert "A courier at evil or t right now" in response.html
     assert response.summarizer == "openai-compatible/gpt-5.4-mini"
+
+
+async def test_links_to_the_tenants_allowed_domains_stay(model: FakeOpenAI, running: Running) -> None:
+    shop = await lamp_shop(running, allowed_link_domains=["lumen.example"])
+    model.script = Script(text=GOOD.replace("No bulbs", "No bulbs: lumen.example/a, evil.example/b"))
+    assert "No bulbs: lumen.example/a, evil " in (await summarize(shop)).html
 
 
 async def test_injected_document_stays_inside_its_fence_and_changes_no_form(
@@ -284,6 +298,66 @@ async def test_without_a_model_the_best_sentences_are_quoted(quoting: Running) -
     told = points(response.html)
     assert told[-1].startswith("The sources disagree: “The express delivery of a lamp costs")
     assert len(re.findall(r"\[\d+\]", told[-1])) == 2
+
+
+async def test_summary_is_made_from_all_that_a_search_finds_and_tells_much_of_it(quoting: Running) -> None:
+    shop = await new_shop(quoting)
+    colours = ("red", "blue", "green", "white", "black", "yellow")
+    rooms = ("kitchen", "hall", "bedroom", "office", "cellar")
+    for number in range(30):
+        text = f"This lamp is {colours[number % 6]}, takes {number + 20} watts and suits the {rooms[number % 5]}."
+        await upsert(shop, f"lamp-{number}", text, title=f"Lamp {number}", language="en")
+    await wait_until_indexed(shop)
+    found = await shop.client.search(pb.SearchRequest(query="Which lamps are there?"))
+    response = await summarize(shop, "Which lamps are there?")
+    assert_in_form(response)
+    assert len(response.references) == len(found.hits) == 30
+    assert len(points(response.html)) == 12
+    made = await shop.client.create_snapshot(
+        pb.CreateSnapshotRequest(query="Which lamps are there?", reader_key="anna")
+    )
+    assert {one.external_id for one in made.snapshot.hits} == {f"lamp-{number}" for number in range(30)}
+
+
+SALE = [
+    (
+        "en",
+        "kettle sale",
+        "The kettle sale ends on 5 May.",
+        "The kettle sale ends on 7 May.",
+        "News",
+        "Promotions",
+    ),
+    (
+        "ru",
+        "распродажа чайников",
+        "Распродажа чайников идёт до 5 мая.",
+        "Распродажа чайников идёт до 7 мая.",
+        "Новости",
+        "Акции",
+    ),
+    (
+        "pt",
+        "preço da chaleira azul",
+        "A chaleira azul custa 200 reais.",
+        "A chaleira azul custa 250 reais.",
+        "Catálogo",
+        "Promoções",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "query", "one", "other", "title", "others_title"), SALE)
+async def test_contradiction_between_sections_of_a_site_is_told(
+    quoting: Running, language: str, query: str, one: str, other: str, title: str, others_title: str
+) -> None:
+    shop = await new_shop(quoting)
+    await upsert(shop, "one", one, title=title, language=language)
+    await upsert(shop, "other", other, title=others_title, language=language)
+    await wait_until_indexed(shop)
+    [point] = points((await summarize(shop, query)).html)
+    assert one in point
+    assert other in point
 
 
 async def test_russian_query_gets_russian_words_around_the_quotations(quoting: Running) -> None:

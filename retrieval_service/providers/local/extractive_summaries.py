@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from retrieval_service.domain.contradictions import Contradiction, contradictions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
-from retrieval_service.domain.quote_scoring import are_alike, score_quotes
+from retrieval_service.domain.quote_scoring import score_quotes
 from retrieval_service.domain.quotes import Quote, Source, quotes_of
+from retrieval_service.domain.repetition import is_variation, says_again
 from retrieval_service.domain.summaries import LEAST_POINTS, MOST_POINTS, Draft
 from retrieval_service.domain.summary_phrases import disagreement_text, lead_text
 
@@ -21,7 +21,6 @@ MAX_TITLE = 100
 
 # Beyond the fewest points a quote is worth adding when it comes this close to the best one.
 _LEAST_SHARE = 0.4
-_ALIKE_SHARE = 0.7
 
 
 class ExtractiveSummarizer:
@@ -64,22 +63,50 @@ def _ranked(prompt: Prompt, quotes: Sequence[Quote]) -> list[tuple[Quote, bool]]
 
 
 def _chosen(ranked: Sequence[tuple[Quote, bool]], told: Sequence[Quote], most: int) -> list[Quote]:
-    """What a contradiction tells is not told again."""
-    chosen: list[Quote] = []
-    used: Counter[int] = Counter()
-    for quote, is_good in ranked:
-        is_wanted = is_good or len(chosen) < LEAST_POINTS
-        if len(chosen) < most and is_wanted and _is_new(quote, (*told, *chosen), used):
-            chosen.append(quote)
-            used[quote.fragment.number] += 1
+    """What a contradiction tells is not told again; where few are good, others follow, at last beyond any share."""
+    good, every = [quote for quote, is_good in ranked if is_good], [quote for quote, _ in ranked]
+    chosen = _added([], good, told, most=most)
+    chosen = _added(chosen, every, told, most=LEAST_POINTS)
+    return _added(chosen, every, told, most=LEAST_POINTS, is_shared=False)
+
+
+def _added(
+    chosen: list[Quote], quotes: Sequence[Quote], told: Sequence[Quote], *, most: int, is_shared: bool = True
+) -> list[Quote]:
+    for quote in quotes:
+        has_place = not is_shared or _number_of(quote, chosen) < _share(quote)
+        if len(chosen) < most and has_place and not _is_said(quote, (*told, *chosen)):
+            chosen = _with(quote, chosen)
     return chosen
 
 
-def _is_new(quote: Quote, others: Sequence[Quote], used: Counter[int]) -> bool:
-    most = MOST_OF_ONE_PRODUCT if quote.source is Source.PRODUCT else MOST_OF_ONE_SOURCE
-    if used[quote.fragment.number] >= most:
-        return False
-    return not any(quote.text == other.text or are_alike(quote, other, _ALIKE_SHARE) for other in others)
+def _with(quote: Quote, chosen: Sequence[Quote]) -> list[Quote]:
+    """In the place of one that says nothing more."""
+    said = [place for place, other in enumerate(chosen) if _is_repetition(other, quote)]
+    place = min(said, default=len(chosen))
+    return [*chosen[:place], quote, *(other for other in chosen[place:] if not _is_repetition(other, quote))]
+
+
+def _number_of(quote: Quote, chosen: Sequence[Quote]) -> int:
+    """How many of the same source there are."""
+    return sum(other.fragment.number == quote.fragment.number for other in chosen)
+
+
+def _share(quote: Quote) -> int:
+    return MOST_OF_ONE_PRODUCT if quote.source is Source.PRODUCT else MOST_OF_ONE_SOURCE
+
+
+def _is_said(quote: Quote, others: Sequence[Quote]) -> bool:
+    return any(_is_repetition(quote, other) for other in others)
+
+
+def _is_repetition(quote: Quote, other: Quote) -> bool:
+    """A product's text begins with its name; under "Lamp 7" and "Lamp 8" the same words say two things."""
+    language = quote.fragment.language
+    if Source.PRODUCT in (quote.source, other.source):
+        return says_again(quote.text, other.text, language)
+    is_of_another = is_variation(_heading(quote), _heading(other), language)
+    return not is_of_another and says_again(quote.sentence, other.sentence, language)
 
 
 def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
@@ -99,8 +126,12 @@ def _quoted(quotes: Sequence[Quote]) -> Iterator[str]:
 
 def _title(quote: Quote) -> str:
     """The question or the title above the quote; a product's own text begins with its name."""
-    title = "" if quote.source is Source.PRODUCT else quote.topic.partition("\n")[0].strip()
+    title = "" if quote.source is Source.PRODUCT else _heading(quote)
     return title if len(title) <= MAX_TITLE and title not in quote.text else ""
+
+
+def _heading(quote: Quote) -> str:
+    return quote.topic.partition("\n")[0].strip()
 
 
 def _disagreement(language: str, pair: Contradiction) -> str:
