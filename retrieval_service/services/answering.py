@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -42,9 +41,6 @@ from retrieval_service.services.rewording import Rewording
 from retrieval_service.services.trials import Trials
 
 log = structlog.get_logger("kladez.answering")
-
-One = TypeVar("One")
-Other = TypeVar("Other")
 
 
 class Answering:
@@ -149,9 +145,14 @@ class Answering:
 
     async def _begin(self, job: AnswerJob) -> tuple[Begun, Gathered | None]:
         """Searches while the question is being logged, when it can be known already what to search for."""
-        # What is waited for longest begins first.
-        gathered, begun = await both(self._gather_at_once(job), self._log_of(job).begin(job))
-        return begun, gathered
+        try:
+            async with asyncio.TaskGroup() as group:
+                # What is waited for longest begins first: a task does so when this one waits.
+                logging = group.create_task(self._log_of(job).begin(job))
+                gathered = await self._gather_at_once(job)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        return logging.result(), gathered
 
     async def _gather_at_once(self, job: AnswerJob) -> Gathered | None:
         """None when the conversation, or the provider, has to be asked first, or nothing was asked."""
@@ -285,16 +286,6 @@ class Answering:
 
     def _log_of(self, job: AnswerJob) -> AnswerLog | Trials:
         return self._trials if job.question.is_trial else self._log
-
-
-async def both(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
-    """At the same time; what goes wrong first ends the other and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            first, second = group.create_task(one), group.create_task(other)
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
-    return first.result(), second.result()
 
 
 def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:

@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
+from weakref import ReferenceType, ref
 
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.lexical import TermStatistics
@@ -22,7 +23,7 @@ from retrieval_service.domain.relevance import (
 )
 from retrieval_service.services.referencing import numbered
 from retrieval_service.services.searching import Found, Hit
-from retrieval_service.services.weighing import Weigher
+from retrieval_service.services.weighing import Weigher, Weights
 
 # How many of the best hits are weighed for an answer, whose first word is waited for; and how far behind the best one
 # a hit may be to be answered from.
@@ -31,6 +32,7 @@ LEAST_SHARE_OF_BEST = 0.5
 PASSAGES_OF_ONE_DOCUMENT = 2
 # Fewer than what is kept of passages that were read: domain/relevance.py.
 REMEMBERED_PASSAGES = 400
+REMEMBERED_QUESTIONS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,15 @@ class Sifted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _KnownSifting:
+    """Questions are asked again: holds for as long as the same is found for them, and weighs the same."""
+
+    found: Found
+    weights: ReferenceType[Weights]
+    sifted: Sifted
+
+
+@dataclass(frozen=True, kw_only=True)
 class Support:
     """How much of some words the best passage has, and how much of them no document knows; both in [0, 1]."""
 
@@ -64,14 +75,23 @@ class Sifter:
     def __init__(self, weigher: Weigher) -> None:
         self._weigher = weigher
         self._read: OrderedDict[UUID, None] = OrderedDict()
+        self._sifted: OrderedDict[tuple[UUID, str], _KnownSifting] = OrderedDict()
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
         """What of a search an answer may be made from; no more than `most` hits are weighed."""
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.latest(tenant_id)
-        hits = found.hits[:most]
-        return await self._judged(hits, lambda: relevant(text, replace(found, hits=hits), weights.statistics))
+        found = replace(found, hits=found.hits[:most])
+        known = self._sifted.get((tenant_id, text))
+        if known and known.weights() is weights and known.found == found:
+            self._sifted.move_to_end((tenant_id, text))
+            return known.sifted
+        sifted = await self._judged(found.hits, lambda: relevant(text, found, weights.statistics))
+        self._sifted[(tenant_id, text)] = _KnownSifting(found=found, weights=ref(weights), sifted=sifted)
+        while len(self._sifted) > REMEMBERED_QUESTIONS:
+            self._sifted.popitem(last=False)
+        return sifted
 
     async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> Sifted:
         """The same of what a provider found, in its order."""

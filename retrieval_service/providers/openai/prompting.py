@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from retrieval_service.domain.fragments import Fragment, Prompt, Turn
+from retrieval_service.domain.fragments import Prompt, Turn
 from retrieval_service.domain.invisible import without_invisible
 
 LANGUAGE_NAMES = {"ru": "Russian", "en": "English", "pt": "Portuguese"}
@@ -19,6 +20,7 @@ FOREIGN_MARKER = re.compile(
     r"[\[【]\s*(\^?\d{1,3}(?:[\s,;–-]+\d{1,3})*|/?INST|/?SYS(?:TEM)?)\s*(?:†[^\]】\n]*)?[\]】]", re.IGNORECASE
 )
 IN_ATTRIBUTE = str.maketrans('"<>', "'‹›")
+_CACHED_FRAGMENTS = 512
 CITATION = re.compile(r"[ \t]*\[\d{1,3}\]")
 
 RULES = """\
@@ -174,14 +176,15 @@ def _turn(turn: Turn) -> tuple[Message, Message]:
 
 
 def _task(prompt: Prompt) -> str:
-    fragments = "\n".join(_fragment(fragment) for fragment in prompt.fragments)
+    fragments = "\n".join(_fragment(one.number, one.title, one.text) for one in prompt.fragments)
     return f"{fragments or '(no fragments)'}\n\n<question>\n{_defused(prompt.question)}\n</question>"
 
 
-def _fragment(fragment: Fragment) -> str:
-    title = _unfenced(_line(_fragment_text(fragment.title))).translate(IN_ATTRIBUTE)
-    text = _unfenced(_fragment_text(fragment.text).strip())
-    return f'<fragment number="{fragment.number}" title="{title}">\n{text}\n</fragment>'
+@lru_cache(maxsize=_CACHED_FRAGMENTS)
+def _fragment(number: int, title: str, text: str) -> str:
+    title = _unfenced(_line(_fragment_text(title))).translate(IN_ATTRIBUTE)
+    text = _unfenced(_fragment_text(text).strip())
+    return f'<fragment number="{number}" title="{title}">\n{text}\n</fragment>'
 
 
 def _fragment_text(text: str) -> str:
