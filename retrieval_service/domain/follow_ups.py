@@ -100,9 +100,9 @@ _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
 
 
 def needs_context(question: str) -> bool:
-    """Whether the question leaves out what it is about."""
+    """Whether the question leaves out what it is about; without any word it is about nothing."""
     said = words(question)
-    if pleasantry_of(question):
+    if not said or pleasantry_of(question):
         return False
     return not _subjects(said) or _points_back(said) or _is_ellipsis(said)
 

@@ -16,18 +16,33 @@ _TOP_LEVELS = (
     "com net org info biz test ru su рф рус by kz ua br pt eu uk us de fr es it io me co xyz top shop store site "
     "online club live link click app dev page pro cc tk ml ga gq icu vip win ai tech space website example "
     "nl cn ly gl gd jp kr ca au ch pl cz fi dk gr tr ir il ae sg hk tw vn th nz za mx cl pe ve uy lt lv ee az md gg "
-    "fm ws sh sx nu vc am ge mobi zip mov bio wiki blog casino loan bet москва moscow tatar дети онлайн сайт орг ком "
-    "бел укр қаз бг срб мон"
+    "fm ws sh sx nu vc am ge mobi zip mov bio wiki blog casino loan bet moscow tatar lol бел укр қаз бг"
 )
-# Whatever its ending: what has a path leads somewhere.
-_WITH_PATH = r"(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}(?=/[^\s/])|(?:\d{1,3}\.){3}\d{1,3}(?=[:/]\w)"
-DOMAIN = rf"(?:(?:[\w-]{{1,63}}\.){{1,8}}(?:{'|'.join(_TOP_LEVELS.split())})(?![\w-])|{_WITH_PATH})"
+# Words and countries that end a host only where a path leads on from it: "St.Petersburg/Moscow" and "Node.js/React"
+# are none.
+_TOP_LEVELS_WITH_PATH = (
+    "cash support cloud world news host fun life money today finance dance zone group email center agency media "
+    "digital network systems solutions services company ltd inc llc guru ninja rocks red one video games game chat social "
+    "press academy school health care fit pizza bar cafe restaurant hotel travel tours taxi buzz best deals sale gift gifts "
+    "promo work works run team tools trade market markets credit cards bank gmbh moe men date review stream download "
+    "racing party science webcam faith accountant cricket rest monster cyou sbs cfd beauty hair skin quest boats autos"
+)
+_WITH_PATH = (
+    rf"(?:[a-z]{{2}}(?<!js)(?<!py)(?<!rb)(?<!ts)|{'|'.join(_TOP_LEVELS_WITH_PATH.split())})(?=/[^\s/])"
+)
+_ENDING = rf"(?:{'|'.join(_TOP_LEVELS.split())}|xn--[a-z0-9-]{{2,59}})(?![\w-])"
+DOMAIN = (
+    rf"(?:(?:[\w-]{{1,63}}\.){{1,8}}{_ENDING}|(?:[a-z0-9-]{{1,63}}\.){{1,8}}{_WITH_PATH}"
+    r"|(?:\d{1,3}\.){3}\d{1,3}(?=[:/]\w))"
+)
 _IN_TEXT = re.compile(rf"(?:[a-z][a-z0-9+.-]*:(?://)?[^\s<>\"«»]+|{DOMAIN}[^\s<>\"«»]*)", re.IGNORECASE)
 _TRAILING = ".,;:!?…'\"*_`|"
 _WEB = ("http", "https")
 _SPOKEN = ("mailto", "tel")
 _LATIN_HOST = re.compile(r"[a-z0-9.-]+(?::[0-9]{1,5})?")
-_CYRILLIC_HOST = re.compile(r"[а-яё0-9.-]+\.(?:рф|рус|бел|қаз|укр|бг|мон)(?::[0-9]{1,5})?")
+_CYRILLIC_HOST = re.compile(
+    r"[а-яё0-9.-]+\.(?:рф|рус|бел|қаз|укр|бг|мон|срб|москва|дети|онлайн|сайт|орг|ком)(?::[0-9]{1,5})?"
+)
 
 Numbers = frozenset[int]
 NOBODY: Numbers = frozenset()

@@ -62,7 +62,7 @@ _SCHEMES = (
 )
 # A scheme alone goes too: what follows might complete it.
 _ADDRESS = re.compile(
-    rf"(?:(?:(?:https?|ftp|file|wss?|tg|intent)://|www\.)|(?:(?:java|vb)script|tg):(?={_IN_ADDRESS}))"
+    rf"(?:(?:(?:https?|ftp|file|wss?|tg|intent)://|https?:/?(?={_IN_ADDRESS})|www\.)|(?:(?:java|vb)script|tg):(?={_IN_ADDRESS}))"
     rf"(?P<rest>{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}})",
     re.IGNORECASE,
 )

@@ -117,6 +117,14 @@ async def test_follow_up_is_answered_from_what_was_spoken_of(
     assert answer.question == follow_up
 
 
+@pytest.mark.parametrize("message", ["?", "...", ":)"])
+async def test_message_without_a_word_is_answered_in_a_conversation_too(quoted: Shop, message: str) -> None:
+    session_id = await new_session(quoted)
+    await ask(quoted, session_id=session_id)
+    heard = await ask(quoted, message, session_id=session_id)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
+
+
 async def test_thanks_in_between_change_nothing_of_what_is_spoken_of(quoting: Running) -> None:
     shop = await new_shop(quoting)
     await upsert(shop, "kettle", "The kettle Wave costs 990 roubles.", title="Kettle Wave", language="en")

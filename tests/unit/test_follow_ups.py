@@ -164,6 +164,11 @@ def test_what_does_not_fit_is_to_be_returned(question: str, meant: str) -> None:
     assert with_context(question, KETTLE) == meant
 
 
+@pytest.mark.parametrize("question", ["?", "👍", "...", ":)", "\u200b?"])
+def test_message_without_a_word_needs_no_context(question: str) -> None:
+    assert not needs_context(question)
+
+
 def test_pronoun_takes_what_the_last_answer_cites_first() -> None:
     assert (
         with_context("а сколько он стоит?", KETTLE) == "а сколько он стоит? Чайник эмалированный Волна 1,7 л"

@@ -53,6 +53,8 @@ def safe(*pieces: str) -> str:
         "Да![1] Нет.",
         "в [2024] году [скидка] на [всё",
         "24/7, 1.5/2 кг, т.д./т.п., руб./кг, node.js, v1.2.3.4, стр.5/6, p.m./a.m., чай.docx",
+        "г.Москва, г.Казань/Тула; сегодня.Дети до 3 лет; прайс.pdf/прайс.xlsx",
+        "Node.js/React, main.py/test.py, St.Petersburg/Moscow",
     ],
 )
 def test_honest_text_passes_to_the_letter(text: str) -> None:
@@ -184,7 +186,8 @@ def test_characters_that_nobody_sees_go() -> None:
     ("text", "shown"),
     [
         ("Жмите bit.ly/free и evil.nl", "Жмите bit и evil"),
-        ("Жмите evil.москва, nope.dance/x", "Жмите evil, nope"),
+        ("Жмите https://evil.москва, nope.dance/x", "Жмите, nope"),
+        ("Жмите https:/evil.com и http:evil.com, evil.xn--p1ai", "Жмите и, evil"),
         ("Или tg:resolve?domain=x и 1.2.3.4/pay", "Или и 1"),
         ("[d]: //nope.com и да,nope.com;x=nope.com", "[d]: //nope и да,nope;x=nope"),
         ("да,t.me/lumen и x=a.good.example/x", "да,t.me/lumen и x=a.good.example/x"),
