@@ -28,20 +28,33 @@ class PastTurn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """What rules read in a question that leaves something out.
+
+    `own_words` are what it names itself, and where it `must_be_known` some document has to know them; `subject` is
+    what was asked before. It `may_change_subject`, it may name a place or the like, or point back by a pronoun.
+    """
+
+    own_words: str
+    must_be_known: bool
+    may_change_subject: bool
+    has_proper_name: bool
+    points_back: bool
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reworded:
     """What to search for instead of a follow-up, the language that was asked in, and what it took of a model.
 
-    Of a rule: `own_words` are what the follow-up names itself, and where it `must_be_known` some document has
-    to know them; `may_change_subject`: it may also have been a question of its own.
+    A model's has no `reading`.
     """
 
     text: str
     language: str
     input_tokens: int = 0
     output_tokens: int = 0
-    own_words: str = ""
-    must_be_known: bool = False
-    may_change_subject: bool = False
+    reading: FollowUp | None = None
 
 
 def past_turns(logged: Sequence[LoggedTurn]) -> list[PastTurn]:

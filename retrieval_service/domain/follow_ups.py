@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retrieval_service.domain.conversation import PastTurn
+from retrieval_service.domain.conversation import FollowUp, PastTurn
 from retrieval_service.domain.function_words import FUNCTION_WORDS
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.words import fold, words
@@ -50,6 +50,8 @@ _PREPOSITIONS = _words(
 # "Tem em azul?", "Есть в синем?": of what was spoken of.
 _HAVING = _words("есть имеется бывает tem têm existe")
 _IF = _words("если if se")
+# "Как их получить?", "Can I redeem it?": there are many words for what is done.
+_WAYS = _words("как можно how can como posso pode")
 # Behind the first word, and with small letters: an abbreviation is no town.
 _PROPER_NAME = re.compile(r"(?<=[^\W\d_] )[^\W\d_a-zа-яёà-öø-ÿ][a-zа-яёà-öø-ÿ]{2}")
 _OPENING_PAIRS = {
@@ -107,6 +109,18 @@ def needs_context(question: str) -> bool:
     return not _subjects(said) or _points_back(said) or _is_ellipsis(said)
 
 
+def read(question: str, last: PastTurn) -> FollowUp:
+    """What is in it, for whoever searches for it."""
+    return FollowUp(
+        own_words=own_words(question),
+        must_be_known=must_be_known(question),
+        may_change_subject=may_change_subject(question),
+        has_proper_name=_PROPER_NAME.search(question) is not None,
+        points_back=_points_back(words(question)),
+        subject=last.subject_question,
+    )
+
+
 def may_change_subject(question: str) -> bool:
     """Whether it may as well be about something else: "and for children?", "and if it arrives broken?"."""
     said = words(question)
@@ -128,9 +142,13 @@ def own_words(question: str) -> str:
 
 
 def must_be_known(question: str) -> bool:
-    """Whether nothing can be said of what no document names: not so of a town, or of what may have happened."""
-    is_conditional = not _IF.isdisjoint(words(question)[:3])
-    return not is_conditional and _PROPER_NAME.search(question) is None
+    """Whether nothing can be said of what no document names: not so of a town, of what may have happened, or of what
+    can be done with the subject.
+    """
+    said = words(question)
+    is_conditional = not _IF.isdisjoint(said[:3])
+    is_deed = _points_back(said) and not _WAYS.isdisjoint(said) and len(_subjects(said)) == 1
+    return not (is_conditional or is_deed or _PROPER_NAME.search(question))
 
 
 def with_context(question: str, last: PastTurn) -> str:
@@ -139,8 +157,12 @@ def with_context(question: str, last: PastTurn) -> str:
     if remedy := _remedy(said):
         return remedy
     is_ellipsis = _is_ellipsis(said)
-    sources = [*last.titles[:1], *([last.subject_question] if is_ellipsis or not last.titles else [])]
-    subject = _naming(sources, known={fold(word) for word in said})
+    known = {fold(word) for word in said}
+    subject = _naming(last.titles[:1], known)
+    if is_ellipsis or not last.titles:
+        asked = _naming([last.subject_question], known | subject.keys(), with_attributes=is_ellipsis)
+        subject = {**subject, **asked}
+    subject = list(subject.values())[:MOST_SUBJECT_WORDS]
     return f"{question.strip()} {' '.join(subject)}" if subject else question
 
 
@@ -202,11 +224,12 @@ def _subjects(said: Sequence[str]) -> list[str]:
     return [word for word in said if word not in _GRAMMAR and word not in _ATTRIBUTES]
 
 
-def _naming(sources: Sequence[str], known: set[str]) -> list[str]:
-    """The words that name something, each once, as they were written."""
+def _naming(sources: Sequence[str], known: set[str], *, with_attributes: bool = False) -> dict[str, str]:
+    """The words that name something, as they were written, by how they sound; and what was asked of it: its price."""
     chosen: dict[str, str] = {}
     for word in (word for text in sources for word in text.split()):
         plain = "".join(words(word))
-        if plain and _subjects([plain]) and fold(plain) not in known:
+        is_telling = _subjects([plain]) or (with_attributes and plain in _ATTRIBUTES)
+        if plain and is_telling and fold(plain) not in known:
             chosen.setdefault(fold(plain), word.strip(".,;:!?«»\"'()"))
-    return list(chosen.values())[:MOST_SUBJECT_WORDS]
+    return chosen

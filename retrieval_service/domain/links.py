@@ -22,10 +22,11 @@ _TOP_LEVELS = (
 # are none.
 _TOP_LEVELS_WITH_PATH = (
     "cash support cloud world news host fun life money today finance dance zone group email center agency media "
-    "digital network systems solutions services company ltd inc llc guru ninja rocks red one video games game chat social "
-    "press academy school health care fit pizza bar cafe restaurant hotel travel tours taxi buzz best deals sale gift gifts "
-    "promo work works run team tools trade market markets credit cards bank gmbh moe men date review stream download "
-    "racing party science webcam faith accountant cricket rest monster cyou sbs cfd beauty hair skin quest boats autos"
+    "digital network systems solutions services company ltd inc llc guru ninja rocks red one video games game chat "
+    "social press academy school health care fit pizza bar cafe restaurant hotel travel tours taxi buzz best deals "
+    "sale gift gifts promo work works run team tools trade market markets credit cards bank gmbh moe men date "
+    "review stream download racing party science webcam faith accountant cricket rest monster cyou sbs cfd beauty "
+    "hair skin quest boats autos"
 )
 _WITH_PATH = (
     rf"(?:[a-z]{{2}}(?<!js)(?<!py)(?<!rb)(?<!ts)|{'|'.join(_TOP_LEVELS_WITH_PATH.split())})(?=/[^\s/])"

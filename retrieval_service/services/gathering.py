@@ -7,7 +7,7 @@ from uuid import UUID
 
 from retrieval_service.domain.answers import Question
 from retrieval_service.domain.asking import askings
-from retrieval_service.domain.conversation import Reworded
+from retrieval_service.domain.conversation import FollowUp, Reworded
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Found, Query
 from retrieval_service.services.sifting import Sifted, Support
@@ -16,6 +16,7 @@ FRAGMENTS = 5
 # Of a follow-up's own words, by their rarity: what the best passage has to have, and what no document may know.
 LEAST_SUPPORT = 0.3
 MOST_UNKNOWN = 0.55
+WHOLE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +56,39 @@ class Gatherer:
     async def gather_for_follow_up(
         self, tenant_id: UUID, question: Question, reworded: Reworded, degraded_reason: str = ""
     ) -> Gathered:
-        """What it was taken for may be wrong: its own words alone count where they find what is surer.
-
-        Nothing is answered from when no document knows what it names, however well its subject is known.
-        """
+        """What it was taken for may be wrong: its own words alone count where they find what is surer."""
         understood = await self.gather(tenant_id, question, reworded.text, degraded_reason)
-        support = await self._retriever.support(tenant_id, understood.sifted.hits, reworded.own_words)
-        if understood.sifted.hits and not reworded.may_change_subject and is_supported(support):
+        reading = reworded.reading
+        support = await self._support(tenant_id, understood, reading)
+        may_differ = reading is not None and reading.may_change_subject
+        if understood.sifted.hits and not may_differ and is_supported(support):
             return understood
         literal = await self.gather(tenant_id, question, question.text, degraded_reason)
-        if literal.sifted.certainty > understood.sifted.certainty:
+        if await self._is_surer(tenant_id, literal, understood, reading):
             return replace(literal, is_literal=True)
-        if reworded.must_be_known and not is_supported(support) and support.unknown > MOST_UNKNOWN:
-            return replace(understood, sifted=Sifted(), is_literal=True)
+        if reading is None:
+            return understood
+        if not understood.sifted.hits and reading.has_proper_name:
+            # No document names the town: what was asked before is said of it too.
+            return await self.gather(tenant_id, question, reading.subject, degraded_reason)
+        if reading.must_be_known and not is_supported(support) and support.unknown > MOST_UNKNOWN:
+            return replace(understood, sifted=Sifted(), is_literal=not reading.points_back)
         return understood
+
+    async def _support(self, tenant_id: UUID, gathered: Gathered, reading: FollowUp | None) -> Support:
+        """What is known of the follow-up's own words."""
+        words = reading.own_words if reading else ""
+        return await self._retriever.support(tenant_id, gathered.sifted.hits, words)
+
+    async def _is_surer(
+        self, tenant_id: UUID, literal: Gathered, understood: Gathered, reading: FollowUp | None
+    ) -> bool:
+        """A town is known only by its whole name: many words are spelled like one."""
+        if literal.sifted.certainty <= understood.sifted.certainty:
+            return False
+        if not (understood.sifted.hits and reading and reading.has_proper_name):
+            return True
+        return (await self._support(tenant_id, literal, reading)).passage >= WHOLE
 
 
 def is_supported(support: Support) -> bool:

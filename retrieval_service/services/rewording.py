@@ -36,9 +36,7 @@ class Rewording:
         return replace(
             reworded,
             text=follow_ups.with_context(question, history[-1]),
-            own_words=follow_ups.own_words(question),
-            must_be_known=follow_ups.must_be_known(question),
-            may_change_subject=follow_ups.may_change_subject(question),
+            reading=follow_ups.read(question, history[-1]),
         )
 
     async def _rewritten(self, question: str, history: Sequence[PastTurn], language: str) -> Reworded:

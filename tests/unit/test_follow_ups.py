@@ -176,8 +176,8 @@ def test_pronoun_takes_what_the_last_answer_cites_first() -> None:
 
 
 def test_ellipsis_takes_the_question_before_along() -> None:
-    assert with_context("e em preto?", SHIRT) == "e em preto? Camiseta algodão"
-    assert with_context("А в чёрном цвете?", KETTLE).endswith("Чайник эмалированный Волна 1,7 л синий")
+    assert with_context("e em preto?", SHIRT) == "e em preto? Camiseta algodão custa"
+    assert with_context("А в чёрном цвете?", KETTLE).endswith("Чайник эмалированный Волна 1,7 л стоит синий")
 
 
 def test_without_citations_the_question_before_names_the_subject() -> None:
