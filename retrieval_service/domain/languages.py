@@ -76,6 +76,11 @@ def detect_language(text: str) -> str:
     return _ONE_LANGUAGE.get(script, "")
 
 
+def is_written_like(text: str, language: str) -> bool:
+    """Whether the text is in letters of the language."""
+    return language in _CANDIDATES.get(dominant_script(text), ())
+
+
 @lru_cache(maxsize=16_384)
 def character_script(character: str) -> str:
     """The script that Unicode names the letter by, "" for anything that is not a letter."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
+from retrieval_service.services.searching import Hit
 from retrieval_service.services.trials import Trials
 
 log = structlog.get_logger("kladez.answering")
@@ -236,7 +237,7 @@ class Answering:
             return None
         asked_in = written.question.language or written.language
         detected = asked_in or await asyncio.to_thread(languages.detect_language, written.question.text)
-        written.language = detected or undecided_language(begun)
+        written.language = detected or undecided_language(written.question.text, begun, ())
         asked = prompt(written, begun, ())
         return self._remote.events(tenant_id, chosen.store_id, written, asked)
 
@@ -304,7 +305,9 @@ def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) ->
     """What the answer is made from; none when nothing the tenant knows has to do with the question."""
     found, relevant = gathered.found, gathered.sifted.hits[:FRAGMENTS]
     asked_in = written.question.language or written.language
-    written.language = asked_in or found.language or undecided_language(begun)
+    written.language = (
+        asked_in or found.language or undecided_language(written.question.text, begun, relevant)
+    )
     written.references = references(relevant)
     written.degraded_reason = found.degraded_reason
     return numbered(relevant)
@@ -325,10 +328,14 @@ def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]
     )
 
 
-def undecided_language(begun: Begun) -> str:
-    """For words that tell none, like a name: that of the customer's interface, else the tenant's first."""
-    return begun.language or default_language(begun.tenant)
+def undecided_language(text: str, begun: Begun, hits: Sequence[Hit]) -> str:
+    """For words that tell none, like a name: that of the customer's interface, or of what was said before."""
+    before = languages.detect_language(begun.history[-1].question) if begun.history else ""
+    return begun.language or before or language_of(text, begun.tenant, hits)
 
 
-def default_language(tenant: Tenant) -> str:
-    return TenantSettings.from_json(tenant.settings).languages[0]
+def language_of(text: str, tenant: Tenant, hits: Sequence[Hit]) -> str:
+    """That of what was found when it is written alike, else the tenant's first: brands and codes are often Latin."""
+    found = next((hit.passage.language for hit in hits[:1]), "")
+    is_alike = languages.is_written_like(text, found)
+    return found if is_alike else TenantSettings.from_json(tenant.settings).languages[0]

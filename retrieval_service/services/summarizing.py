@@ -21,7 +21,7 @@ from retrieval_service.domain.summary_blocks import MOST_BLOCKS, limited
 from retrieval_service.domain.summary_html import write_summary
 from retrieval_service.domain.summary_shape import filled, is_short, read_draft
 from retrieval_service.providers.ports import Summarizer
-from retrieval_service.services.answering import default_language
+from retrieval_service.services.answering import language_of
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.retrieving import Retriever
@@ -98,7 +98,7 @@ class Summarizing:
         found = await self._retriever.search(tenant_id, query)
         sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
         relevant = sifted.hits[:MOST_BLOCKS]
-        language = request.language or found.language or default_language(tenant)
+        language = request.language or found.language or language_of(query.text, tenant, relevant)
         asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, numbered(relevant)))
         written = await self._write(asked) if asked.fragments else _Written()
         self._count(tenant_id, written.ending)

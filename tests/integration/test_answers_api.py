@@ -123,6 +123,14 @@ async def test_words_of_no_language_are_answered_in_that_of_the_interface(quoted
         assert heard.completed.answer.language == language
 
 
+async def test_a_word_of_no_certain_language_is_answered_in_that_of_what_is_found(quoted: Shop) -> None:
+    await upsert(quoted, "frete", "O frete custa cinco euros.", title="Frete", language="pt")
+    await wait_until_indexed(quoted)
+    heard = await ask(quoted, "frete")
+    assert heard.completed.answer.language == "pt"
+    assert heard.text.startswith("Segundo")
+
+
 async def test_filter_limits_what_is_answered_from(quoted: Shop) -> None:
     heard = await ask(quoted, filter=common_pb2.Filter(source_types=["product"]))
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
