@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from google.protobuf import json_format, message
@@ -15,6 +15,8 @@ from rich.table import Table
 
 results = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
+
+LONGEST_ID = 36
 
 
 def line(text: str = "", *, style: str = "") -> None:
@@ -56,6 +58,21 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         sys.stdout.write("\t".join(" ".join(value.split()) for value in row) + "\n")
 
 
+def sheet(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: Collection[str]) -> None:
+    """As `table`; for people the rows stand side by side, without the ones and the lines that are empty."""
+    if not results.is_terminal:
+        table(headings, rows)
+        return
+    *others, last = rows
+    shown = [*(row for row in others if not empty_but_name(row, empty)), last]
+    lines = [line for line in zip(headings, *shown, strict=True) if not empty_but_name(line, empty)]
+    results.print(_drawn(lines[0], [list(line) for line in lines[1:]]))
+
+
+def empty_but_name(cells: Sequence[str], empty: Collection[str]) -> bool:
+    return all(cell in empty for cell in cells[1:])
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
     """A progress display on stderr, which stays silent unless that is a terminal."""
@@ -66,8 +83,10 @@ def progress() -> Iterator[Progress]:
 
 def _drawn(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        drawn.add_column(heading, overflow="fold")
+    for place, heading in enumerate(headings):
+        # An id that is broken over lines cannot be copied.
+        is_one_word = all(" " not in row[place] and len(row[place]) <= LONGEST_ID for row in cells)
+        drawn.add_column(heading, overflow="fold", no_wrap=is_one_word)
     for row in cells:
         drawn.add_row(*(escape(value) for value in row))
     return drawn

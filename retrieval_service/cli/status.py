@@ -40,6 +40,9 @@ def register(app: typer.Typer) -> None:
     app.command()(usage)
 
 
+NOTHING = frozenset({"0", "–", "0.000000"})
+
+
 def status(context: typer.Context) -> None:
     """Tell how far the index is behind the documents."""
     options = options_of(context)
@@ -61,7 +64,7 @@ def usage(
         output.json_message(response)
         return
     rows = [usage_row(day) for day in (*response.days, response.total)]
-    output.table(("day", *USAGE_COLUMNS), rows)
+    output.sheet(("day", *USAGE_COLUMNS), rows, empty=NOTHING)
     if response.total.unpriced_token_count:
         output.note(
             f"{response.total.unpriced_token_count:,} tokens have no known price and are in no sum of dollars; "

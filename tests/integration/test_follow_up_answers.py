@@ -21,8 +21,8 @@ from tests.integration.service_kit import shared_service
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 CONVERSATIONS = Path(__file__).with_name("follow_ups.json")
-# 88 of 96 are answered well and 28 of 34 refused: docs/answers.md says how new which of them were to the rules.
-ANSWERED = 0.88
+# 106 of 117 are answered well and 28 of 34 refused: docs/answers.md says how new which of them were to the rules.
+ANSWERED = 0.87
 REFUSED = 0.7
 
 
