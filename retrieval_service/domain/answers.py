@@ -155,10 +155,10 @@ class WrittenAnswer:
         text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
         return self.note(Delta(text=text), now)
 
-    def note_pleasantry(self, said: Said, now: float) -> CheckedEvent:
-        """Politeness for politeness: it is no question, and no gap in what the shop has written."""
+    def note_pleasantry(self, said: Said, undecided: str, now: float) -> CheckedEvent:
+        """Politeness for politeness: no question, and no gap; `undecided` is the language where it tells none."""
         self.ending = Ending(finish_reason=FinishReason.PLEASANTRY)
-        self.language = self.question.language or said.language
+        self.language = self.question.language or said.language or undecided
         return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language)), now)
 
     def note_no_answer(self, asked: Prompt, now: float) -> CheckedEvent:

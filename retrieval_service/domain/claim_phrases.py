@@ -32,9 +32,10 @@ _COURTESIES = (
 (?:я |мы )?(?:всегда |был\w* |будем? |буду )*рад[аы]?(?: бы| вам| был[аи]?| вас)*(?: помочь| ответить| видеть)?
 (?:всегда )?обращайтесь(?: ещё| еще| к нам| снова)?|спрашивайте|пишите|если что
 если (?:у вас )?(?:появятся|возникнут|будут|остались|останутся|есть) (?:[^\W_]+ ){0,2}вопросы
-удачных покупок|всего (?:доброго|хорошего)|до свидания|добро пожаловать(?: в наш магазин| к нам)?
+(?:удачных|приятных) покупок|приятного (?:чаепития|аппетита)
+всего (?:доброго|хорошего)|до свидания|добро пожаловать(?: в наш магазин| к нам)?
 (?:уважаем|дорог)[^\W_]+(?: клиент[^\W_]*| покупател[^\W_]*| друзья| друг| гост[^\W_]*)?
-к сожалению|извините|простите|сожале(?:ю|ем)
+к сожалению|извините|простите|сожале(?:ю|ем)|надеюсь,? (?:это )?(?:помог(?:ла|ло|ли|ает)?|поможет|было полезно)
 """),
     _any_of(r"""
 hi|hello|hey|dear(?: customers?| friends?| guests?)?|there|everyone|good (?:morning|day|evening|afternoon|night)
@@ -42,9 +43,10 @@ you(?:['’]re| are) (?:very |most )?welcome|welcome(?: to our (?:shop|store))?|
 (?:yes,? )?of course|sure(?: thing)?|certainly|absolutely|with pleasure|please
 (?:i['’]m |i am |we['’]re |we are |i['’]d be )?(?:always )?(?:glad|happy|here) to help(?: you)?(?: with that)?
 here(?:['’]s| is) what (?:i|we) (?:found|know|have)
-if you (?:have|need) (?:any |more |other |further |anything |else )*(?:questions?|help)?
+if you (?:have|need)(?: any| more| other| further| anything| else| questions?| help)*
 (?:just |please )*(?:let (?:me|us) know|feel free to (?:ask|contact us)|ask(?: me| us| away)?)
-have a (?:nice|great|good|lovely) (?:day|evening)|enjoy your (?:day|purchase)|goodbye|bye
+have a (?:nice|great|good|lovely|wonderful) (?:day|evening|weekend)|enjoy your (?:day|purchase)|goodbye|bye
+(?:i |we )?hope (?:that|this|it|i) (?:helps|helped|was helpful|answers your question)|happy shopping|take care
 unfortunately|(?:i['’]m |i am |we['’]re )?(?:very |so )?sorry|(?:i|we) apologi[sz]e
 (?:i|we)(?:['’]d| would) (?:love|like) to help|(?:i|we) wish (?:i|we) could help
 """),
@@ -52,7 +54,9 @@ unfortunately|(?:i['’]m |i am |we['’]re )?(?:very |so )?sorry|(?:i|we) apolo
 olá|ola|oi|bo[am] (?:dia|tarde|noite)|tudo bem|prezad[oa]s?(?: clientes?)?|car[oa]s? clientes?|de nada
 (?:sim,? )?claro|com (?:todo o )?prazer|por favor|(?:boa|ótima|excelente) pergunta|bem vind[oa]s?
 (?:fico|estou|ficamos|estamos) (?:sempre )?(?:feliz em ajudar|à disposição)|prazer em (?:te )?ajudar
-conte (?:comigo|conosco)|(?:é )?só (?:perguntar|chamar|avisar)|boas compras|até (?:logo|mais)
+conte (?:comigo|conosco)|(?:é )?só (?:perguntar|chamar|avisar)|boas compras|até (?:logo|mais)|volte sempre
+espero (?:ter (?:te )?ajudado|que (?:isso |isto )?(?:ajude|tenha ajudado))|qualquer (?:outra )?(?:dúvida|coisa|pergunta)
+tenha uma? (?:bo[am]|ótim[oa]|excelente|lind[oa]) (?:dia|tarde|noite|semana|fim de semana)
 se (?:você )?(?:tiver|surgir\w*) (?:mais |outras? |alguma )*(?:dúvidas?|perguntas?)
 infelizmente|desculpe?m?|lament(?:o|amos)|sinto muito|gostaria de (?:poder )?ajudar
 """),
@@ -65,10 +69,14 @@ COURTESY = re.compile(rf"\b(?:{'|'.join(_COURTESIES)})\b", re.IGNORECASE)
 
 _DENIALS = (
     _any_of(r"""
-(?:я +)?не знаю\b|ничего (?:нет|не сказано)|не мо(?:гу|жем) (?:на это )?ответить|ответить не могу
+(?:я +)?не знаю\b|ничего (?:нет|не сказано)|ответить не могу
+не мо(?:гу|жем) (?:(?:вам|точно|пока|ничего|на это|об этом|на этот вопрос) ){0,3}(?:ответить|подсказать|сказать)
+\bне (?:располага|владе)(?:ю|ем) (?:\w+ ){0,2}(?:информаци|сведени|данны)|\bмне (?:это |об этом )?не ?известно
 (?:нет|не наш\w+|не содерж\w+|не указан\w*|отсутству\w+) (?:\w+ ){0,3}(?:информаци|сведени|данны|ответ)
 (?:информаци|сведени|данны|ответ)\w* (?:\w+ ){0,4}(?:нет\b|не наш|не найден|не указан|отсутству)
 \bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}(?:не (?:указан|сказан|упом|наш|описан)|нет\b|ничего)
+\bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}не (?:говорит|рассказ)
+\b(?:материалы|документы|источники) (?:\w+ ){0,4}(?:не (?:говорят|упоминают|описывают|сообщают)|молчат)
 """),
     _any_of(r"""
 \b(?:do|does|did)(?: not|n['’]t) (?:know|say|mention|specify|have (?:any )?information)|\bsays? nothing
@@ -76,10 +84,16 @@ _DENIALS = (
 \b(?:do|does|did)(?: not|n['’]t) (?:contain|include|provide) (?:\w+ ){0,2}(?:information|details|answer|mention)
 \bno (?:information|mention|answer)|\b(?:is|are)(?: not|n['’]t) (?:mentioned|specified|stated)
 \b(?:cannot|can['’]t|can not|could not|couldn['’]t) (?:answer|find)
+\b(?:i|we) do(?: not|n['’]t) have (?:(?:any|that|this|the|such|enough|more) ){0,2}(?:information|details|answer)
+\bi(?: am|['’]m) (?:not (?:sure|certain)|unsure) (?:about|if|whether)\b
+\b(?:is|are)(?: not|n['’]t) (?:covered|described|discussed) in (?:[\w'’]+ ){0,3}(?:document|material|source|text)s?\b
+\bnothing (?:about|on|regarding) (?:[\w'’]+ ){1,6}in (?:[\w'’]+ ){0,3}(?:document|material|source|text)s?\b
 """),
     _any_of(r"""
 não sei\b|não (?:posso|consigo) responder|não diz(?:em)? nada
 não (?:há|consta\w*|encontr\w+|diz\w*|menciona\w*|cont[eé]m|tenho) (?:\w+ ){0,3}(?:informa|nada|resposta|sobre|isso)
+\b(?:materiais|documentos|fontes|textos) (?:\w+ ){0,3}não (?:mencion|cit|fal|trat|especific|inform)am?\b
+não (?:temos|disponho|dispomos|possuo|possuímos) (?:\w+ ){0,3}informa|não tenho certeza (?:sobre|se|disso)\b
 """),
 )
 DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)

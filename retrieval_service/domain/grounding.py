@@ -19,6 +19,8 @@ _MARKER = re.compile(r"\[[0-9]{1,3}\]")
 _HEADING = re.compile(r"(?P<marks>#{1,6})\s|(?:\*\*\*?[^*]+\*\*\*?|__[^_]+__):?\Z")
 _BOLD_LEVEL = 7
 _LEAD_IN_LEVEL = 8
+_TABLE_LEVEL = 9
+_TABLE_RULE = frozenset("|:- \t\r")
 # "Please note!" is a title; a third word makes it say something.
 _LEAST_CLAIM = 3
 
@@ -90,6 +92,7 @@ class Grounding:
         self._trusted = tuple(text for text in trusted if text)
         self._known_before = known_from(self._trusted) | numbers_in(asked) | _promises(asked)
         self._titles: list[_Title] = []
+        self._row: list[_Said] = []
         self._text = ""
         self._judged = 0
         self._cited: list[Cited] = []
@@ -106,7 +109,7 @@ class Grounding:
         return [] if self._is_patient or is_one_line else self._judge(self._last_line_start())
 
     def finish(self) -> list[Flagged]:
-        return [*self._judge(len(self._text)), *self._close_titles(0)]
+        return [*self._judge(len(self._text)), *self._settle_row(), *self._close_titles(0)]
 
     def _last_line_start(self) -> int:
         """Where the last line with words begins: only it may still be cited."""
@@ -131,14 +134,29 @@ class Grounding:
             yield from self._close_titles(level)
         sentences = _sentences(line, sources)
         self._note_under_titles(sentences)
+        yield from self._settle_row(is_header=_is_table_rule(line.text))
+        is_row = not level and _may_be_header(line.text)
         for place, said in enumerate(sentences, start=1):
             is_led_from = not line.is_last and place == len(sentences) and is_lead_in(said.text)
+            if is_row and not said.numbers:
+                self._row.append(said)
+                continue
             if said.numbers or not (level or is_led_from):
                 yield from _flagged(said, self._reason(said))
                 continue
             if not level:
                 yield from self._close_titles(_LEAD_IN_LEVEL)
             self._titles.append(_Title(level=level or _LEAD_IN_LEVEL, said=said))
+
+    def _settle_row(self, *, is_header: bool = False) -> Iterator[Flagged]:
+        """Whether a row of a table is its header is known when the next line is."""
+        row, self._row = self._row, []
+        if not is_header:
+            for said in row:
+                yield from _flagged(said, self._reason(said))
+        elif row:
+            yield from self._close_titles(_TABLE_LEVEL)
+            self._titles += [_Title(level=_TABLE_LEVEL, said=said) for said in row]
 
     def _note_under_titles(self, sentences: Sequence[_Said]) -> None:
         numbers = {number for said in sentences for number in said.numbers}
@@ -167,7 +185,7 @@ class Grounding:
         is_kept = is_mere or self._are_promises_known(text, under)
         if not (is_kept and self._are_facts_known(title.said, under)):
             return Reason.FACT_NOT_IN_SOURCE if under else Reason.NOT_CITED
-        is_sentence = text.rstrip("*_ ").endswith((".", "!", "…")) or not title.has_lines
+        is_sentence = text.rstrip("*_| ").endswith((".", "!", "…")) or not title.has_lines
         is_claim = is_sentence and word_count(text) >= _LEAST_CLAIM
         return Reason.NOT_CITED if is_claim and not (under or is_mere) else None
 
@@ -233,6 +251,15 @@ def _heading_level(line: str) -> int:
     """1 to 7, or 0 for a line that is none; one that says so much is read like any other."""
     heading = _HEADING.match(line) if len(line) <= LONGEST_TITLE else None
     return 0 if heading is None else len(heading["marks"] or "") or _BOLD_LEVEL
+
+
+def _may_be_header(line: str) -> bool:
+    return "|" in line and len(line) <= LONGEST_TITLE and not _is_table_rule(line)
+
+
+def _is_table_rule(line: str) -> bool:
+    """What Markdown has below the header of a table: "|---|---|"."""
+    return "|" in line and "-" in line and _TABLE_RULE.issuperset(line)
 
 
 def _promises(texts: Iterable[str]) -> frozenset[str]:

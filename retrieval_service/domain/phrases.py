@@ -17,6 +17,8 @@ class _Phrases:
     no_answer: str
     to_greeting: str
     to_thanks: str
+    to_farewell: str
+    to_acknowledgement: str
 
 
 _ENGLISH = _Phrases(
@@ -27,6 +29,8 @@ _ENGLISH = _Phrases(
     no_answer="I cannot answer this.",
     to_greeting="Hello! What would you like to know?",
     to_thanks="You are welcome! If anything else comes up, just ask.",
+    to_farewell="Goodbye! Come back any time.",
+    to_acknowledgement="If anything else comes up, just ask.",
 )
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _ENGLISH,
@@ -38,6 +42,8 @@ _PHRASES: Mapping[str, _Phrases] = {
         no_answer="На это я ответить не могу.",
         to_greeting="Здравствуйте! Что вам подсказать?",
         to_thanks="Пожалуйста! Появятся ещё вопросы — спрашивайте.",
+        to_farewell="До свидания! Будем рады помочь снова.",
+        to_acknowledgement="Появятся ещё вопросы — спрашивайте.",
     ),
     "pt": _Phrases(
         quotes_from_shop="Segundo os materiais da loja:",
@@ -47,6 +53,8 @@ _PHRASES: Mapping[str, _Phrases] = {
         no_answer="Não posso responder a isso.",
         to_greeting="Olá! O que você gostaria de saber?",
         to_thanks="De nada! Se surgir outra dúvida, é só perguntar.",
+        to_farewell="Até logo! Volte sempre.",
+        to_acknowledgement="Se surgir outra dúvida, é só perguntar.",
     ),
 }
 
@@ -73,7 +81,13 @@ def no_answer_text(language: str, contact: str) -> str:
 def pleasantry_text(pleasantry: Pleasantry, language: str) -> str:
     """What politeness says back."""
     phrases = _phrases(language)
-    return phrases.to_thanks if pleasantry is Pleasantry.THANKS else phrases.to_greeting
+    replies = {
+        Pleasantry.FAREWELL: phrases.to_farewell,
+        Pleasantry.THANKS: phrases.to_thanks,
+        Pleasantry.GREETING: phrases.to_greeting,
+        Pleasantry.ACKNOWLEDGEMENT: phrases.to_acknowledgement,
+    }
+    return replies[pleasantry]
 
 
 def _with_contact(said: str, phrases: _Phrases, contact: str) -> str:

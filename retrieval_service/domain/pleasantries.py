@@ -1,139 +1,100 @@
-"""Greetings and thanks that ask for nothing: no document has to do with them, and none is needed; ru, en and pt."""
+"""Politeness that asks for nothing: no document has to do with it, and none is needed; ru, en and pt."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from retrieval_service.domain import polite_phrases
 from retrieval_service.domain.words import words
 
-Phrases = tuple[tuple[str, ...], ...]
-
-# "Good morning to all of you" is one; whoever writes more wants more.
-MOST_WORDS = 6
+# "Ok, understood. Thank you very much for your help!" is one; whoever writes more wants more.
+MOST_WORDS = 9
 
 
 class Pleasantry(StrEnum):
-    """What is said back to it differs."""
+    """What is said back to it differs; of several the first counts."""
 
-    GREETING = "greeting"
+    FAREWELL = "farewell"
     THANKS = "thanks"
+    GREETING = "greeting"
+    ACKNOWLEDGEMENT = "acknowledgement"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A pleasantry and the language it was said in."""
+    """A pleasantry and the language it was said in; empty for "ok" and 👍, which are of no language."""
 
     pleasantry: Pleasantry
     language: str
 
 
-def _phrases(text: str) -> Phrases:
-    """Longest first: of "good morning" nothing may stay behind."""
-    lines = (tuple(line.split()) for line in text.strip().splitlines())
-    return tuple(sorted(lines, key=len, reverse=True))
+# None for what is only said beside a pleasantry: "there" of "hi there".
+_Phrases = Mapping[tuple[str, ...], Pleasantry | None]
 
 
-_GREETINGS = {
-    "ru": _phrases(
-        """
-        привет
-        приветик
-        приветствую
-        здравствуй
-        здравствуйте
-        доброе утро
-        добрый день
-        добрый вечер
-        доброго дня
-        доброго времени суток
-        """
-    ),
-    "en": _phrases(
-        """
-        hi
-        hello
-        hey
-        good morning
-        good day
-        good afternoon
-        good evening
-        """
-    ),
-    "pt": _phrases(
-        """
-        oi
-        olá
-        ola
-        bom dia
-        boa tarde
-        boa noite
-        tudo bem
-        """
-    ),
-}
-_THANKS = {
-    "ru": _phrases(
-        """
-        спасибо
-        спасибо большое
-        большое спасибо
-        спасибо вам
-        огромное спасибо
-        благодарю
-        благодарю вас
-        """
-    ),
-    "en": _phrases(
-        """
-        thanks
-        thanks a lot
-        many thanks
-        thank you
-        thank you very much
-        thank you so much
-        """
-    ),
-    "pt": _phrases(
-        """
-        obrigado
-        obrigada
-        muito obrigado
-        muito obrigada
-        valeu
-        """
-    ),
-}
-_BESIDE = {
-    "ru": _phrases("всем\nвам\nза помощь\nза ответ"),
-    "en": _phrases("there\nall\neveryone\nfor your help\nfor the answer"),
-    "pt": _phrases("pessoal\na todos\npela ajuda\npela resposta"),
-}
+def _phrases(language: str) -> _Phrases:
+    kinds = {
+        None: polite_phrases.BESIDE,
+        Pleasantry.FAREWELL: polite_phrases.FAREWELLS,
+        Pleasantry.THANKS: polite_phrases.THANKS,
+        Pleasantry.GREETING: polite_phrases.GREETINGS,
+        Pleasantry.ACKNOWLEDGEMENT: polite_phrases.ACKNOWLEDGEMENTS,
+    }
+    lines = ((line, kind) for kind, texts in kinds.items() for line in texts[language].split("\n"))
+    return {tuple(line.split()): kind for line, kind in lines if line.strip()}
+
+
+_PHRASES = {language: _phrases(language) for language in polite_phrases.GREETINGS}
+_ALONE = {language: text.split() for language, text in polite_phrases.ALONE.items()}
+_LONGEST_PHRASE = max(len(phrase) for phrases in _PHRASES.values() for phrase in phrases)
+_PUNCTUATION = frozenset(" \n.,!…)(:;-")
 
 
 def pleasantry_of(text: str) -> Said | None:
     """None when anything else is said, too: that is a question."""
     said = words(text)
-    if not 0 < len(said) <= MOST_WORDS:
+    if not said:
+        return _said_by_emoji(text)
+    if len(said) > MOST_WORDS:
         return None
-    for language in _GREETINGS:
-        thanks, greetings, beside = _THANKS[language], _GREETINGS[language], _BESIDE[language]
-        if _consists_of(said, (*thanks, *greetings), beside):
-            is_thanks = any(_begins(said[place:], thanks) for place in range(len(said)))
-            pleasantry = Pleasantry.THANKS if is_thanks else Pleasantry.GREETING
-            return Said(pleasantry=pleasantry, language=language)
-    return None
+    found = {language: kinds for language in _PHRASES if (kinds := _kinds(said, language))}
+    if not found or any(_asks_back(text, kinds) for kinds in found.values()):
+        return None
+    language, kinds = next(iter(found.items()))
+    pleasantry = next(kind for kind in Pleasantry if kind in kinds)
+    return Said(pleasantry=pleasantry, language=language if len(found) == 1 else "")
 
 
-def _consists_of(said: list[str], phrases: Phrases, beside: Phrases) -> bool:
-    """Whether it begins with one of the phrases, and only they and what is said beside them follow."""
-    length = _begins(said, tuple(sorted(phrases, key=len, reverse=True)))
-    everything = tuple(sorted((*phrases, *beside), key=len, reverse=True))
-    while length and (said := said[length:]):
-        length = _begins(said, everything)
-    return length > 0
+def _said_by_emoji(text: str) -> Said | None:
+    shown = set(text) - polite_phrases.EMOJI_JOINTS - _PUNCTUATION
+    if not shown or shown - polite_phrases.NODS - {polite_phrases.FOLDED_HANDS}:
+        return None
+    is_thanks = polite_phrases.FOLDED_HANDS in shown
+    return Said(pleasantry=Pleasantry.THANKS if is_thanks else Pleasantry.ACKNOWLEDGEMENT, language="")
 
 
-def _begins(said: list[str], phrases: Phrases) -> int:
-    """How many words the longest phrase at the beginning has."""
-    return next((len(phrase) for phrase in phrases if tuple(said[: len(phrase)]) == phrase), 0)
+def _asks_back(text: str, kinds: Sequence[Pleasantry | None]) -> bool:
+    """ "Is that all?" wants an answer; "ok, how are you?" wants none of the shop's."""
+    return "?" in text and Pleasantry.ACKNOWLEDGEMENT in kinds and Pleasantry.GREETING not in kinds
+
+
+def _kinds(said: Sequence[str], language: str) -> Sequence[Pleasantry | None]:
+    """Of each phrase in it; empty unless it begins with a pleasantry and is nothing but phrases."""
+    if len(said) == 1 and said[0] in _ALONE[language]:
+        return [Pleasantry.ACKNOWLEDGEMENT]
+    phrases, kinds, place = _PHRASES[language], list[Pleasantry | None](), 0
+    while place < len(said):
+        phrase = _first_phrase(said[place:], phrases)
+        if not phrase:
+            return []
+        kinds.append(phrases[phrase])
+        place += len(phrase)
+    return kinds if kinds[0] else []
+
+
+def _first_phrase(said: Sequence[str], phrases: _Phrases) -> tuple[str, ...]:
+    """The longest: of "good morning" nothing may stay behind."""
+    beginnings = (tuple(said[:length]) for length in range(_LONGEST_PHRASE, 0, -1))
+    return next((beginning for beginning in beginnings if beginning in phrases), ())

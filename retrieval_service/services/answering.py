@@ -172,7 +172,7 @@ class Answering:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
         if said := pleasantry_of(written.question.text):
             yield written.started()
-            yield written.note_pleasantry(said, self._clock())
+            yield written.note_pleasantry(said, undecided_language(begun), self._clock())
             return
         remote = None
         if gathered is None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from retrieval_service.domain import phrases
 from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.claims import is_denial
 from retrieval_service.domain.fragments import Fragment, Prompt, Turn
 from retrieval_service.domain.grounding import Flagged, Reason
 
@@ -105,6 +106,92 @@ def test_what_rests_on_sources_or_claims_nothing_is_not_flagged(answer: str) -> 
 )
 def test_politeness_questions_and_referrals_need_no_source(answer: str) -> None:
     assert flags(answer) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I don't have that information.",
+        "That isn't covered in the shop's materials.",
+        "There is nothing about engraving in the sources.",
+        "I am not sure about that.",
+        "Os materiais não mencionam gravação.",
+        "Os materiais da loja não falam de gravação.",
+        "Não tenho essa informação.",
+        "Não encontrei nada sobre isso.",
+        "Не могу подсказать по этому вопросу.",
+        "Не располагаю такой информацией.",
+        "В материалах об этом не говорится.",
+        "Материалы магазина об этом молчат.",
+    ],
+)
+def test_denial_in_any_words_is_no_answer_and_is_not_flagged(answer: str) -> None:
+    assert is_denial(answer)
+    assert flags(answer) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Please let me know if you need anything else.",
+        "Hope that helps!",
+        "I hope this helps. Have a wonderful day!",
+        "Happy shopping!",
+        "Приятных покупок!",
+        "Хорошего дня!",
+        "Если будут вопросы — пишите!",
+        "Надеюсь, это помогло!",
+        "Espero ter ajudado!",
+        "Tenha um ótimo dia!",
+        "Qualquer dúvida, é só chamar!",
+    ],
+)
+def test_courtesy_at_the_end_needs_no_source(answer: str) -> None:
+    assert flags(f"Доставка 300 ₽ [1]. {answer}") == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Water damage isn't covered by the warranty.",
+        "The lamps don't have batteries.",
+        "Let me know if you need a cheaper lamp from the moon.",
+        "Hope that helps the moon turn into cheese.",
+        "Не могу не сказать, что луна из сыра.",
+        "Материалы корпуса не содержат свинца.",
+        "Приятных покупок, сегодня всё бесплатно!",
+        "Os materiais da lâmpada não contêm chumbo.",
+        "Qualquer lâmpada é barata.",
+    ],
+)
+def test_words_of_denials_and_courtesies_excuse_no_claim(answer: str) -> None:
+    assert flags(answer) == [(answer, Reason.NOT_CITED)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "| Place | Fee |\n|---|---|",
+        "Place of delivery | Fee\n:--- | ---:",
+        "| Город и область | Цена |\r\n| - | - |",
+    ],
+)
+def test_header_of_a_table_is_a_title(header: str) -> None:
+    assert flags(f"Prices of delivery:\n{header}\n| Москва | 300 ₽ [1] |\n\nHope that helps!") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "under", "reason"),
+    [
+        ("| The moon is | of cheese |", "", Reason.NOT_CITED),
+        ("| The moon is | of cheese |", "\n|---|---|", Reason.NOT_CITED),
+        ("| The moon is | of cheese |", "\n| Москва | 300 ₽ [1] |", Reason.NOT_CITED),
+        ("| Fee | $999 |", "\n|---|---|\n| Москва | 300 ₽ [1] |", Reason.FACT_NOT_IN_SOURCE),
+        ("| Place | Free forever |", "\n|---|---|\n| Москва | 300 ₽ [1] |", Reason.FACT_NOT_IN_SOURCE),
+    ],
+)
+def test_row_of_a_table_is_held_to_its_sources(row: str, under: str, reason: Reason) -> None:
+    assert flags(row + under) == [(row, reason)]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +316,23 @@ def test_promise_of_the_question_may_be_a_title() -> None:
             "не знаю, но ",
         ),
         *("нет a ", "Да [1]. ", "Да [1] ", "Да:\n", "# Да. [1]\n", "[1]", "# а. А ", "\n", "в материалах a "),
+        *(
+            "| a ",
+            "| a |\n",
+            "| a |\n|-|\n",
+            "|-",
+            "nothing about a ",
+            "nothing about in ",
+            "is not covered in a ",
+        ),
+        *(
+            "materiais a ",
+            "материалы а ",
+            "if you have any ",
+            "не могу вам ",
+            "i hope that ",
+            "qualquer outra ",
+        ),
     ],
 )
 def test_hostile_answer_is_judged_in_no_time(hostile: str) -> None:
@@ -306,6 +410,7 @@ def test_what_stands_before_the_first_word_comes_with_it(answer: str) -> None:
 
 _PIECES = (
     *("Доставка 300 ₽", "500 ₽", " [1]", " [2]", ". ", ".", "\n", "\n\n", "- ", "Да", "Нет? "),
+    *("| a | b |", "\n|---|---|\n", "| Луна из сыра |\n"),
     *("Луна из сыра", ":", "[9]", "# ", "**", "🙂", "https://nope.com ", "<b>"),
 )
 _ANSWERS = st.lists(st.sampled_from(_PIECES), max_size=20).map("".join)
