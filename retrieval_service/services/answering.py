@@ -172,7 +172,8 @@ class Answering:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
         if said := pleasantry_of(written.question.text):
             yield written.started()
-            yield written.note_pleasantry(said, undecided_language(begun), self._clock())
+            undecided = undecided_language(written.question.text, begun, ())
+            yield written.note_pleasantry(said, undecided, self._clock())
             return
         remote = None
         if gathered is None:

@@ -100,6 +100,8 @@ async def test_question_about_nothing_known_is_answered_with_the_contact(quoted:
         ("hi", "en", "Hello! What would you like to know?"),
         ("Oi! Tudo bem?", "pt", "Olá! O que você gostaria de saber?"),
         ("Спасибо большое 🙂", "ru", "Пожалуйста! Появятся ещё вопросы — спрашивайте."),
+        ("ok", "ru", "Появятся ещё вопросы — спрашивайте."),
+        ("👍", "ru", "Появятся ещё вопросы — спрашивайте."),
     ],
 )
 async def test_politeness_is_answered_in_its_language_and_is_no_unanswered_question(

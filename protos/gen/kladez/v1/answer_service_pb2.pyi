@@ -62,7 +62,7 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_POLICY: _FinishReason.ValueType  # 4
     """The model refused."""
     FINISH_REASON_PLEASANTRY: _FinishReason.ValueType  # 5
-    """The question was a greeting or thanks; so is the text, and there is nothing to rate."""
+    """The question was a greeting, thanks or the like; so is the text, and there is nothing to rate."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Why an answer ended. Treat unknown values as FINISH_REASON_STOP."""
@@ -78,7 +78,7 @@ FINISH_REASON_NO_RELEVANT_CONTENT: FinishReason.ValueType  # 3
 FINISH_REASON_POLICY: FinishReason.ValueType  # 4
 """The model refused."""
 FINISH_REASON_PLEASANTRY: FinishReason.ValueType  # 5
-"""The question was a greeting or thanks; so is the text, and there is nothing to rate."""
+"""The question was a greeting, thanks or the like; so is the text, and there is nothing to rate."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 class _AnswerStatus:
