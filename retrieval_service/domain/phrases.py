@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from retrieval_service.domain.languages import dominant_script
 from retrieval_service.domain.pleasantries import Pleasantry
 
 
@@ -65,10 +66,11 @@ def quotes_lead_in(language: str) -> str:
 
 
 def not_found_text(language: str, shop_name: str, contact: str) -> str:
-    """The honest "I don't know"; the shop's name and the contact may be empty."""
+    """The honest "I don't know"; shop and contact may be empty, and a name in letters nobody can read is not said."""
     phrases = _phrases(language)
+    is_said = shop_name and (language == "ru" or dominant_script(shop_name) != "Cyrillic")
     # Replaced, not formatted: a name may hold braces.
-    said = phrases.not_found_in_shop.replace("{shop_name}", shop_name) if shop_name else phrases.not_found
+    said = phrases.not_found_in_shop.replace("{shop_name}", shop_name) if is_said else phrases.not_found
     return _with_contact(said, phrases, contact)
 
 

@@ -286,8 +286,8 @@ def test_citations_cover_exactly_the_quotes() -> None:
 
 @pytest.mark.parametrize("language", ["ru", "en", "pt", "xx"])
 def test_not_found_names_shop_and_contact_when_there_are_any(language: str) -> None:
-    text = not_found_text(language, "Миля {contact}", "help@shop.example")
-    assert "Миля" in text
+    text = not_found_text(language, "Mile {contact}", "help@shop.example")
+    assert "Mile" in text
     assert text.endswith("help@shop.example")
     bare = not_found_text(language, "", "")
     assert bare.endswith(".")
@@ -343,3 +343,9 @@ def test_no_sentence_of_a_quotation_is_flagged(question: str) -> None:
     checked = CheckedText(asked)
     events = [event for piece in compose(asked) for event in checked.feed(piece)]
     assert not any(isinstance(event, Flagged) for event in [*events, *checked.finish()])
+
+
+def test_name_in_letters_that_are_not_read_is_not_said() -> None:
+    assert "Лампы" not in not_found_text("en", "Лампы", "")
+    assert "Лампы" in not_found_text("ru", "Лампы", "")
+    assert "Lumen" in not_found_text("ru", "Lumen", "")
