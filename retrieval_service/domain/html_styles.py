@@ -1,6 +1,7 @@
 """Whether a reader can see an element of HTML, as far as its own attributes and inline style tell.
 
-What style sheets and classes do is not known here, and what is not known hides nothing.
+What style sheets and classes do is not known here, and what is not known hides nothing. `clip` and one pixel's width
+are left alone: by them pages speak to those who listen.
 """
 
 from __future__ import annotations
@@ -20,9 +21,21 @@ _ATTRIBUTE = re.compile(
 # Styles by which a text is there for programs only; read without white space, comments and escapes.
 _HIDING_STYLE = re.compile(
     r"(?:^|[\"';{])(?:display:none|(?:content-)?visibility:(?:hidden|collapse)|opacity:0*\.?0*%?(?:[;!\"']|$)|"
-    r"font-size:0*\.?0*(?:[a-z%]+)?(?:[;!\"']|$)|color:transparent|"
+    r"(?:-webkit-)?filter:opacity\((?:0+\.?0*|\.0+)%?\)|(?:-webkit-)?transform:scale(?:3d|x|y)?\((?:0+\.?0*|\.0+)[,)]|"
     r"(?:text-indent|(?:margin-)?(?:left|top|right|bottom)):-[0-9]{3,})",
     re.IGNORECASE,
+)
+_NOTHING = re.compile(r"(?:0+\.?0*|\.0+)(?:[a-z]+|%)?")
+_WHOLLY_CLIPPED = re.compile(r"inset\(\s*(?:50|100)%\s*\)|circle\(\s*0(?:px|%)?\s*(?:at[^)]*)?\)")
+_FONT_SIZE = re.compile(r"(\d{0,6}\.?\d{1,6})([a-z]{1,5}|%)?(?:/.*)?", re.DOTALL)
+# Of what is around: nothing of nothing is nothing.
+_RELATIVE_UNITS = {"em", "%", "ex", "ch"}
+_RELATIVE_SIZES = {"inherit", "unset", "smaller", "larger"}
+# Nobody reads these.
+_TINY = {"px": 1.0, "pt": 0.75}
+_CLEAR_COLOUR = re.compile(
+    r"transparent|(?:rgb|hsl)a?\((?:(?:[^,)]{1,20},){3}|[^/)]{1,60}/)\s{0,3}(?:0+\.?0*|\.0+)%?\s{0,3}\)"
+    r"|#[0-9a-f]{3}0|#[0-9a-f]{6}00"
 )
 _STYLE_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
@@ -55,6 +68,16 @@ _NAMED_COLOURS = {
     "snow": (255, 250, 250),
     "whitesmoke": (245, 245, 245),
 }
+_PAINTED_OTHERWISE = {"text-shadow", "-webkit-text-fill-color", "-webkit-text-stroke"}
+_PAINTING = _PAINTED_OTHERWISE | {
+    "color",
+    "background",
+    "background-color",
+    "background-image",
+    "font",
+    "font-size",
+}
+_INHERITED = {"inherit", "currentcolor", "unset"}
 _UNCHANGED = {"inherit", "currentcolor", "unset", "transparent", "none"}
 # What a browser gives colours of their own, whatever is around.
 _SELF_COLOURED = {"a", "mark", "button", "select", "option", "textarea"}
@@ -66,13 +89,17 @@ Colour = tuple[int, int, int] | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Paint:
-    """The colours of a text and of what it is written on; None is unknown."""
+    """The colours of a text and of what it is written on; None is unknown. Inner elements may change all of it."""
 
     text: Colour = None
     ground: Colour = None
+    is_clear: bool = False
+    is_tiny: bool = False
 
     @property
     def is_invisible(self) -> bool:
+        if self.is_clear or self.is_tiny:
+            return True
         if self.text is None or self.ground is None:
             return False
         return all(
@@ -92,21 +119,65 @@ def attributes_of(source: str) -> dict[str, str]:
 def is_hidden(attributes: Mapping[str, str]) -> bool:
     """`aria-hidden` hides from those who listen, not from those who see."""
     style = _style(attributes)
-    return "hidden" in attributes or bool(_HIDING_STYLE.search("".join(style.split())))
+    if "hidden" in attributes or _HIDING_STYLE.search("".join(style.split())):
+        return True
+    return bool(style) and _has_no_room(dict(declarations(attributes)))
+
+
+def _has_no_room(style: Mapping[str, str]) -> bool:
+    """Padding makes room, and of one pixel's width is what is read aloud."""
+    if _WHOLLY_CLIPPED.fullmatch(style.get("clip-path", "")):
+        return style.get("width") != "1px"
+    if style.get("overflow") not in {"hidden", "clip"} or any(what.startswith("padding") for what in style):
+        return False
+    is_flat = bool(
+        _NOTHING.fullmatch(style.get("height", "auto")) and _NOTHING.fullmatch(style.get("width", "auto"))
+    )
+    return is_flat or bool(_NOTHING.fullmatch(style.get("max-height", "none")))
 
 
 def painted(name: str, attributes: Mapping[str, str], around: Paint) -> Paint:
     """How an element's text is painted inside of what is `around` it."""
     text = None if name in _SELF_COLOURED else around.text
     ground = None if name in _SELF_COLOURED else around.ground
+    is_clear = around.is_clear and name not in _SELF_COLOURED
+    is_tiny = around.is_tiny
     for what, value in _said_of_colours(name, attributes):
         if what == "color":
             text = _changed(text, value)
-        elif what == "text-shadow":
-            text = None
+            is_clear = is_clear if value in _INHERITED else bool(_CLEAR_COLOUR.fullmatch(value))
+        elif what in {"font", "font-size"}:
+            is_tiny = _is_tiny(value, around=around.is_tiny)
+        elif what in _PAINTED_OTHERWISE:
+            text, is_clear = None, False
         else:
             ground = _changed(ground, value)
-    return Paint(text=text, ground=ground)
+    if "background-clip:text" in "".join(_style(attributes).lower().split()):
+        return Paint(is_tiny=is_tiny)
+    return Paint(text=text, ground=ground, is_clear=is_clear, is_tiny=is_tiny)
+
+
+def _is_tiny(value: str, *, around: bool) -> bool:
+    """Of a `font-size` or the size in a `font`: "0/0 a", "700 14px Arial"."""
+    for said in value.split():
+        if said in _RELATIVE_SIZES:
+            return around
+        size = _FONT_SIZE.fullmatch(said)
+        if size is None:
+            continue
+        number, unit = float(size[1]), size[2]
+        if unit in _RELATIVE_UNITS:
+            return around or not number
+        if unit or not number:
+            return number <= _TINY.get(unit or "", 0)
+    return False
+
+
+def declarations(attributes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Property and value of the inline style in lower case."""
+    for declaration in _style(attributes).lower().split(";"):
+        what, _, value = declaration.partition(":")
+        yield what.strip(), value.strip().removesuffix("!important").strip()
 
 
 def _said_of_colours(name: str, attributes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -115,10 +186,9 @@ def _said_of_colours(name: str, attributes: Mapping[str, str]) -> Iterator[tuple
         yield "background", attributes["bgcolor"].strip().lower()
     if name == "font" and "color" in attributes:
         yield "color", attributes["color"].strip().lower()
-    for declaration in _style(attributes).lower().split(";"):
-        what, _, value = declaration.partition(":")
-        if what.strip() in {"color", "text-shadow", "background", "background-color", "background-image"}:
-            yield what.strip(), value.removesuffix("!important").strip()
+    for what, value in declarations(attributes):
+        if what in _PAINTING:
+            yield what, value
 
 
 def _changed(before: Colour, value: str) -> Colour:
@@ -136,8 +206,12 @@ def _colour(value: str) -> Colour:
 
 
 def _style(attributes: Mapping[str, str]) -> str:
-    said = _STYLE_ESCAPE.sub(_unescaped, attributes.get("style", ""))
-    return _STYLE_COMMENT.sub("", said)
+    return plain_style(attributes.get("style", ""))
+
+
+def plain_style(style: str) -> str:
+    """Without comments and escapes."""
+    return _STYLE_COMMENT.sub("", _STYLE_ESCAPE.sub(_unescaped, style)) if style else ""
 
 
 def _unescaped(escape: re.Match[str]) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Iterator
 
+from retrieval_service.domain.html_sheets import Sheet, sheet_of
 from retrieval_service.domain.html_styles import ENDLESS_REFERENCE, Paint, attributes_of, is_hidden, painted
 from retrieval_service.domain.invisible import without_invisible
 
@@ -37,6 +39,9 @@ def _names(text: str) -> frozenset[str]:
 # Their content is not markup, and it ends only with their own end tag.
 _RAW = _names("script style xmp iframe noembed noframes")
 _UNSEEN = _names("head template noscript object canvas audio video svg datalist")
+_INERT = _names("noscript template svg")
+_STYLE_TAG = re.compile(r"<style[\s/>]", re.IGNORECASE)
+_SEEN_MEDIA = {"", "all", "screen"}
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
 _LISTS = _names("ul ol menu dl")
 _LINES = _names("br div li tr dt dd option caption figcaption summary legend")
@@ -65,19 +70,50 @@ _STRENGTH = ("", _SPACE, _CELL, _LINE, _PARAGRAPH)
 
 def html_to_text(source: str) -> str:
     """Any string is accepted; the result has no markup, no control over layout and no outer white space."""
-    reader = _Reader()
-    position = 0
-    while token := _TOKEN.match(source, position):
-        position = token.end()
+    reader = _Reader(_sheet(source))
+    for token, _ in _tokens(source):
         if token["name"] is None:
             reader.read_text(token["text"] or token["stray"] or "")
         elif token["closing"]:
             reader.close(token["name"].lower())
-        elif (name := token["name"].lower()) in _RAW:
-            position = _after_raw_text(source, position, name)
-        else:
+        elif (name := token["name"].lower()) not in _RAW:
             reader.open(name, token["attributes"])
     return reader.page.text()
+
+
+def _tokens(source: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Each with the raw text that follows a tag such as "script"."""
+    position = 0
+    while token := _TOKEN.match(source, position):
+        position = end = token.end()
+        if token["name"] and not token["closing"] and (name := token["name"].lower()) in _RAW:
+            position = _after_raw_text(source, end, name)
+        yield token, source[end:position]
+
+
+def _sheet(source: str) -> Sheet:
+    """Of the style elements that count for everyone: not those for print, and for who has no scripts.
+
+    Of none where a script stands elsewhere: what it opens nobody knows.
+    """
+    if _STYLE_TAG.search(source) is None:
+        return Sheet()
+    styles, scripts, inert_depth = list[str](), list[str](), 0
+    for token, raw in _tokens(source):
+        name = (token["name"] or "").lower()
+        if name in _INERT:
+            inert_depth = max(0, inert_depth + (-1 if token["closing"] else 1))
+        elif name == "script":
+            if "src" in attributes_of(token["attributes"]):
+                return Sheet()
+            scripts.append(raw)
+        elif (
+            name == "style"
+            and not inert_depth
+            and attributes_of(token["attributes"]).get("media", "all") in _SEEN_MEDIA
+        ):
+            styles.append(raw)
+    return sheet_of(styles, scripts)
 
 
 def _after_raw_text(source: str, position: int, name: str) -> int:
@@ -131,8 +167,9 @@ class _Page:
 class _Reader:
     """Knows which elements are open, and with that what is hidden, preformatted or an item of which list."""
 
-    def __init__(self) -> None:
+    def __init__(self, sheet: Sheet) -> None:
         self.page = _Page()
+        self._sheet = sheet
         self._open: list[str] = []
         self._open_counts: Counter[str] = Counter()
         self._paints = [Paint()]
@@ -156,7 +193,7 @@ class _Reader:
         self._push(name)
         said = attributes_of(attributes) if attributes else {}
         self._paints.append(painted(name, said, self._paints[-1]))
-        if not self._hidden_depth and (name in _UNSEEN or is_hidden(said)):
+        if not self._hidden_depth and (name in _UNSEEN or is_hidden(said) or self._sheet.hides(name, said)):
             self._hidden_depth = len(self._open)
 
     def close(self, name: str) -> None:

@@ -80,6 +80,23 @@ def test_entities_are_decoded(source: str, text: str) -> None:
         "<table bgcolor='#FFFFFF'><td><font color=white>no</font></td></table>yes",
         "<p style='color:#fff;background:#fff'><span style='background:transparent;color:inherit'>no</span></p>yes",
         "<p style='visibility:hidden' style='color:red'>no</p>yes",
+        "<style>.hidden{display:none}</style><p class=hidden>no</p>yes",
+        "<p class=hidden>no</p>yes<style>.hidden { color: red; DISPLAY : none !important }</style>",
+        "<style>/* .x{ */ #terms, p.note {visibility:hidden}</style><p id=terms>no</p><p class='a note'>no</p>yes",
+        "<style>aside{display:none</style><aside>no</aside>yes",
+        "<style>p{display:block}.h{display:none}</style><p class=h>no</p>yes",
+        "<p style='clip-path:inset(50%)'>no</p>yes",
+        "<p style='width:0;height:0;overflow:hidden'>no</p>yes",
+        "<p style='max-height:0px; overflow:hidden'>no</p>yes",
+        "<p style='transform: scale(0)'>no</p>yes",
+        "<p style='transform: scale(0, 1)'>no</p>yes",
+        "<p style='filter:opacity(0)'>no</p>yes",
+        "<p style='color:rgba(0,0,0,0)'>no</p>yes",
+        "<p style='color:rgb(0 0 0 / 0%)'><b>no</b></p>yes",
+        "<p style='color:#00000000'>no</p>yes",
+        "<p style='font:0/0 a'>no</p>yes",
+        "<p style='font-size:1px'>no</p>yes",
+        "<p style='font-size:0'><b style='font-size:2em'>no</b></p>yes",
         "y<!-- no -->es",
         "<svg><title>no</title></svg>yes",
         "<a title='a > b' href=x>yes</a>",
@@ -109,6 +126,30 @@ def test_what_a_reader_does_not_see_is_dropped(source: str) -> None:
         "<p style='color:#fff;background:#fff'><a href=x>yes</a></p>",
         "<p style='color:#fff;background:#fff'></p>yes",
         "<p style='color:red' style='visibility:hidden'>yes</p>",
+        "<table style='font-size:0'><tr><td style='font-size:14px'>yes</td></tr></table>",
+        "<div style='font-size:0'><span style='font:700 14px/1.5 Arial'>yes</span></div>",
+        "<p style='font-size:.8em'>yes</p>",
+        "<p style='color:transparent'><b style='color:#000'>yes</b></p>",
+        "<h1 style='background:linear-gradient(red,blue);-webkit-background-clip:text;color:transparent'>yes</h1>",
+        "<p style='color:rgba(0,0,0,0.6)'>yes</p>",
+        "<p style='color:rgb(255,0,0)'>yes</p>",
+        "<p style='transform:scale(0.5);filter:opacity(0.5)'>yes</p>",
+        "<div style='height:0;width:0;overflow:hidden;padding-bottom:56%'>yes</div>",
+        "<p style='position:absolute;width:1px;height:1px;clip-path:inset(50%);overflow:hidden'>yes</p>",
+        "<p style='max-height:0'>yes</p>",
+        "<style>.tab{display:none}.tab.active{display:block}</style><p class=tab>yes</p>",
+        "<style>.menu{display:none}.open .menu{display:block}</style><p class=menu>yes</p>",
+        "<style>.m{display:none}@media (max-width:600px){.m{display:block}}</style><p class=m>yes</p>",
+        "<style>@media print{.m{display:none}}</style><p class=m>yes</p>",
+        "<style media=print>.m{display:none}</style><p class=m>yes</p>",
+        "<noscript><style>.m{display:none}</style></noscript><p class=m>yes</p>",
+        "<style>.m{display:none}#a{display:flex}</style><p class=m id=a>yes</p>",
+        "<style>.m{display:none}</style><p class=m style='display:block'>yes</p>",
+        "<style>.m{display:none}</style><p class=m>yes</p><script>$('.m').slideToggle()</script>",
+        "<style>.m{display:none}</style><p class=m>yes</p><script src=/site.js></script>",
+        "<style>.a .m, .m:empty, .m::after{display:none}</style><p class=m>yes</p>",
+        "<style>body{visibility:hidden}</style><body>yes",
+        "<!-- <style>.m{display:none}</style> --><p class=m>yes</p>",
     ],
 )
 def test_what_only_sounds_hidden_is_kept(source: str) -> None:
@@ -156,8 +197,32 @@ def test_text_without_markup_keeps_every_word(source: str) -> None:
 
 @pytest.mark.parametrize(
     "attack",
-    ["<a ", "<!--", "<ul><li>", "<div>", "<a foo='", "<p style=", "</p>", "&", "<li>", "<ol><li></ol><p>"],
+    [
+        "<a ",
+        "<!--",
+        "<ul><li>",
+        "<div>",
+        "<a foo='",
+        "<p style=",
+        "</p>",
+        "&",
+        "<li>",
+        "<ol><li></ol><p>",
+        "<style>.a{display:none}</style><p class=a>",
+        "<style>{",
+        "<style>@a ",
+        "<p style='font:",
+        "<style>a:(",
+        "<style>a:x(",
+        "<style>[",
+        "<style>p{display:",
+    ],
 )
 def test_repetition_is_read_in_one_pass(attack: str) -> None:
     # With a quadratic reader this takes minutes, and the suite's own timeout ends it.
     assert "<a" not in html_to_text(attack * (60_000 // len(attack)))
+
+
+def test_many_rules_for_many_elements_are_read_in_one_pass() -> None:
+    rules = "".join(f".a.b{number}{{display:none}}" for number in range(3_000))
+    assert html_to_text(f"<style>{rules}</style>" + "<p class='a c'>yes" * 3_000).startswith("yes")

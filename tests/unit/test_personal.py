@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from retrieval_service.domain.personal import Personal, personal_in
@@ -20,6 +22,17 @@ INTRODUCTIONS = [
     ("Meu nome é João da Silva, posso trocar?", "João da Silva"),
     ("Me chamo Conceição e quero devolver", "Conceição"),
     ("Oi, sou a Inês, cadê meu pedido?", "Inês"),
+    ("This is Anna Petrova, where is my order?", "Anna Petrova"),
+    ("Anna Petrova, order 20931", "Anna Petrova"),
+    ("Анна Петрова, заказ 20931", "Анна Петрова"),
+    ("Ana Silva, pedido 20931", "Ana Silva"),
+    ("i'm john", "john"),
+    ("hello, i'm john, is it shipped?", "john"),
+    ("Это Анна Петрова", "Анна Петрова"),
+    ("ФИО Петрова Анна Ивановна", "Петрова Анна Ивановна"),
+    ("фио: петрова анна ивановна", "петрова анна ивановна"),
+    ("меня зовут иван петров и я жду", "иван петров"),
+    ("Aqui quem fala é Ana Silva", "Ana Silva"),
 ]
 OTHERS = [
     ("Моя карта 4111 1111 1111 1111, её приняли?", "4111 1111 1111 1111"),
@@ -38,6 +51,27 @@ OTHERS = [
     ("проспект Мира 12 корп. 3 — туда доставите?", "Мира 12"),
     ("Ship to 221 Baker Street, apt. 5 please", "221 Baker Street"),
     ("Entreguem na Rua das Flores, 123, apto 4", "Flores, 123"),
+    ("Moro na R. das Flores, 123", "Flores, 123"),
+    ("Адрес: Москва, Тверская 12, кв 5", "Москва Тверская 12 кв 5"),
+    ("Мой адрес: г. Москва, Тверская 12. Когда привезёте?", "Москва Тверская 12"),
+    ("Address: Green House 7, Totnes", "Green House 7 Totnes"),
+    ("Endereço: Vila Nova, bloco 3, Lisboa", "Vila Nova bloco Lisboa"),
+    ("ул Тверская 12-34", "Тверская 12-34"),
+    ("CEP 01310-100", "01310-100"),
+    ("I live at 12 Rose Lane, is it far?", "12 Rose Lane"),
+    ("Is 12 Rose Ln. too far?", "12 Rose Ln"),
+    ("Send 2 lamps: 12 Rose Lane, Totnes", "12 Rose Lane"),
+    ("My passport AB1234567", "AB1234567"),
+    ("Паспорт серия 4509 номер 123456", "4509 123456"),
+    ("CNPJ 12.345.678/0001-95", "12.345.678/0001-95"),
+    ("Please call 555-1234", "555-1234"),
+    ("тел. 555-1234", "555-1234"),
+    ("telegram: ivan_petrov", "ivan_petrov"),
+    ("Пишите в t.me/ivan_petrov", "ivan_petrov"),
+    ("Я родился 14.02.1990", "14.02.1990"),
+    ("Дата рождения: 14 февраля 1990", "февраля 1990"),
+    ("I was born on February 14, 1990", "February 1990"),
+    ("Nasci em 14 de fevereiro de 1990", "fevereiro 1990"),
 ]
 
 
@@ -64,6 +98,34 @@ def test_what_customers_say_of_themselves_is_left_out(text: str, secret: str) ->
         "Look at the kettle: is it in stock?",
         "Работаете 24-7 или 9-21?",
         "Is the shop at the station open?",
+        "Is rose tea sold by 250/500/1000 g?",
+        "Есть чай по 250 500 1000 г?",
+        "barcode 4607001234567",
+        "Штрихкод: 4607001234567, есть такой?",
+        "Código de barras 4607001234567",
+        "артикул 12-34-56",
+        "Где заказ 123-45-67?",
+        "Where is order 20931-22-33?",
+        "Cadê o pedido nº 123-45-67?",
+        "Tracking number 1234567890123",
+        "Почём 2 3 4 5 6 7 8 9 10 штук?",
+        "Is the 10 Golden Monkey Way set in stock?",
+        "I'm From Moscow, do you deliver?",
+        "I am Vegan, what can I drink?",
+        "I'm Looking For a lamp",
+        "hi, i'm allergic, what is in it?",
+        "Call me tomorrow please",
+        "Call me back at noon",
+        "My name is misspelled in the order",
+        "Я Вегетарианка, что посоветуете?",
+        "Sou Vegano, o que há para mim?",
+        "Это Чёрный Дракон улун?",
+        "Green Tea, order of 2 packs",
+        "Do you have a telegram channel?",
+        "What is the address?",
+        "Какой у вас адрес: тот же?",
+        "The 555-1234 lamp",
+        "Привезите к 14.02.2027",
     ],
 )
 def test_what_is_asked_about_stays(text: str) -> None:
@@ -90,3 +152,43 @@ def test_what_overlaps_is_left_out_once() -> None:
 
 def test_nothing_said_leaves_everything() -> None:
     assert Personal().without("Меня зовут Иван") == "Меня зовут Иван"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "left"),
+    [
+        ("Hi, my name is Rose. How much is rose tea?", "Rose tea costs 350.", "Rose tea costs 350."),
+        (
+            "Hi, my name is Rose. How much is rose tea?",
+            "Dear Rose, the Rose Tea is 350.",
+            "Dear …, the Rose Tea is 350.",
+        ),
+        ("my name is rose", "Rose, our rose tea costs 350.", "…, our rose tea costs 350."),
+        ("Меня зовут Роза. Есть чай из роз?", "Роза, чай «Белая роза» есть.", "…, чай «Белая роза» есть."),
+        ("Meu nome é Rosa", "Rosa, o chá de rosa custa 35.", "…, o chá de rosa custa 35."),
+        ("меня зовут иван", "Иван, заказ для ивана готов.", "…, заказ для … готов."),
+        ("My name is Anna", "Anna asked for tea.", "… asked for tea."),
+    ],
+)
+def test_a_product_keeps_the_word_that_is_also_a_name(question: str, answer: str, left: str) -> None:
+    assert personal_in([question]).without(answer) == left
+
+
+def test_a_question_keeps_the_product_that_is_called_like_its_customer() -> None:
+    text = "Hi, my name is Rose. How much is rose tea?"
+    assert personal_in([text]).without(text) == "Hi, my name is …. How much is rose tea?"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "a-", "rua ", "rua x" + " " * 200, "my name is ", "call me a-b-", "10 Ab Ab Ab ", "1 ", "12-", "адрес: 1 а. ",
+        "адрес:", "at ", "a@", "Anna ", "i'm ", "order ", "заказ 123-45-67 ", "Меня зовут Анна ", "серия ", " ", "R. ",
+        "telegram:", "born ", "A1B2", "phone ", "ул. а д. 1 ",
+    ],
+)  # fmt: skip
+def test_a_long_message_is_read_in_one_pass(attack: str) -> None:
+    text = (attack * 4_000)[:4_000]
+    began = time.process_time()
+    personal_in([text]).without(text)
+    assert time.process_time() - began < 0.5
