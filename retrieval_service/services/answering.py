@@ -331,8 +331,10 @@ def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]
 
 def undecided_language(text: str, begun: Begun, hits: Sequence[Hit]) -> str:
     """For words that tell none, like a name: that of the customer's interface, or of what was said before."""
+    if begun.language:
+        return begun.language
     before = languages.detect_language(begun.history[-1].question) if begun.history else ""
-    return begun.language or before or language_of(text, begun.tenant, hits)
+    return before or language_of(text, begun.tenant, hits)
 
 
 def language_of(text: str, tenant: Tenant, hits: Sequence[Hit]) -> str:
