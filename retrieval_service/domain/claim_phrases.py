@@ -1,41 +1,48 @@
 """How Russian, English and Portuguese are polite, know nothing, and send people elsewhere: a pattern a line.
 
-The patterns are for one line without the marks of Markdown, and for any case. Repeats are bounded: without a bound
-a long word would be read anew from each of its parts.
+The patterns are for one line without the marks of Markdown, and for any case.
 """
 
 from __future__ import annotations
 
 import re
 
+_LETTERS_REPEATED = re.compile(r"(?<=\\w)([*+])|(?<=\[\^\\W_\])([*+])|(?<=\[\\w'’\])([*+])")
+
 
 def _any_of(patterns: str) -> str:
     return "|".join(patterns.split("\n")[1:-1])
 
 
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """With a bound for each repeat: without one a long word would be read anew from each of its parts."""
+    bounded = _LETTERS_REPEATED.sub(lambda sign: "{0,30}" if sign[0] == "*" else "{1,30}", pattern)
+    return re.compile(bounded.replace(")*", "){0,9}").replace(" +", " "), re.IGNORECASE)
+
+
 _THANKS_FOR = _any_of(r"""
- за(?: ваш\w{0,30}| это\w{0,30}| хорош\w{0,30}| интересн\w{0,30}){0,9} (?:вопрос|обращени|интерес|ожидани|понимани|терпени|сообщени|помощь)\w{0,30}
- for(?: your| the| this| such| a| an| good| great){0,9} (?:questions?|message|interest|patience|visit|help)
+ за(?: ваш\w*| это\w*| хорош\w*| интересн\w*)* (?:вопрос|обращени|интерес|ожидани|понимани|терпени|сообщени|помощь)\w*
+ for(?: your| the| this| such| a| an| good| great)* (?:questions?|message|interest|patience|visit|help)
  for (?:asking|writing|reaching out|contacting us)
  (?:pel[oa]|por)(?: su[ao])?(?: bo[am])? (?:perguntar?|contato|interesse|paciência|mensagem|visita|ajuda)
 """)
-_ABOUT = r"(?: (?:о|об|про|к|about|in|sobre) [^\W_]{1,30}(?: [^\W_]{1,30})?)?"
+_ABOUT = r"(?: (?:о|об|про|к|about|in|sobre) [^\W_]+(?: [^\W_]+)?)?"
 _THANKED = rf"(?:(?:{_THANKS_FOR}){_ABOUT})?"
 
 # Whole phrases: "free" of "feel free to ask" would be a promise.
 _COURTESIES = (
     _any_of(r"""
-(?:здравствуй|приветству|привет)\w{0,30}
-(?:добр|хорош|приятн)\w{0,30} (?:вам )?(?:день|дня|утро|утра|вечер|вечера|ночи|времени суток)
+(?:здравствуй|приветству|привет)\w*
+(?:добр|хорош|приятн)\w* (?:вам )?(?:день|дня|утро|утра|вечер|вечера|ночи|времени суток)
 что (?:спросили|обратились|написали|уточнили|выбрали нас)
 пожалуйста|разумеется|(?:да,? )?конечно|(?:хороший|отличный|интересный) вопрос
 с удовольствием(?: помогу| поможем| отвечу| расскажу)?
-(?:я |мы )?(?:всегда |был\w{0,30} |будем? |буду ){0,9}рад[аы]?(?: бы| вам| был[аи]?| вас){0,9}(?: помочь| ответить| видеть)?
+(?:я |мы )?(?:всегда |был\w* |будем? |буду )*рад[аы]?(?: бы| вам| был[аи]?| вас)*(?: помочь| ответить| видеть)?
 (?:всегда )?обращайтесь(?: ещё| еще| к нам| снова)?|спрашивайте|пишите|если что
-если (?:у вас )?(?:появятся|возникнут|будут|остались|останутся|есть) (?:[^\W_]{1,30} ){0,2}вопросы
+если (?:у вас )?(?:появятся|возникнут|будут|остались|останутся|есть) (?:[^\W_]+ ){0,2}вопросы
 (?:удачных|приятных) покупок|приятного (?:чаепития|аппетита)
 всего (?:доброго|хорошего)|до свидания|добро пожаловать(?: в наш магазин| к нам)?
-(?:уважаем|дорог)[^\W_]{1,30}(?: клиент[^\W_]{0,30}| покупател[^\W_]{0,30}| друзья| друг| гост[^\W_]{0,30})?
+(?:уважаем|дорог)[^\W_]+(?: клиент[^\W_]*| покупател[^\W_]*| друзья| друг| гост[^\W_]*)?
 к сожалению|извините|простите|сожале(?:ю|ем)|надеюсь,? (?:это )?(?:помог(?:ла|ло|ли|ает)?|поможет|было полезно)
 """),
     _any_of(r"""
@@ -44,8 +51,8 @@ you(?:['’]re| are) (?:very |most )?welcome|welcome(?: to our (?:shop|store))?|
 (?:yes,? )?of course|sure(?: thing)?|certainly|absolutely|with pleasure|please
 (?:i['’]m |i am |we['’]re |we are |i['’]d be )?(?:always )?(?:glad|happy|here) to help(?: you)?(?: with that)?
 here(?:['’]s| is) what (?:i|we) (?:found|know|have)
-if you (?:have|need)(?: any| more| other| further| anything| else| questions?| help){0,9}
-(?:just |please ){0,9}(?:let (?:me|us) know|feel free to (?:ask|contact us)|ask(?: me| us| away)?)
+if you (?:have|need)(?: any| more| other| further| anything| else| questions?| help)*
+(?:just |please )*(?:let (?:me|us) know|feel free to (?:ask|contact us)|ask(?: me| us| away)?)
 have a (?:nice|great|good|lovely|wonderful) (?:day|evening|weekend)|enjoy your (?:day|purchase)|goodbye|bye
 (?:i |we )?hope (?:that|this|it|i) (?:helps|helped|was helpful|answers your question)|happy shopping|take care
 unfortunately|(?:i['’]m |i am |we['’]re )?(?:very |so )?sorry|(?:i|we) apologi[sz]e
@@ -58,46 +65,46 @@ olá|ola|oi|bo[am] (?:dia|tarde|noite)|tudo bem|prezad[oa]s?(?: clientes?)?|car[
 conte (?:comigo|conosco)|(?:é )?só (?:perguntar|chamar|avisar)|boas compras|até (?:logo|mais)|volte sempre
 espero (?:ter (?:te )?ajudado|que (?:isso |isto )?(?:ajude|tenha ajudado))|qualquer (?:outra )?(?:dúvida|coisa|pergunta)
 tenha uma? (?:bo[am]|ótim[oa]|excelente|lind[oa]) (?:dia|tarde|noite|semana|fim de semana)
-se (?:você )?(?:tiver|surgir\w{0,30}) (?:mais |outras? |alguma ){0,9}(?:dúvidas?|perguntas?)
+se (?:você )?(?:tiver|surgir\w*) (?:mais |outras? |alguma )*(?:dúvidas?|perguntas?)
 infelizmente|desculpe?m?|lament(?:o|amos)|sinto muito|gostaria de (?:poder )?ajudar
 """),
-    rf"(?:(?:большое|огромное) )?спасибо(?: большое| огромное| вам| тебе){{0,9}}{_THANKED}",
+    rf"(?:(?:большое|огромное) )?спасибо(?: большое| огромное| вам| тебе)*{_THANKED}",
     rf"благодар(?:ю|им)(?: вас)?{_THANKED}",
     rf"(?:many )?thanks(?: a lot| so much)?{_THANKED}|thank you(?: very much| so much)?{_THANKED}",
     rf"(?:muito )?obrigad[oa]{_THANKED}|agradec(?:o|emos){_THANKED}",
 )
-COURTESY = re.compile(rf"\b(?:{'|'.join(_COURTESIES)})\b", re.IGNORECASE)
+COURTESY = _compiled(rf"\b(?:{'|'.join(_COURTESIES)})\b")
 
 _DENIALS = (
     _any_of(r"""
-(?:я )?не знаю\b|ничего (?:нет|не сказано)|ответить не могу
+(?:я +)?не знаю\b|ничего (?:нет|не сказано)|ответить не могу
 не мо(?:гу|жем) (?:(?:вам|точно|пока|ничего|на это|об этом|на этот вопрос) ){0,3}(?:ответить|подсказать|сказать)
-\bне (?:располага|владе)(?:ю|ем) (?:\w{1,30} ){0,2}(?:информаци|сведени|данны)|\bмне (?:это |об этом )?не ?известно
-(?:нет|не наш\w{1,30}|не содерж\w{1,30}|не указан\w{0,30}|отсутству\w{1,30}) (?:\w{1,30} ){0,3}(?:информаци|сведени|данны|ответ)
-(?:информаци|сведени|данны|ответ)\w{0,30} (?:\w{1,30} ){0,4}(?:нет\b|не наш|не найден|не указан|отсутству)
-\bв (?:\w{1,30} ){0,2}(?:материалах|документах|источниках) (?:\w{1,30} ){0,4}(?:не (?:указан|сказан|упом|наш|описан)|нет\b|ничего)
-\bв (?:\w{1,30} ){0,2}(?:материалах|документах|источниках) (?:\w{1,30} ){0,4}не (?:говорит|рассказ)
-\b(?:материалы|документы|источники) (?:\w{1,30} ){0,4}(?:не (?:говорят|упоминают|описывают|сообщают)|молчат)
+\bне (?:располага|владе)(?:ю|ем) (?:\w+ ){0,2}(?:информаци|сведени|данны)|\bмне (?:это |об этом )?не ?известно
+(?:нет|не наш\w+|не содерж\w+|не указан\w*|отсутству\w+) (?:\w+ ){0,3}(?:информаци|сведени|данны|ответ)
+(?:информаци|сведени|данны|ответ)\w* (?:\w+ ){0,4}(?:нет\b|не наш|не найден|не указан|отсутству)
+\bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}(?:не (?:указан|сказан|упом|наш|описан)|нет\b|ничего)
+\bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}не (?:говорит|рассказ)
+\b(?:материалы|документы|источники) (?:\w+ ){0,4}(?:не (?:говорят|упоминают|описывают|сообщают)|молчат)
 """),
     _any_of(r"""
 \b(?:do|does|did)(?: not|n['’]t) (?:know|say|mention|specify|have (?:any )?information)|\bsays? nothing
-\b(?:documents?|materials?|sources?|texts?) (?:\w{1,30} ){0,3}(?:do|does|did)(?: not|n['’]t) (?:contain|include|cover)
-\b(?:do|does|did)(?: not|n['’]t) (?:contain|include|provide) (?:\w{1,30} ){0,2}(?:information|details|answer|mention)
+\b(?:documents?|materials?|sources?|texts?) (?:\w+ ){0,3}(?:do|does|did)(?: not|n['’]t) (?:contain|include|cover)
+\b(?:do|does|did)(?: not|n['’]t) (?:contain|include|provide) (?:\w+ ){0,2}(?:information|details|answer|mention)
 \bno (?:information|mention|answer)|\b(?:is|are)(?: not|n['’]t) (?:mentioned|specified|stated)
 \b(?:cannot|can['’]t|can not|could not|couldn['’]t) (?:answer|find)
 \b(?:i|we) do(?: not|n['’]t) have (?:(?:any|that|this|the|such|enough|more) ){0,2}(?:information|details|answer)
 \bi(?: am|['’]m) (?:not (?:sure|certain)|unsure) (?:about|if|whether)\b
-\b(?:is|are)(?: not|n['’]t) (?:covered|described|discussed) in (?:[\w'’]{1,30} ){0,3}(?:document|material|source|text)s?\b
-\bnothing (?:about|on|regarding) (?:[\w'’]{1,30} ){1,6}in (?:[\w'’]{1,30} ){0,3}(?:document|material|source|text)s?\b
+\b(?:is|are)(?: not|n['’]t) (?:covered|described|discussed) in (?:[\w'’]+ ){0,3}(?:document|material|source|text)s?\b
+\bnothing (?:about|on|regarding) (?:[\w'’]+ ){1,6}in (?:[\w'’]+ ){0,3}(?:document|material|source|text)s?\b
 """),
     _any_of(r"""
 não sei\b|não (?:posso|consigo) responder|não diz(?:em)? nada
-não (?:há|consta\w{0,30}|encontr\w{1,30}|diz\w{0,30}|menciona\w{0,30}|cont[eé]m|tenho) (?:\w{1,30} ){0,3}(?:informa|nada|resposta|sobre|isso)
-\b(?:materiais|documentos|fontes|textos) (?:\w{1,30} ){0,3}não (?:mencion|cit|fal|trat|especific|inform)am?\b
-não (?:temos|disponho|dispomos|possuo|possuímos) (?:\w{1,30} ){0,3}informa|não tenho certeza (?:sobre|se|disso)\b
+não (?:há|consta\w*|encontr\w+|diz\w*|menciona\w*|cont[eé]m|tenho) (?:\w+ ){0,3}(?:informa|nada|resposta|sobre|isso)
+\b(?:materiais|documentos|fontes|textos) (?:\w+ ){0,3}não (?:mencion|cit|fal|trat|especific|inform)am?\b
+não (?:temos|disponho|dispomos|possuo|possuímos) (?:\w+ ){0,3}informa|não tenho certeza (?:sobre|se|disso)\b
 """),
 )
-DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)
+DENIAL = _compiled("|".join(_DENIALS))
 
 _REFERRALS = (
     _any_of(r"""
@@ -106,14 +113,14 @@ _REFERRALS = (
 """),
     _any_of(r"""
 contact (?:us|the|our|support|customer|them)|get in touch|reach out|ask (?:us|the|our|them)|write to|check with
-call (?:us|the|our)|(?:team|staff|support|manager|they|we|i) (?:can|will|may) (?:\w{1,30} )?help
+call (?:us|the|our)|(?:team|staff|support|manager|they|we|i) (?:can|will|may) (?:\w+ )?help
 """),
     _any_of(r"""
-entr\w{1,30} em contato|contat(?:e|ar)|fal(?:e|ar) com|escrev(?:a|er) para|pergunt(?:e|ar) (?:à|ao|para)|consult(?:e|ar)
-(?:pode|podem|posso|podemos|vai) (?:\w{1,30} )?ajudar
+entr\w+ em contato|contat(?:e|ar)|fal(?:e|ar) com|escrev(?:a|er) para|pergunt(?:e|ar) (?:à|ao|para)|consult(?:e|ar)
+(?:pode|podem|posso|podemos|vai) (?:\w+ )?ajudar
 """),
 )
-REFERRAL = re.compile(rf"\b(?:{'|'.join(_REFERRALS)})\b", re.IGNORECASE)
+REFERRAL = _compiled(rf"\b(?:{'|'.join(_REFERRALS)})\b")
 
 # Where a claim may begin behind a denial.
 _TURNS = _any_of(r"""
