@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     prices: Annotated[str, AfterValidator(checked_prices)] = ""
 
     job_batch: Annotated[int, Field(ge=1, le=500)] = 32
+    job_batch_bytes: Annotated[int, Field(ge=1_024)] = 262_144
+    job_tenants: Annotated[int, Field(ge=1, le=32)] = 4
     job_lease_seconds: Annotated[float, Field(ge=1)] = 20.0
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
     job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0

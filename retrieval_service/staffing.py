@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from retrieval_service.assembling import Service
 from retrieval_service.bell import Bell
@@ -21,6 +22,8 @@ from retrieval_service.worker import Worker, WorkerOptions, worker_name
 
 # Of one worker, at a time.
 SOURCE_READERS = 2
+# Sent to a retrieval provider together.
+LARGE_FILES_AT_A_TIME = 4
 
 
 def new_worker(service: Service) -> Worker:
@@ -39,7 +42,7 @@ def new_worker(service: Service) -> Worker:
     index_runner = IndexRunner(service.reindexer, index_bell)
     return Worker(
         service.database,
-        [indexing_lane(service, name, index_runner.step_at_once), *syncing_lanes(service, name)],
+        [*indexing_lanes(service, name, index_runner.step_at_once), *syncing_lanes(service, name)],
         name=name,
         options=options,
         housekeeping=[
@@ -63,7 +66,8 @@ def new_worker(service: Service) -> Worker:
     )
 
 
-def indexing_lane(service: Service, worker: str, ran_dry: Callable[[], None]) -> Lane:
+def indexing_lanes(service: Service, worker: str, ran_dry: Callable[[], None]) -> list[Lane]:
+    """Large documents have a lane of their own, which no small one ever waits for."""
     settings = service.settings
     indexer = Indexer(
         service.database,
@@ -72,13 +76,16 @@ def indexing_lane(service: Service, worker: str, ran_dry: Callable[[], None]) ->
         worker=worker,
         max_attempts=settings.job_max_attempts,
     )
-    return Lane(
+    small = Lane(
         target=jobs.PGVECTOR,
         concurrency=max(1, settings.workers),
+        spare=settings.job_tenants - 1,
         batch=settings.job_batch,
+        max_bytes=settings.job_batch_bytes,
         work=lambda batch, _: indexer.index(batch),
         ran_dry=ran_dry,
     )
+    return [small, replace(small, is_large=True, concurrency=1, spare=1, batch=1)]
 
 
 def provider_chores(service: Service) -> list[Callable[[], Awaitable[None]]]:
@@ -97,11 +104,15 @@ def syncing_lanes(service: Service, worker: str) -> list[Lane]:
         return []
     settings = service.settings
     syncer = Syncer(service.database, service.backend, worker=worker, max_attempts=settings.job_max_attempts)
-    return [
-        Lane(
-            target=jobs.OPENAI,
-            concurrency=settings.sync_concurrency,
-            batch=settings.sync_batch,
-            work=syncer.sync,
-        )
-    ]
+    small = Lane(
+        target=jobs.OPENAI,
+        concurrency=settings.sync_concurrency,
+        spare=1,
+        batch=settings.sync_batch,
+        tenants=settings.sync_batch,
+        work=syncer.sync,
+    )
+    large = replace(
+        small, is_large=True, concurrency=1, batch=LARGE_FILES_AT_A_TIME, tenants=LARGE_FILES_AT_A_TIME
+    )
+    return [small, large]

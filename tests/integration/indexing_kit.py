@@ -177,9 +177,17 @@ async def jobs_of(connection: AsyncConnection, tenant_id: UUID) -> Sequence[JobR
         return await cursor.fetchall()
 
 
-async def claim(database: Database, worker: str = "one", limit: int = 32) -> list[Job]:
+async def claim(
+    database: Database,
+    worker: str = "one",
+    limit: int = 32,
+    *,
+    after: UUID = jobs.NOBODY,
+    is_large: bool = False,
+) -> list[Job]:
+    ask = jobs.Ask(limit=limit, after=after, is_large=is_large)
     async with database.operator() as operator:
-        return await jobs.claim(operator, worker=worker, limit=limit, lease_seconds=60)
+        return await jobs.claim(operator, ask, worker=worker, lease_seconds=60)
 
 
 async def finish(database: Database, job: Job, worker: str = "one") -> bool:
