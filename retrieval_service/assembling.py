@@ -130,7 +130,8 @@ class Service:
 def assemble(settings: Settings, dsn: str, database: Database, providers: Providers) -> Service:
     """Everything that is used by more than one comes first."""
     embedders, backend = providers.embedders, providers.backend
-    authenticator, importer = Authenticator(database), Importer(database)
+    authenticator = Authenticator(database)
+    importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
     retrieval = assemble_retrieval(
@@ -157,7 +158,7 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         sourcing=sourcing,
         follower=new_follower(settings, database, sourcing),
         scheduler=new_scheduler(settings, database, mender),
-        editor=Editor(database, RemotePurger(database, backend)),
+        editor=Editor(database, RemotePurger(database, backend), most_bytes=settings.document_bytes),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
         overseer=Overseer(database),

@@ -31,6 +31,8 @@ class Job:
     action: str
     attempts: int
     is_orphan: bool = False
+    content_bytes: int = 0
+    is_large: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,8 @@ chosen AS (
 UPDATE document_sync_jobs SET status = 'processing', worker = %(worker)s, attempts = attempts + 1,
     lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE id IN (SELECT id FROM chosen)
-RETURNING id, tenant_id, document_id, action, attempts, is_orphan
+RETURNING id, tenant_id, document_id, action, attempts, is_orphan, coalesce(content_bytes, 0) AS content_bytes,
+    is_large
 """
 
 

@@ -100,6 +100,7 @@ CREATE TABLE embedding_steps (
     space_id integer NOT NULL REFERENCES embedding_spaces (id),
     text_hash bytea NOT NULL,
     embedding bytea NOT NULL,
+    tokens real NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, document_id, space_id, text_hash),
     FOREIGN KEY (tenant_id, document_id) REFERENCES documents (tenant_id, id) ON DELETE CASCADE
