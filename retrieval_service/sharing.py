@@ -90,6 +90,8 @@ OWN = frozenset(
         "sql_source_timeout_seconds",
         "log_level",
         "log_format",
+        "log_file_megabytes",
+        "log_files",
     }
 )
 
