@@ -108,6 +108,8 @@ class Settings(BaseSettings):
 
     log_level: str = "info"
     log_format: str = "console"
+    log_file_megabytes: Annotated[int, Field(ge=1, le=10_000)] = 8
+    log_files: Annotated[int, Field(ge=1, le=100)] = 5
 
 
 def load() -> Settings:

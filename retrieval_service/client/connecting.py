@@ -49,6 +49,7 @@ IDEMPOTENT = {
         "ListUnanswered",
         "ListTopQuestions",
         "ListTopDocuments",
+        "ListProcesses",
     ),
 }
 
