@@ -51,11 +51,14 @@ def curl_line(profile: Profile, *, use_grpcurl: bool) -> str:
     header = ["-H", f"authorization: Bearer {profile.tenant_key}"]
     data = ["-d", json.dumps({"query": demo.QUESTION, "page_size": 3}, ensure_ascii=False)]
     method = "kladez.v1.SearchService/Search"
+    scheme, _, place = profile.service_address.rpartition("://")
+    is_plain = scheme != "https"
     if use_grpcurl:
-        return shlex.join(["grpcurl", "-plaintext", *header, *data, profile.service_address, method])
-    options = ["--protocol", "grpc", "--http2-prior-knowledge"]
-    url = f"http://{profile.service_address}/{method}"
-    return shlex.join(["buf", "curl", *options, *header, *data, url])
+        plain = ["-plaintext"] if is_plain else []
+        return shlex.join(["grpcurl", *plain, *header, *data, place, method])
+    plain = ["--http2-prior-knowledge"] if is_plain else []
+    url = f"{'http' if is_plain else 'https'}://{place}/{method}"
+    return shlex.join(["buf", "curl", "--protocol", "grpc", *plain, *header, *data, url])
 
 
 def program() -> list[str]:

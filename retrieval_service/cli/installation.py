@@ -12,10 +12,9 @@ from pathlib import Path
 
 from retrieval_service import errors
 from retrieval_service.cli import ports
-from retrieval_service.cli.connection import Target
+from retrieval_service.cli.connection import Target, dialled, unanswered
 from retrieval_service.cli.credentials import mint_operator_key
 from retrieval_service.cli.supervising import supervised, watched
-from retrieval_service.client import connect
 from retrieval_service.config import Settings
 from retrieval_service.postgres.embedded import embedded_postgres
 from retrieval_service.postgres.folder import DataFolder
@@ -45,12 +44,15 @@ async def database(data_dir: Path, database_url: str | None, *, durable: bool = 
 async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncIterator[str]:
     """The address of a running service that answers, with a worker inside."""
     host = reachable(settings.host)
-    address = f"{host}:{port}"
+    address = f"{'https://' if settings.tls_cert else ''}{host}:{port}"
     variables = {
         "DATABASE_URL": dsn,
         "KLADEZ_HOST": settings.host,
         "KLADEZ_PORT": str(port),
         "KLADEZ_WORKERS": str(max(1, settings.workers)),
+        "KLADEZ_TLS_CERT": str(settings.tls_cert or ""),
+        "KLADEZ_TLS_KEY": str(settings.tls_key or ""),
+        "KLADEZ_TLS_CLIENT_CA": str(settings.tls_client_ca or ""),
     }
     command = python_module("service", "retrieval_service.cli.main", "serve", variables=variables)
     async with supervised(command, logs):
@@ -62,7 +64,8 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
 @asynccontextmanager
 async def temporary_service(settings: Settings) -> AsyncIterator[Target]:
     """A whole installation in a temporary folder, with an operator's key; nothing of it is left."""
-    settings = settings.model_copy(update={"host": "127.0.0.1"})
+    plain = {"tls_cert": None, "tls_key": None, "tls_client_ca": None}
+    settings = settings.model_copy(update={"host": "127.0.0.1", **plain})
     with tempfile.TemporaryDirectory(prefix="kladez-") as folder:
         data_dir = Path(folder)
         port = ports.choose(settings.host, settings.port, given=0)
@@ -107,7 +110,9 @@ async def until_listening(host: str, port: int) -> None:
 
 async def _until_serving(address: str) -> None:
     """Asked only when the port is open: after a refused connection gRPC would pause for too long."""
-    async with connect(address, "") as client:
+    async with dialled(address, "") as client:
+        if address.startswith("https://") and (fault := await client.why_unreachable()):
+            raise errors.Misconfigured(unanswered(address, fault))
         await client.wait_until_ready(READY_TIMEOUT_SECONDS)
 
 

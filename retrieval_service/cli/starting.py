@@ -17,11 +17,11 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service import config
 from retrieval_service.cli import announcing, credentials, demo, installation, output, ports
 from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.connection import dialled
 from retrieval_service.cli.options import options_of
 from retrieval_service.cli.profile import Profile
 from retrieval_service.cli.supervising import supervised
 from retrieval_service.cli.waiting import until_indexed
-from retrieval_service.client import connect
 from retrieval_service.config import Settings
 from retrieval_service.postgres.processes import Command
 
@@ -118,7 +118,7 @@ async def prepare(plan: Plan, dsn: str, address: str) -> tuple[Profile, tenants_
     known = await asyncio.to_thread(profiles.load, plan.data_dir)
     profile = replace(known or credentials.empty_profile(address), service_address=address)
     profile = await credentials.with_operator_key(profile, dsn)
-    async with connect(address, profile.operator_key) as operator:
+    async with dialled(address, profile.operator_key) as operator:
         profile = await demo.with_tenant(profile, operator)
         profile = await credentials.with_other_keys(profile, operator)
         tenant = await demo.open_to(plan.origins, profile.tenant_id, operator)
@@ -128,7 +128,7 @@ async def prepare(plan: Plan, dsn: str, address: str) -> tuple[Profile, tenants_
 
 async def fill(profile: Profile) -> None:
     """Imports the demo shop and waits for the index; what is there already costs nothing."""
-    async with connect(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
+    async with dialled(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
         with output.progress() as display:
             for language in display.track(demo.LANGUAGES, description="Importing"):
                 await demo.import_catalogue(language, client)
