@@ -33,6 +33,7 @@ from kladez.v1 import (
 )
 
 from retrieval_service import errors
+from retrieval_service.api import tls
 from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
 from retrieval_service.api.gate import Gate
@@ -99,7 +100,7 @@ async def running_server(service: Service) -> AsyncIterator[int]:
     server = grpc.aio.server(interceptors=[Gate(POLICIES, service.authenticator)], options=OPTIONS)
     health = Health()
     add_services(server, service, health)
-    port = listen(server, settings)
+    port = listen(server, settings, await asyncio.to_thread(tls.credentials, settings))
     await server.start()
     await report(health, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -179,10 +180,16 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         )
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> int:
-    address = f"{settings.host}:{settings.port}"
+def listen(
+    server: grpc.aio.Server, settings: Settings, credentials: grpc.ServerCredentials | None = None
+) -> int:
+    """The port; raises `Misconfigured` when it is taken."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.port}"
     try:
-        return server.add_insecure_port(address)
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise errors.Misconfigured(f"KLADEZ_PORT: {address} cannot be listened on; is it in use?") from error
 
