@@ -36,7 +36,7 @@ def main() -> None:
     try:
         settings = config.load()
         asyncio.run(serve(settings))
-    except config.SettingsInvalid as error:
+    except (config.SettingsInvalid, client.Misconfigured) as error:
         raise SystemExit(f"kladez-bot: {error}") from None
     except InvalidToken:
         # PTB's own text repeats the token.
@@ -61,8 +61,11 @@ async def serve(settings: Settings) -> None:
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[BotApplication]:
     """The bot at work inside the block; leaving it ends every answer with its last words."""
+    tls = await asyncio.to_thread(client.tls_from_environment)
     async with (
-        client.connect(settings.service_address, settings.channel_key.get_secret_value()) as knowledge,
+        client.connect(
+            settings.service_address, settings.channel_key.get_secret_value(), tls=tls
+        ) as knowledge,
         open_store(settings.bot_state_dir) as store,
         # Building reads certificates from the disk.
         await asyncio.to_thread(build, settings) as application,

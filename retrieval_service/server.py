@@ -33,6 +33,7 @@ from kladez.v1 import (
 )
 
 from retrieval_service import errors
+from retrieval_service.api import tls
 from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
 from retrieval_service.api.gate import Gate
@@ -47,6 +48,7 @@ from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
 from retrieval_service.assembling import Service
 from retrieval_service.config import Settings
+from retrieval_service.domain.processes import Kind
 from retrieval_service.staffing import new_worker
 from retrieval_service.wiring import open_service
 
@@ -98,7 +100,7 @@ async def running_server(service: Service) -> AsyncIterator[int]:
     server = grpc.aio.server(interceptors=[Gate(POLICIES, service.authenticator)], options=OPTIONS)
     health = Health()
     add_services(server, service, health)
-    port = listen(server, settings)
+    port = listen(server, settings, await asyncio.to_thread(tls.credentials, settings))
     await server.start()
     await report(health, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -165,6 +167,7 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
             service.surveyor,
             service.resolver,
             service.evaluations,
+            service.presences,
             service.page_tokens,
         ),
         server,
@@ -177,10 +180,16 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
         )
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> int:
-    address = f"{settings.host}:{settings.port}"
+def listen(
+    server: grpc.aio.Server, settings: Settings, credentials: grpc.ServerCredentials | None = None
+) -> int:
+    """The port; raises `Misconfigured` when it is taken."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.port}"
     try:
-        return server.add_insecure_port(address)
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise errors.Misconfigured(f"KLADEZ_PORT: {address} cannot be listened on; is it in use?") from error
 
@@ -196,7 +205,12 @@ async def background(service: Service) -> AsyncIterator[None]:
     """The worker inside the server, unless it is switched off, the usage counts, and comparisons of backends."""
     async with asyncio.TaskGroup() as group:
         shadow = service.retrieval.shadow
-        endless = [service.meter.run(), *([shadow.run()] if shadow else [])]
+        presence = service.presence
+        endless = [
+            service.meter.run(),
+            *([shadow.run()] if shadow else []),
+            *([presence.run()] if presence else []),
+        ]
         beside = [group.create_task(one) for one in endless]
         worker = new_worker(service) if service.settings.workers else None
         working = group.create_task(worker.run()) if worker else None
@@ -211,16 +225,22 @@ async def background(service: Service) -> AsyncIterator[None]:
 
 
 async def work(settings: Settings, dsn: str) -> None:
-    """A worker without a server; runs until SIGTERM or SIGINT."""
+    """A worker without a server; runs until SIGTERM or SIGINT.
+
+    Raises `SettingsDiffer` when it may not begin, or not go on, because the installation runs with something else.
+    """
     stop = stop_signals()
-    async with open_service(settings, dsn) as service:
+    async with open_service(settings, dsn, kind=Kind.WORKER) as service:
         worker = new_worker(service)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
+            beside = [group.create_task(service.presence.run())] if service.presence else []
             log.info("working", space=service.embedder.space.key)
             await stop.wait()
             worker.stop()
             await working
+            for one in beside:
+                one.cancel()
 
 
 def stop_signals() -> asyncio.Event:

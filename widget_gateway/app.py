@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Coroutine
 import structlog
 from aiohttp import web
 
-from retrieval_service.client import CallFailed, Client, connect
+from retrieval_service.client import CallFailed, Client, Misconfigured, connect, tls_from_environment
 from widget_gateway import assets, demo, snapshot_page, websocket
 from widget_gateway.config import Settings, SettingsInvalid, read_settings
 from widget_gateway.gateway import GATEWAY, opened
@@ -29,11 +29,10 @@ _log = structlog.get_logger(__name__)
 def main() -> None:
     configure_logging()
     try:
-        settings = read_settings()
-    except SettingsInvalid as error:
+        run(serve(read_settings()))
+    except (SettingsInvalid, Misconfigured) as error:
         _log.error("settings_invalid", reason=str(error))
         sys.exit(2)
-    run(serve(settings))
 
 
 def build_app(settings: Settings, client: Client) -> web.Application:
@@ -59,7 +58,8 @@ def build_app(settings: Settings, client: Client) -> web.Application:
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT."""
     stop = stop_event()
-    async with connect(settings.service_address, settings.channel_key.get_secret_value()) as client:
+    tls = await asyncio.to_thread(tls_from_environment)
+    async with connect(settings.service_address, settings.channel_key.get_secret_value(), tls=tls) as client:
         app = build_app(settings, client)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANDLER_SHUTDOWN_SECONDS)
         await runner.setup()
