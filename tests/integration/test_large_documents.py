@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
-import pytest
-
-from retrieval_service.apart import Apart
-from retrieval_service.services.indexing import Indexer
-from retrieval_service.staffing import new_indexer, new_step_by_step
-from retrieval_service.stores import jobs
-from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
-    EMBEDDINGS,
-    INSERT_MANY,
     Bench,
-    claim,
     insert,
-    jobs_of,
-    open_bench,
-    recover,
     states,
-    until,
     value,
     working,
 )
