@@ -15,6 +15,10 @@ from retrieval_service.domain import costs, schedules
 UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
 
 
+OptionalPort = Annotated[
+    Annotated[int, Field(ge=0, le=65_535)] | None,
+    BeforeValidator(lambda value: None if value == "" else value),
+]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 
 
@@ -43,6 +47,8 @@ class Settings(BaseSettings):
     tls_key: OptionalPath = None
     tls_client_ca: OptionalPath = None
     reflection: bool = True
+    metrics_host: str = "127.0.0.1"
+    metrics_port: OptionalPort = None
     workers: Annotated[int, Field(ge=0, le=32)] = 1
     pool_size: Annotated[int, Field(ge=2, le=64)] = 8
     page_token_key: SecretStr | None = None

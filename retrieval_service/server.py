@@ -32,7 +32,7 @@ from kladez.v1 import (
     tenant_service_pb2_grpc,
 )
 
-from retrieval_service import errors
+from retrieval_service import errors, observing
 from retrieval_service.api import tls
 from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
@@ -85,7 +85,12 @@ OPTIONS = (
 async def serve(settings: Settings, dsn: str, *, on_ready: Callable[[int], None]) -> None:
     """Serves until SIGTERM or SIGINT; `on_ready` is told the port once calls are answered."""
     stop = stop_signals()
-    async with open_service(settings, dsn) as service, background(service), running_server(service) as port:
+    async with (
+        open_service(settings, dsn) as service,
+        observing.observed(settings, dsn, service.database, "service"),
+        background(service),
+        running_server(service) as port,
+    ):
         log.info("serving", host=settings.host, port=port, space=service.embedder.space.key)
         on_ready(port)
         await stop.wait()
@@ -220,7 +225,10 @@ async def background(service: Service) -> AsyncIterator[None]:
 async def work(settings: Settings, dsn: str) -> None:
     """A worker without a server; runs until SIGTERM or SIGINT."""
     stop = stop_signals()
-    async with open_service(settings, dsn) as service:
+    async with (
+        open_service(settings, dsn) as service,
+        observing.observed(settings, dsn, service.database, "worker"),
+    ):
         worker = new_worker(service)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())

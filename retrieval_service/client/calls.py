@@ -48,6 +48,16 @@ class Calls:
         others = tuple(pair for pair in self._metadata if pair[0] != "x-tenant-id")
         return type(self)(self._channel, (*others, ("x-tenant-id", tenant_id)), self._diagnose)
 
+    async def fault(self, timeout_seconds: float) -> str:
+        """Why the service does not serve, in words for its operator; empty when it does."""
+        try:
+            await self.wait_until_ready(timeout_seconds)
+        except CallFailed:
+            return (
+                await self._diagnose() or "the retrieval service does not answer, or is starting or stopping"
+            )
+        return ""
+
     async def why_unreachable(self) -> str:
         """What is wrong with the line to a service that does not answer; empty when nothing more is known."""
         return await self._diagnose()

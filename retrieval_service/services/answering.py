@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain import languages
 from retrieval_service.domain.answers import (
     AnswerEvent,
@@ -284,6 +284,12 @@ class Answering:
             output_tokens=outcome.output_tokens - written.rewording.output_tokens,
         )
         self._meter.count_answer(job.tenant_id, outcome.answerer, amounts)
+        metrics.note_answer(
+            outcome.finish_reason,
+            outcome.status,
+            is_degraded=bool(outcome.degraded_reason),
+            first_token_ms=outcome.first_token_ms,
+        )
         return await self._log_of(job).finish(job, outcome)
 
     def _log_of(self, job: AnswerJob) -> AnswerLog | Trials:

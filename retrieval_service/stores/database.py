@@ -62,12 +62,26 @@ class TenantScope:
     tenant_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolFigures:
+    """Connections of this process, and who waits for one."""
+
+    in_use: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """The only way to a connection; every door but `owner()` is one transaction under row-level security."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection], dsn: str) -> None:
         self._pool = pool
         self._dsn = dsn
+
+    def pool_figures(self) -> PoolFigures:
+        figures = self._pool.get_stats()
+        size, idle = figures.get("pool_size", 0), figures.get("pool_available", 0)
+        return PoolFigures(in_use=size - idle, idle=idle, waiting=figures.get("requests_waiting", 0))
 
     @contextlib.asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
