@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
-from retrieval_service.domain import costs, schedules
+from retrieval_service.domain import costs, documents, schedules
 
 UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
 
@@ -89,7 +89,15 @@ class Settings(BaseSettings):
     openai_breaker_pause_seconds: Annotated[float, Field(gt=0)] = 30.0
     prices: Annotated[str, AfterValidator(checked_prices)] = ""
 
+    document_bytes: Annotated[int, Field(ge=1_024, le=documents.MAX_CONTENT_BYTES)] = (
+        documents.MAX_CONTENT_BYTES
+    )
+    document_passages: Annotated[int, Field(ge=1)] = 5_000
+
     job_batch: Annotated[int, Field(ge=1, le=500)] = 32
+    job_batch_bytes: Annotated[int, Field(ge=1_024)] = 262_144
+    job_tenants: Annotated[int, Field(ge=1, le=32)] = 4
+    job_step_passages: Annotated[int, Field(ge=1, le=2_048)] = 64
     job_lease_seconds: Annotated[float, Field(ge=1)] = 20.0
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
     job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0
@@ -112,6 +120,8 @@ class Settings(BaseSettings):
 
     log_level: str = "info"
     log_format: str = "console"
+    log_file_megabytes: Annotated[int, Field(ge=1, le=10_000)] = 8
+    log_files: Annotated[int, Field(ge=1, le=100)] = 5
 
 
 def load() -> Settings:

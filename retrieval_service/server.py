@@ -48,6 +48,7 @@ from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
 from retrieval_service.assembling import Service
 from retrieval_service.config import Settings
+from retrieval_service.domain.processes import Kind
 from retrieval_service.staffing import new_worker
 from retrieval_service.wiring import open_service
 
@@ -171,6 +172,7 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
             service.surveyor,
             service.resolver,
             service.evaluations,
+            service.presences,
             service.page_tokens,
         ),
         server,
@@ -208,7 +210,12 @@ async def background(service: Service) -> AsyncIterator[None]:
     """The worker inside the server, unless it is switched off, the usage counts, and comparisons of backends."""
     async with asyncio.TaskGroup() as group:
         shadow = service.retrieval.shadow
-        endless = [service.meter.run(), *([shadow.run()] if shadow else [])]
+        presence = service.presence
+        endless = [
+            service.meter.run(),
+            *([shadow.run()] if shadow else []),
+            *([presence.run()] if presence else []),
+        ]
         beside = [group.create_task(one) for one in endless]
         worker = new_worker(service) if service.settings.workers else None
         working = group.create_task(worker.run()) if worker else None
@@ -223,19 +230,25 @@ async def background(service: Service) -> AsyncIterator[None]:
 
 
 async def work(settings: Settings, dsn: str) -> None:
-    """A worker without a server; runs until SIGTERM or SIGINT."""
+    """A worker without a server; runs until SIGTERM or SIGINT.
+
+    Raises `SettingsDiffer` when it may not begin, or not go on, because the installation runs with something else.
+    """
     stop = stop_signals()
     async with (
-        open_service(settings, dsn) as service,
+        open_service(settings, dsn, kind=Kind.WORKER) as service,
         observing.observed(settings, dsn, service.database, "worker"),
     ):
         worker = new_worker(service)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
+            beside = [group.create_task(service.presence.run())] if service.presence else []
             log.info("working", space=service.embedder.space.key)
             await stop.wait()
             worker.stop()
             await working
+            for one in beside:
+                one.cancel()
 
 
 def stop_signals() -> asyncio.Event:

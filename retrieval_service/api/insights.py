@@ -13,6 +13,7 @@ from kladez.v1 import insight_service_pb2_grpc as pb_grpc
 from retrieval_service.api import calls, convert, evaluations, fields
 from retrieval_service.api import insight_messages as messages
 from retrieval_service.api.paging import PageTokens, page_size
+from retrieval_service.services.agreeing import Presences
 from retrieval_service.services.evaluating import Evaluations
 from retrieval_service.services.metering import Meter, total_of
 from retrieval_service.services.reading import Reader
@@ -40,6 +41,7 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         surveyor: Surveyor,
         resolver: Resolver,
         recorded: Evaluations,
+        presences: Presences,
         page_tokens: PageTokens,
     ) -> None:
         self._reader = reader
@@ -47,6 +49,7 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         self._surveyor = surveyor
         self._resolver = resolver
         self._recorded = recorded
+        self._presences = presences
         self._page_tokens = page_tokens
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Any) -> pb.GetUsageResponse:
@@ -152,6 +155,9 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
             evaluations=[evaluations.message(row) for row in page],
             next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
         )
+
+    async def ListProcesses(self, request: pb.ListProcessesRequest, context: Any) -> pb.ListProcessesResponse:
+        return messages.processes(await self._presences.known())
 
 
 def window(days: int, *, default: int, largest: int) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from google.protobuf import field_mask_pb2
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
-from retrieval_service.cli import output
+from retrieval_service.cli import output, private_files
 from retrieval_service.cli.connection import operator_client
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.client import Client
@@ -146,14 +147,21 @@ def key(
     ] = "",
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; may be repeated.")] = None,
     name: Annotated[str, typer.Option(help="A name for people.")] = "made by kladez tenant key",
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write the key into this file, for its owner alone, and print nothing."),
+    ] = None,
 ) -> None:
-    """Make an API key. Its secret is printed once and never again."""
+    """Make an API key. Its secret is printed once and never again, or written into a file."""
     scopes = [one.wire for one in scope or (Scope.WRITE, Scope.READ)]
     api_key = tenants_pb.ApiKey(tenant_id=tenant_id, scopes=scopes, display_name=name)
     request = tenants_pb.CreateApiKeyRequest(api_key=api_key)
     options = options_of(context)
     response = _call(options, lambda client: client.create_api_key(request))
-    if options.as_json:
+    if to is not None:
+        private_files.write_secret(to, response.secret)
+        output.note(f"The key is in {to}; `--key-file {to}` uses it.")
+    elif options.as_json:
         output.json_message(response)
     else:
         output.line(response.secret)

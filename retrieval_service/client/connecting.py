@@ -52,6 +52,7 @@ IDEMPOTENT = {
         "ListUnanswered",
         "ListTopQuestions",
         "ListTopDocuments",
+        "ListProcesses",
     ),
 }
 

@@ -72,3 +72,8 @@ class InsightCalls(Calls):
         self, request: insights_pb.ListTopDocumentsRequest
     ) -> insights_pb.ListTopDocumentsResponse:
         return await self._unary(self._insights.ListTopDocuments, request)
+
+    async def list_processes(
+        self, request: insights_pb.ListProcessesRequest
+    ) -> insights_pb.ListProcessesResponse:
+        return await self._unary(self._insights.ListProcesses, request)

@@ -10,6 +10,8 @@ from retrieval_service.domain.words import stem, words
 
 # Of the new one's words with a meaning.
 _LEAST_SHARE = 0.7
+# Each is compared with each, and no sentence has more.
+_MOST_WORDS = 100
 
 
 def says_again(new: str, known: str, language: str) -> bool:
@@ -24,7 +26,7 @@ def says_again(new: str, known: str, language: str) -> bool:
 
 def is_variation(one: str, other: str, language: str) -> bool:
     """Words stand in the places of others, and nothing else is more or less: "the red lamp", "the dark blue lamp"."""
-    sequences = ([stem(word, language)[1] for word in words(text)] for text in (one, other))
+    sequences = ([stem(word, language)[1] for word in words(text)[:_MOST_WORDS]] for text in (one, other))
     changes = SequenceMatcher(None, *sequences, autojunk=False).get_opcodes()
     return {change for change, *_ in changes} == {"equal", "replace"}
 

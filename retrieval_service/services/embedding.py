@@ -30,6 +30,10 @@ class EmbeddedChunks:
     bill: Usage
     failed_spaces: frozenset[int]
 
+    @classmethod
+    def nothing(cls) -> EmbeddedChunks:
+        return cls(vectors={}, bill=Usage(), failed_spaces=frozenset())
+
     @property
     def count(self) -> int:
         return sum(map(len, self.vectors.values()))

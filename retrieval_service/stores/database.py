@@ -12,9 +12,11 @@ from uuid import UUID
 import psycopg
 from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from retrieval_service import errors
+from retrieval_service.domain import exact_json
 
 Row = TypeVar("Row")
 
@@ -159,7 +161,10 @@ async def open_database(dsn: str, size: PoolSize | None = None) -> AsyncIterator
 
 
 async def configure(connection: AsyncConnection) -> None:
+    """Numbers in JSON go in and come out exactly; the driver's own way would round them to floats."""
     await register_vector_async(connection)
+    set_json_dumps(exact_json.dumps_stored, connection)
+    set_json_loads(exact_json.loads_stored, connection)
     await connection.commit()
 
 

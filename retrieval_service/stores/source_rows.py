@@ -24,8 +24,10 @@ from psycopg.types.datetime import (
     TimestamptzLoader,
     TimetzLoader,
 )
+from psycopg.types.json import set_json_loads
 
 from retrieval_service import errors
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.source_rows import text_of
 from retrieval_service.domain.sources import Source
 from retrieval_service.stores.database import only
@@ -174,6 +176,7 @@ async def _connected(source: Source, dsn: str) -> AsyncConnection[DictRow]:
         raise _silent(source) from None  # the driver's words may hold the address with its password
     for name, loader in MOMENTS.items():
         connection.adapters.register_loader(name, _or_text(loader))
+    set_json_loads(exact_json.loads_stored, connection)
     return connection
 
 

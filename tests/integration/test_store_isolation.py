@@ -37,6 +37,7 @@ from retrieval_service.stores import (
     comparisons,
     document_files,
     documents,
+    embedding_steps,
     evaluations,
     gaps,
     handoffs,
@@ -160,6 +161,22 @@ class Raises:
 
 def place() -> chunks.Place:
     return chunks.Place(index=0, heading="mine", start=0, end=1)
+
+
+def original(own: Owned) -> chunks.Source:
+    return chunks.Source(
+        id=own.document_id,
+        version=1,
+        title="",
+        content="mine",
+        content_type="text/plain",
+        language="en",
+        is_deleted=False,
+    )
+
+
+def step() -> embedding_steps.Kept:
+    return embedding_steps.Kept(vector=direction(), tokens=1.0)
 
 
 def change(own: Owned) -> chunks.Change:
@@ -737,6 +754,18 @@ STORES: dict[str, Trial] = {
     "vectors.nearest": (lambda scope, _: vectors.nearest(scope, 1, direction(), limit=9), (set(),)),
     "vectors.delete": (lambda scope, _: vectors.delete(scope, 1, limit=9), NO_ROWS),
     "vectors.questions": (lambda scope, _: vectors.questions(scope, limit=9), NO_ROWS),
+    "embedding_steps.kept": (
+        lambda scope, own: embedding_steps.kept(scope, own.document_id, 1),
+        NO_ROWS,
+    ),
+    "embedding_steps.keep": (
+        lambda scope, own: embedding_steps.keep(scope, original(own), 1, {b"y": step()}),
+        NO_ROWS,
+    ),
+    "embedding_steps.forget": (
+        lambda scope, own: embedding_steps.forget(scope, [own.document_id]),
+        NO_ROWS,
+    ),
     "evaluations.insert": (
         lambda scope, _: evaluations.insert(scope, set_name="s", answerer="", figures={}),
         None,
@@ -826,6 +855,8 @@ WRITERS = {
     "documents.delete",
     "documents.enqueue_all",
     "documents.lock",
+    "embedding_steps.forget",
+    "embedding_steps.keep",
     "documents.lock_tree",
     "imports.note",
     "imports.remember",
