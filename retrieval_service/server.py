@@ -70,9 +70,11 @@ SERVICES = (
     insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"],
 )
 
+MOST_MESSAGE_BYTES = 8 * 1024 * 1024
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # otherwise a second server would silently share the port
-    ("grpc.max_receive_message_length", 5 * 1024 * 1024),
+    # Twice what any method takes: what is too large by less than that is refused by name, by the gate.
+    ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
