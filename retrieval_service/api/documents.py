@@ -64,6 +64,9 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         import_id = await import_config(request_iterator)
         progress = await self._importer.import_begun(tenant_id, import_id)
         yield ack(progress.next_sequence)
+        if progress.failed_count:
+            async for page in self._importer.refused_before(tenant_id, import_id):
+                yield convert.refused_before(page)
         async for request in request_iterator:
             chunk = import_chunk(request)
             drafts = [convert.draft(document) for document in chunk.documents]

@@ -64,7 +64,11 @@ class Declarer:
         source = (await self.get(tenant_id, name)).source
         async with self._addresses.reader(source) as reader:
             rows = await reader.sample(SAMPLE_ROWS)
-            warnings = [*missing(source, list(rows[0]) if rows else None), *await slow(source, reader)]
+            warnings = [
+                *missing(source, list(rows[0]) if rows else None),
+                *await slow(source, reader),
+                *await unfollowed(source, reader),
+            ]
             ids = [text_of(row.get(source.id_column)) for row in rows]
             answered = [text_of(row.get(source.id_column)) for row in await reader.by_ids(ids)]
         if sorted(ids) != sorted(answered):
@@ -89,6 +93,18 @@ def missing(source: Source, columns: Sequence[str] | None) -> Iterator[str]:
     for field, wanted in named:
         for column in sorted(wanted - set(columns)):
             yield f"{field}: the rows have no column {column}"
+
+
+async def unfollowed(source: Source, reader: SourceReader) -> list[str]:
+    """Tables of a join whose changes do not show in the column that tells of changes."""
+    column = source.updated_at_column
+    tables = await reader.tables() if column else []
+    if len(tables) < 2 or await reader.is_computed(column):
+        return []
+    return [
+        f"{column}: comes from one of the tables {', '.join(tables)}; a change in another one is noticed only when "
+        f"whole rows are compared. Let it be GREATEST(...) of the columns of all of them."
+    ]
 
 
 async def slow(source: Source, reader: SourceReader) -> list[str]:

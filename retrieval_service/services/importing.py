@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -97,8 +97,24 @@ class Importer:
             fresh = prepared[before.next_sequence - first_sequence :]
             items = await store_of_import(scope, import_id, fresh)
             after = counted(before, items)
+            numbered = list(enumerate(items, start=before.next_sequence))
+            refused = {sequence: item.violations for sequence, item in numbered if item.violations}
+            await imports.record_problems(scope, import_id, refused)
             await imports.save(scope, import_id, after)
-        return after, list(enumerate(items, start=before.next_sequence))
+        return after, numbered
+
+    async def refused_before(
+        self, tenant_id: UUID, import_id: UUID
+    ) -> AsyncIterator[list[tuple[int, list[Violation]]]]:
+        """In batches, what an import that goes on was told on earlier connections."""
+        after = -1
+        while True:
+            async with self._database.tenant(tenant_id) as scope:
+                page = await imports.problems(scope, import_id, after=after, limit=MAX_BATCH)
+            if not page:
+                return
+            yield page
+            after = page[-1][0]
 
     async def import_shop(self, tenant_id: UUID, shop_json: bytes, language: str) -> ShopReport:
         """Stores every good row; bad ones are reported with list, index, line and field."""
