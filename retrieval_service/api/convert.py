@@ -194,6 +194,8 @@ def draft(message: document_service_pb2.Document) -> Draft:
         url=message.url,
         metadata=metadata_messages.read(message),
         parent_key=document_key(message.parent_key) if message.HasField("parent_key") else None,
+        document_id=message.document_id,
+        etag=message.etag,
     )
 
 

@@ -34,12 +34,17 @@ class Declarer:
         self._database = database
         self._addresses = addresses
 
-    async def upsert(self, tenant_id: UUID, source: Source) -> DeclaredSource:
-        """Creates the source, or replaces all of it but its type; then every row is read again."""
+    async def upsert(self, tenant_id: UUID, source: Source, *, version: int | None = None) -> DeclaredSource:
+        """Creates the source, or replaces all of it but its type; then every row is read again.
+
+        With a version the declaration must still be at it: raises `Conflict`.
+        """
         violations = list(check(source, variable_prefix=self._addresses.prefix))
         if violations:
             raise errors.Invalid(violations)
         async with self._database.tenant(tenant_id) as scope:
+            if version is not None and await sources.lock(scope, source.name) != version:
+                raise errors.Conflict
             declared = await sources.upsert(scope, source)
         if declared is None:
             raise errors.Invalid([errors.Violation("source.source_type", "cannot be changed")])
@@ -53,9 +58,11 @@ class Declarer:
         async with self._database.tenant(tenant_id) as scope:
             return await sources.page(scope, after=after, limit=limit)
 
-    async def delete(self, tenant_id: UUID, name: str) -> None:
-        """The documents that were made of it stay."""
+    async def delete(self, tenant_id: UUID, name: str, *, version: int | None = None) -> None:
+        """The documents that were made of it stay. With a version it must still be at it: raises `Conflict`."""
         async with self._database.tenant(tenant_id) as scope:
+            if version not in (None, await sources.lock(scope, name)):
+                raise errors.Conflict
             if not await sources.delete(scope, name):
                 raise errors.NotFound("there is no such source")
 

@@ -23,6 +23,7 @@ from retrieval_service.stores import documents, imports
 from retrieval_service.stores.database import Database, TenantScope
 
 MAX_BATCH = 500
+ETAG = "etag"
 
 
 class Outcome(StrEnum):
@@ -65,6 +66,8 @@ class Importer:
         async with self._database.tenant(tenant_id) as scope:
             [stored] = await store(scope, [item])
             document = await documents.get(scope, draft.key)
+        if any(one.field == ETAG for one in stored.violations):
+            raise errors.Conflict
         if stored.violations:
             raise errors.Invalid([under("document", one) for one in stored.violations])
         if document is None or stored.outcome is None:
@@ -174,12 +177,12 @@ def language_of(draft: Draft) -> str:
 
 async def store(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
     """The same items with their outcomes; refused ones are passed through."""
-    return await write(scope, await without_orphans(scope, items))
+    return await write(scope, await admitted(scope, items))
 
 
 async def store_of_import(scope: TenantScope, import_id: UUID, items: Sequence[Item]) -> list[Item]:
     """As `store`, and the import remembers what it did, so that it can be undone."""
-    allowed = await without_orphans(scope, items)
+    allowed = await admitted(scope, items)
     await imports.remember(scope, import_id, good_drafts(allowed))
     stored = await write(scope, allowed)
     changed = [item.draft.key for item in stored if item.outcome in (Outcome.CREATED, Outcome.UPDATED)]
@@ -187,13 +190,51 @@ async def store_of_import(scope: TenantScope, import_id: UUID, items: Sequence[I
     return stored
 
 
+async def admitted(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    """Refuses what does not fit to what is stored; locks come in the same order everywhere: the tree, then rows."""
+    if parents_of(items):
+        await documents.lock_tree(scope)
+    return await without_orphans(scope, await as_seen(scope, items))
+
+
+async def as_seen(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    """Refuses documents of which another state, or another document, is stored than their senders say."""
+    seen = [
+        item.draft for item in items if not item.violations and (item.draft.document_id or item.draft.etag)
+    ]
+    if not seen:
+        return list(items)
+    states = {state.key: state for state in await documents.lock_states(scope, [one.key for one in seen])}
+    return [
+        item
+        if item.violations
+        else replace(item, violations=mismatches(item.draft, states.get(item.draft.key)))
+        for item in items
+    ]
+
+
+def mismatches(draft: Draft, state: documents.State | None) -> list[Violation]:
+    """What the sender has seen and is not so."""
+    violations: list[Violation] = []
+    if draft.document_id and (state is None or draft.document_id.lower() != str(state.id)):
+        violations.append(
+            Violation("document_id", "is not that of the document with this type and external id")
+        )
+    if draft.etag and (state is None or draft.etag != str(state.version)):
+        violations.append(Violation(ETAG, "is not that of the stored document; read it again"))
+    return violations
+
+
+def parents_of(items: Sequence[Item]) -> set[DocumentKey]:
+    return {item.draft.parent_key for item in items if not item.violations and item.draft.parent_key}
+
+
 async def without_orphans(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
-    """Refuses documents whose parent neither is stored nor stands before them."""
-    parents = {item.draft.parent_key for item in items if not item.violations} - {None}
+    """Refuses documents whose parent neither is stored nor stands before them; the tree must be locked."""
+    parents = parents_of(items)
     if not parents:
         return list(items)
-    await documents.lock_tree(scope)
-    known = await documents.living(scope, filter(None, parents))
+    known = await documents.living(scope, parents)
     checked: list[Item] = []
     for item in items:
         if not item.violations and item.draft.parent_key not in {None, *known}:

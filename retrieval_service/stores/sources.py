@@ -67,6 +67,18 @@ async def page(scope: TenantScope, *, after: str, limit: int) -> list[DeclaredSo
         return [_declared(row) for row in await cursor.fetchall()]
 
 
+LOCK_VERSION = """
+SELECT version FROM sources WHERE tenant_id = %(tenant_id)s AND name = %(name)s FOR UPDATE
+"""
+
+
+async def lock(scope: TenantScope, name: str) -> int | None:
+    """The version, which nobody changes until the transaction ends; None when there is no such source."""
+    cursor = await scope.connection.execute(LOCK_VERSION, {"tenant_id": scope.tenant_id, "name": name})
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
 SELECT_NAMES = "SELECT name FROM sources WHERE tenant_id = %(tenant_id)s ORDER BY name"
 
 

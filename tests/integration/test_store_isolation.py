@@ -584,6 +584,12 @@ STORES: dict[str, Trial] = {
         lambda scope, _: documents.living(scope, [DocumentKey(source_type="article", external_id="cloves")]),
         (set(),),
     ),
+    "documents.lock_states": (
+        lambda scope, _: documents.lock_states(
+            scope, [DocumentKey(source_type="article", external_id="cloves")]
+        ),
+        NO_ROWS,
+    ),
     "documents.lock_tree": (lambda scope, _: documents.lock_tree(scope), NO_ROWS),
     "imports.remember": (
         lambda scope, own: imports.remember(
@@ -650,6 +656,7 @@ STORES: dict[str, Trial] = {
     "sources.upsert": (lambda scope, _: sources.upsert(scope, own_source()), anything),
     "sources.get": (lambda scope, _: sources.get(scope, "spices"), NO_ROWS),
     "sources.page": (lambda scope, _: sources.page(scope, after="", limit=9), NO_ROWS),
+    "sources.lock": (lambda scope, _: sources.lock(scope, "spices"), NO_ROWS),
     "sources.names": (lambda scope, _: sources.names(scope), NO_ROWS),
     "sources.unchanged": (
         lambda scope, _: sources.unchanged(scope, "article", {"cloves": FINGERPRINT}),
