@@ -92,7 +92,8 @@ async def serving(
     extend: Callable[[grpc.aio.Server], None] = lambda _: None,
 ) -> AsyncIterator[int]:
     """A server with the product's gate and services that ends at once; `extend` may add servicers."""
-    running = grpc.aio.server(interceptors=[Gate(policies, service.authenticator)], options=server.OPTIONS)
+    gate = Gate(policies, service.authenticator, service.limiter)
+    running = grpc.aio.server(interceptors=[gate], options=server.OPTIONS)
     health = Health()
     server.add_services(running, service, health)
     extend(running)
