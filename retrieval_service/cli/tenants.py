@@ -58,7 +58,7 @@ def settable(function: Callable[..., None], *, is_new: bool) -> Callable[..., No
         if not (is_new and field.dotted == "name")
         for name, annotation in parameters_of(field, is_new=is_new)
     ]
-    function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    function.__signature__ = signature.replace(parameters=[*own, *options])  # pyright: ignore[reportFunctionMemberAccess]
     return function
 
 

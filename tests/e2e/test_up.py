@@ -260,8 +260,11 @@ def test_dead_parts_are_started_again_and_named(installation: Installation) -> N
 
 
 def renewed(running: Running, words: str, before: int) -> bool:
-    now = [pid for pid in children(running.process.pid) if words in command_line(pid)]
-    return any(pid != before for pid in now)
+    """A child may end between the two looks."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        now = [pid for pid in children(running.process.pid) if words in command_line(pid)]
+        return any(pid != before for pid in now)
+    return False
 
 
 def works(installation: Installation, running: Running) -> bool:

@@ -14,6 +14,7 @@ from retrieval_service import errors
 from retrieval_service.domain.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER, WEIGHTS, Kind
 from retrieval_service.services import agreeing
 from retrieval_service.services.agreeing import Presence, Presences
+from retrieval_service.stores import schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
 OLD, NEW = "local/old@1:3", "openai/new@1:4"
@@ -248,6 +249,17 @@ def aged(dsn: str) -> None:
 
 async def only_server(database: Database) -> bool:
     return await names(database) == ["host:server"]
+
+
+async def test_schema_that_is_taken_back_meanwhile_ends_no_server(
+    database: Database, database_dsn: str
+) -> None:
+    server = await entered(database)
+    await schema.downgrade(database_dsn, "0018")
+    with capture_logs() as logged:
+        await asyncio.wait([asyncio.create_task(server.run())], timeout=0.5)
+        await server.leave()
+    assert {one["event"] for one in logged} == {"presence_unsaid"}
 
 
 @pytest.mark.parametrize("table", ["processes", "installation"])
