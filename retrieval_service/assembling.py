@@ -142,7 +142,8 @@ def assemble(
 ) -> Service:
     """Everything that is used by more than one comes first."""
     embedders, backend = providers.embedders, providers.backend
-    authenticator, importer = Authenticator(database), Importer(database)
+    authenticator = Authenticator(database)
+    importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
     retrieval = assemble_retrieval(
@@ -169,7 +170,7 @@ def assemble(
         sourcing=sourcing,
         follower=new_follower(settings, database, sourcing),
         scheduler=new_scheduler(settings, database, mender),
-        editor=Editor(database, RemotePurger(database, backend)),
+        editor=Editor(database, RemotePurger(database, backend), most_bytes=settings.document_bytes),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
         overseer=Overseer(database),

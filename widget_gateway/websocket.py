@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from retrieval_service.client import CallFailed
-from widget_gateway import frames
+from widget_gateway import frames, metrics
 from widget_gateway.access import (
     Grant,
     Shop,
@@ -69,6 +69,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     try:
         await visit.run()
     except Refused as refused:
+        metrics.note_refused_socket(refused.code)
         _log.info("socket_refused", code=refused.code, reason=refused.reason)
         await socket.close(code=refused.code, message=refused.reason.encode())
     return socket
@@ -102,6 +103,7 @@ class Visit:
         if not self._gateway.seats.take(self._address):
             raise Refused(SLOW_DOWN, "too many connections")
         self._gateway.sockets.add(self._socket)
+        metrics.SOCKETS.inc()
         try:
             await self._enter()
             if self._room:
@@ -117,6 +119,7 @@ class Visit:
 
     def _leave(self) -> None:
         self._gateway.sockets.discard(self._socket)
+        metrics.SOCKETS.dec()
         self._gateway.seats.leave(self._address)
         if self._room:
             self._gateway.rooms.leave(self._room, self._socket)
@@ -245,6 +248,7 @@ class Visit:
         if refusal is None:
             await room.start(ask)
         else:
+            metrics.note_refused_question(refusal.code)
             await self._tell(
                 Failed(ask_id=ask.ask_id, number=0, code=refusal.code, retry_after=refusal.retry_after)
             )

@@ -55,11 +55,15 @@ def curl_line(address: str, header_file: Path, *, use_grpcurl: bool) -> str:
     """A search that works without the protos: the service describes itself by reflection."""
     data = ["-d", json.dumps({"query": demo.QUESTION, "page_size": 3}, ensure_ascii=False)]
     method = "kladez.v1.SearchService/Search"
+    scheme, _, place = address.rpartition("://")
+    is_plain = scheme != "https"
     if use_grpcurl:  # which reads no headers from files
         header = f'-H "$(cat {shlex.quote(str(header_file))})"'
-        return f"grpcurl -plaintext {header} {shlex.join([*data, address, method])}"
-    options = ["--protocol", "grpc", "--http2-prior-knowledge", "-H", f"@{header_file}"]
-    return shlex.join(["buf", "curl", *options, *data, f"http://{address}/{method}"])
+        options = ["-plaintext"] if is_plain else []
+        return f"grpcurl {header} {shlex.join([*options, *data, place, method])}"
+    options = ["--http2-prior-knowledge"] if is_plain else []
+    url = f"{'http' if is_plain else 'https'}://{place}/{method}"
+    return shlex.join(["buf", "curl", "--protocol", "grpc", *options, "-H", f"@{header_file}", *data, url])
 
 
 def program() -> list[str]:

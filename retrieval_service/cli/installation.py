@@ -12,10 +12,9 @@ from pathlib import Path
 
 from retrieval_service import errors
 from retrieval_service.cli import ports
-from retrieval_service.cli.connection import Target
+from retrieval_service.cli.connection import Target, dialled, unanswered
 from retrieval_service.cli.credentials import mint_operator_key
 from retrieval_service.cli.supervising import Kept, kept_running, kept_up
-from retrieval_service.client import connect
 from retrieval_service.config import Settings
 from retrieval_service.postgres.embedded import Embedded, embedded_postgres
 from retrieval_service.postgres.folder import DataFolder
@@ -63,7 +62,7 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
     Raises `ChildEnded` when it ends before it has answered for the first time.
     """
     host = reachable(settings.host)
-    address = host_and_port(host, port)
+    address = f"{'https://' if settings.tls_cert else ''}{host_and_port(host, port)}"
     variables = {
         "DATABASE_URL": dsn,
         "KLADEZ_HOST": f"[{settings.host}]"
@@ -71,6 +70,9 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
         else settings.host,
         "KLADEZ_PORT": str(port),
         "KLADEZ_WORKERS": str(max(1, settings.workers)),
+        "KLADEZ_TLS_CERT": str(settings.tls_cert or ""),
+        "KLADEZ_TLS_KEY": str(settings.tls_key or ""),
+        "KLADEZ_TLS_CLIENT_CA": str(settings.tls_client_ca or ""),
     }
     command = python_module("service", "retrieval_service.cli.main", "serve", variables=variables)
     async with kept_running(command, logs, log_limits(settings)) as settled:
@@ -91,7 +93,8 @@ def host_and_port(host: str, port: int) -> str:
 @asynccontextmanager
 async def temporary_service(settings: Settings) -> AsyncIterator[Target]:
     """A whole installation in a temporary folder, with an operator's key; nothing of it is left."""
-    settings = settings.model_copy(update={"host": "127.0.0.1"})
+    plain = {"tls_cert": None, "tls_key": None, "tls_client_ca": None}
+    settings = settings.model_copy(update={"host": "127.0.0.1", **plain})
     with tempfile.TemporaryDirectory(prefix="kladez-") as folder:
         data_dir = Path(folder)
         port = ports.any_free(settings.host)
@@ -143,7 +146,9 @@ async def listens_within(host: str, port: int, seconds: float) -> bool:
 
 async def _until_serving(address: str) -> None:
     """Asked only when the port is open: after a refused connection gRPC would pause for too long."""
-    async with connect(address, "") as client:
+    async with dialled(address, "") as client:
+        if address.startswith("https://") and (fault := await client.why_unreachable()):
+            raise errors.Misconfigured(unanswered(address, fault))
         await client.wait_until_ready(READY_TIMEOUT_SECONDS)
 
 

@@ -70,7 +70,11 @@ syncing.register(schedules.sync)
 def settle(
     context: typer.Context,
     address: Annotated[
-        str, typer.Option(envvar="KLADEZ_ADDRESS", help="The service, host:port. Default: the profile's.")
+        str,
+        typer.Option(
+            envvar="KLADEZ_ADDRESS",
+            help="The service, https://host:port or host:port. Default: the profile's.",
+        ),
     ] = "",
     key: Annotated[
         str, typer.Option(envvar="KLADEZ_KEY", show_envvar=True, help="An API key. Default: the profile's.")

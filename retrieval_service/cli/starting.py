@@ -17,11 +17,12 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service import config
 from retrieval_service.cli import announcing, credentials, demo, installation, output, ports
 from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.connection import dialled
 from retrieval_service.cli.options import options_of
 from retrieval_service.cli.profile import Profile
 from retrieval_service.cli.supervising import kept_running
 from retrieval_service.cli.waiting import until_indexed
-from retrieval_service.client import CallFailed, Client, connect
+from retrieval_service.client import CallFailed, Client
 from retrieval_service.config import Settings
 from retrieval_service.postgres.log import LogLimits
 from retrieval_service.postgres.processes import Command
@@ -166,7 +167,7 @@ async def prepare(plan: Plan, dsn: str, address: str) -> tuple[Profile, tenants_
     known = await asyncio.to_thread(profiles.load, plan.data_dir)
     profile = replace(known or credentials.empty_profile(address), service_address=address)
     profile = await credentials.with_operator_key(profile, dsn)
-    async with connect(address, profile.operator_key) as operator:
+    async with dialled(address, profile.operator_key) as operator:
         profile = await demo.with_tenant(profile, operator)
         profile = await credentials.with_other_keys(profile, operator)
         tenant = await demo.open_to(plan.origins, profile.tenant_id, operator)
@@ -179,7 +180,7 @@ async def fill(profile: Profile) -> None:
 
     It begins anew when the service goes away meanwhile, for that is started again.
     """
-    async with connect(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
+    async with dialled(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
         for last in (False, False, True):
             try:
                 await _fill(client)

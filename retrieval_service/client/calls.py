@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, Self, TypeVar
 
 import grpc
@@ -22,6 +22,13 @@ MANY_TIMEOUT_SECONDS = 305.0
 ANSWER_TIMEOUT_SECONDS = 125.0
 
 
+Diagnose = Callable[[], Awaitable[str]]
+
+
+async def nothing_known() -> str:
+    return ""
+
+
 class UnaryMethod(Protocol[Response]):
     """A unary method of a generated stub."""
 
@@ -31,14 +38,31 @@ class UnaryMethod(Protocol[Response]):
 class Calls:
     """Calls with one key, for one tenant when the key serves many."""
 
-    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, metadata: Metadata, diagnose: Diagnose = nothing_known
+    ) -> None:
         self._channel = channel
         self._metadata = metadata
+        self._diagnose = diagnose
 
     def for_tenant(self, tenant_id: str) -> Self:
         """The same connection and key, speaking for one tenant."""
         others = tuple(pair for pair in self._metadata if pair[0] != "x-tenant-id")
-        return type(self)(self._channel, (*others, ("x-tenant-id", tenant_id)))
+        return type(self)(self._channel, (*others, ("x-tenant-id", tenant_id)), self._diagnose)
+
+    async def fault(self, timeout_seconds: float) -> str:
+        """Why the service does not serve, in words for its operator; empty when it does."""
+        try:
+            await self.wait_until_ready(timeout_seconds)
+        except CallFailed:
+            return (
+                await self._diagnose() or "the retrieval service does not answer, or is starting or stopping"
+            )
+        return ""
+
+    async def why_unreachable(self) -> str:
+        """What is wrong with the line to a service that does not answer; empty when nothing more is known."""
+        return await self._diagnose()
 
     async def wait_until_ready(self, timeout_seconds: float) -> None:
         """Returns once the service says it is serving; raises `CallFailed` when it does not in time."""
