@@ -74,13 +74,7 @@ async def announce(
     """Before anything is written: a process that must not run beside the others leaves no trace."""
     key = await presence.fingerprint_key()
     await presence.announce(shared_settings(settings, dsn, models, key))
-    stack.push_async_callback(leave, presence)
-
-
-async def leave(presence: Presence) -> None:
-    """Who cannot say so any more is taken for dead after a while."""
-    with contextlib.suppress(errors.Unavailable):
-        await presence.leave()
+    stack.push_async_callback(presence.leave)
 
 
 async def open_providers(

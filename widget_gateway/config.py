@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     request_seconds: float = Field(default=20.0, gt=0)
     hello_seconds: float = Field(default=5.0, gt=0)
     send_seconds: float = Field(default=10.0, gt=0)
-    answer_seconds: float = Field(default=60.0, gt=0)
+    answer_seconds: float = Field(default=125.0, gt=0)
     drain_seconds: float = Field(default=10.0, ge=0)
     heartbeat_seconds: float = Field(default=25.0, gt=0)
     session_days: int = Field(default=7, ge=1)

@@ -65,7 +65,9 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
     address = f"{'https://' if settings.tls_cert else ''}{host_and_port(host, port)}"
     variables = {
         "DATABASE_URL": dsn,
-        "KLADEZ_HOST": settings.host,
+        "KLADEZ_HOST": f"[{settings.host}]"
+        if ":" in settings.host and "[" not in settings.host
+        else settings.host,
         "KLADEZ_PORT": str(port),
         "KLADEZ_WORKERS": str(max(1, settings.workers)),
         "KLADEZ_TLS_CERT": str(settings.tls_cert or ""),

@@ -28,6 +28,8 @@ from retrieval_service.postgres.log import LogLimits
 from retrieval_service.postgres.processes import Command
 
 HTTP_PORT = 8080
+# Says which extra to install where one is missing.
+WITH_EXTRAS = "retrieval_service.client.extras"
 LOOPBACK = "127.0.0.1"
 PAGE_SECONDS = 30.0
 # The gateway and the bot face strangers; what they have no use for they do not get.
@@ -227,7 +229,7 @@ def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
         "KLADEZ_GATEWAY_DEMO_CATALOGUE": str(demo.catalogue("ru")),
     }
     return installation.python_module(
-        "gateway", "widget_gateway.app", variables=variables, without=_NOT_FOR_CHANNELS
+        "gateway", WITH_EXTRAS, "gateway", variables=variables, without=_NOT_FOR_CHANNELS
     )
 
 
@@ -235,7 +237,9 @@ def bot(plan: Plan, profile: Profile, public_key: str) -> Command:
     own = {"KLADEZ_BOT_DEFAULT_SHOP": public_key, "KLADEZ_BOT_STATE_DIR": str(plan.data_dir / "bot")}
     told = {name: os.environ[name] for name in own if os.environ.get(name)}
     variables = {**_service_variables(profile), **own, **told}
-    return installation.python_module("bot", "bot.app", variables=variables, without=_NOT_FOR_CHANNELS)
+    return installation.python_module(
+        "bot", WITH_EXTRAS, "bot", variables=variables, without=_NOT_FOR_CHANNELS
+    )
 
 
 def _service_variables(profile: Profile) -> dict[str, str]:
