@@ -34,14 +34,14 @@ UNDECIDABLE = "zxq vbn"
 
 @contextlib.asynccontextmanager
 async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
-    """Brings the schema forward, opens providers and database, and begins to move tenants whose model is gone."""
-    await schema.upgrade(dsn)
+    """Opens providers and a database with this program's schema, and begins to move tenants whose model is gone."""
+    await schema.prepare(dsn, migrates=settings.migrate)
     await asyncio.to_thread(languages.detect_language, UNDECIDABLE)
     async with contextlib.AsyncExitStack() as stack:
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
         providers = await open_providers(settings, database, stack)
-        service = assemble(settings, dsn, database, providers)
+        service = assemble(settings, database.owner_dsn, database, providers)
         stack.push_async_callback(service.answering.wind_down, 0)
         await adopt(database, service.embedders, service.switcher)
         await service.retrieval.switcher.settle()

@@ -28,7 +28,7 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDE
 """
 FUNCTIONS = """
 SELECT proname, md5(prosrc) FROM pg_proc
-WHERE pronamespace = 'public'::regnamespace AND proowner = 'postgres'::regrole
+WHERE pronamespace = 'public'::regnamespace
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
 ORDER BY proname
 """
