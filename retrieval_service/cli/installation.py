@@ -34,7 +34,7 @@ async def database(
     data_dir: Path, database_url: str | None, admin_url: str | None = None, *, durable: bool = True
 ) -> AsyncIterator[str]:
     """The DSN of the database's owner, with the newest schema; `data_dir` is ours alone meanwhile in any case."""
-    async with _server(data_dir, database_url, durable=durable) as dsn:
+    async with server(data_dir, database_url, durable=durable) as dsn:
         yield await _brought_forward(dsn, admin_url)
 
 
@@ -47,7 +47,8 @@ async def _brought_forward(dsn: str, admin_url: str | None) -> str:
 
 
 @asynccontextmanager
-async def _server(data_dir: Path, database_url: str | None, *, durable: bool) -> AsyncIterator[str]:
+async def server(data_dir: Path, database_url: str | None, *, durable: bool = True) -> AsyncIterator[str]:
+    """The DSN of the database as it is; the embedded one runs as long as the block does."""
     if database_url is None:
         async with embedded_postgres(data_dir, durable=durable) as embedded:
             log = await asyncio.to_thread(ServerLog.opened, DataFolder.at(data_dir).log)

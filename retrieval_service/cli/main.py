@@ -19,6 +19,7 @@ from retrieval_service.cli import (
     benching,
     chats,
     documents,
+    dumping,
     evaluations,
     gaps,
     imports,
@@ -47,7 +48,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, reindexing, backfilling, benching):
+for group in (starting, operating, dumping, asking, status, reindexing, backfilling, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")

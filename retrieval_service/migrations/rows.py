@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic import op
-from sqlalchemy import text
 
-SEES_ALL = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+SEES_ALL = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 
 
 @contextmanager
 def seen(*tables: str) -> Iterator[None]:
     """Opens the tables to their owner, inside the migration's own transaction; others stay kept out."""
-    if op.get_bind().execute(SEES_ALL).scalar():
+    if op.get_bind().exec_driver_sql(SEES_ALL).scalar():
         yield
         return
     for table in tables:

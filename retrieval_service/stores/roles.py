@@ -131,9 +131,12 @@ IS_LEAKPROOF = "SELECT bool_and(proleakproof) FROM pg_proc WHERE proname = 'arra
 LEAKPROOF = "ALTER FUNCTION pg_catalog.arrayoverlap(anyarray, anyarray) LEAKPROOF"
 
 
+async def is_leakproof(connection: AsyncConnection) -> bool:
+    return await (await connection.execute(IS_LEAKPROOF)).fetchone() == (True,)
+
+
 async def server_differences(connection: AsyncConnection, own: Powers) -> list[Difference]:
-    cursor = await connection.execute(IS_LEAKPROOF)
-    if await cursor.fetchone() == (True,):
+    if await is_leakproof(connection):
         return []
     statements = [sql.SQL(LEAKPROOF).format()] if own.is_superuser else []
     return [

@@ -66,6 +66,11 @@ async def compared(dsn: str) -> Access:
             return await look(connection, dsn)
 
 
+async def make_groups(connection: AsyncConnection) -> None:
+    """The roles that policies name; without them no policy can be restored."""
+    await _mend(connection, list(roles.group_differences(await roles.stored(connection, roles.GROUPS))))
+
+
 async def _mended(connection: AsyncConnection, dsn: str) -> Access:
     """Logins first: one that cannot be used must not own anything."""
     before = await look(connection, dsn)

@@ -170,7 +170,7 @@ def _owned_by_another(
             )
     for function in functions:
         if function.owner != owner:
-            statement = sql.SQL(OWN_FUNCTION).format(function=_signature(function), owner=role)
+            statement = sql.SQL(OWN_FUNCTION).format(function=signature(function), owner=role)
             yield Difference(
                 subject=function.signature,
                 problem=f"is owned by {function.owner}, not by {owner}",
@@ -278,7 +278,7 @@ GRANT_FUNCTION = "GRANT EXECUTE ON FUNCTION {function} TO kladez_tenant"
 def _functions(functions: Iterable[StoredFunction]) -> Iterator[Difference]:
     for function in functions:
         if function.name in access.TENANTS_FUNCTIONS and (function.is_public or not function.is_tenants):
-            name = _signature(function)
+            name = signature(function)
             statements = [sql.SQL(one).format(function=name) for one in (REVOKE_FUNCTION, GRANT_FUNCTION)]
             yield Difference(
                 subject=function.signature, problem="others than tenants may call it", statements=statements
@@ -289,6 +289,6 @@ def _table(name: str) -> sql.Identifier:
     return sql.Identifier("public", name)
 
 
-def _signature(function: StoredFunction) -> sql.SQL:
+def signature(function: StoredFunction) -> sql.SQL:
     """As the catalogue writes it, which is how a statement wants it."""
     return sql.SQL(cast("LiteralString", function.signature))
