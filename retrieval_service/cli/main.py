@@ -24,6 +24,7 @@ from retrieval_service.cli import (
     gaps,
     imports,
     insight,
+    logs,
     migrating,
     operating,
     output,
@@ -98,6 +99,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; expected errors never show a traceback."""
+    logs.keep_from_results()
     try:
         app(hoisted(arguments), prog_name="kladez")
     except SystemExit as end:
