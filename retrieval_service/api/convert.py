@@ -23,6 +23,7 @@ from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.backends import Backend, Choice
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import IndexJob
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import (
     ApiKey,
     DailyUsage,
@@ -130,7 +131,13 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         suggested_questions=suggestions(settings),
         chat_retention_days=settings.chat_retention_days,
         index_granularity=settings.index_granularity,
+        quotas=quotas(settings.quotas),
     )
+
+
+def quotas(limits: Quotas) -> tenant_service_pb2.Quotas | None:
+    """None while all are the installation's."""
+    return tenant_service_pb2.Quotas(**asdict(limits)) if limits != Quotas() else None
 
 
 def suggestions(settings: TenantSettings) -> dict[str, tenant_service_pb2.SuggestedQuestions]:
@@ -154,6 +161,7 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
             code: list(one.questions) for code, one in message.suggested_questions.items()
         },
         "index_granularity": message.index_granularity,
+        "quotas": {one.name: getattr(message.quotas, one.name) for one in message.quotas.DESCRIPTOR.fields},
     }
 
 
@@ -194,6 +202,8 @@ def draft(message: document_service_pb2.Document) -> Draft:
         url=message.url,
         metadata=metadata_messages.read(message),
         parent_key=document_key(message.parent_key) if message.HasField("parent_key") else None,
+        document_id=message.document_id,
+        etag=message.etag,
     )
 
 
@@ -242,6 +252,19 @@ def result(index: int, item: Item) -> document_service_pb2.DocumentResult:
     else:
         message.error.CopyFrom(item_error(item.violations))
     return message
+
+
+def refused_before(
+    problems: Sequence[tuple[int, Sequence[Violation]]],
+) -> document_service_pb2.ImportDocumentsResponse:
+    """Of earlier connections nothing but numbers and reasons is known."""
+    results = [
+        document_service_pb2.DocumentResult(index=sequence, error=item_error(violations))
+        for sequence, violations in problems
+    ]
+    return document_service_pb2.ImportDocumentsResponse(
+        item_errors=document_service_pb2.ImportItemErrors(errors=results)
+    )
 
 
 def item_error(violations: Sequence[Violation]) -> document_service_pb2.ItemError:
@@ -337,6 +360,7 @@ def index_job(row: IndexJob) -> index_job_service_pb2.IndexJob:
             saved_token_count=row.saved_tokens,
         ),
         error=row.error,
+        row_error=row.row_error,
         create_time=timestamp(row.created_at),
         start_time=timestamp(row.started_at),
         end_time=timestamp(row.ended_at),
