@@ -19,7 +19,7 @@ WORST_EXPONENT = 1.5
 _TRIES = 2
 _DOUBLINGS = 2
 # More of the processor is given to no single look: what needs it is judged by having needed it.
-_PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 1.0
 
 # Processor seconds for a text of so many characters.
 Run = Callable[[int], float]
@@ -90,6 +90,8 @@ def _patience() -> Iterator[None]:
 def _compared(smaller: Growth, size: int, seconds: float) -> Growth:
     ratio = max(seconds, 1e-9) / max(smaller.seconds, 1e-9)
     exponent = math.log(ratio) / math.log(size / smaller.characters)
+    if smaller.seconds >= _PATIENCE_SECONDS:
+        exponent = math.inf
     return Growth(exponent=exponent, seconds=seconds, characters=size)
 
 
