@@ -246,7 +246,7 @@ def test_dead_parts_are_started_again_and_named(installation: Installation) -> N
             ("cli.main serve", "service"),
             ("bin/postgres", "postgres"),
         ):
-            before = running.child(words)
+            before = replace(running, children=tuple(children(running.process.pid))).child(words)
             os.kill(before, signal.SIGKILL)
             wait_until(lambda: renewed(running, words, before), f"the {name} to run again")  # noqa: B023
             wait_until(lambda: works(installation, running), f"everything to work after the {name}'s death")
