@@ -36,6 +36,15 @@ NAMES: Mapping[str, tuple[str, str]] = {
     ),
     "settings.index_granularity": ("granularity", "What a vector stands for: chunk or document."),
     "settings.allowed_link_domains": ("link-domain", "A domain that answers may link to."),
+    "settings.quotas.questions_per_day": ("questions-per-day", "Questions answered a day; 0: the default."),
+    "settings.quotas.channel_questions_per_day": (
+        "channel-questions-per-day",
+        "Questions answered a day in any one channel; 0: the default.",
+    ),
+    "settings.quotas.visitor_questions_per_day": (
+        "visitor-questions-per-day",
+        "Questions answered a day of any one visitor; 0: the default.",
+    ),
 }
 WHOLE_MESSAGES = "google.protobuf."
 INTEGERS = frozenset(
