@@ -109,6 +109,24 @@ class TooMany(KladezError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class RateLimited(TooMany):
+    """This key, or its tenant, sent more than a minute allows."""
+
+    reason = "RATE_LIMITED"
+
+
+class WrongKeys(TooMany):
+    """Too many unknown keys came from this address."""
+
+    reason = "WRONG_KEYS"
+
+
+class QuotaSpent(TooMany):
+    """The questions of this day are used up."""
+
+    reason = "QUOTA_SPENT"
+
+
 class AnswerCancelled(Conflict):
     """The answer was cancelled; what was written of it is stored."""
 
@@ -243,3 +261,9 @@ class Misconfigured(KladezError):
     """The configuration is wrong."""
 
     reason = "MISCONFIGURED"
+
+
+class SettingsDiffer(Misconfigured):
+    """A setting that has to be equal on all processes differs from the installation's."""
+
+    reason = "SETTINGS_DIFFER"

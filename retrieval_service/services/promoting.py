@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.stores import inspection, spaces, tenant_spaces
 from retrieval_service.stores.database import Database
 
@@ -85,6 +85,7 @@ class Promoter:
             await self._drop(name)
         if not usable and count >= self._own_index_chunks:
             await self._build(space_id, tenant_id, name)
+            metrics.TENANT_INDEXES.labels("built").inc()
             log.info("tenant_index_built", tenant_id=str(tenant_id), space_id=space_id, chunks=count)
 
     async def _build(self, space_id: int, tenant_id: UUID, name: str) -> None:
@@ -101,6 +102,7 @@ class Promoter:
     async def _drop(self, name: str) -> None:
         async with self._database.owner() as owner:
             await spaces.drop_index(owner, name)
+        metrics.TENANT_INDEXES.labels("dropped").inc()
         log.info("tenant_index_dropped", index=name)
 
     async def _tenants(self, space_id: int) -> AsyncIterator[UUID]:
