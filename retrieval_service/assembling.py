@@ -23,6 +23,7 @@ from retrieval_service.providers.ports import (
     Summarizer,
 )
 from retrieval_service.retrieval import Retrieval, assemble_retrieval
+from retrieval_service.services.agreeing import Presence, Presences
 from retrieval_service.services.answer_jobs import AnswerJobs
 from retrieval_service.services.answer_log import AnswerLog
 from retrieval_service.services.answering import Answering
@@ -81,7 +82,10 @@ class Providers:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider."""
+    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider.
+
+    Without a `presence` nobody else hears of this process.
+    """
 
     settings: Settings
     database: Database
@@ -118,6 +122,8 @@ class Service:
     meter: Meter
     evaluations: Evaluations
     page_tokens: PageTokens
+    presences: Presences
+    presence: Presence | None
 
     @property
     def embedder(self) -> Embedder:
@@ -130,11 +136,17 @@ class Service:
         return self.embedders.home_id
 
 
-def assemble(settings: Settings, dsn: str, database: Database, providers: Providers) -> Service:
+def assemble(
+    settings: Settings,
+    dsn: str,
+    database: Database,
+    providers: Providers,
+    presence: Presence | None = None,
+) -> Service:
     """Everything that is used by more than one comes first."""
     embedders, backend = providers.embedders, providers.backend
     authenticator = Authenticator(database, wrong_keys_per_minute=settings.wrong_keys_per_minute)
-    importer = Importer(database)
+    importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
     retrieval = assemble_retrieval(
@@ -164,7 +176,7 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         sourcing=sourcing,
         follower=new_follower(settings, database, sourcing),
         scheduler=new_scheduler(settings, database, mender),
-        editor=Editor(database, RemotePurger(database, backend)),
+        editor=Editor(database, RemotePurger(database, backend), most_bytes=settings.document_bytes),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
         overseer=Overseer(database),
@@ -186,6 +198,8 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         meter=meter,
         evaluations=Evaluations(database),
         page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", dsn)),
+        presences=Presences(database),
+        presence=presence,
     )
 
 

@@ -225,3 +225,9 @@ class Misconfigured(KladezError):
     """The configuration is wrong."""
 
     reason = "MISCONFIGURED"
+
+
+class SettingsDiffer(Misconfigured):
+    """A setting that has to be equal on all processes differs from the installation's."""
+
+    reason = "SETTINGS_DIFFER"

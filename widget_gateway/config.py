@@ -32,6 +32,9 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    # Where /metrics is, and /healthz and /readyz in full; none without a port.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     # Signs session tokens. Replicas share it; without it tokens end with the process.
     session_secret: SecretStr | None = Field(default=None, min_length=16)
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -52,7 +55,7 @@ class Settings(BaseSettings):
     request_seconds: float = Field(default=20.0, gt=0)
     hello_seconds: float = Field(default=5.0, gt=0)
     send_seconds: float = Field(default=10.0, gt=0)
-    answer_seconds: float = Field(default=60.0, gt=0)
+    answer_seconds: float = Field(default=125.0, gt=0)
     drain_seconds: float = Field(default=10.0, ge=0)
     heartbeat_seconds: float = Field(default=25.0, gt=0)
     session_days: int = Field(default=7, ge=1)

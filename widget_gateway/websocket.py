@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from retrieval_service.client import CallFailed
-from widget_gateway import demo, frames
+from widget_gateway import demo, frames, metrics
 from widget_gateway.access import (
     NO_CONVERSATION,
     Grant,
@@ -71,6 +71,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     try:
         await visit.run()
     except Refused as refused:
+        metrics.note_refused_socket(refused.code)
         _log.info("socket_refused", code=refused.code, reason=refused.reason)
         await socket.close(code=refused.code, message=refused.reason.encode())
     return socket
@@ -108,6 +109,7 @@ class Visit:
         if not self._gateway.seats.take(self._address):
             raise Refused(SLOW_DOWN, "too many connections")
         self._gateway.sockets.add(self._socket)
+        metrics.SOCKETS.inc()
         try:
             await self._enter()
             if self._room:
@@ -123,6 +125,7 @@ class Visit:
 
     def _leave(self) -> None:
         self._gateway.sockets.discard(self._socket)
+        metrics.SOCKETS.dec()
         self._gateway.seats.leave(self._address)
         if self._room:
             self._gateway.rooms.leave(self._room, self._socket)
@@ -258,6 +261,7 @@ class Visit:
             forgive = partial(self._gateway.admission.forgive, visitor)
             await room.start(Asked(ask=ask, visitor=visitor.visitor, forgive=forgive))
         else:
+            metrics.note_refused_question(refusal.code)
             await self._tell(
                 Failed(ask_id=ask.ask_id, number=0, code=refusal.code, retry_after=refusal.retry_after)
             )

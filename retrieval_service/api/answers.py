@@ -11,7 +11,7 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 
 from retrieval_service import errors
-from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages, proofs
+from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages, pages, proofs
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.answers import AnswerEvent, Question, Started
 from retrieval_service.domain.citations import Cited, Delta
@@ -101,11 +101,11 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
         after = fields.position(read, fields.BEGINNING)
         session_id = fields.uuid("session_id", request.session_id)
         rows = await self._conversing.turns(tenant_id, session_id, after=after, limit=size + 1)
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, answer_messages.answer)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListSessionTurnsResponse(
-            turns=[answer_messages.answer(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            turns=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Any) -> pb.DeleteSessionResponse:

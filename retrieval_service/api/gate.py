@@ -13,13 +13,14 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import grpc
 import structlog
 from google.protobuf import message
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.api import calls, credentials, enums, status
 from retrieval_service.api.calls import Call
 from retrieval_service.api.policies import Policy
@@ -100,6 +101,7 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _life(self, method: str, context: Context) -> AsyncIterator[Policy]:
         call = begin(method, context)
         started = time.perf_counter()
+        metrics.RPCS_RUNNING.inc()
         try:
             policy = await self._admit(call, context)
             async with asyncio.timeout_at(call.deadline):
@@ -121,7 +123,8 @@ class Gate(grpc.aio.ServerInterceptor):
             log.exception("unhandled", method=method, request_id=call.request_id)
             await refuse(context, call, errors.KladezError())
         finally:
-            log_call(call, time.perf_counter() - started)
+            metrics.RPCS_RUNNING.dec()
+            note_call(call, time.perf_counter() - started, context.peer())
 
     async def _admit(self, call: Call, context: Context) -> Policy:
         policy = self._policies.get(call.method)
@@ -227,8 +230,10 @@ def cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def log_call(call: Call, seconds: float) -> None:
+def note_call(call: Call, seconds: float, peer: str) -> None:
+    """One line for each call; the key by its id alone, which `ListApiKeys` knows."""
     tenant_id = call.caller.tenant_id if call.caller else None
+    metrics.note_rpc(call.method, call.outcome, seconds)
     log.info(
         "rpc",
         method=call.method,
@@ -237,4 +242,14 @@ def log_call(call: Call, seconds: float) -> None:
         milliseconds=round(seconds * 1_000, 2),
         request_id=call.request_id,
         tenant_id=str(tenant_id) if tenant_id else "",
+        key_id=str(call.caller.key_id) if call.caller else "",
+        peer=host_of(peer),
     )
+
+
+def host_of(peer: str) -> str:
+    """Without the port, which changes with each connection: "ipv4:10.0.0.7:5123" is 10.0.0.7."""
+    kind, _, place = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return kind  # a socket of Unix has no host
+    return place.rpartition(":")[0].strip("[]")

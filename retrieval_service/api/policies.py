@@ -152,6 +152,7 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.InsightService/ResolveUnanswered": _write(max_request_bytes=128 * KIB, max_seconds=120.0),
     "/kladez.v1.InsightService/ListTopQuestions": _read(),
     "/kladez.v1.InsightService/ListTopDocuments": _read(),
+    "/kladez.v1.InsightService/ListProcesses": _operator(),
     "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/List": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),

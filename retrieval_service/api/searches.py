@@ -8,7 +8,7 @@ from typing import Any
 from kladez.v1 import search_service_pb2 as pb
 from kladez.v1 import search_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, summaries
+from retrieval_service.api import calls, convert, fields, pages, summaries
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.summaries import Flavour
@@ -60,10 +60,12 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
         )
         found = await self._retriever.search(tenant_id, query)
         self._meter.count(tenant_id, Usage(searches=1))
-        place = (offset + size, depth)
+        page = pages.cut(found.hits, size, convert.hit)
+        has_more = found.has_more or page.last is not None
+        place = (offset + len(page.items), depth)
         return pb.SearchResponse(
-            hits=[convert.hit(one) for one in found.hits],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if found.has_more else "",
+            hits=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if has_more else "",
             degraded=bool(found.degraded_reason),
             degraded_reason=found.degraded_reason,
             mode=convert.MODE_NUMBERS[found.mode],

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from retrieval_service import config, errors
-from retrieval_service.cli import logs, output
+from retrieval_service.cli import logs, output, private_files
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.config import Settings
@@ -63,6 +64,10 @@ def migrate(
 def operator_key(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="What the key is called in listings.")] = "operator",
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write the key into this file, for its owner alone, and print nothing."),
+    ] = None,
 ) -> None:
     """Make a key that administers tenants, straight in the database: the first key of an installation."""
     from retrieval_service.services import bootstrapping
@@ -71,7 +76,10 @@ def operator_key(
     secret = asyncio.run(
         bootstrapping.mint_key(dsn_of(options, settings), scopes=("operator",), display_name=name)
     )
-    if options.as_json:
+    if to is not None:
+        private_files.write_secret(to, secret)
+        output.note(f"The key is in {to}; `--key-file {to}` uses it.")
+    elif options.as_json:
         output.json_value({"secret": secret})
     else:
         output.line(secret)

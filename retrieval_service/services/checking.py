@@ -13,7 +13,7 @@ from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
-from retrieval_service.services import checking_remote
+from retrieval_service.services import checking_processes, checking_remote, checking_tls
 from retrieval_service.stores import inspection, schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
@@ -51,13 +51,15 @@ async def examine(settings: Settings, dsn: str) -> list[Finding]:
     embedders = [await _embedder(settings, "embedding model")]
     if settings.next_embedder:
         embedders.append(await _embedder(as_next(settings), "next embedding model"))
-    findings = [*embedders, await _answerer(settings)]
+    certificate = await asyncio.to_thread(checking_tls.examine, settings)
+    findings = [*embedders, await _answerer(settings), *certificate]
     try:
         async with open_database(dsn, SMALL_POOL) as database:
             findings = [finding async for finding in _database(database, dsn)] + findings
             if all(finding.ok for finding in embedders):
                 findings.append(await _spaces(database, {finding.detail for finding in embedders}))
             findings += [finding async for finding in checking_remote.examine(settings, database)]
+            findings += [finding async for finding in checking_processes.examine(database)]
     except errors.KladezError as error:
         remedy = "start Postgres, or set DATABASE_URL to one that runs"
         findings.insert(0, Finding(name="database", ok=False, detail=str(error), remedy=remedy))

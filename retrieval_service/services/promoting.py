@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from retrieval_service import metrics
 from retrieval_service.stores import spaces, tenant_spaces
 from retrieval_service.stores.database import Database
 
@@ -64,11 +65,13 @@ class Promoter:
         if not usable and count >= self._own_index_chunks:
             async with self._database.owner() as owner:
                 await spaces.create_tenant_index(owner, space_id, tenant_id)
+            metrics.TENANT_INDEXES.labels("built").inc()
             log.info("tenant_index_built", tenant_id=str(tenant_id), space_id=space_id, chunks=count)
 
     async def _drop(self, name: str) -> None:
         async with self._database.owner() as owner:
             await spaces.drop_index(owner, name)
+        metrics.TENANT_INDEXES.labels("dropped").inc()
         log.info("tenant_index_dropped", index=name)
 
     async def _tenants(self, space_id: int) -> AsyncIterator[UUID]:

@@ -12,9 +12,11 @@ from uuid import UUID
 import psycopg
 from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from retrieval_service import errors
+from retrieval_service.domain import exact_json
 
 Row = TypeVar("Row")
 
@@ -62,12 +64,26 @@ class TenantScope:
     tenant_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolFigures:
+    """Connections of this process, and who waits for one."""
+
+    in_use: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """The only way to a connection; every door but `owner()` is one transaction under row-level security."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection], dsn: str) -> None:
         self._pool = pool
         self._dsn = dsn
+
+    def pool_figures(self) -> PoolFigures:
+        figures = self._pool.get_stats()
+        size, idle = figures.get("pool_size", 0), figures.get("pool_available", 0)
+        return PoolFigures(in_use=size - idle, idle=idle, waiting=figures.get("requests_waiting", 0))
 
     @contextlib.asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
@@ -145,7 +161,10 @@ async def open_database(dsn: str, size: PoolSize | None = None) -> AsyncIterator
 
 
 async def configure(connection: AsyncConnection) -> None:
+    """Numbers in JSON go in and come out exactly; the driver's own way would round them to floats."""
     await register_vector_async(connection)
+    set_json_dumps(exact_json.dumps_stored, connection)
+    set_json_loads(exact_json.loads_stored, connection)
     await connection.commit()
 
 

@@ -97,6 +97,31 @@ async def backlogs(operator: AsyncConnection) -> list[Backlog]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Depth:
+    """Jobs of all tenants in one state for one target; `oldest_seconds` is the age of the oldest."""
+
+    target: str
+    status: str
+    count: int
+    oldest_seconds: float
+
+
+# Most of the table is done, and is kept for a day.
+SELECT_DEPTHS = """
+SELECT target, status, count(*) AS count,
+    extract(epoch FROM now() - min(created_at))::float8 AS oldest_seconds
+FROM document_sync_jobs WHERE status <> 'done' GROUP BY target, status
+"""
+
+
+async def depths(operator: AsyncConnection) -> list[Depth]:
+    """What is not done; a target or a state without jobs is missing."""
+    async with operator.cursor(row_factory=class_row(Depth)) as cursor:
+        await cursor.execute(SELECT_DEPTHS)
+        return await cursor.fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chosen:
     """How many tenants have made the same choice of who searches and who keeps."""
 

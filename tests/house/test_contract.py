@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from retrieval_service.api.policies import POLICIES, SCOPES
-from tests.house.repository import methods_of, rpc_methods
+from tests.house.repository import ROOT, methods_of, rpc_methods
 
 
 def test_every_method_has_a_policy() -> None:
@@ -31,3 +33,19 @@ def test_none_of_our_methods_is_public() -> None:
 
 def test_policies_ask_for_scopes_that_exist() -> None:
     assert {scope for policy in POLICIES.values() for scope in policy.scopes} <= set(SCOPES)
+
+
+def test_every_listing_is_cut_to_what_a_client_can_read() -> None:
+    listings = {
+        method.name
+        for method in rpc_methods().values()
+        if "next_page_token" in method.output_type.fields_by_name
+    }
+    assert len(listings) > 10
+    handlers = {
+        node.name: ast.unparse(node)
+        for file in (ROOT / "retrieval_service" / "api").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.AsyncFunctionDef)
+    }
+    assert [name for name in sorted(listings) if "pages.cut(" not in handlers[name]] == []

@@ -17,6 +17,7 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import server, wiring
+from retrieval_service.api import tls
 from retrieval_service.api.gate import Gate
 from retrieval_service.api.health import Health
 from retrieval_service.api.policies import POLICIES, SCOPES, Policy
@@ -96,7 +97,9 @@ async def serving(
     health = Health()
     server.add_services(running, service, health)
     extend(running)
-    port = server.listen(running, service.settings)
+    port = server.listen(
+        running, service.settings, await asyncio.to_thread(tls.credentials, service.settings)
+    )
     await running.start()
     await server.report(health, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -154,9 +157,7 @@ async def new_key(
 
 def channel_to(port: int) -> grpc.aio.Channel:
     """A connection as the product's client makes it."""
-    return grpc.aio.insecure_channel(
-        connecting.target(f"127.0.0.1:{port}"), options=connecting.channel_options()
-    )
+    return grpc.aio.insecure_channel(f"dns:///127.0.0.1:{port}", options=connecting.channel_options())
 
 
 def bearer(key: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:

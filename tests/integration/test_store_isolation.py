@@ -30,6 +30,7 @@ from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.domain.spaces import Vector
+from retrieval_service.errors import Violation
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     backends,
@@ -40,6 +41,7 @@ from retrieval_service.stores import (
     comparisons,
     document_files,
     documents,
+    embedding_steps,
     evaluations,
     gaps,
     handoffs,
@@ -68,6 +70,7 @@ from retrieval_service.stores import (
 from retrieval_service.stores.database import TenantScope
 from retrieval_service.stores.index_jobs import Ended
 from tests.integration.isolation_kit import (
+    FINGERPRINT,
     MARK,
     TEXT,
     WORKER,
@@ -163,6 +166,22 @@ class Raises:
 
 def place() -> chunks.Place:
     return chunks.Place(index=0, heading="mine", start=0, end=1)
+
+
+def original(own: Owned) -> chunks.Source:
+    return chunks.Source(
+        id=own.document_id,
+        version=1,
+        title="",
+        content="mine",
+        content_type="text/plain",
+        language="en",
+        is_deleted=False,
+    )
+
+
+def step() -> embedding_steps.Kept:
+    return embedding_steps.Kept(vector=direction(), tokens=1.0)
 
 
 def change(own: Owned) -> chunks.Change:
@@ -586,6 +605,12 @@ STORES: dict[str, Trial] = {
         lambda scope, _: documents.living(scope, [DocumentKey(source_type="article", external_id="cloves")]),
         (set(),),
     ),
+    "documents.lock_states": (
+        lambda scope, _: documents.lock_states(
+            scope, [DocumentKey(source_type="article", external_id="cloves")]
+        ),
+        NO_ROWS,
+    ),
     "documents.lock_tree": (lambda scope, _: documents.lock_tree(scope), NO_ROWS),
     "imports.remember": (
         lambda scope, own: imports.remember(
@@ -597,6 +622,14 @@ STORES: dict[str, Trial] = {
         lambda scope, own: imports.note(
             scope, own.import_id, [DocumentKey(source_type="article", external_id="cloves")]
         ),
+        NO_ROWS,
+    ),
+    "imports.record_problems": (
+        lambda scope, own: imports.record_problems(scope, own.import_id, {9: [Violation("x", "y")]}),
+        Raises,
+    ),
+    "imports.problems": (
+        lambda scope, own: imports.problems(scope, own.import_id, after=-1, limit=9),
         NO_ROWS,
     ),
     "imports.exists": (lambda scope, own: imports.exists(scope, own.import_id), NO_ROWS),
@@ -644,6 +677,13 @@ STORES: dict[str, Trial] = {
     "sources.upsert": (lambda scope, _: sources.upsert(scope, own_source()), anything),
     "sources.get": (lambda scope, _: sources.get(scope, "spices"), NO_ROWS),
     "sources.page": (lambda scope, _: sources.page(scope, after="", limit=9), NO_ROWS),
+    "sources.lock": (lambda scope, _: sources.lock(scope, "spices"), NO_ROWS),
+    "sources.names": (lambda scope, _: sources.names(scope), NO_ROWS),
+    "sources.unchanged": (
+        lambda scope, _: sources.unchanged(scope, "article", {"cloves": FINGERPRINT}),
+        NO_ROWS,
+    ),
+    "sources.remember": (lambda scope, _: sources.remember(scope, "article", {"cloves": 1}), NO_ROWS),
     "sources.delete": (lambda scope, _: sources.delete(scope, "spices"), NO_ROWS),
     "sources.record_sync": (
         lambda scope, _: sources.record_sync(scope, declared(), read_at=END[0], error="x"),
@@ -741,6 +781,18 @@ STORES: dict[str, Trial] = {
     "vectors.nearest": (lambda scope, _: vectors.nearest(scope, 1, direction(), limit=9), (set(),)),
     "vectors.delete": (lambda scope, _: vectors.delete(scope, 1, limit=9), NO_ROWS),
     "vectors.questions": (lambda scope, _: vectors.questions(scope, limit=9), NO_ROWS),
+    "embedding_steps.kept": (
+        lambda scope, own: embedding_steps.kept(scope, own.document_id, 1),
+        NO_ROWS,
+    ),
+    "embedding_steps.keep": (
+        lambda scope, own: embedding_steps.keep(scope, original(own), 1, {b"y": step()}),
+        NO_ROWS,
+    ),
+    "embedding_steps.forget": (
+        lambda scope, own: embedding_steps.forget(scope, [own.document_id]),
+        NO_ROWS,
+    ),
     "evaluations.insert": (
         lambda scope, _: evaluations.insert(scope, set_name="s", answerer="", figures={}),
         None,
@@ -830,8 +882,11 @@ WRITERS = {
     "documents.delete",
     "documents.enqueue_all",
     "documents.lock",
+    "embedding_steps.forget",
+    "embedding_steps.keep",
     "documents.lock_tree",
     "imports.note",
+    "imports.record_problems",
     "imports.remember",
     "imports.save",
     "imports.undo",
@@ -868,6 +923,7 @@ WRITERS = {
     "sources.delete",
     "sources.delete_documents",
     "sources.record_sync",
+    "sources.remember",
     "purges.remove",
     "remote_documents.begin_uploads",
     "remote_documents.count_uploading",

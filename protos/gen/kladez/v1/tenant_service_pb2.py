@@ -26,13 +26,14 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/tenant_service.proto\x12\tkladez.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n\x06Tenant\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x08settings\x18\x04 \x01(\x0b\x32\x19.kladez.v1.TenantSettings\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x03\n\x0eTenantSettings\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x15\n\rsystem_prompt\x18\x02 \x01(\t\x12\x18\n\x10\x66\x61llback_contact\x18\x03 \x01(\t\x12\x17\n\x0f\x61llowed_origins\x18\x04 \x03(\t\x12;\n\tgreetings\x18\x05 \x03(\x0b\x32(.kladez.v1.TenantSettings.GreetingsEntry\x12N\n\x13suggested_questions\x18\x06 \x03(\x0b\x32\x31.kladez.v1.TenantSettings.SuggestedQuestionsEntry\x12\x1b\n\x13\x63hat_retention_days\x18\t \x01(\x05\x12\x19\n\x11index_granularity\x18\x07 \x01(\t\x12\x1c\n\x14\x61llowed_link_domains\x18\x08 \x03(\t\x12!\n\x06quotas\x18\x14 \x01(\x0b\x32\x11.kladez.v1.Quotas\x1a\x30\n\x0eGreetingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aX\n\x17SuggestedQuestionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.kladez.v1.SuggestedQuestions:\x02\x38\x01\"i\n\x06Quotas\x12\x19\n\x11questions_per_day\x18\x01 \x01(\x05\x12!\n\x19\x63hannel_questions_per_day\x18\x02 \x01(\x05\x12!\n\x19visitor_questions_per_day\x18\x03 \x01(\x05\"\'\n\x12SuggestedQuestions\x12\x11\n\tquestions\x18\x01 \x03(\t\"\xc9\x01\n\x06\x41piKey\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12 \n\x06scopes\x18\x03 \x03(\x0e\x32\x10.kladez.v1.Scope\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x13\x43reateTenantRequest\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"9\n\x14\x43reateTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"%\n\x10GetTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"6\n\x11GetTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"Q\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0cshow_deleted\x18\x03 \x01(\x08\"R\n\x13ListTenantsResponse\x12\"\n\x07tenants\x18\x01 \x03(\x0b\x32\x11.kladez.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x13UpdateTenantRequest\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"9\n\x14UpdateTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"(\n\x13\x44\x65leteTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"9\n\x14\x44\x65leteTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"*\n\x15UndeleteTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\";\n\x16UndeleteTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"9\n\x13\x43reateApiKeyRequest\x12\"\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x11.kladez.v1.ApiKey\"J\n\x14\x43reateApiKeyResponse\x12\"\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x11.kladez.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"N\n\x12ListApiKeysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListApiKeysResponse\x12#\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x11.kladez.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x13RevokeApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\":\n\x14RevokeApiKeyResponse\x12\"\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x11.kladez.v1.ApiKey\"+\n\x16RotatePublicKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"<\n\x17RotatePublicKeyResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"-\n\x17ResolvePublicKeyRequest\x12\x12\n\npublic_key\x18\x01 \x01(\t\"\xae\x03\n\x18ResolvePublicKeyResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tlanguages\x18\x03 \x03(\t\x12\x17\n\x0f\x61llowed_origins\x18\x04 \x03(\t\x12\x45\n\tgreetings\x18\x05 \x03(\x0b\x32\x32.kladez.v1.ResolvePublicKeyResponse.GreetingsEntry\x12X\n\x13suggested_questions\x18\x06 \x03(\x0b\x32;.kladez.v1.ResolvePublicKeyResponse.SuggestedQuestionsEntry\x12\x18\n\x10\x66\x61llback_contact\x18\x07 \x01(\t\x1a\x30\n\x0eGreetingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aX\n\x17SuggestedQuestionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.kladez.v1.SuggestedQuestions:\x02\x38\x01*t\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSCOPE_OPERATOR\x10\x01\x12\x16\n\x12SCOPE_TENANT_WRITE\x10\x02\x12\x15\n\x11SCOPE_TENANT_READ\x10\x03\x12\x11\n\rSCOPE_CHANNEL\x10\x04\x32\x96\x07\n\rTenantService\x12O\n\x0c\x43reateTenant\x12\x1e.kladez.v1.CreateTenantRequest\x1a\x1f.kladez.v1.CreateTenantResponse\x12\x46\n\tGetTenant\x12\x1b.kladez.v1.GetTenantRequest\x1a\x1c.kladez.v1.GetTenantResponse\x12L\n\x0bListTenants\x12\x1d.kladez.v1.ListTenantsRequest\x1a\x1e.kladez.v1.ListTenantsResponse\x12O\n\x0cUpdateTenant\x12\x1e.kladez.v1.UpdateTenantRequest\x1a\x1f.kladez.v1.UpdateTenantResponse\x12O\n\x0c\x44\x65leteTenant\x12\x1e.kladez.v1.DeleteTenantRequest\x1a\x1f.kladez.v1.DeleteTenantResponse\x12U\n\x0eUndeleteTenant\x12 .kladez.v1.UndeleteTenantRequest\x1a!.kladez.v1.UndeleteTenantResponse\x12O\n\x0c\x43reateApiKey\x12\x1e.kladez.v1.CreateApiKeyRequest\x1a\x1f.kladez.v1.CreateApiKeyResponse\x12L\n\x0bListApiKeys\x12\x1d.kladez.v1.ListApiKeysRequest\x1a\x1e.kladez.v1.ListApiKeysResponse\x12O\n\x0cRevokeApiKey\x12\x1e.kladez.v1.RevokeApiKeyRequest\x1a\x1f.kladez.v1.RevokeApiKeyResponse\x12X\n\x0fRotatePublicKey\x12!.kladez.v1.RotatePublicKeyRequest\x1a\".kladez.v1.RotatePublicKeyResponse\x12[\n\x10ResolvePublicKey\x12\".kladez.v1.ResolvePublicKeyRequest\x1a#.kladez.v1.ResolvePublicKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/tenant_service.proto\x12\tkladez.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x02\n\x06Tenant\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x08settings\x18\x04 \x01(\x0b\x32\x19.kladez.v1.TenantSettings\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x03\n\x0eTenantSettings\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x15\n\rsystem_prompt\x18\x02 \x01(\t\x12\x18\n\x10\x66\x61llback_contact\x18\x03 \x01(\t\x12\x17\n\x0f\x61llowed_origins\x18\x04 \x03(\t\x12;\n\tgreetings\x18\x05 \x03(\x0b\x32(.kladez.v1.TenantSettings.GreetingsEntry\x12N\n\x13suggested_questions\x18\x06 \x03(\x0b\x32\x31.kladez.v1.TenantSettings.SuggestedQuestionsEntry\x12\x1b\n\x13\x63hat_retention_days\x18\t \x01(\x05\x12\x19\n\x11index_granularity\x18\x07 \x01(\t\x12\x1c\n\x14\x61llowed_link_domains\x18\x08 \x03(\t\x12!\n\x06quotas\x18\x14 \x01(\x0b\x32\x11.kladez.v1.Quotas\x1a\x30\n\x0eGreetingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aX\n\x17SuggestedQuestionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.kladez.v1.SuggestedQuestions:\x02\x38\x01\"i\n\x06Quotas\x12\x19\n\x11questions_per_day\x18\x01 \x01(\x05\x12!\n\x19\x63hannel_questions_per_day\x18\x02 \x01(\x05\x12!\n\x19visitor_questions_per_day\x18\x03 \x01(\x05\"\'\n\x12SuggestedQuestions\x12\x11\n\tquestions\x18\x01 \x03(\t\"\xc9\x01\n\x06\x41piKey\x12\x12\n\napi_key_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12 \n\x06scopes\x18\x03 \x03(\x0e\x32\x10.kladez.v1.Scope\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x13\x43reateTenantRequest\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"9\n\x14\x43reateTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"%\n\x10GetTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"6\n\x11GetTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"Q\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0cshow_deleted\x18\x03 \x01(\x08\"R\n\x13ListTenantsResponse\x12\"\n\x07tenants\x18\x01 \x03(\x0b\x32\x11.kladez.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x13UpdateTenantRequest\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"9\n\x14UpdateTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"6\n\x13\x44\x65leteTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"9\n\x14\x44\x65leteTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"*\n\x15UndeleteTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\";\n\x16UndeleteTenantResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"9\n\x13\x43reateApiKeyRequest\x12\"\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x11.kladez.v1.ApiKey\"J\n\x14\x43reateApiKeyResponse\x12\"\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x11.kladez.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"N\n\x12ListApiKeysRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListApiKeysResponse\x12#\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x11.kladez.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x13RevokeApiKeyRequest\x12\x12\n\napi_key_id\x18\x01 \x01(\t\":\n\x14RevokeApiKeyResponse\x12\"\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x11.kladez.v1.ApiKey\"+\n\x16RotatePublicKeyRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\"<\n\x17RotatePublicKeyResponse\x12!\n\x06tenant\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Tenant\"-\n\x17ResolvePublicKeyRequest\x12\x12\n\npublic_key\x18\x01 \x01(\t\"\xae\x03\n\x18ResolvePublicKeyResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tlanguages\x18\x03 \x03(\t\x12\x17\n\x0f\x61llowed_origins\x18\x04 \x03(\t\x12\x45\n\tgreetings\x18\x05 \x03(\x0b\x32\x32.kladez.v1.ResolvePublicKeyResponse.GreetingsEntry\x12X\n\x13suggested_questions\x18\x06 \x03(\x0b\x32;.kladez.v1.ResolvePublicKeyResponse.SuggestedQuestionsEntry\x12\x18\n\x10\x66\x61llback_contact\x18\x07 \x01(\t\x1a\x30\n\x0eGreetingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aX\n\x17SuggestedQuestionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.kladez.v1.SuggestedQuestions:\x02\x38\x01*t\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSCOPE_OPERATOR\x10\x01\x12\x16\n\x12SCOPE_TENANT_WRITE\x10\x02\x12\x15\n\x11SCOPE_TENANT_READ\x10\x03\x12\x11\n\rSCOPE_CHANNEL\x10\x04\x32\x96\x07\n\rTenantService\x12O\n\x0c\x43reateTenant\x12\x1e.kladez.v1.CreateTenantRequest\x1a\x1f.kladez.v1.CreateTenantResponse\x12\x46\n\tGetTenant\x12\x1b.kladez.v1.GetTenantRequest\x1a\x1c.kladez.v1.GetTenantResponse\x12L\n\x0bListTenants\x12\x1d.kladez.v1.ListTenantsRequest\x1a\x1e.kladez.v1.ListTenantsResponse\x12O\n\x0cUpdateTenant\x12\x1e.kladez.v1.UpdateTenantRequest\x1a\x1f.kladez.v1.UpdateTenantResponse\x12O\n\x0c\x44\x65leteTenant\x12\x1e.kladez.v1.DeleteTenantRequest\x1a\x1f.kladez.v1.DeleteTenantResponse\x12U\n\x0eUndeleteTenant\x12 .kladez.v1.UndeleteTenantRequest\x1a!.kladez.v1.UndeleteTenantResponse\x12O\n\x0c\x43reateApiKey\x12\x1e.kladez.v1.CreateApiKeyRequest\x1a\x1f.kladez.v1.CreateApiKeyResponse\x12L\n\x0bListApiKeys\x12\x1d.kladez.v1.ListApiKeysRequest\x1a\x1e.kladez.v1.ListApiKeysResponse\x12O\n\x0cRevokeApiKey\x12\x1e.kladez.v1.RevokeApiKeyRequest\x1a\x1f.kladez.v1.RevokeApiKeyResponse\x12X\n\x0fRotatePublicKey\x12!.kladez.v1.RotatePublicKeyRequest\x1a\".kladez.v1.RotatePublicKeyResponse\x12[\n\x10ResolvePublicKey\x12\".kladez.v1.ResolvePublicKeyRequest\x1a#.kladez.v1.ResolvePublicKeyResponseB\x14Z\x12kladez/v1;kladezv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.tenant_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z\022kladez/v1;kladezv1'
   _globals['_TENANTSETTINGS_GREETINGSENTRY']._loaded_options = None
   _globals['_TENANTSETTINGS_GREETINGSENTRY']._serialized_options = b'8\001'
   _globals['_TENANTSETTINGS_SUGGESTEDQUESTIONSENTRY']._loaded_options = None
@@ -41,8 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEPUBLICKEYRESPONSE_GREETINGSENTRY']._serialized_options = b'8\001'
   _globals['_RESOLVEPUBLICKEYRESPONSE_SUGGESTEDQUESTIONSENTRY']._loaded_options = None
   _globals['_RESOLVEPUBLICKEYRESPONSE_SUGGESTEDQUESTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_SCOPE']._serialized_start=2989
-  _globals['_SCOPE']._serialized_end=3105
+  _globals['_SCOPE']._serialized_start=3003
+  _globals['_SCOPE']._serialized_end=3119
   _globals['_TENANT']._serialized_start=113
   _globals['_TENANT']._serialized_end=380
   _globals['_TENANTSETTINGS']._serialized_start=383
@@ -74,37 +75,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATETENANTRESPONSE']._serialized_start=1734
   _globals['_UPDATETENANTRESPONSE']._serialized_end=1791
   _globals['_DELETETENANTREQUEST']._serialized_start=1793
-  _globals['_DELETETENANTREQUEST']._serialized_end=1833
-  _globals['_DELETETENANTRESPONSE']._serialized_start=1835
-  _globals['_DELETETENANTRESPONSE']._serialized_end=1892
-  _globals['_UNDELETETENANTREQUEST']._serialized_start=1894
-  _globals['_UNDELETETENANTREQUEST']._serialized_end=1936
-  _globals['_UNDELETETENANTRESPONSE']._serialized_start=1938
-  _globals['_UNDELETETENANTRESPONSE']._serialized_end=1997
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1999
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=2056
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=2058
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=2132
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=2134
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=2212
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=2214
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=2297
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=2299
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=2340
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=2342
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=2400
-  _globals['_ROTATEPUBLICKEYREQUEST']._serialized_start=2402
-  _globals['_ROTATEPUBLICKEYREQUEST']._serialized_end=2445
-  _globals['_ROTATEPUBLICKEYRESPONSE']._serialized_start=2447
-  _globals['_ROTATEPUBLICKEYRESPONSE']._serialized_end=2507
-  _globals['_RESOLVEPUBLICKEYREQUEST']._serialized_start=2509
-  _globals['_RESOLVEPUBLICKEYREQUEST']._serialized_end=2554
-  _globals['_RESOLVEPUBLICKEYRESPONSE']._serialized_start=2557
-  _globals['_RESOLVEPUBLICKEYRESPONSE']._serialized_end=2987
+  _globals['_DELETETENANTREQUEST']._serialized_end=1847
+  _globals['_DELETETENANTRESPONSE']._serialized_start=1849
+  _globals['_DELETETENANTRESPONSE']._serialized_end=1906
+  _globals['_UNDELETETENANTREQUEST']._serialized_start=1908
+  _globals['_UNDELETETENANTREQUEST']._serialized_end=1950
+  _globals['_UNDELETETENANTRESPONSE']._serialized_start=1952
+  _globals['_UNDELETETENANTRESPONSE']._serialized_end=2011
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=2013
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=2070
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=2072
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=2146
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=2148
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=2226
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=2228
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=2311
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=2313
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=2354
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=2356
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=2414
+  _globals['_ROTATEPUBLICKEYREQUEST']._serialized_start=2416
+  _globals['_ROTATEPUBLICKEYREQUEST']._serialized_end=2459
+  _globals['_ROTATEPUBLICKEYRESPONSE']._serialized_start=2461
+  _globals['_ROTATEPUBLICKEYRESPONSE']._serialized_end=2521
+  _globals['_RESOLVEPUBLICKEYREQUEST']._serialized_start=2523
+  _globals['_RESOLVEPUBLICKEYREQUEST']._serialized_end=2568
+  _globals['_RESOLVEPUBLICKEYRESPONSE']._serialized_start=2571
+  _globals['_RESOLVEPUBLICKEYRESPONSE']._serialized_end=3001
   _globals['_RESOLVEPUBLICKEYRESPONSE_GREETINGSENTRY']._serialized_start=756
   _globals['_RESOLVEPUBLICKEYRESPONSE_GREETINGSENTRY']._serialized_end=804
   _globals['_RESOLVEPUBLICKEYRESPONSE_SUGGESTEDQUESTIONSENTRY']._serialized_start=806
   _globals['_RESOLVEPUBLICKEYRESPONSE_SUGGESTEDQUESTIONSENTRY']._serialized_end=894
-  _globals['_TENANTSERVICE']._serialized_start=3108
-  _globals['_TENANTSERVICE']._serialized_end=4026
+  _globals['_TENANTSERVICE']._serialized_start=3122
+  _globals['_TENANTSERVICE']._serialized_end=4040
 # @@protoc_insertion_point(module_scope)
