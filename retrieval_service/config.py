@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KLADEZ_", env_file=".env", extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    admin_database_url: SecretStr | None = None
+    migrate: bool = False
     data_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 50_051

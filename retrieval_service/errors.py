@@ -145,6 +145,42 @@ class Unavailable(KladezError):
     reason = "UNAVAILABLE"
 
 
+class DatabaseFull(Unavailable):
+    """The database's disk is full: reading goes on, and writing as soon as there is space again."""
+
+    reason = "DATABASE_FULL"
+
+
+class DatabaseCrowded(Unavailable):
+    """The database has no connection to spare: raise its max_connections, or lower KLADEZ_POOL_SIZE."""
+
+    reason = "DATABASE_CROWDED"
+
+
+class DatabaseOutOfMemory(Unavailable):
+    """The database ran out of memory."""
+
+    reason = "DATABASE_OUT_OF_MEMORY"
+
+
+class DatabaseReadOnly(Unavailable):
+    """The database takes no writes: it is a standby, or was set to read only."""
+
+    reason = "DATABASE_READ_ONLY"
+
+
+class DatabaseFaulty(Unavailable):
+    """The database cannot read or write its files; its own log says more."""
+
+    reason = "DATABASE_FAULTY"
+
+
+class DatabaseBusy(Unavailable):
+    """Others hold what this needs in the database; repeat it in a moment."""
+
+    reason = "DATABASE_BUSY"
+
+
 class AnswerInterrupted(Unavailable):
     """The answer was interrupted; what was written of it is stored, and a repeat begins it anew."""
 

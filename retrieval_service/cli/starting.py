@@ -33,7 +33,7 @@ WITH_EXTRAS = "retrieval_service.client.extras"
 LOOPBACK = "127.0.0.1"
 PAGE_SECONDS = 30.0
 # The gateway and the bot face strangers; what they have no use for they do not get.
-_NOT_FOR_CHANNELS = ("DATABASE_URL", "OPENAI_API_KEY")
+_NOT_FOR_CHANNELS = ("DATABASE_URL", "KLADEZ_ADMIN_DATABASE_URL", "OPENAI_API_KEY")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,11 @@ class Plan:
     @property
     def database_url(self) -> str | None:
         url = self.settings.database_url
+        return url.get_secret_value() if url else None
+
+    @property
+    def admin_database_url(self) -> str | None:
+        url = self.settings.admin_database_url
         return url.get_secret_value() if url else None
 
     @property
@@ -151,7 +156,9 @@ async def run(plan: Plan) -> None:
     _stop_at_signals()
     output.note(f"Starting Kladez in {plan.data_dir} …", style="dim")
     async with (
-        installation.database(plan.data_dir, plan.database_url, limits=plan.log_limits) as dsn,
+        installation.database(
+            plan.data_dir, plan.database_url, plan.admin_database_url, limits=plan.log_limits
+        ) as dsn,
         installation.service(plan.settings, dsn, plan.port, plan.logs) as address,
     ):
         profile, tenant = await prepare(plan, dsn, address)

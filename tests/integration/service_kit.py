@@ -135,7 +135,9 @@ def settings_for_tests(**changes: Any) -> Settings:
     """Defaults that depend on nobody's environment; no rebuild comes in between."""
     quiet = {"port": 0, "embedder": "local", "answerer": "extractive", "openai_api_key": None}
     without_openai = {"openai_base_url": None, "use_openai_retrieval": False}
-    return load().model_copy(update={**quiet, **without_openai, "schedule_rebuild": "", **changes})
+    return load().model_copy(
+        update={**quiet, **without_openai, "schedule_rebuild": "", "migrate": True, **changes}
+    )
 
 
 async def new_shop(running: Running, **settings: Any) -> Shop:

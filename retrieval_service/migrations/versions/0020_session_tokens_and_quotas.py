@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 # Of a token only its hash is kept, one for each channel that the conversation went to. Older conversations have none
 # and are begun anew by the channels.
