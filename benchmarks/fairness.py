@@ -31,7 +31,7 @@ class Sizes:
     giant_bytes: int
 
 
-FULL = Sizes(documents=200, watched=60, small=20_000, giant_bytes=990_000)
+FULL = Sizes(documents=50, watched=60, small=20_000, giant_bytes=990_000)
 QUICK = Sizes(documents=5, watched=3, small=20, giant_bytes=40_000)
 
 

@@ -12,8 +12,10 @@ from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.apart import Apart
 from retrieval_service.client import CallFailed
+from retrieval_service.services.filling import PASSAGES_PER_STEP
 from retrieval_service.services.indexing import Indexer
 from retrieval_service.staffing import new_indexer, new_step_by_step
+from retrieval_service.stores import vectors
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.wire import count_tokens
 from tests.integration.indexing_kit import (
@@ -35,6 +37,7 @@ from tests.integration.service_kit import new_shop, running_service
 PASSAGES = 40
 LARGE = "\n\n".join(f"Tea {number}. " + "Its leaves are green and dry. " * 80 for number in range(PASSAGES))
 STEP = 8
+NEXT = 32
 
 STEPS_KEPT = "SELECT count(*) FROM embedding_steps WHERE tenant_id = %s"
 END_LEASES = "UPDATE document_sync_jobs SET lease_until = now() - interval '1 s' WHERE status = 'processing'"
@@ -272,3 +275,53 @@ async def test_door_refuses_what_is_too_long_by_its_name(database_dsn: str) -> N
         changed = documents_pb.UpdateDocumentRequest(document=given, update_mask={"paths": ["content"]})
         with pytest.raises(CallFailed, match=r"document\.content: .*is 50,002"):
             await shop.client.update_document(changed)
+
+
+async def test_move_of_a_large_document_to_another_model_goes_in_steps_that_keep_no_tenant_waiting(
+    clean_dsn: str,
+) -> None:
+    async with open_bench(clean_dsn, next_embedder="openai", next_embedding_dimensions=NEXT) as bench:
+        large, small = await bench.tenant(), await bench.tenant()
+        await bench.put(large, "1", LARGE * 8)
+        await bench.put(small, "1", "Coffee is brown.")
+        async with working(bench.service):
+            await bench.indexed(large)
+            await bench.indexed(small)
+        [next_id] = set(bench.service.embedders.ids) - {bench.service.space_id}
+        for tenant_id in (large, small):
+            await bench.service.switcher.begin(tenant_id, next_id, is_automatic=False)
+        bench.fake.journal.exchanges.clear()
+        steps = 0
+        while due := await bench.service.filler.due(limit=16):
+            before = len(bench.embedded_texts())
+            await bench.service.filler.advance(due)
+            assert len(bench.embedded_texts()) - before <= PASSAGES_PER_STEP + 1
+            steps += 1
+            assert await is_complete(bench, small, next_id)
+        assert steps > PASSAGES * 8 // PASSAGES_PER_STEP
+        assert await is_complete(bench, large, next_id)
+        assert len(bench.embedded_texts()) == await value(bench.sql, "SELECT count(*) FROM chunks")
+
+
+async def is_complete(bench: Bench, tenant_id: UUID, space_id: int) -> bool:
+    async with bench.service.database.tenant(tenant_id) as scope:
+        return (await vectors.missing(scope, space_id)).chunk_count == 0
+
+
+async def test_passage_that_the_next_model_refuses_does_not_keep_a_walk_at_its_document(
+    clean_dsn: str,
+) -> None:
+    async with open_bench(clean_dsn, next_embedder="openai", next_embedding_dimensions=NEXT) as bench:
+        tenant_id = await bench.tenant()
+        await bench.put(tenant_id, "1", LARGE * 8)
+        async with working(bench.service):
+            await bench.indexed(tenant_id)
+        [next_id] = set(bench.service.embedders.ids) - {bench.service.space_id}
+        await bench.service.switcher.begin(tenant_id, next_id, is_automatic=False)
+        # The request of the first step, and its first two passages when each goes alone.
+        bench.fake.fail(Fault(path=EMBEDDINGS, times=4, status=400))
+        while due := await bench.service.filler.due(limit=16):
+            await bench.service.filler.advance(due)
+        async with bench.service.database.tenant(tenant_id) as scope:
+            missing = (await vectors.missing(scope, next_id)).chunk_count
+        assert 0 < missing <= 4
