@@ -7,22 +7,24 @@ from collections import Counter
 from pathlib import Path
 
 import psycopg
+import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from tests.e2e.crash_kit import Installation, installation
 from tests.fakes.openai.faults import Fault
 
 EMBEDDINGS = "/embeddings"
-PASSAGES = 400
-STEP = 64
-KILLS = 3
-END_SECONDS = 90.0
+PASSAGES = 200
+STEP = 64  # the default
+KILLS = 2
+END_SECONDS = 120.0
 TEXT = "\n\n".join(f"Tea {number}. " + "Its leaves are green and dry. " * 80 for number in range(PASSAGES))
 JOBS = "SELECT status, count(*) FROM document_sync_jobs GROUP BY 1"
 CHUNKS = "SELECT chunk_index, text FROM chunks ORDER BY chunk_index"
 STEPS = "SELECT count(*) FROM embedding_steps"
 
 
+@pytest.mark.timeout(300)
 async def test_workers_that_die_in_the_middle_cost_a_step_each(tmp_path: Path) -> None:
     async with installation(tmp_path, separate_worker=True) as running:
         async with running.client() as connected:
