@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.documents import oversized
 from retrieval_service.domain.index_jobs import Outcome
@@ -197,6 +197,7 @@ class Indexer:
                 await chunks.mark_failed(scope, job.document_id, error)
                 failed = Ended(document_id=job.document_id, outcome=Outcome.FAILED)
                 await index_jobs.record(scope, [failed])
+        metrics.JOBS.labels(jobs.PGVECTOR, status).inc()
         log.warning(
             "indexing_failed",
             tenant_id=str(job.tenant_id),

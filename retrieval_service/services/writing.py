@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from retrieval_service import metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Vector
@@ -216,6 +217,7 @@ def ended(written: Written) -> Ended:
 
 def tell(planned: Sequence[Planned], written: Sequence[Written]) -> None:
     """One event for each document."""
+    metrics.JOBS.labels(jobs.PGVECTOR, "done").inc(len(written))
     done = {one.planned.job.id for one in written}
     for lost in (one.job for one in planned if one.job.id not in done):
         log.warning("job_lost", tenant_id=str(lost.tenant_id), document_id=str(lost.document_id))

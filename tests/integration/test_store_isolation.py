@@ -17,16 +17,20 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import stores
+from retrieval_service.domain.answers import Question
 from retrieval_service.domain.backends import Backend, Choice, Comparison, Standing
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
 from retrieval_service.domain.insights import ChatFilter, Figures, GapStatus
 from retrieval_service.domain.lexical import passage_terms
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.domain.spaces import Vector
+from retrieval_service.errors import Violation
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     backends,
@@ -66,6 +70,7 @@ from retrieval_service.stores import (
 from retrieval_service.stores.database import TenantScope
 from retrieval_service.stores.index_jobs import Ended
 from tests.integration.isolation_kit import (
+    FINGERPRINT,
     MARK,
     TEXT,
     WORKER,
@@ -123,17 +128,17 @@ async def begun(scope: TenantScope, own: Owned) -> object:
     fetch = await chats.begin(
         scope,
         answer_id=own.answer_id,
-        session_id=own.session_id,
-        request_id=own.request_id,
-        request_hash=b"mine",
-        question="mine",
-        language="",
-        channel="",
+        question=Question(text="mine", session_id=own.session_id, request_id=own.request_id),
+        counting=chats.Counting(visitor="mine", is_free=False, quotas=Quotas(questions_per_day=9)),
         writer=WRITER,
         lease_seconds=9,
     )
     beginning = await fetch()
     return beginning and (beginning.answer_id or beginning.asker)
+
+
+def proof_of(own: Owned) -> SessionProof:
+    return SessionProof(session_id=own.session_id)
 
 
 async def recent_turns(scope: TenantScope, own: Owned) -> object:
@@ -407,10 +412,12 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "chats.open_session": (
-        lambda scope, _: chats.open_session(scope, channel="api", user_key="", language=""),
+        lambda scope, _: chats.open_session(
+            scope, channel="api", user_key="", language="", token_hash=b"mine"
+        ),
         anything,
     ),
-    "chats.session_exists": (lambda scope, own: chats.session_exists(scope, own.session_id), NO_ROWS),
+    "chats.session_exists": (lambda scope, own: chats.session_exists(scope, proof_of(own)), NO_ROWS),
     "chats.begin": (
         lambda scope, own: begun(scope, own),
         NO_ROWS,
@@ -437,12 +444,11 @@ STORES: dict[str, Trial] = {
     ),
     "sessions.last_turn": (lambda scope, own: sessions.last_turn(scope, own.session_id), NO_ROWS),
     "sessions.language": (lambda scope, own: sessions.language(scope, own.session_id), NO_ROWS),
+    "sessions.add_proof": (lambda scope, own: sessions.add_proof(scope, own.session_id, b"mine"), anything),
     "sessions.delete": (lambda scope, own: sessions.delete(scope, own.session_id), NO_ROWS),
     "sessions.forget_old": (lambda scope, _: sessions.forget_old(scope, days=0), NO_ROWS),
     "chat_logs.rate": (
-        lambda scope, own: chat_logs.rate(
-            scope, own.answer_id, session_id=own.session_id, rating=1, reason="mine"
-        ),
+        lambda scope, own: chat_logs.rate(scope, own.answer_id, proof=proof_of(own), rating=1, reason="mine"),
         NO_ROWS,
     ),
     "chat_logs.page": (
@@ -599,6 +605,12 @@ STORES: dict[str, Trial] = {
         lambda scope, _: documents.living(scope, [DocumentKey(source_type="article", external_id="cloves")]),
         (set(),),
     ),
+    "documents.lock_states": (
+        lambda scope, _: documents.lock_states(
+            scope, [DocumentKey(source_type="article", external_id="cloves")]
+        ),
+        NO_ROWS,
+    ),
     "documents.lock_tree": (lambda scope, _: documents.lock_tree(scope), NO_ROWS),
     "imports.remember": (
         lambda scope, own: imports.remember(
@@ -610,6 +622,14 @@ STORES: dict[str, Trial] = {
         lambda scope, own: imports.note(
             scope, own.import_id, [DocumentKey(source_type="article", external_id="cloves")]
         ),
+        NO_ROWS,
+    ),
+    "imports.record_problems": (
+        lambda scope, own: imports.record_problems(scope, own.import_id, {9: [Violation("x", "y")]}),
+        Raises,
+    ),
+    "imports.problems": (
+        lambda scope, own: imports.problems(scope, own.import_id, after=-1, limit=9),
         NO_ROWS,
     ),
     "imports.exists": (lambda scope, own: imports.exists(scope, own.import_id), NO_ROWS),
@@ -657,6 +677,13 @@ STORES: dict[str, Trial] = {
     "sources.upsert": (lambda scope, _: sources.upsert(scope, own_source()), anything),
     "sources.get": (lambda scope, _: sources.get(scope, "spices"), NO_ROWS),
     "sources.page": (lambda scope, _: sources.page(scope, after="", limit=9), NO_ROWS),
+    "sources.lock": (lambda scope, _: sources.lock(scope, "spices"), NO_ROWS),
+    "sources.names": (lambda scope, _: sources.names(scope), NO_ROWS),
+    "sources.unchanged": (
+        lambda scope, _: sources.unchanged(scope, "article", {"cloves": FINGERPRINT}),
+        NO_ROWS,
+    ),
+    "sources.remember": (lambda scope, _: sources.remember(scope, "article", {"cloves": 1}), NO_ROWS),
     "sources.delete": (lambda scope, _: sources.delete(scope, "spices"), NO_ROWS),
     "sources.record_sync": (
         lambda scope, _: sources.record_sync(scope, declared(), read_at=END[0], error="x"),
@@ -862,6 +889,7 @@ WRITERS = {
     "embedding_steps.keep",
     "documents.lock_tree",
     "imports.note",
+    "imports.record_problems",
     "imports.remember",
     "imports.save",
     "imports.undo",
@@ -898,6 +926,7 @@ WRITERS = {
     "sources.delete",
     "sources.delete_documents",
     "sources.record_sync",
+    "sources.remember",
     "purges.remove",
     "remote_documents.begin_uploads",
     "remote_documents.count_uploading",
