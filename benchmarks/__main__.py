@@ -7,6 +7,7 @@ import uvloop
 from benchmarks import (
     command,
     delta,
+    fairness,
     first_token,
     freshness,
     indexing,
@@ -24,6 +25,7 @@ BENCHMARKS = (
     delta.BENCHMARK,
     first_token.BENCHMARK,
     freshness.BENCHMARK,
+    fairness.BENCHMARK,
     queue.BENCHMARK,
 )
 
@@ -36,7 +38,7 @@ async def run_all(*, quick: bool) -> list[Figure]:
 
 
 def run() -> None:
-    options = command.parsed("All benchmarks; about eight minutes.")
+    options = command.parsed("All benchmarks; about ten minutes.")
     figures = uvloop.run(run_all(quick=options.quick))
     reporting.show("Kladez in numbers", figures, as_json=options.json)
 
