@@ -26,7 +26,9 @@ class SourceServicer(pb_grpc.SourceServiceServicer):
         self._page_tokens = page_tokens
 
     async def UpsertSource(self, request: pb.UpsertSourceRequest, context: Any) -> pb.UpsertSourceResponse:
-        declared = await self._declarer.upsert(calls.tenant_id(), source(request.source))
+        declared = await self._declarer.upsert(
+            calls.tenant_id(), source(request.source), strangers_write=request.source.strangers_write
+        )
         return pb.UpsertSourceResponse(source=message(declared))
 
     async def GetSource(self, request: pb.GetSourceRequest, context: Any) -> pb.GetSourceResponse:

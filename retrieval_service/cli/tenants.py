@@ -58,6 +58,13 @@ def create(
     link_domain: Annotated[
         list[str] | None, typer.Option(help="A domain that answers may link to; may be repeated.")
     ] = None,
+    trusted_type: Annotated[
+        list[str] | None, typer.Option(help="A source type that the business itself writes; may be repeated.")
+    ] = None,
+    untrusted_type: Annotated[
+        list[str] | None,
+        typer.Option(help="A source type that strangers write, whose links nobody sees; may be repeated."),
+    ] = None,
     keep_chats_days: Annotated[
         int, typer.Option(help="Erase conversations after so many days; 0 keeps them.", min=0)
     ] = 0,
@@ -69,6 +76,8 @@ def create(
         allowed_origins=origin or (),
         index_granularity=granularity,
         allowed_link_domains=link_domain or (),
+        trusted_source_types=trusted_type or (),
+        untrusted_source_types=untrusted_type or (),
         chat_retention_days=keep_chats_days,
     )
     request = tenants_pb.CreateTenantRequest(tenant=tenants_pb.Tenant(name=name, settings=settings))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, LABEL, hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -27,12 +27,12 @@ SIGILS = f"{_AT}#＃/$"
 MAIL_HOST = re.compile(rf"[{_AT}]{LABEL}{BEHIND_WORD}")
 UNFINISHED_MAIL_HOST = re.compile(rf"[{_AT}](?:{LABEL}(?:{BEHIND_WORD})?[{DOTS}]?)?\Z")
 _USER = r"[\w.+-]{1,64}+"
-_MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{_AT}]{LABEL}{BEHIND_WORD}")
-_SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{_AT}#＃$]\w+)")
+MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{_AT}]{LABEL}{BEHIND_WORD}")
+SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{_AT}#＃$]\w+)")
 
 _IN_TELEPHONE = r"0-9 \u00a0().‑-"
 TELEPHONE = re.compile(rf"\+?\(?[0-9][{_IN_TELEPHONE}]{{0,{MAX_TELEPHONE - 3}}}+")
-_TELEPHONE_IN_TEXT = re.compile(rf"(?<![\w+]){TELEPHONE.pattern}")
+TELEPHONE_IN_TEXT = re.compile(rf"(?<![\w+]){TELEPHONE.pattern}")
 OUT_OF_TELEPHONE = re.compile(rf"[^{_IN_TELEPHONE}]")
 _NO_DIGIT = re.compile(r"[^0-9]")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ \u00a0.][0-9]{3})+")
@@ -62,10 +62,15 @@ def is_telephone(run: str) -> bool:
     return digits >= _CLEARLY_DIGITS or _HYPHENED.search(run) is not None
 
 
+def without_tail(run: str) -> str:
+    """Up to its last digit."""
+    return run.rstrip(" \u00a0().‑-")
+
+
 def telephone_at(text: str, position: int) -> str:
     """What stands there up to its last digit; "" when it is no telephone number."""
     found = TELEPHONE.match(text, position)
-    run = found[0].rstrip(" \u00a0().‑-") if found else ""
+    run = without_tail(found[0]) if found else ""
     return run if is_telephone(run) else ""
 
 
@@ -89,39 +94,13 @@ def broken_telephone(telephone: str) -> str:
 def contacts_of(text: str) -> Iterator[str]:
     """All of a text but its telephone numbers, in the form in which they are compared."""
     seen = without_invisible(text)
-    yield from (folded(found[0]) for found in _MAIL.finditer(seen))
-    yield from (folded(found[0]) for found in _SIGIL_IN_TEXT.finditer(seen))
+    yield from (folded(found[0]) for found in MAIL.finditer(seen))
+    yield from (folded(found[0]) for found in SIGIL_IN_TEXT.finditer(seen))
     yield from (folded(run[0][:length]) for run, length in hosts_of(seen))
 
 
 def telephones_of(text: str) -> Iterator[str]:
     """By what tells them apart."""
-    runs = (found[0] for found in _TELEPHONE_IN_TEXT.finditer(without_invisible(text)))
-    stripped = (run.rstrip(" \u00a0().‑-") for run in runs)
-    return (digits_of(run) for run in stripped if is_telephone(run))
-
-
-def deadened(text: str, is_known: Callable[[str], bool], knows_telephone: Callable[[str], bool]) -> str:
-    """The whole text with every contact and address broken that nobody knows."""
-
-    def unless_known(found: re.Match[str]) -> str:
-        return found[0] if is_known(folded(found[0])) else broken(found[0])
-
-    def unless_called(found: re.Match[str]) -> str:
-        run = found[0].rstrip(" \u00a0().‑-")
-        is_kept = not is_telephone(run) or knows_telephone(digits_of(run))
-        return found[0] if is_kept else broken_telephone(run) + found[0][len(run) :]
-
-    text = _MAIL.sub(unless_known, text)
-    text = _SIGIL_IN_TEXT.sub(unless_known, text)
-    text = "".join(_without_hosts(text, is_known))
-    return _TELEPHONE_IN_TEXT.sub(unless_called, text)
-
-
-def _without_hosts(text: str, is_known: Callable[[str], bool]) -> Iterable[str]:
-    end = 0
-    for run, length in hosts_of(text):
-        yield text[end : run.start()]
-        yield run[0] if is_known(folded(run[0][:length])) else broken(run[0])
-        end = run.end()
-    yield text[end:]
+    found = TELEPHONE_IN_TEXT.finditer(without_invisible(text))
+    runs = (without_tail(one[0]) for one in found)
+    return (digits_of(run) for run in runs if is_telephone(run))

@@ -64,6 +64,11 @@ class LinkPolicy:
             return Verdict(is_free=True)
         return Verdict(numbers=self._numbers.get(said, NOBODY))
 
+    def allows(self, address: str) -> bool:
+        """Whether the address may be shown, wherever its sources are cited."""
+        verdict = self.verdict(address)
+        return verdict.is_free or bool(verdict.numbers)
+
     def knows(self, contact: str) -> bool:
         """Whether the tenant or a trusted source says this mail address, name, tag, command or mere host."""
         said = folded(contact)

@@ -35,7 +35,7 @@ from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
 from retrieval_service.services.metering import Meter
-from retrieval_service.services.referencing import numbered, references
+from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
 from retrieval_service.services.searching import Hit
@@ -240,7 +240,7 @@ class Answering:
         detected = asked_in or await asyncio.to_thread(languages.detect_language, written.question.text)
         written.language = detected or undecided_language(written.question.text, begun, ())
         asked = prompt(written, begun, ())
-        return self._remote.events(tenant_id, chosen.store_id, written, asked)
+        return self._remote.events(begun.tenant, chosen.store_id, written, asked)
 
     async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         """What the model writes, made safe and held to its sources; without fragments the model is not asked."""
@@ -309,9 +309,10 @@ def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) ->
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)
     )
-    written.references = references(relevant)
+    what = shown(relevant, begun.tenant)
+    written.references = what.references
     written.degraded_reason = found.degraded_reason
-    return numbered(relevant)
+    return what.fragments
 
 
 def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]) -> Prompt:

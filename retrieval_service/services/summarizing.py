@@ -23,7 +23,7 @@ from retrieval_service.domain.summary_shape import filled, is_short, read_draft
 from retrieval_service.providers.ports import Summarizer
 from retrieval_service.services.answering import language_of
 from retrieval_service.services.metering import Meter
-from retrieval_service.services.referencing import numbered, references
+from retrieval_service.services.referencing import shown
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Hit, Mode, Query
 from retrieval_service.stores import tenants
@@ -99,15 +99,16 @@ class Summarizing:
         sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
         relevant = sifted.hits[:MOST_BLOCKS]
         language = request.language or found.language or language_of(query.text, tenant, relevant)
-        asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, numbered(relevant)))
+        what = shown(relevant, tenant)
+        asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, what.fragments))
         written = await self._write(asked) if asked.fragments else _Written()
         self._count(tenant_id, written.ending)
         given = relevant[: len(asked.fragments)] if written.summary else []
         return Summarized(
-            html=await asyncio.to_thread(show, written.summary, asked, request.flavour),
+            html=await asyncio.to_thread(html_of, written.summary, asked, request.flavour),
             language=language,
             mode=found.mode,
-            references=references(given),
+            references=what.references[: len(given)],
             hits=given,
             summarizer=written.summarizer,
             ending=written.ending,
@@ -165,7 +166,7 @@ class Summarizing:
         self._meter.count_answer(tenant_id, self._summarizer.name, amounts)
 
 
-def show(summary: Summary | None, asked: Prompt, flavour: Flavour) -> str:
+def html_of(summary: Summary | None, asked: Prompt, flavour: Flavour) -> str:
     """Without a summary the honest sentence that nothing was found, with the contact."""
     if summary:
         return write_summary(summary, asked, flavour)
