@@ -7,6 +7,7 @@ from bisect import bisect_right
 
 from telegramify_markdown import MessageEntity, RenderConfig, convert
 
+from bot.rendering.linking import without_new_links
 from bot.rendering.messages import utf16_offsets
 from bot.rendering.styled import Span, StyledText
 
@@ -21,11 +22,11 @@ WEB_ADDRESS = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 def from_markdown(text: str) -> StyledText:
-    """Text and spans; links go to the web or nowhere."""
+    """Text and spans; links go to the web or nowhere, and none comes together that nobody has looked at."""
     plain, entities = convert(shielded(text), latex_escape=False, config=CONFIG)
     offsets = utf16_offsets(plain)
     spans = [to_span(entity, offsets) for entity in entities if is_safe(entity)]
-    return StyledText(text=plain.translate(STAND_INS)).styled(spans)
+    return without_new_links(StyledText(text=plain.translate(STAND_INS)).styled(spans), text)
 
 
 def is_web_address(url: str) -> bool:

@@ -19,6 +19,7 @@ from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, Fil
 from retrieval_service.domain.remote_files import Hit as FileHit
 from retrieval_service.providers.ports import FileAnswerer
 from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.quoting import PROVIDER_FAILURES, Quoter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Hit
@@ -47,6 +48,7 @@ class RemoteAnswerer:
         searcher: RemoteSearcher,
         sifter: Sifter,
         breaker: Breaker,
+        quoter: Quoter,
         *,
         beginning_seconds: float = BEGINNING_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -55,6 +57,7 @@ class RemoteAnswerer:
         self._searcher = searcher
         self._sifter = sifter
         self._breaker = breaker
+        self._quoter = quoter
         self._beginning_seconds = beginning_seconds
         self._clock = clock
 
@@ -63,7 +66,8 @@ class RemoteAnswerer:
     ) -> AsyncGenerator[Started | Said, None]:
         """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`.
 
-        Before the first event nothing has been said, and somebody else may answer.
+        Before the first event nothing has been said, and somebody else may answer; before the first word the
+        documents that were found are quoted.
         """
         where = FileSearch(store_ids=[store_id], conditions=written.question.conditions, limit=FILES)
         async with aclosing(self._answerer.stream(asked, where)) as parts:
@@ -76,11 +80,15 @@ class RemoteAnswerer:
             if not what.fragments:
                 yield written.note_not_found(asked, self._clock())
                 return
-            written.answerer = self._answerer.name
-            checked = CheckedText(replace(asked, fragments=whole_documents(what.fragments)), cites_late=True)
-            async with aclosing(self._write(written, checked, beginning, parts)) as events:
-                async for event in events:
-                    yield event
+            asked = replace(asked, fragments=whole_documents(what.fragments))
+            try:
+                async with aclosing(self._write(written, asked, beginning, parts)) as events:
+                    async for event in events:
+                        yield event
+            except PROVIDER_FAILURES as failure:
+                async with aclosing(self._quoter.events(written, asked, failure)) as events:
+                    async for event in events:
+                        yield event
             if not written.text:
                 yield written.note_no_answer(asked, self._clock())
 
@@ -100,11 +108,12 @@ class RemoteAnswerer:
     async def _write(
         self,
         written: WrittenAnswer,
-        checked: CheckedText,
+        asked: Prompt,
         beginning: Beginning,
         parts: AsyncGenerator[FileAnswerPart, None],
     ) -> AsyncGenerator[Said, None]:
-        citations = FileCitations(numbers_of(written), checked)
+        written.answerer = self._answerer.name
+        citations = FileCitations(numbers_of(written), CheckedText(asked, cites_late=True))
         known = {hit.file_id for hit in beginning.files}
         for event in said(citations, written, known, beginning.first):
             yield written.note(event, self._clock())

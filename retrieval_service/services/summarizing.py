@@ -12,7 +12,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import phrases
-from retrieval_service.domain.answers import Reference
+from retrieval_service.domain.answers import MODEL_AWAY, Reference
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
 from retrieval_service.domain.records import Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
@@ -22,6 +22,7 @@ from retrieval_service.domain.summary_html import write_summary
 from retrieval_service.domain.summary_shape import filled, is_short, read_draft
 from retrieval_service.providers.ports import Summarizer
 from retrieval_service.services.answering import language_of
+from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.retrieving import Retriever
@@ -34,8 +35,7 @@ log = structlog.get_logger("kladez.summarizing")
 NOTHING_SAID = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
 NO_FORM = "the model's summary did not keep the form"
 NO_SUMMARY = "the model wrote no summary"
-NO_MODEL = "the model is not available"
-NO_TIME = "the model did not answer in time"
+NO_MODEL = MODEL_AWAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ class Summarizing:
         summarizer: Summarizer,
         fallback: Summarizer,
         meter: Meter,
+        breaker: Breaker,
         *,
         model_seconds: float,
     ) -> None:
@@ -89,6 +90,7 @@ class Summarizing:
         self._summarizer = summarizer
         self._fallback = fallback
         self._meter = meter
+        self._breaker = breaker
         self._model_seconds = model_seconds
 
     async def summarize(self, tenant_id: UUID, request: Request) -> Summarized:
@@ -137,11 +139,8 @@ class Summarizing:
     async def _drafted(self, asked: Prompt) -> tuple[Draft | None, str]:
         """What the model wrote, or why it wrote nothing."""
         try:
-            async with asyncio.timeout(self._model_seconds):
+            async with self._breaker.call(self._model_seconds):
                 return await self._summarizer.summarize(asked), ""
-        except TimeoutError:
-            log.warning("summary_degraded", error=NO_TIME)
-            return None, NO_TIME
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("summary_degraded", error=str(error))
             return None, NO_MODEL
