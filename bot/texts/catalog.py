@@ -55,6 +55,10 @@ class Texts:
     unavailable: str
     too_many: str
     """{seconds}"""
+    quota_spent: str
+    """{time}, {wait}"""
+    hours_and_minutes: str
+    """{hours}, {minutes}"""
     not_allowed: str
     reference: str
     """{request_id}"""

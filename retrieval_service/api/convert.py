@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from google.protobuf import struct_pb2, timestamp_pb2
+from google.protobuf import timestamp_pb2
 from kladez.v1 import (
     common_pb2,
     document_service_pb2,
@@ -17,11 +17,13 @@ from kladez.v1 import (
     tenant_service_pb2,
 )
 
+from retrieval_service.api import metadata_messages
 from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENANT_WRITE
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.backends import Backend, Choice
-from retrieval_service.domain.documents import Draft, JsonValue
+from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import IndexJob
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import (
     ApiKey,
     DailyUsage,
@@ -105,12 +107,6 @@ def timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
     return stamp
 
 
-def struct(values: Any) -> struct_pb2.Struct:
-    message = struct_pb2.Struct()
-    message.update(dict(values))
-    return message
-
-
 def tenant(row: Tenant) -> tenant_service_pb2.Tenant:
     return tenant_service_pb2.Tenant(
         tenant_id=str(row.id),
@@ -137,7 +133,13 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         suggested_questions=suggestions(settings),
         chat_retention_days=settings.chat_retention_days,
         index_granularity=settings.index_granularity,
+        quotas=quotas(settings.quotas),
     )
+
+
+def quotas(limits: Quotas) -> tenant_service_pb2.Quotas | None:
+    """None while all are the installation's."""
+    return tenant_service_pb2.Quotas(**asdict(limits)) if limits != Quotas() else None
 
 
 def suggestions(settings: TenantSettings) -> dict[str, tenant_service_pb2.SuggestedQuestions]:
@@ -163,6 +165,7 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
             code: list(one.questions) for code, one in message.suggested_questions.items()
         },
         "index_granularity": message.index_granularity,
+        "quotas": {one.name: getattr(message.quotas, one.name) for one in message.quotas.DESCRIPTOR.fields},
     }
 
 
@@ -201,30 +204,15 @@ def draft(message: document_service_pb2.Document) -> Draft:
         content_type=message.content_type or "text/plain",
         language=message.language,
         url=message.url,
-        metadata=json_object(message.metadata),
+        metadata=metadata_messages.read(message),
         parent_key=document_key(message.parent_key) if message.HasField("parent_key") else None,
+        document_id=message.document_id,
+        etag=message.etag,
     )
 
 
 def document_key(message: document_service_pb2.DocumentKey) -> DocumentKey:
     return DocumentKey(source_type=message.source_type, external_id=message.external_id)
-
-
-def json_object(message: struct_pb2.Struct) -> dict[str, JsonValue]:
-    """Unlike protobuf's own conversion lets numbers through that JSON cannot hold, so that they can be named."""
-    return {key: json_value(value) for key, value in message.fields.items()}
-
-
-def json_value(message: struct_pb2.Value) -> JsonValue:
-    """Whole numbers come without a fraction."""
-    kind = message.WhichOneof("kind")
-    if kind == "struct_value":
-        return json_object(message.struct_value)
-    if kind == "list_value":
-        return [json_value(value) for value in message.list_value.values]
-    if kind == "number_value" and message.number_value.is_integer():
-        return int(message.number_value)
-    return None if kind in (None, "null_value") else getattr(message, kind)
 
 
 def document(row: StoredDocument, *, with_content: bool = False) -> document_service_pb2.Document:
@@ -239,7 +227,8 @@ def document(row: StoredDocument, *, with_content: bool = False) -> document_ser
         content_type=row.content_type,
         language=row.language,
         url=row.url,
-        metadata=struct(row.metadata),
+        metadata=metadata_messages.struct(row.metadata),
+        metadata_json=metadata_messages.exact(row.metadata),
         content_hash=row.content_hash.hex() if row.content_hash else "",
         sync_status=SYNC_STATUSES[row.sync_status],
         last_sync_error=row.last_sync_error,
@@ -267,6 +256,19 @@ def result(index: int, item: Item) -> document_service_pb2.DocumentResult:
     else:
         message.error.CopyFrom(item_error(item.violations))
     return message
+
+
+def refused_before(
+    problems: Sequence[tuple[int, Sequence[Violation]]],
+) -> document_service_pb2.ImportDocumentsResponse:
+    """Of earlier connections nothing but numbers and reasons is known."""
+    results = [
+        document_service_pb2.DocumentResult(index=sequence, error=item_error(violations))
+        for sequence, violations in problems
+    ]
+    return document_service_pb2.ImportDocumentsResponse(
+        item_errors=document_service_pb2.ImportItemErrors(errors=results)
+    )
 
 
 def item_error(violations: Sequence[Violation]) -> document_service_pb2.ItemError:
@@ -309,7 +311,8 @@ def hit(one: Hit) -> search_service_pb2.SearchHit:
         score=one.score,
         similarity=one.similarity,
         lexical_score=one.stem_score,
-        metadata=struct(passage.metadata),
+        metadata=metadata_messages.struct(passage.metadata),
+        metadata_json=metadata_messages.exact(passage.metadata),
     )
 
 
@@ -361,6 +364,7 @@ def index_job(row: IndexJob) -> index_job_service_pb2.IndexJob:
             saved_token_count=row.saved_tokens,
         ),
         error=row.error,
+        row_error=row.row_error,
         create_time=timestamp(row.created_at),
         start_time=timestamp(row.started_at),
         end_time=timestamp(row.ended_at),

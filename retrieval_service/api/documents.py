@@ -9,7 +9,7 @@ from uuid import UUID
 from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import document_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, selections
+from retrieval_service.api import calls, convert, fields, pages, selections
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import DocumentKey
 from retrieval_service.services.editing import Editor
@@ -64,6 +64,9 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         import_id = await import_config(request_iterator)
         progress = await self._importer.import_begun(tenant_id, import_id)
         yield ack(progress.next_sequence)
+        if progress.failed_count:
+            async for page in self._importer.refused_before(tenant_id, import_id):
+                yield convert.refused_before(page)
         async for request in request_iterator:
             chunk = import_chunk(request)
             drafts = [convert.draft(document) for document in chunk.documents]
@@ -111,11 +114,11 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
             sync_status=STATUS_NAMES.get(request.sync_status, ""),
             limit=size + 1,
         )
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, convert.document)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListDocumentsResponse(
-            documents=[convert.document(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            documents=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def UpdateDocument(
@@ -124,7 +127,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         row = await self._editor.update(
             calls.tenant_id(),
             identity(request.document),
-            version=version(request.document.etag),
+            version=fields.version("document.etag", request.document.etag),
             given=convert.draft(request.document),
             names=mask_paths(request),
         )
@@ -133,7 +136,8 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: Any
     ) -> pb.DeleteDocumentResponse:
-        await self._reader.delete_document(calls.tenant_id(), selector(request))
+        version = fields.version("etag", request.etag)
+        await self._reader.delete_document(calls.tenant_id(), selector(request), version=version)
         return pb.DeleteDocumentResponse()
 
     async def BatchDeleteDocuments(
@@ -209,14 +213,6 @@ def mask_paths(request: pb.UpdateDocumentRequest) -> set[str]:
     for path in sorted(paths - set(MASK_PATHS)):
         raise fields.refuse("update_mask", f'"{path[:50]}" is not one of {", ".join(MASK_PATHS)}')
     return paths
-
-
-def version(etag: str) -> int | None:
-    if not etag:
-        return None
-    if not etag.isdecimal():
-        raise fields.refuse("document.etag", "is not one that we gave")
-    return int(etag)
 
 
 async def import_config(requests: AsyncIterator[pb.ImportDocumentsRequest]) -> UUID:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from decimal import Decimal
+from typing import ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID
 
 from google.protobuf import struct_pb2
 from kladez.v1 import common_pb2
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Invalid, Violation
 
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
+
 MAX_FILTER_VALUES = 50
 MAX_CONDITIONS = 16
 MAX_KEY = 64
+MAX_ETAG = 19
 MAX_FILTER_VALUE = 256
+MAX_NUMBER = 2 * exact_json.MOST_DIGITS
 LANGUAGE = re.compile(r"[a-z]{2}")
 CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 
@@ -38,6 +46,32 @@ def refuse(field: str, description: str) -> Invalid:
     return Invalid([Violation(field, description)])
 
 
+class Collected:
+    """Checks field after field, so that a caller learns of all that is wrong at once."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+
+    def __call__(
+        self, check: Callable[Arguments, Value], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Value:
+        """What the check returns; nobody sees what stands in the place of a value that is wrong."""
+        try:
+            return check(*args, **kwargs)
+        except Invalid as error:
+            self.violations.extend(error.violations)
+            return cast("Value", None)
+
+
+@contextlib.contextmanager
+def collected() -> Iterator[Collected]:
+    """Raises one `Invalid` at the end of the block, for everything that was checked in it."""
+    check = Collected()
+    yield check
+    if check.violations:
+        raise Invalid(check.violations)
+
+
 def uuid(field: str, value: str) -> UUID:
     """Raises `Invalid` for anything but a UUID; an empty one is called required."""
     if not value:
@@ -50,6 +84,15 @@ def uuid(field: str, value: str) -> UUID:
 
 def optional_uuid(field: str, value: str) -> UUID | None:
     return uuid(field, value) if value else None
+
+
+def version(field: str, etag: str) -> int | None:
+    """The version that an etag stands for; None for none."""
+    if not etag:
+        return None
+    if not (etag.isdecimal() and len(etag) < MAX_ETAG):
+        raise refuse(field, "is not one that we gave")
+    return int(etag)
 
 
 def text(field: str, value: str, *, limit: int) -> str:
@@ -93,20 +136,26 @@ def place(time: datetime, row_id: UUID) -> tuple[str, str]:
 
 def conditions(wanted: common_pb2.Filter) -> Conditions:
     """The filter as the stores take it; a document may have no section and no language, which are then empty."""
-    _check_each("filter.source_types", wanted.source_types, text)
-    _check_each("filter.sections", wanted.sections, optional_text)
-    _check_each("filter.tags", wanted.tags, text)
-    _check_each("filter.languages", wanted.languages, optional_text)
-    for code in wanted.languages:
-        language("filter.languages", code)
-    _check_count("filter.metadata", wanted.metadata, MAX_CONDITIONS)
+    with collected() as check:
+        check(_check_each, "filter.source_types", wanted.source_types, text)
+        check(_check_each, "filter.sections", wanted.sections, optional_text)
+        check(_check_each, "filter.tags", wanted.tags, text)
+        check(_check_each, "filter.languages", wanted.languages, _language_of_filter)
+        check(_check_count, "filter.metadata", wanted.metadata, MAX_CONDITIONS)
+        metadata = [
+            check(_condition, number, one) for number, one in enumerate(wanted.metadata[:MAX_CONDITIONS])
+        ]
     return Conditions(
         source_types=list(wanted.source_types),
         sections=list(wanted.sections),
         tags=list(wanted.tags),
         languages=list(wanted.languages),
-        metadata=[_condition(number, one) for number, one in enumerate(wanted.metadata)],
+        metadata=metadata,
     )
+
+
+def _language_of_filter(field: str, value: str, *, limit: int) -> str:
+    return language(field, optional_text(field, value, limit=limit))
 
 
 def _condition(number: int, condition: common_pb2.MetadataCondition) -> dict[str, object]:
@@ -114,35 +163,70 @@ def _condition(number: int, condition: common_pb2.MetadataCondition) -> dict[str
     key = text(f"{path}.key", condition.key, limit=MAX_KEY)
     kind = condition.WhichOneof("condition")
     if kind == "any_of":
-        values = condition.any_of.values
-        _check_count(f"{path}.any_of.values", values, MAX_FILTER_VALUES)
-        if not values:
-            raise refuse(f"{path}.any_of.values", "is required")
-        return {"key": key, "any": [_scalar(f"{path}.any_of.values", value) for value in values]}
+        return {"key": key, "any": _values(f"{path}.any_of", condition.any_of)}
     if kind == "range":
         return {"key": key, **_bounds(f"{path}.range", condition.range)}
     raise refuse(path, "must have any_of or range")
 
 
-def _bounds(field: str, bounds: common_pb2.MetadataRange) -> dict[str, float]:
+def _values(path: str, wanted: common_pb2.MetadataValues) -> list[str | float | Decimal | bool]:
+    _check_count(f"{path}.values", [*wanted.values, *wanted.numbers], MAX_FILTER_VALUES)
+    if not (wanted.values or wanted.numbers):
+        raise refuse(f"{path}.values", "is required")
+    return [
+        *(_scalar(f"{path}.values", value) for value in wanted.values),
+        *(_number(f"{path}.numbers", text) for text in wanted.numbers),
+    ]
+
+
+def _bounds(field: str, bounds: common_pb2.MetadataRange) -> dict[str, float | Decimal]:
     """Without any, every number lies between them."""
-    given = {
-        name: _finite(field, getattr(bounds, name)) for name in ("lower", "upper") if bounds.HasField(name)
+    lower = bounds.lower if bounds.HasField("lower") else None
+    upper = bounds.upper if bounds.HasField("upper") else None
+    ends = {
+        "lower": _bound(field, lower, bounds.lower_number),
+        "upper": _bound(field, upper, bounds.upper_number),
     }
+    given = {name: end for name, end in ends.items() if end is not None}
     if given.get("lower", -math.inf) > given.get("upper", math.inf):
         raise refuse(field, "must have a lower bound that is not above the upper one")
     return given
 
 
-def _scalar(field: str, value: struct_pb2.Value) -> str | float | bool:
+def _bound(field: str, number: float | None, digits: str) -> float | Decimal | None:
+    """Said as a float or in digits; None for an end that is open."""
+    if digits and number is not None:
+        raise refuse(field, "must not have the same bound twice")
+    if digits:
+        return _number(field, digits)
+    return None if number is None else _finite(field, number)
+
+
+def _number(field: str, digits: str) -> float | Decimal:
+    """Exactly the number that the digits say."""
+    number = exact_json.number(optional_text(field, digits, limit=MAX_NUMBER))
+    if number is None or exact_json.has_too_many_digits(number) or not math.isfinite(number):
+        raise refuse(field, f"must be a number of at most {exact_json.MOST_DIGITS} digits")
+    return number
+
+
+def _scalar(field: str, value: struct_pb2.Value) -> str | float | Decimal | bool:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return optional_text(field, value.string_value, limit=MAX_FILTER_VALUE)
     if kind == "number_value":
-        return _finite(field, value.number_value)
+        return _safe(field, exact_json.normal(_finite(field, value.number_value)))
     if kind == "bool_value":
         return value.bool_value
     raise refuse(field, "must be strings, numbers or booleans")
+
+
+def _safe(field: str, number: float | Decimal) -> float | Decimal:
+    if not exact_json.is_safe(number):
+        raise refuse(
+            field, f"may have been rounded beyond {exact_json.LARGEST_SAFE_INTEGER:,}; send it in numbers"
+        )
+    return number
 
 
 def _finite(field: str, number: float) -> float:

@@ -17,7 +17,7 @@ from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.importing import Report, import_source
 from retrieval_service.cli.options import Options, options_of
-from retrieval_service.cli.sources import Problem, Source, open_source
+from retrieval_service.cli.sources import Folder, Problem, Source, open_source
 from retrieval_service.cli.waiting import until_indexed
 from retrieval_service.client import Client
 
@@ -52,7 +52,10 @@ def documents(
 ) -> None:
     """Import any number of documents; started again after a break, it goes on where it stood."""
     options = options_of(context)
-    report, status = asyncio.run(_import_documents(options, open_source(source), wait=wait))
+    opened = open_source(source)
+    report, status = asyncio.run(_import_documents(options, opened, wait=wait))
+    if isinstance(opened, Folder):
+        output.note_left_out(opened.hidden())
     _print(options, report.summary, report.problems, status, import_id=report.import_id)
 
 

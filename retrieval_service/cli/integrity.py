@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.api import convert
 from retrieval_service.cli.sources import Row
 from retrieval_service.client import CallFailed, Client
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey
 from retrieval_service.services.importing import prepare
@@ -74,8 +75,14 @@ async def compare(client: Client, rows: Iterable[Row]) -> Integrity:
 
 def _as_stored(rows: Iterable[Row]) -> dict[DocumentKey, Draft]:
     """What the service makes of the documents: text of HTML, and the language where none is given."""
-    items = (prepare([convert.draft(row.document)])[0] for row in rows)
+    items = (prepare([_draft(row)])[0] for row in rows)
     return {item.draft.key: item.draft for item in items}
+
+
+def _draft(row: Row) -> Draft:
+    """With the metadata as they were read, not as they were sent."""
+    draft = convert.draft(row.document)
+    return draft if row.metadata is None else replace(draft, metadata=row.metadata)
 
 
 async def _read(client: Client, key: DocumentKey) -> Draft | None:
@@ -108,4 +115,8 @@ def _differences(
 
 
 def _differing(wanted: Draft, found: Draft) -> list[str]:
-    return [name for name in COMPARED if getattr(wanted, name) != getattr(found, name)]
+    return [name for name in COMPARED if not _is_same(name, getattr(wanted, name), getattr(found, name))]
+
+
+def _is_same(name: str, wanted: object, found: object) -> bool:
+    return exact_json.are_same(wanted, found) if name == "metadata" else wanted == found

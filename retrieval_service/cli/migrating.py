@@ -20,6 +20,7 @@ from retrieval_service.cli.imports import import_with_progress
 from retrieval_service.cli.json_folder import DEFAULT_NAMES, JsonFolder, Mapped, open_folder
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.cli.sources import Row
+from retrieval_service.domain import exact_json
 
 if TYPE_CHECKING:
     from retrieval_service.cli.integrity import Difference, Integrity
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 Field = Annotated[str, typer.Option(help="The name in the files. Default: the usual ones.")]
 IdField = Annotated[str, typer.Option(help="The name in the files. Default: id, external_id or slug.")]
 TitleField = Annotated[str, typer.Option(help="The name in the files. Default: title or name.")]
+MetadataField = Annotated[
+    str, typer.Option(help="The name of an object whose members are metadata. Default: metadata.")
+]
 ContentField = Annotated[str, typer.Option(help="The name in the files. Default: content, text or body.")]
 
 
@@ -62,6 +66,7 @@ def import_json(
     tags_field: Field = "",
     section_field: Field = "",
     language_field: Field = "",
+    metadata_field: MetadataField = "",
 ) -> None:
     """Import a folder of JSON documents, back the originals up, and compare both sides afterwards."""
     told = {
@@ -75,7 +80,11 @@ def import_json(
     }
     names = {name: (told[name],) if told[name] else usual for name, usual in DEFAULT_NAMES.items()}
     mapped = Mapped(
-        source_type=source_type, content_type=content_type, names=names, metadata=pairs(metadata or ())
+        source_type=source_type,
+        content_type=content_type,
+        names=names,
+        metadata_name=metadata_field,
+        metadata=pairs(metadata or ()),
     )
     options = options_of(context)
     _print(options, asyncio.run(migrate(options, open_folder(folder, mapped), backup)))
@@ -108,8 +117,11 @@ async def migrate(options: Options, folder: JsonFolder, backup: Path | None) -> 
     manifest = await asyncio.to_thread(backups.copy, files, folder.path, target)
     async with tenant_client(options) as client:
         report = await import_with_progress(client, folder)
-        rows = (entry for entry in folder.entries() if isinstance(entry, Row))
+        refused = {problem.place for problem in report.problems}
+        # What was refused is told of already, with its reason.
+        rows = (one for one in folder.entries() if isinstance(one, Row) and one.place not in refused)
         compared = await integrity.compare(client, rows)
+    output.note_left_out(await asyncio.to_thread(folder.hidden))
     return Migrated(report=report, integrity=compared, manifest=manifest)
 
 
@@ -123,7 +135,7 @@ def pair(text: str) -> tuple[str, Any]:
     if not (key and equals):
         raise BadInput(f'--metadata "{text}" is not KEY=VALUE.')
     try:
-        return key, json.loads(value)
+        return key, exact_json.loads(value)
     except ValueError:
         return key, value
 

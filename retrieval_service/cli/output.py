@@ -17,6 +17,7 @@ results = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
 
 LONGEST_ID = 36
+MOST_NAMES = 10
 
 
 def line(text: str = "", *, style: str = "") -> None:
@@ -26,6 +27,13 @@ def line(text: str = "", *, style: str = "") -> None:
 
 def note(text: str, *, style: str = "") -> None:
     notes.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def note_left_out(hidden: Sequence[str]) -> None:
+    """Names the first of the files that were left out because they are hidden."""
+    if hidden:
+        more = f" and {len(hidden) - MOST_NAMES:,} more" if len(hidden) > MOST_NAMES else ""
+        note(f"Hidden, so left out: {', '.join(hidden[:MOST_NAMES])}{more}.")
 
 
 def json_value(value: object) -> None:

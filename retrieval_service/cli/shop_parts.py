@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kladez.v1 import document_service_pb2 as documents_pb
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.shop_rows import LISTS, Row, read_rows
 
 MAX_PART_BYTES = 1024 * 1024
@@ -81,4 +81,4 @@ def _size(row: Row) -> int:
 
 def _encoded(value: object) -> bytes:
     """In ASCII, which also carries halves of surrogate pairs; the service refuses those by row."""
-    return json.dumps(value).encode("ascii")
+    return exact_json.dumps(value, ascii_only=True).encode("ascii")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from kladez.v1 import document_service_pb2 as documents_pb
 
+from retrieval_service.api import metadata_messages
+from retrieval_service.cli import folders
 from retrieval_service.cli.failures import BadInput
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.documents import MAX_CONTENT_BYTES
 
 CONTENT_TYPES = {".md": "text/markdown", ".markdown": "text/markdown", ".txt": "text/plain"}
@@ -26,10 +28,11 @@ _TEXT = FieldDescriptor.TYPE_STRING
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A document and where it stands: "line 7" or a file's path."""
+    """A document and where it stands: "line 7" or a file's path; its metadata also as they were read."""
 
     place: str
     document: documents_pb.Document
+    metadata: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ def open_source(path: Path) -> Source:
         return Folder(path=path)
     if not path.exists():
         raise BadInput(f"There is no file {path}.")
-    if path.suffix not in {".jsonl", ".ndjson"}:
+    if path.suffix.lower() not in {".jsonl", ".ndjson"}:
         raise BadInput(f"{path} is neither a folder nor a .jsonl file.")
     return JsonLines(path=path)
 
@@ -90,21 +93,27 @@ class Folder:
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for file in self._files():
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in self._look().files:
+            content = hashlib.sha256(folders.content_of(file)).hexdigest()
             digest.update(f"{file.relative_to(self.path).as_posix()}\n{content}\n".encode())
         return digest.hexdigest()
 
     def entries(self) -> Iterator[Row | Problem]:
-        for file in self._files():
+        found = self._look()
+        yield from unreadable(found)
+        for file in found.files:
             yield _from_file(file.relative_to(self.path).as_posix(), file)
 
-    def _files(self) -> list[Path]:
-        return sorted(
-            path
-            for path in self.path.rglob("*")
-            if path.suffix.lower() in CONTENT_TYPES and path.is_file() and not is_hidden(path, self.path)
-        )
+    def hidden(self) -> Sequence[str]:
+        """Names of hidden files and folders, which are left out."""
+        return self._look().hidden
+
+    def _look(self) -> folders.Found:
+        return folders.look(self.path, CONTENT_TYPES)
+
+
+def unreadable(found: folders.Found) -> Iterator[Problem]:
+    return (Problem(place=one.place, description=one.reason) for one in found.left_out)
 
 
 def title_of(content: str, content_type: str, name: str) -> str:
@@ -117,7 +126,7 @@ def title_of(content: str, content_type: str, name: str) -> str:
 
 def _from_line(place: str, line: bytes) -> Iterator[Row | Problem]:
     try:
-        value = json.loads(line.decode("utf-8-sig"))
+        value = exact_json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         yield Problem(place=place, description=f"is not JSON: {error}")
         return
@@ -125,8 +134,16 @@ def _from_line(place: str, line: bytes) -> Iterator[Row | Problem]:
         yield Problem(place=place, description="must be an object")
         return
     document = documents_pb.Document()
-    problems = [problem for name in value for problem in _set(document, place, name, value[name])]
-    yield from problems or [_fitting(place, document)]
+    problems = [*repeated(place, value)]
+    problems += [problem for name in value for problem in _set(document, place, name, value[name])]
+    metadata = value.get(metadata_messages.METADATA)
+    yield from problems or [_fitting(place, document, metadata)]
+
+
+def repeated(place: str, value: object) -> Iterator[Problem]:
+    """Of a key that stands twice it is anybody's guess which value was meant."""
+    for path in exact_json.repetitions(value):
+        yield Problem(place=place, field=path, description="is given more than once")
 
 
 def _set(document: documents_pb.Document, place: str, name: str, value: object) -> Iterator[Problem]:
@@ -137,8 +154,11 @@ def _set(document: documents_pb.Document, place: str, name: str, value: object) 
         yield Problem(place=place, field=name, description="must be text")
         return
     try:
-        json_format.ParseDict({name: value}, document)
-    except (json_format.ParseError, ValueError) as error:
+        if name == metadata_messages.METADATA and isinstance(value, dict):
+            metadata_messages.put(document, value)
+        else:
+            json_format.ParseDict({name: value}, document)
+    except (json_format.ParseError, ValueError, TypeError) as error:
         reason = str(error).removeprefix(f"Failed to parse {name} field: ")
         yield Problem(place=place, field=name, description=reason.rstrip("."))
 
@@ -161,14 +181,12 @@ def _from_file(name: str, path: Path) -> Row | Problem:
     return _fitting(name, document)
 
 
-def _fitting(place: str, document: documents_pb.Document) -> Row | Problem:
+def _fitting(
+    place: str, document: documents_pb.Document, metadata: Mapping[str, Any] | None = None
+) -> Row | Problem:
     """The service would break the whole import off at a message that is too large."""
     size = document.ByteSize()
     if size <= _MAX_DOCUMENT_BYTES:
-        return Row(place=place, document=document)
+        return Row(place=place, document=document, metadata=metadata)
     limit = f"must be at most {MAX_CONTENT_BYTES:,} bytes of UTF-8"
     return Problem(place=place, field="content", description=f"{limit}; the document has {size:,}")
-
-
-def is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from retrieval_service.domain import phrases
+from retrieval_service.domain import exact_json, phrases
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.claims import is_denial
@@ -38,7 +37,8 @@ class Question:
     """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own.
 
     `channel` is "" for the conversation's. One on trial is no customer's: it is not logged, and of what is used
-    only what it cost is counted.
+    only what it cost is counted. `token_hash` proves the conversation where the caller has to, `visitor` is a hash of
+    who asks, None for nobody in particular.
     """
 
     text: str
@@ -48,6 +48,8 @@ class Question:
     channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
     is_trial: bool = False
+    token_hash: bytes | None = None
+    visitor: str | None = None
 
     @property
     def request_hash(self) -> bytes:
@@ -58,7 +60,9 @@ class Question:
             *(list(conditions.source_types), list(conditions.sections), list(conditions.tags)),
             *(list(conditions.languages), [dict(one) for one in conditions.metadata]),
         ]
-        return hashlib.sha256(json.dumps(body, sort_keys=True).encode("ascii")).digest()
+        return hashlib.sha256(
+            exact_json.dumps(body, sort_keys=True, ascii_only=True).encode("ascii")
+        ).digest()
 
     def is_of(self, answer: LoggedAnswer) -> bool:
         """Whether the answer was given to this very request."""

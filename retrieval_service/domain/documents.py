@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import DocumentKey
 from retrieval_service.errors import Violation
 
-JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+# Numbers as `exact_json` reads them.
+JsonValue: TypeAlias = (
+    "bool | int | float | Decimal | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+)
 
 CONTENT_TYPES = ("text/plain", "text/markdown", "text/html")
 MAX_EXTERNAL_ID = 256
@@ -39,11 +43,20 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _HASH_DOMAIN = b"kladez document 1\n"
 
 
+class RefusedMetadata(dict[str, JsonValue]):
+    """Stands for metadata that could not be read; `faults` say why."""
+
+    def __init__(self, faults: Sequence[Violation]) -> None:
+        super().__init__()
+        self.faults = tuple(faults)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """A document before it is stored; (source_type, external_id) is its identity within a tenant.
 
-    `parent_key` names the document above it.
+    `parent_key` names the document above it. `document_id` and `etag` tell which document, and which state of it, the
+    sender has seen; both may be empty, and neither is part of what is stored.
     """
 
     source_type: str
@@ -57,13 +70,15 @@ class Draft:
     url: str = ""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     parent_key: DocumentKey | None = None
+    document_id: str = ""
+    etag: str = ""
 
     @property
     def key(self) -> DocumentKey:
         return DocumentKey(source_type=self.source_type, external_id=self.external_id)
 
 
-def check(draft: Draft) -> list[Violation]:
+def check(draft: Draft, *, most_bytes: int = MAX_CONTENT_BYTES) -> list[Violation]:
     """Everything that forbids storing the draft, field by field; empty when it is fine."""
     return [
         *_check_source_type(draft.source_type),
@@ -71,12 +86,13 @@ def check(draft: Draft) -> list[Violation]:
         *_check_text("title", draft.title, MAX_TITLE),
         *_check_text("section", draft.section, MAX_SECTION),
         *_check_tags(draft.tags),
-        *_check_content(draft.content),
+        *_check_content(draft.content, most_bytes),
         *_check_content_type(draft.content_type),
         *_check_language(draft.language),
         *_check_url(draft.url),
         *_check_metadata(draft.metadata),
         *_check_parent(draft),
+        *_check_etag(draft.etag),
     ]
 
 
@@ -94,8 +110,8 @@ def content_hash(draft: Draft) -> bytes:
         # Only where there is one, so that hashes from before there were parents still match.
         *([draft.parent_key.source_type, draft.parent_key.external_id] if draft.parent_key else []),
     ]
-    encoded = json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode("ascii")
-    return hashlib.sha256(_HASH_DOMAIN + encoded).digest()
+    encoded = exact_json.dumps(canonical, sort_keys=True, ascii_only=True, separators=(",", ":"))
+    return hashlib.sha256(_HASH_DOMAIN + encoded.encode("ascii")).digest()
 
 
 def check_characters(name: str, text: str) -> Iterator[Violation]:
@@ -126,12 +142,22 @@ def _check_tags(tags: Sequence[str]) -> Iterator[Violation]:
         yield from _check_text(f"tags[{position}]", tag, MAX_TAG, required=True)
 
 
-def _check_content(content: str) -> Iterator[Violation]:
+def oversized(size: int, most_bytes: int) -> Violation:
+    """What is wrong with a content of that size."""
+    return Violation("content", f"must be at most {most_bytes:,} bytes of UTF-8, is {size:,}")
+
+
+def too_many_passages(count: int, most: int) -> Violation:
+    """What is wrong with a content that is cut into so many."""
+    return Violation("content", f"must be cut into at most {most:,} passages, is cut into {count:,}")
+
+
+def _check_content(content: str, most_bytes: int) -> Iterator[Violation]:
     if is_blank(content):
         yield Violation("content", "is required")
     size = len(content.encode("utf-8", "surrogatepass"))
-    if size > MAX_CONTENT_BYTES:
-        yield Violation("content", f"must be at most {MAX_CONTENT_BYTES:,} bytes of UTF-8, is {size:,}")
+    if size > most_bytes:
+        yield oversized(size, most_bytes)
     yield from check_characters("content", content)
 
 
@@ -168,11 +194,14 @@ def _is_address_or_path(url: str) -> bool:
 
 
 def _check_metadata(metadata: Mapping[str, JsonValue]) -> Iterator[Violation]:
+    if isinstance(metadata, RefusedMetadata):
+        yield from metadata.faults
+        return
     faults = sorted(set(_metadata_faults(metadata)))
     yield from (Violation("metadata", fault) for fault in faults)
     if faults:
         return
-    size = len(json.dumps(metadata, ensure_ascii=False).encode())
+    size = len(exact_json.dumps(metadata).encode())
     if size > MAX_METADATA_BYTES:
         yield Violation("metadata", f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON, is {size:,}")
 
@@ -188,6 +217,11 @@ def _check_parent(draft: Draft) -> Iterator[Violation]:
         yield Violation("parent_key", "must not be the document itself")
 
 
+def _check_etag(etag: str) -> Iterator[Violation]:
+    if etag and not etag.isdecimal():
+        yield Violation("etag", "is not one that we gave")
+
+
 def _metadata_faults(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
     """Walks without recursion: the depth is the caller's."""
     waiting: list[tuple[JsonValue, int]] = [(metadata, 1)]
@@ -196,13 +230,17 @@ def _metadata_faults(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
         if depth > MAX_METADATA_DEPTH:
             yield f"must be nested at most {MAX_METADATA_DEPTH} levels deep"
             continue
-        yield from _scalar_faults(value)
+        yield from _value_faults(value)
         waiting.extend((child, depth + 1) for child in _children(value))
 
 
-def _scalar_faults(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, float) and not math.isfinite(value):
+def _value_faults(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
         yield "must not contain numbers that are infinite or not a number"
+    elif isinstance(value, int | Decimal) and exact_json.has_too_many_digits(value):
+        yield f"must not contain numbers of more than {exact_json.MOST_DIGITS} digits before or after the point"
+    if isinstance(value, exact_json.RepeatedKeys):
+        yield from (f'must not give the key "{key[:50]}" more than once' for key in value.repeated)
     if isinstance(value, str):
         yield from (violation.description for violation in check_characters("metadata", value))
 
@@ -221,6 +259,4 @@ def _canonical(value: JsonValue) -> JsonValue:
         return {key: _canonical(child) for key, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_canonical(child) for child in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return exact_json.normal(value) if isinstance(value, float | Decimal) else value

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
-from retrieval_service.domain import headings, languages
+from retrieval_service.domain import exact_json, headings, languages
 from retrieval_service.domain.html_text import html_to_text
 from retrieval_service.domain.remote_files import Original, RemoteDocument
 
@@ -48,4 +47,4 @@ def attributes_digest(document: RemoteDocument) -> str:
         document.language,
         dict(document.metadata),
     ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(exact_json.dumps(told, sort_keys=True).encode()).hexdigest()

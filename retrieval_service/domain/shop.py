@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from retrieval_service.domain import templates
+from retrieval_service.domain import exact_json, templates
 from retrieval_service.domain.documents import Draft, JsonValue, check
 from retrieval_service.domain.prices import format_price
 from retrieval_service.domain.shop_fields import Fields
@@ -71,7 +71,12 @@ class _Shop:
             return
         fields = Fields(row.value)
         draft = _DRAFTERS[row.list](fields, self._detect)
-        violations = fields.violations or _renamed(check(draft), row.list) or self._repetition(row, draft)
+        violations = (
+            _repeated(row)
+            or fields.violations
+            or _renamed(check(draft), row.list)
+            or self._repetition(row, draft)
+        )
         if not violations:
             self._keep(row, draft, fields)
         yield from (_error(row, violation) for violation in violations)
@@ -171,7 +176,7 @@ def _price_text(price: Decimal | str | None, currency: str, language: str) -> st
 
 def _price_metadata(price: Decimal | str | None, currency: str) -> dict[str, JsonValue]:
     """To filter by and to show on a card: a number where it is one."""
-    amount = float(price) if isinstance(price, Decimal) else price
+    amount = exact_json.normal(price) if isinstance(price, Decimal) else price
     return {
         name: value for name, value in (("price", amount), ("currency", currency)) if value not in (None, "")
     }
@@ -192,11 +197,17 @@ def _attribute_text(value: JsonValue, language: str) -> str:
         return templates.yes_or_no(value, language)
     if isinstance(value, list):
         return ", ".join(filter(None, (_attribute_text(part, language) for part in value)))
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
 
 
 def _is_worth_searching(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ATTRIBUTE and not text.startswith(("http://", "https://", "/"))
+
+
+def _repeated(row: Row) -> list[Violation]:
+    return [Violation(path, "is given more than once") for path in exact_json.repetitions(row.value)]
 
 
 def _renamed(violations: list[Violation], list_name: str) -> list[Violation]:

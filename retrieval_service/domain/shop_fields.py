@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.documents import JsonValue, check_characters
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Violation
 
 _DECIMAL = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+METADATA = "metadata"
 # Deeper values stay JSON: nobody filters by "a.b.c.d.e".
 _FLATTENED_LEVELS = 4
 
@@ -40,13 +42,14 @@ class Fields:
     def identifier(self, *, required: bool) -> str:
         """Text or a whole number: 7 and "7" are the same id."""
         value = self._row.get("id")
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return self.text("id", required=required)
         self._known.add("id")
-        if not float(value).is_integer():
+        number = exact_json.normal(value)
+        if not isinstance(number, int):
             self._refuse("id", "must be text or a whole number")
             return ""
-        return str(int(value))
+        return str(number)
 
     def tags(self) -> tuple[str, ...]:
         """Without repetitions, in the given order."""
@@ -69,9 +72,9 @@ class Fields:
         if isinstance(value, str):
             text = value.strip()
             return Decimal(text) if _DECIMAL.fullmatch(text) else text or None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             self._refuse("price", f"must be a number or text, is {_kind(value)}")
-        elif not math.isfinite(value) or value < 0:
+        elif exact_json.has_too_many_digits(value) or not math.isfinite(value) or value < 0:
             self._refuse("price", "must be a number from 0")
         else:
             return Decimal(str(value))
@@ -82,10 +85,16 @@ class Fields:
         return tuple(name for name in self._row if name not in self._known and not _is_empty(self._row[name]))
 
     def unknown(self) -> dict[str, JsonValue]:
-        """Their values; nested objects get names with dots: {"size": {"cm": 3}} becomes "size.cm": 3."""
+        """Their values; nested objects get names with dots: {"size": {"cm": 3}} becomes "size.cm": 3.
+
+        What stands in an object called "metadata" keeps its names. A name that two values get is refused.
+        """
         flat: dict[str, JsonValue] = {}
         for name in self.unknown_names():
-            _flatten(name, self._row[name], flat, _FLATTENED_LEVELS)
+            for flat_name, value in _flattened(name, self._row[name]):
+                if flat_name in flat and not exact_json.are_same(flat[flat_name], value):
+                    self._refuse(flat_name, "has two values among the fields that become metadata")
+                flat[flat_name] = value
         return flat
 
     def _take(self, name: str) -> JsonValue:
@@ -96,12 +105,20 @@ class Fields:
         self.violations.append(Violation(name, description))
 
 
-def _flatten(name: str, value: JsonValue, flat: dict[str, JsonValue], levels: int) -> None:
+def _flattened(name: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    if name == METADATA and isinstance(value, Mapping):
+        for inner, child in value.items():
+            yield from _flat(inner, child, _FLATTENED_LEVELS)
+    else:
+        yield from _flat(name, value, _FLATTENED_LEVELS)
+
+
+def _flat(name: str, value: JsonValue, levels: int) -> Iterator[tuple[str, JsonValue]]:
     if isinstance(value, Mapping) and levels > 1:
         for inner, child in value.items():
-            _flatten(f"{name}.{inner}", child, flat, levels - 1)
+            yield from _flat(f"{name}.{inner}", child, levels - 1)
     elif not _is_empty(value):
-        flat[name] = value
+        yield name, value
 
 
 def _is_empty(value: JsonValue) -> bool:
@@ -111,7 +128,7 @@ def _is_empty(value: JsonValue) -> bool:
 def _kind(value: JsonValue) -> str:
     if isinstance(value, bool):
         return "true or false"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return "a number"
     if isinstance(value, str):
         return "text"

@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.documents import JsonValue
 
 PRODUCTS, FAQ, POLICIES = "products", "faq", "policies"
 LISTS = (PRODUCTS, FAQ, POLICIES)
 
 _SPACE = " \t\r\n"
-# Python refuses to read longer ones; as an infinite number the row alone is refused, with its line.
-_MAX_DIGITS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +105,6 @@ def _some_of(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _read_integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
-
-
 class _Reader:
     """A place in a JSON text; every step raises `json.JSONDecodeError` where the text is wrong."""
 
@@ -118,7 +113,6 @@ class _Reader:
         self._position = 0
         self._line = 1
         self._counted = 0
-        self._decoder = json.JSONDecoder(parse_int=_read_integer)
 
     def peek(self) -> str:
         """The next character that is not white space, empty at the end."""
@@ -161,7 +155,7 @@ class _Reader:
     def value(self) -> JsonValue:
         """The next value, whatever it is."""
         self.peek()
-        value, self._position = self._decoder.raw_decode(self._text, self._position)
+        value, self._position = exact_json.DECODER.raw_decode(self._text, self._position)
         return value
 
     def expect_end(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from jinja2 import TemplateError
 
-from retrieval_service.domain import source_templates
+from retrieval_service.domain import exact_json, source_templates
 from retrieval_service.domain.documents import Draft, JsonValue
 from retrieval_service.domain.sources import Source
 from retrieval_service.errors import Violation
@@ -74,7 +74,9 @@ class RowRenderer:
 
 
 def text_of(value: object) -> str:
-    """NULL is nothing."""
+    """NULL is nothing, and numbers have no exponent, as in Postgres."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return "" if value is None else str(value)
 
 
@@ -85,11 +87,11 @@ def tags_of(value: object) -> tuple[str, ...]:
 
 
 def json_of(value: object) -> JsonValue:
-    """As JSON can hold it: whole numbers without a fraction, moments in ISO 8601, all else as its text."""
-    if value is None or isinstance(value, bool | int | float | str):
+    """As JSON can hold it: numbers exactly, moments in ISO 8601, all else as its text."""
+    if isinstance(value, float | Decimal):
+        return exact_json.normal(value)
+    if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, Mapping):

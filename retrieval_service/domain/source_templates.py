@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
@@ -127,7 +128,9 @@ def columns_of(template: str) -> set[str]:
 
 
 def _written(value: Any) -> Any:
-    """NULL is nothing, not the word None."""
+    """NULL is nothing, not the word None, and numbers have no exponent, as in Postgres."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return "" if value is None else value
 
 

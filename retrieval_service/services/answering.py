@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain import languages
 from retrieval_service.domain.answers import (
     AnswerEvent,
@@ -28,6 +28,7 @@ from retrieval_service.domain.fragments import FinishReason, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
 from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
@@ -83,15 +84,24 @@ class Answering:
                 yield event
 
     async def cancel(
-        self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
+        self,
+        tenant_id: UUID,
+        *,
+        answer_id: UUID | None = None,
+        request_id: UUID | None = None,
+        proof: SessionProof | None = None,
     ) -> LoggedAnswer:
-        """By one of the two; what has ended stays as it is."""
+        """By one of the two ids, within the conversation where one is named; what has ended stays as it is."""
+        if proof:
+            await self._log.check(tenant_id, proof)
         job = self._jobs.of_request(tenant_id, request_id) if request_id else None
         job = self._jobs.of_answer(tenant_id, answer_id) if answer_id else job
-        if job:
+        if job and (proof is None or job.question.session_id == proof.session_id):
             job.cancel()
             await job.told.ended()
         answer = await self._log.find(tenant_id, answer_id=answer_id, request_id=request_id)
+        if proof and answer.session_id != proof.session_id:
+            raise errors.NotFound("there is no such answer")
         return await self._log.cancelled(tenant_id, answer)
 
     async def wind_down(self, grace_seconds: float) -> None:
@@ -248,6 +258,12 @@ class Answering:
             output_tokens=outcome.output_tokens - written.rewording.output_tokens,
         )
         self._meter.count_answer(job.tenant_id, outcome.answerer, amounts)
+        metrics.note_answer(
+            outcome.finish_reason,
+            outcome.status,
+            is_degraded=bool(outcome.degraded_reason),
+            first_token_ms=outcome.first_token_ms,
+        )
         return await self._log_of(job).finish(job, outcome)
 
     def _log_of(self, job: AnswerJob) -> AnswerLog | Trials:

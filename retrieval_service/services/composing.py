@@ -12,12 +12,11 @@ from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.proofreading import Proofreading
 from retrieval_service.services.quoting import PROVIDER_FAILURES, Quoter
 
 # Also when the search took all the patience there was: a model that is well begins at once.
 LEAST_PATIENCE_SECONDS = 3.0
-# A longer piece is checked bit by bit, and others have their turn between them.
-PIECE = 512
 
 
 class Composer:
@@ -66,12 +65,13 @@ class Composer:
 
     async def _by_model(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         written.answerer = self._answerer.name
-        checked = CheckedText(asked)
+        checked = await asyncio.to_thread(CheckedText, asked)
+        proofreading = Proofreading()
         async with aclosing(self._read(written, asked)) as texts:
             async for text in texts:
-                for event in checked.feed(text):
+                for event in await proofreading.read(checked.feed, text):
                     yield written.note(event, self._clock())
-        for event in checked.finish():
+        for event in await asyncio.to_thread(checked.finish):
             yield written.note(event, self._clock())
 
     async def _read(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
@@ -82,13 +82,12 @@ class Composer:
                 if isinstance(part, Ending):
                     written.ending = part
                     continue
-                for piece in pieces_of(part.text[:room]):
-                    yield piece
-                    await asyncio.sleep(0)
+                yield part.text[:room]
                 room -= len(part.text)
                 if room <= 0:
                     written.ending = Ending(finish_reason=FinishReason.LENGTH)
                     return
+                await asyncio.sleep(0)
 
     async def _spoken(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[AnswerPart, None]:
         waited = self._clock() - written.started_at
@@ -100,7 +99,3 @@ class Composer:
             async for part in parts:
                 attempt.began()
                 yield part
-
-
-def pieces_of(text: str) -> list[str]:
-    return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]

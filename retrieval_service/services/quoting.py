@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -34,15 +35,15 @@ class Quoter:
             raise failure
         note(failure, written)
         written.note_model_away(self._answerer.name)
-        checked = CheckedText(asked)
+        checked = await asyncio.to_thread(CheckedText, asked)
         async with aclosing(self._answerer.stream(asked)) as parts:
             async for part in parts:
                 if isinstance(part, Ending):
                     written.ending = part
                     continue
-                for event in checked.feed(part.text):
+                for event in await asyncio.to_thread(checked.feed, part.text):
                     yield written.note(event, self._clock())
-        for event in checked.finish():
+        for event in await asyncio.to_thread(checked.finish):
             yield written.note(event, self._clock())
 
 

@@ -22,9 +22,9 @@ MATCHES = sql.SQL("""
                     SELECT FROM jsonb_array_elements(condition -> 'any') AS wanted
                     WHERE d.metadata -> (condition ->> 'key') @> wanted)
                 WHEN jsonb_typeof(d.metadata -> (condition ->> 'key')) = 'number' THEN
-                    (d.metadata ->> (condition ->> 'key'))::float8
-                        BETWEEN coalesce((condition ->> 'lower')::float8, '-infinity')
-                            AND coalesce((condition ->> 'upper')::float8, 'infinity')
+                    (d.metadata ->> (condition ->> 'key'))::numeric
+                        BETWEEN coalesce((condition ->> 'lower')::numeric, '-infinity')
+                            AND coalesce((condition ->> 'upper')::numeric, 'infinity')
                 ELSE false END) IS NOT TRUE)
 """)
 

@@ -15,7 +15,7 @@ from kladez.v1 import insight_service_pb2 as insight_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 
-from retrieval_service.api import convert
+from retrieval_service.api import metadata_messages
 from retrieval_service.domain.remote_files import RemoteDocument, Replacement
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import document_files, remote_documents, vector_stores
@@ -74,7 +74,7 @@ def remote_document(shop: Shop, document: documents_pb.Document) -> RemoteDocume
         tags=list(document.tags),
         language=document.language,
         text=document.content,
-        metadata=convert.json_object(document.metadata),
+        metadata=metadata_messages.read(document),
     )
 
 

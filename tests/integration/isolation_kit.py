@@ -84,7 +84,9 @@ async def new_owned(running: Running) -> Owned:
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
     await shop.client.record_evaluation(recorded_run())
     await hold_remotely(running, shop, uuid.UUID(stored.document_id))
+    await make_of_a_row(running, shop, uuid.UUID(stored.document_id))
     await name_writer(running, answer.answer_id)
+    await keep_step(running, shop, uuid.UUID(stored.document_id))
     return Owned(
         shop=shop,
         document_id=uuid.UUID(stored.document_id),
@@ -129,7 +131,8 @@ async def run_import(shop: Shop, import_id: uuid.UUID) -> list[documents_pb.Impo
         config = documents_pb.ImportConfig(import_id=str(import_id))
         yield documents_pb.ImportDocumentsRequest(config=config)
         document = documents_pb.Document(source_type="article", external_id="imported", content="Nutmeg.")
-        chunk = documents_pb.ImportChunk(documents=[document])
+        refused = documents_pb.Document(source_type="article", external_id=MARK)
+        chunk = documents_pb.ImportChunk(documents=[document, refused])
         yield documents_pb.ImportDocumentsRequest(chunk=chunk)
 
     return [event async for event in shop.client.import_documents(requests())]
@@ -215,6 +218,21 @@ VALUES (%(tenant_id)s, %(question)s, 'pgvector', 1, 1, 1, 1, 1)
 """
 
 
+FINGERPRINT = 7
+MADE_OF_A_ROW = """
+INSERT INTO document_fingerprints (tenant_id, document_id, fingerprint, content_hash)
+SELECT tenant_id, id, %(fingerprint)s, content_hash FROM documents
+WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s
+"""
+
+
+async def make_of_a_row(running: Running, shop: Shop, document_id: uuid.UUID) -> None:
+    """A row as if the document had come from the source."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        parameters = {"tenant_id": shop.tenant_id, "document_id": document_id, "fingerprint": FINGERPRINT}
+        await connection.execute(MADE_OF_A_ROW, parameters)
+
+
 async def hold_remotely(running: Running, shop: Shop, document_id: uuid.UUID) -> None:
     """Rows as if the document were kept at the retrieval provider too; there is no such file."""
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
@@ -233,6 +251,18 @@ async def name_writer(running: Running, answer_id: str) -> None:
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
         statement = "UPDATE chat_logs SET writer = %(writer)s WHERE id = %(answer_id)s"
         await connection.execute(statement, {"writer": WRITER, "answer_id": answer_id})
+
+
+STEP = """
+INSERT INTO embedding_steps (tenant_id, document_id, space_id, text_hash, embedding, tokens)
+SELECT %(tenant_id)s, %(document_id)s, id, 'x', '', 1 FROM embedding_spaces LIMIT 1
+"""
+
+
+async def keep_step(running: Running, shop: Shop, document_id: uuid.UUID) -> None:
+    """As if a large document were not embedded to its end."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        await connection.execute(STEP, {"tenant_id": shop.tenant_id, "document_id": document_id})
 
 
 def remote_file_id(document_id: uuid.UUID) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
 
 from retrieval_service.cli import backups, integrity, migrating
@@ -19,6 +20,7 @@ from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.json_folder import JsonFolder, Mapped
 from retrieval_service.cli.options import Options
 from retrieval_service.cli.sources import Row
+from retrieval_service.domain import exact_json
 from tests.integration.service_kit import Running, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -77,6 +79,44 @@ async def test_tampered_and_missing_documents_are_found_by_name(
     assert differences == {"tea-3": ["content"], "tea-4": []}
 
 
+async def test_exact_numbers_survive_the_way_and_the_comparison_would_see_a_change(
+    options: Options, tmp_path: Path, running: Running, shop: Shop
+) -> None:
+    path = tmp_path / "numbers"
+    path.mkdir()
+    own = '{"order_id": 9007199254740993, "big": 123456789012345678, "ratio": 0.1234567890123456789}'
+    (path / "A.JSON").write_text(f'{{"id": 1, "content": "Tea.", "metadata": {own}, "price": 19.90}}')
+    folder = JsonFolder(path=path, mapped=Mapped())
+    done = await migrating.migrate(options, folder, None)
+    assert (done.integrity.stored_count, list(done.integrity.differences)) == (1, [])
+    assert done.integrity.sent_hash == done.integrity.stored_hash
+    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
+        parameters = {"tenant_id": shop.tenant_id}
+        select = "SELECT metadata::text FROM documents WHERE tenant_id = %(tenant_id)s"
+        [row] = await (await connection.execute(select, parameters)).fetchall()
+        assert exact_json.loads(row[0]) == {**exact_json.loads(own), "price": 19.9}
+        await connection.execute("SET session_replication_role = replica")
+        rounded = "UPDATE documents SET metadata = jsonb_set(metadata, '{order_id}', '9007199254740992')"
+        await connection.execute(rounded + " WHERE tenant_id = %(tenant_id)s", parameters)
+    compared = await integrity_of(options, folder)
+    assert [list(one["fields"]) for one in compared["differences"]] == [["metadata"]]
+    assert compared["sent_hash"] != compared["stored_hash"]
+
+
+async def test_metadata_of_the_files_can_be_filtered_by(options: Options, tmp_path: Path, shop: Shop) -> None:
+    path = tmp_path / "shipping"
+    path.mkdir()
+    for number, kind in enumerate(("fretes", "trocas")):
+        value = {"id": number, "content": "Text.", "metadata": {"categoria": kind}}
+        (path / f"{number}.json").write_text(json.dumps(value))
+    await migrating.migrate(options, JsonFolder(path=path, mapped=Mapped()), None)
+    wanted = common_pb2.MetadataCondition(key="categoria")
+    wanted.any_of.values.add(string_value="fretes")
+    selector = pb.DocumentSelector(filter=common_pb2.Filter(metadata=[wanted]))
+    counted = await shop.client.batch_delete_documents(pb.BatchDeleteDocumentsRequest(selector=selector))
+    assert counted.document_count == 1
+
+
 async def integrity_of(options: Options, folder: JsonFolder) -> dict[str, Any]:
     """The report alone, without importing again, which would mend what it finds."""
     async with tenant_client(options) as client:
@@ -117,6 +157,33 @@ async def test_import_that_was_killed_goes_on_where_it_stood(
     assert done["summary"]["created_count"] == str(COUNT)
     assert done["integrity"]["differences"] == []
     assert done["integrity"]["stored_count"] == await count(running, shop) == COUNT
+
+
+async def test_reasons_of_refused_documents_survive_a_killed_import_and_stand_once(
+    options: Options, tmp_path: Path, running: Running, shop: Shop
+) -> None:
+    path = tmp_path / "big"
+    path.mkdir()
+    bad = [{"id": "no text", "text": ""}, {"id": "long", "text": "x", "title": "x" * 600}]
+    (path / "000.json").write_text(json.dumps(bad))
+    for number in range(1, COUNT // 100):
+        rows = [{"id": f"{number}-{row}", "text": f"Tea {number} {row}. " * 50} for row in range(100)]
+        (path / f"{number:03}.json").write_text(json.dumps(rows))
+    process = await kladez(options, "import", "json", str(path), "--json")
+    while not await count(running, shop):  # noqa: ASYNC110 - the other process gives no event
+        await asyncio.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    process = await kladez(options, "import", "json", str(path), "--json")
+    printed, complaints = await process.communicate()
+    assert process.returncode == 1, complaints
+    done = json.loads(printed)
+    assert [(one["place"], one["field"]) for one in done["problems"]] == [
+        ("000.json[0]", "content"),
+        ("000.json[1]", "title"),
+    ]
+    assert done["summary"]["failed_count"] == "2"
+    assert done["integrity"]["differences"] == []
 
 
 async def kladez(options: Options, *arguments: str) -> asyncio.subprocess.Process:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.remote_documents import content_digest
 from retrieval_service.domain.remote_files import AttributeValue, RemoteDocument
 
@@ -65,10 +66,12 @@ def attributes_of(document: RemoteDocument) -> dict[str, AttributeValue]:
 
 
 def fits(key: str, value: object) -> bool:
-    """Whether a document's own metadata can stand in an attribute."""
+    """Whether a document's own metadata can stand in an attribute, whose numbers are floats."""
     if len(METADATA_PREFIX + key) > LONGEST_KEY:
         return False
-    return 0 < len(value) <= LONGEST_VALUE if isinstance(value, str) else isinstance(value, int | float)
+    if isinstance(value, str):
+        return 0 < len(value) <= LONGEST_VALUE
+    return isinstance(value, int | float) and exact_json.is_safe(value)
 
 
 def _tags(document: RemoteDocument) -> dict[str, AttributeValue]:

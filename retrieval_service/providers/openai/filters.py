@@ -6,10 +6,14 @@ more tags than there are attributes, so hits are checked again where the whole d
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.remote_files import AttributeValue
 from retrieval_service.providers.openai.attributes import (
@@ -86,10 +90,22 @@ def _between(condition: Mapping[str, Any]) -> Filter | None:
     key = METADATA_PREFIX + condition["key"]
     bounds: list[Filter] = []
     if "lower" in condition:
-        bounds.append(_compared("gte", key, condition["lower"]))
+        bounds.append(_compared("gte", key, _float_beside(condition["lower"], -math.inf)))
     if "upper" in condition:
-        bounds.append(_compared("lte", key, condition["upper"]))
+        bounds.append(_compared("lte", key, _float_beside(condition["upper"], math.inf)))
     return _all_of(bounds)
+
+
+def _float_beside(bound: float | Decimal, outward: float) -> float:
+    """The bound itself, or the next float outside of the range: no document may be hidden."""
+    if exact_json.is_safe(bound):
+        return float(bound)
+    nearest = _finite(bound)
+    return nearest if nearest == bound else _finite(math.nextafter(nearest, outward))
+
+
+def _finite(number: float | Decimal) -> float:
+    return float(min(max(number, -sys.float_info.max), sys.float_info.max))
 
 
 def _one_of(key: str, values: Sequence[AttributeValue]) -> Filter:

@@ -25,23 +25,24 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16kladez/v1/common.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x81\x01\n\x06\x46ilter\x12\x14\n\x0csource_types\x18\x01 \x03(\t\x12\x10\n\x08sections\x18\x02 \x03(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12.\n\x08metadata\x18\x05 \x03(\x0b\x32\x1c.kladez.v1.MetadataCondition\"\x85\x01\n\x11MetadataCondition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32\x19.kladez.v1.MetadataValuesH\x00\x12)\n\x05range\x18\x03 \x01(\x0b\x32\x18.kladez.v1.MetadataRangeH\x00\x42\x0b\n\tcondition\"8\n\x0eMetadataValues\x12&\n\x06values\x18\x01 \x03(\x0b\x32\x16.google.protobuf.Value\"K\n\rMetadataRange\x12\x12\n\x05lower\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05upper\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_lowerB\x08\n\x06_upper\"\xa8\x01\n\tReference\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x03 \x01(\t\x12\x13\n\x0bsource_type\x18\x04 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x0b\n\x03url\x18\x07 \x01(\t\x12\x0f\n\x07snippet\x18\x08 \x01(\t\x12\r\n\x05score\x18\t \x01(\x01*\x92\x01\n\x10RetrievalBackend\x12!\n\x1dRETRIEVAL_BACKEND_UNSPECIFIED\x10\x00\x12\x1d\n\x19RETRIEVAL_BACKEND_DEFAULT\x10\x01\x12\x1e\n\x1aRETRIEVAL_BACKEND_PGVECTOR\x10\x02\x12\x1c\n\x18RETRIEVAL_BACKEND_OPENAI\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16kladez/v1/common.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x81\x01\n\x06\x46ilter\x12\x14\n\x0csource_types\x18\x01 \x03(\t\x12\x10\n\x08sections\x18\x02 \x03(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12.\n\x08metadata\x18\x05 \x03(\x0b\x32\x1c.kladez.v1.MetadataCondition\"\x85\x01\n\x11MetadataCondition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x06\x61ny_of\x18\x02 \x01(\x0b\x32\x19.kladez.v1.MetadataValuesH\x00\x12)\n\x05range\x18\x03 \x01(\x0b\x32\x18.kladez.v1.MetadataRangeH\x00\x42\x0b\n\tcondition\"I\n\x0eMetadataValues\x12&\n\x06values\x18\x01 \x03(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07numbers\x18\x02 \x03(\t\"w\n\rMetadataRange\x12\x12\n\x05lower\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05upper\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0clower_number\x18\x03 \x01(\t\x12\x14\n\x0cupper_number\x18\x04 \x01(\tB\x08\n\x06_lowerB\x08\n\x06_upper\"\xa8\x01\n\tReference\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x03 \x01(\t\x12\x13\n\x0bsource_type\x18\x04 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x0b\n\x03url\x18\x07 \x01(\t\x12\x0f\n\x07snippet\x18\x08 \x01(\t\x12\r\n\x05score\x18\t \x01(\x01*\x92\x01\n\x10RetrievalBackend\x12!\n\x1dRETRIEVAL_BACKEND_UNSPECIFIED\x10\x00\x12\x1d\n\x19RETRIEVAL_BACKEND_DEFAULT\x10\x01\x12\x1e\n\x1aRETRIEVAL_BACKEND_PGVECTOR\x10\x02\x12\x1c\n\x18RETRIEVAL_BACKEND_OPENAI\x10\x03\x42\x14Z\x12kladez/v1;kladezv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_RETRIEVALBACKEND']._serialized_start=642
-  _globals['_RETRIEVALBACKEND']._serialized_end=788
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z\022kladez/v1;kladezv1'
+  _globals['_RETRIEVALBACKEND']._serialized_start=703
+  _globals['_RETRIEVALBACKEND']._serialized_end=849
   _globals['_FILTER']._serialized_start=68
   _globals['_FILTER']._serialized_end=197
   _globals['_METADATACONDITION']._serialized_start=200
   _globals['_METADATACONDITION']._serialized_end=333
   _globals['_METADATAVALUES']._serialized_start=335
-  _globals['_METADATAVALUES']._serialized_end=391
-  _globals['_METADATARANGE']._serialized_start=393
-  _globals['_METADATARANGE']._serialized_end=468
-  _globals['_REFERENCE']._serialized_start=471
-  _globals['_REFERENCE']._serialized_end=639
+  _globals['_METADATAVALUES']._serialized_end=408
+  _globals['_METADATARANGE']._serialized_start=410
+  _globals['_METADATARANGE']._serialized_end=529
+  _globals['_REFERENCE']._serialized_start=532
+  _globals['_REFERENCE']._serialized_end=700
 # @@protoc_insertion_point(module_scope)

@@ -139,18 +139,24 @@ class MetadataValues(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VALUES_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]:
-        """Required. 1-50 values."""
+        """Optional. With `numbers` 1-50 values. Whole numbers from 9,007,199,254,740,992 to 2^64 belong to `numbers`."""
+
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Numbers in decimal digits, compared exactly: "9007199254740993"."""
 
     def __init__(
         self,
         *,
         values: _abc.Iterable[_struct_pb2.Value] | None = ...,
+        numbers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,19 +170,27 @@ class MetadataRange(_message.Message):
 
     LOWER_FIELD_NUMBER: _builtins.int
     UPPER_FIELD_NUMBER: _builtins.int
+    LOWER_NUMBER_FIELD_NUMBER: _builtins.int
+    UPPER_NUMBER_FIELD_NUMBER: _builtins.int
     lower: _builtins.float
     """Optional. Inclusive lower bound, at most `upper`; open when unset."""
     upper: _builtins.float
     """Optional. Inclusive upper bound; open when unset."""
+    lower_number: _builtins.str
+    """Optional. `lower` in decimal digits, compared exactly; only one of the two."""
+    upper_number: _builtins.str
+    """Optional. `upper` in decimal digits, compared exactly; only one of the two."""
     def __init__(
         self,
         *,
         lower: _builtins.float | None = ...,
         upper: _builtins.float | None = ...,
+        lower_number: _builtins.str = ...,
+        upper_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_lower", b"_lower", "_upper", b"_upper", "lower", b"lower", "upper", b"upper"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lower", b"_lower", "_upper", b"_upper", "lower", b"lower", "upper", b"upper"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lower", b"_lower", "_upper", b"_upper", "lower", b"lower", "lower_number", b"lower_number", "upper", b"upper", "upper_number", b"upper_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lower: _TypeAlias = _typing.Literal["lower"]  # noqa: Y015
     _WhichOneofArgType__lower: _TypeAlias = _typing.Literal["_lower", b"_lower"]  # noqa: Y015

@@ -109,8 +109,11 @@ class Document(_message.Message):
     LAST_SYNC_TIME_FIELD_NUMBER: _builtins.int
     PARENT_KEY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    METADATA_JSON_FIELD_NUMBER: _builtins.int
+    PROVIDER_SYNC_STATUS_FIELD_NUMBER: _builtins.int
+    PROVIDER_SYNC_ERROR_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
-    """Output only. The id, a UUID."""
+    """Output only; in an upsert, when set, it must be that of the document. The id, a UUID."""
     source_type: _builtins.str
     """Required. Immutable. The kind of source: 1-64 of [a-z0-9_-], for example "product", "faq", "article"."""
     external_id: _builtins.str
@@ -138,14 +141,27 @@ class Document(_message.Message):
     chunk_count: _builtins.int
     """Output only. How many chunks stand in the index."""
     etag: _builtins.str
-    """Output only, except in UpdateDocument. Changes with every change of the document."""
+    """Output only, except in UpdateDocument and upserts: there, when set, it must match. Changes with every change
+    of the document.
+    """
+    metadata_json: _builtins.str
+    """Optional. The same as `metadata`, as a JSON object whose numbers are exact, with at most 350 digits before and
+    after the point. With both given, they must say the same. In answers only where `metadata` says a number as text.
+    """
+    provider_sync_status: Global___SyncStatus.ValueType
+    """Output only. Where the document's copy at the retrieval provider stands; unspecified when none is kept there."""
+    provider_sync_error: _builtins.str
+    """Output only. Why the copy could not be made; empty unless provider_sync_status is SYNC_STATUS_ERROR."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Tags to filter by, at most 50 of at most 100 code points."""
 
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """Optional. Values to filter by, at most 16 KiB as JSON."""
+        """Optional. Values to filter by, at most 16 KiB as JSON. A Struct holds numbers as floats: whole numbers from
+        9,007,199,254,740,992 to 2^64 are refused here, because they may have been rounded on the way. In answers such
+        numbers, and those with more digits than a float holds, stand here as text, and in `metadata_json` as they are.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -190,10 +206,13 @@ class Document(_message.Message):
         last_sync_time: _timestamp_pb2.Timestamp | None = ...,
         parent_key: Global___DocumentKey | None = ...,
         etag: _builtins.str = ...,
+        metadata_json: _builtins.str = ...,
+        provider_sync_status: Global___SyncStatus.ValueType = ...,
+        provider_sync_error: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "parent_key", b"parent_key", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "content", b"content", "content_hash", b"content_hash", "content_type", b"content_type", "create_time", b"create_time", "document_id", b"document_id", "etag", b"etag", "external_id", b"external_id", "language", b"language", "last_sync_error", b"last_sync_error", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "parent_key", b"parent_key", "section", b"section", "source_type", b"source_type", "sync_status", b"sync_status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "content", b"content", "content_hash", b"content_hash", "content_type", b"content_type", "create_time", b"create_time", "document_id", b"document_id", "etag", b"etag", "external_id", b"external_id", "language", b"language", "last_sync_error", b"last_sync_error", "last_sync_time", b"last_sync_time", "metadata", b"metadata", "metadata_json", b"metadata_json", "parent_key", b"parent_key", "provider_sync_error", b"provider_sync_error", "provider_sync_status", b"provider_sync_status", "section", b"section", "source_type", b"source_type", "sync_status", b"sync_status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,7 +227,7 @@ class UpsertDocumentRequest(_message.Message):
     DOCUMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def document(self) -> Global___Document:
-        """Required. The document."""
+        """Required. The document. Its etag, when set, must match, or the call is ABORTED."""
 
     def __init__(
         self,
@@ -260,7 +279,7 @@ class BatchUpsertDocumentsRequest(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """Required. 1-500 documents."""
+        """Required. 1-500 documents, together at most 4 MiB; ImportDocuments takes any number."""
 
     def __init__(
         self,
@@ -467,7 +486,7 @@ class ImportChunk(_message.Message):
     """
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """Required. 1-500 documents, in order."""
+        """Required. 1-500 documents, in order, together at most 4 MiB."""
 
     def __init__(
         self,
@@ -545,7 +564,9 @@ Global___ImportAck: _TypeAlias = ImportAck  # noqa: Y015
 
 @_typing.final
 class ImportItemErrors(_message.Message):
-    """Items that were refused."""
+    """Items that were refused. An import that goes on is told first of those that were refused
+    before, by index and error only.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -792,7 +813,7 @@ class ListDocumentsRequest(_message.Message):
     SOURCE_TYPE_FIELD_NUMBER: _builtins.int
     SYNC_STATUS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Optional. Default 50, at most 500."""
+    """Optional. Default 50, at most 500; a page of large documents holds fewer."""
     page_token: _builtins.str
     """Optional. From the previous response."""
     source_type: _builtins.str
@@ -851,8 +872,11 @@ class DeleteDocumentRequest(_message.Message):
 
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """By id."""
+    etag: _builtins.str
+    """Optional. The document's etag; when set it must match, or the call is ABORTED."""
     @_builtins.property
     def key(self) -> Global___DocumentKey:
         """By the caller's own id."""
@@ -862,10 +886,11 @@ class DeleteDocumentRequest(_message.Message):
         *,
         document_id: _builtins.str = ...,
         key: Global___DocumentKey | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "key", b"key", "selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "key", b"key", "selector", b"selector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "etag", b"etag", "key", b"key", "selector", b"selector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_selector: _TypeAlias = _typing.Literal["document_id", "key"]  # noqa: Y015
     _WhichOneofArgType_selector: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015

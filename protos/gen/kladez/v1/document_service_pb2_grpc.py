@@ -103,6 +103,7 @@ class DocumentServiceServicer:
 
     def UpsertDocument(self, request, context):
         """Creates or replaces one document by (source_type, external_id). The same content changes nothing.
+        ABORTED when the document's etag is given and is not that of the stored one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,9 @@ class DocumentServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpsertDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.UpsertDocumentRequest, _document_service_pb2.UpsertDocumentResponse]
-    """Creates or replaces one document by (source_type, external_id). The same content changes nothing."""
+    """Creates or replaces one document by (source_type, external_id). The same content changes nothing.
+    ABORTED when the document's etag is given and is not that of the stored one.
+    """
     BatchUpsertDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.BatchUpsertDocumentsRequest, _document_service_pb2.BatchUpsertDocumentsResponse]
     """Upserts up to 500 documents; each item succeeds or fails on its own."""
     ImportDocuments: _aio.StreamStreamMultiCallable[_document_service_pb2.ImportDocumentsRequest, _document_service_pb2.ImportDocumentsResponse]
@@ -58,7 +60,9 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _document_service_pb2.UpsertDocumentRequest,
         context: _aio.ServicerContext[_document_service_pb2.UpsertDocumentRequest, _abc.Awaitable[_document_service_pb2.UpsertDocumentResponse]],
     ) -> _abc.Awaitable[_document_service_pb2.UpsertDocumentResponse]:
-        """Creates or replaces one document by (source_type, external_id). The same content changes nothing."""
+        """Creates or replaces one document by (source_type, external_id). The same content changes nothing.
+        ABORTED when the document's etag is given and is not that of the stored one.
+        """
 
     @_abc_1.abstractmethod
     def BatchUpsertDocuments(

@@ -27,47 +27,48 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kladez.v1 import common_pb2 as kladez_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/search_service.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\xb3\x01\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x16\n\tmin_score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\x0c\n\n_min_score\"\xdd\x01\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.kladez.v1.SearchHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x04 \x01(\t\x12#\n\x04mode\x18\x05 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12\x10\n\x08language\x18\x06 \x01(\t\x12,\n\x07\x62\x61\x63kend\x18\x07 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\"\xeb\x02\n\tSearchHit\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0f\n\x07heading\x18\x06 \x01(\t\x12\x0f\n\x07section\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x0b\n\x03url\x18\t \x01(\t\x12\x0c\n\x04text\x18\n \x01(\t\x12\x14\n\x0cstart_offset\x18\x0b \x01(\x05\x12\x12\n\nend_offset\x18\x0c \x01(\x05\x12\x10\n\x08language\x18\r \x01(\t\x12\r\n\x05score\x18\x0e \x01(\x01\x12\x17\n\nsimilarity\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rlexical_score\x18\x10 \x01(\x01\x12)\n\x08metadata\x18\x11 \x01(\x0b\x32\x17.google.protobuf.StructB\r\n\x0b_similarity\"\xad\x01\n\x16SummarizeSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12*\n\x07\x66lavour\x18\x04 \x01(\x0e\x32\x19.kladez.v1.SummaryFlavour\x12\x10\n\x08language\x18\x05 \x01(\t\"\xf4\x01\n\x17SummarizeSearchResponse\x12\x0c\n\x04html\x18\x01 \x01(\t\x12(\n\nreferences\x18\x02 \x03(\x0b\x32\x14.kladez.v1.Reference\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x04 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x05 \x01(\t\x12#\n\x04mode\x18\x06 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12\x12\n\nsummarizer\x18\x07 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x08 \x01(\x05\x12\x15\n\routput_tokens\x18\t \x01(\x05\"\xa8\x01\n\x15\x43reateSnapshotRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x12\n\nreader_key\x18\x05 \x01(\t\x12\x12\n\nvalid_days\x18\x06 \x01(\x05\"N\n\x16\x43reateSnapshotResponse\x12%\n\x08snapshot\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Snapshot\x12\r\n\x05token\x18\x02 \x01(\t\"\xf2\x01\n\x08Snapshot\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x14\n\x0csummary_html\x18\x04 \x01(\t\x12$\n\x04hits\x18\x05 \x03(\x0b\x32\x16.kladez.v1.SnapshotHit\x12\x12\n\nsummarizer\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbb\x01\n\x0bSnapshotHit\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x03 \x01(\t\x12\x13\n\x0bsource_type\x18\x04 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x0f\n\x07section\x18\x07 \x01(\t\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x0f\n\x07snippet\x18\t \x01(\t\x12\r\n\x05score\x18\n \x01(\x01\")\n\x12GetSnapshotRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"<\n\x13GetSnapshotResponse\x12%\n\x08snapshot\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Snapshot\"\'\n\x16ResolveSnapshotRequest\x12\r\n\x05token\x18\x01 \x01(\t\"@\n\x17ResolveSnapshotResponse\x12%\n\x08snapshot\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Snapshot\",\n\x15\x44\x65leteSnapshotRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteSnapshotResponse*v\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_MODE_SEMANTIC\x10\x01\x12\x19\n\x15SEARCH_MODE_FULL_TEXT\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03*h\n\x0eSummaryFlavour\x12\x1f\n\x1bSUMMARY_FLAVOUR_UNSPECIFIED\x10\x00\x12\x17\n\x13SUMMARY_FLAVOUR_WEB\x10\x01\x12\x1c\n\x18SUMMARY_FLAVOUR_TELEGRAM\x10\x02\x32\xfe\x03\n\rSearchService\x12=\n\x06Search\x12\x18.kladez.v1.SearchRequest\x1a\x19.kladez.v1.SearchResponse\x12X\n\x0fSummarizeSearch\x12!.kladez.v1.SummarizeSearchRequest\x1a\".kladez.v1.SummarizeSearchResponse\x12U\n\x0e\x43reateSnapshot\x12 .kladez.v1.CreateSnapshotRequest\x1a!.kladez.v1.CreateSnapshotResponse\x12L\n\x0bGetSnapshot\x12\x1d.kladez.v1.GetSnapshotRequest\x1a\x1e.kladez.v1.GetSnapshotResponse\x12X\n\x0fResolveSnapshot\x12!.kladez.v1.ResolveSnapshotRequest\x1a\".kladez.v1.ResolveSnapshotResponse\x12U\n\x0e\x44\x65leteSnapshot\x12 .kladez.v1.DeleteSnapshotRequest\x1a!.kladez.v1.DeleteSnapshotResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/search_service.proto\x12\tkladez.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16kladez/v1/common.proto\"\xb3\x01\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x16\n\tmin_score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\x0c\n\n_min_score\"\xdd\x01\n\x0eSearchResponse\x12\"\n\x04hits\x18\x01 \x03(\x0b\x32\x14.kladez.v1.SearchHit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x04 \x01(\t\x12#\n\x04mode\x18\x05 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12\x10\n\x08language\x18\x06 \x01(\t\x12,\n\x07\x62\x61\x63kend\x18\x07 \x01(\x0e\x32\x1b.kladez.v1.RetrievalBackend\"\x82\x03\n\tSearchHit\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0f\n\x07heading\x18\x06 \x01(\t\x12\x0f\n\x07section\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x0b\n\x03url\x18\t \x01(\t\x12\x0c\n\x04text\x18\n \x01(\t\x12\x14\n\x0cstart_offset\x18\x0b \x01(\x05\x12\x12\n\nend_offset\x18\x0c \x01(\x05\x12\x10\n\x08language\x18\r \x01(\t\x12\r\n\x05score\x18\x0e \x01(\x01\x12\x17\n\nsimilarity\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rlexical_score\x18\x10 \x01(\x01\x12)\n\x08metadata\x18\x11 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rmetadata_json\x18\x1e \x01(\tB\r\n\x0b_similarity\"\xad\x01\n\x16SummarizeSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12*\n\x07\x66lavour\x18\x04 \x01(\x0e\x32\x19.kladez.v1.SummaryFlavour\x12\x10\n\x08language\x18\x05 \x01(\t\"\xf4\x01\n\x17SummarizeSearchResponse\x12\x0c\n\x04html\x18\x01 \x01(\t\x12(\n\nreferences\x18\x02 \x03(\x0b\x32\x14.kladez.v1.Reference\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x04 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x05 \x01(\t\x12#\n\x04mode\x18\x06 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12\x12\n\nsummarizer\x18\x07 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x08 \x01(\x05\x12\x15\n\routput_tokens\x18\t \x01(\x05\"\xa8\x01\n\x15\x43reateSnapshotRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12#\n\x04mode\x18\x02 \x01(\x0e\x32\x15.kladez.v1.SearchMode\x12!\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x11.kladez.v1.Filter\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x12\n\nreader_key\x18\x05 \x01(\t\x12\x12\n\nvalid_days\x18\x06 \x01(\x05\"N\n\x16\x43reateSnapshotResponse\x12%\n\x08snapshot\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Snapshot\x12\r\n\x05token\x18\x02 \x01(\t\"\xf2\x01\n\x08Snapshot\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x14\n\x0csummary_html\x18\x04 \x01(\t\x12$\n\x04hits\x18\x05 \x03(\x0b\x32\x16.kladez.v1.SnapshotHit\x12\x12\n\nsummarizer\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbb\x01\n\x0bSnapshotHit\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x03 \x01(\t\x12\x13\n\x0bsource_type\x18\x04 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x0f\n\x07section\x18\x07 \x01(\t\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x0f\n\x07snippet\x18\t \x01(\t\x12\r\n\x05score\x18\n \x01(\x01\")\n\x12GetSnapshotRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"<\n\x13GetSnapshotResponse\x12%\n\x08snapshot\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Snapshot\"\'\n\x16ResolveSnapshotRequest\x12\r\n\x05token\x18\x01 \x01(\t\"@\n\x17ResolveSnapshotResponse\x12%\n\x08snapshot\x18\x01 \x01(\x0b\x32\x13.kladez.v1.Snapshot\",\n\x15\x44\x65leteSnapshotRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteSnapshotResponse*v\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_MODE_SEMANTIC\x10\x01\x12\x19\n\x15SEARCH_MODE_FULL_TEXT\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03*h\n\x0eSummaryFlavour\x12\x1f\n\x1bSUMMARY_FLAVOUR_UNSPECIFIED\x10\x00\x12\x17\n\x13SUMMARY_FLAVOUR_WEB\x10\x01\x12\x1c\n\x18SUMMARY_FLAVOUR_TELEGRAM\x10\x02\x32\xfe\x03\n\rSearchService\x12=\n\x06Search\x12\x18.kladez.v1.SearchRequest\x1a\x19.kladez.v1.SearchResponse\x12X\n\x0fSummarizeSearch\x12!.kladez.v1.SummarizeSearchRequest\x1a\".kladez.v1.SummarizeSearchResponse\x12U\n\x0e\x43reateSnapshot\x12 .kladez.v1.CreateSnapshotRequest\x1a!.kladez.v1.CreateSnapshotResponse\x12L\n\x0bGetSnapshot\x12\x1d.kladez.v1.GetSnapshotRequest\x1a\x1e.kladez.v1.GetSnapshotResponse\x12X\n\x0fResolveSnapshot\x12!.kladez.v1.ResolveSnapshotRequest\x1a\".kladez.v1.ResolveSnapshotResponse\x12U\n\x0e\x44\x65leteSnapshot\x12 .kladez.v1.DeleteSnapshotRequest\x1a!.kladez.v1.DeleteSnapshotResponseB\x14Z\x12kladez/v1;kladezv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.search_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHMODE']._serialized_start=2297
-  _globals['_SEARCHMODE']._serialized_end=2415
-  _globals['_SUMMARYFLAVOUR']._serialized_start=2417
-  _globals['_SUMMARYFLAVOUR']._serialized_end=2521
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z\022kladez/v1;kladezv1'
+  _globals['_SEARCHMODE']._serialized_start=2320
+  _globals['_SEARCHMODE']._serialized_end=2438
+  _globals['_SUMMARYFLAVOUR']._serialized_start=2440
+  _globals['_SUMMARYFLAVOUR']._serialized_end=2544
   _globals['_SEARCHREQUEST']._serialized_start=133
   _globals['_SEARCHREQUEST']._serialized_end=312
   _globals['_SEARCHRESPONSE']._serialized_start=315
   _globals['_SEARCHRESPONSE']._serialized_end=536
   _globals['_SEARCHHIT']._serialized_start=539
-  _globals['_SEARCHHIT']._serialized_end=902
-  _globals['_SUMMARIZESEARCHREQUEST']._serialized_start=905
-  _globals['_SUMMARIZESEARCHREQUEST']._serialized_end=1078
-  _globals['_SUMMARIZESEARCHRESPONSE']._serialized_start=1081
-  _globals['_SUMMARIZESEARCHRESPONSE']._serialized_end=1325
-  _globals['_CREATESNAPSHOTREQUEST']._serialized_start=1328
-  _globals['_CREATESNAPSHOTREQUEST']._serialized_end=1496
-  _globals['_CREATESNAPSHOTRESPONSE']._serialized_start=1498
-  _globals['_CREATESNAPSHOTRESPONSE']._serialized_end=1576
-  _globals['_SNAPSHOT']._serialized_start=1579
-  _globals['_SNAPSHOT']._serialized_end=1821
-  _globals['_SNAPSHOTHIT']._serialized_start=1824
-  _globals['_SNAPSHOTHIT']._serialized_end=2011
-  _globals['_GETSNAPSHOTREQUEST']._serialized_start=2013
-  _globals['_GETSNAPSHOTREQUEST']._serialized_end=2054
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=2056
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=2116
-  _globals['_RESOLVESNAPSHOTREQUEST']._serialized_start=2118
-  _globals['_RESOLVESNAPSHOTREQUEST']._serialized_end=2157
-  _globals['_RESOLVESNAPSHOTRESPONSE']._serialized_start=2159
-  _globals['_RESOLVESNAPSHOTRESPONSE']._serialized_end=2223
-  _globals['_DELETESNAPSHOTREQUEST']._serialized_start=2225
-  _globals['_DELETESNAPSHOTREQUEST']._serialized_end=2269
-  _globals['_DELETESNAPSHOTRESPONSE']._serialized_start=2271
-  _globals['_DELETESNAPSHOTRESPONSE']._serialized_end=2295
-  _globals['_SEARCHSERVICE']._serialized_start=2524
-  _globals['_SEARCHSERVICE']._serialized_end=3034
+  _globals['_SEARCHHIT']._serialized_end=925
+  _globals['_SUMMARIZESEARCHREQUEST']._serialized_start=928
+  _globals['_SUMMARIZESEARCHREQUEST']._serialized_end=1101
+  _globals['_SUMMARIZESEARCHRESPONSE']._serialized_start=1104
+  _globals['_SUMMARIZESEARCHRESPONSE']._serialized_end=1348
+  _globals['_CREATESNAPSHOTREQUEST']._serialized_start=1351
+  _globals['_CREATESNAPSHOTREQUEST']._serialized_end=1519
+  _globals['_CREATESNAPSHOTRESPONSE']._serialized_start=1521
+  _globals['_CREATESNAPSHOTRESPONSE']._serialized_end=1599
+  _globals['_SNAPSHOT']._serialized_start=1602
+  _globals['_SNAPSHOT']._serialized_end=1844
+  _globals['_SNAPSHOTHIT']._serialized_start=1847
+  _globals['_SNAPSHOTHIT']._serialized_end=2034
+  _globals['_GETSNAPSHOTREQUEST']._serialized_start=2036
+  _globals['_GETSNAPSHOTREQUEST']._serialized_end=2077
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=2079
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=2139
+  _globals['_RESOLVESNAPSHOTREQUEST']._serialized_start=2141
+  _globals['_RESOLVESNAPSHOTREQUEST']._serialized_end=2180
+  _globals['_RESOLVESNAPSHOTRESPONSE']._serialized_start=2182
+  _globals['_RESOLVESNAPSHOTRESPONSE']._serialized_end=2246
+  _globals['_DELETESNAPSHOTREQUEST']._serialized_start=2248
+  _globals['_DELETESNAPSHOTREQUEST']._serialized_end=2292
+  _globals['_DELETESNAPSHOTRESPONSE']._serialized_start=2294
+  _globals['_DELETESNAPSHOTRESPONSE']._serialized_end=2318
+  _globals['_SEARCHSERVICE']._serialized_start=2547
+  _globals['_SEARCHSERVICE']._serialized_end=3057
 # @@protoc_insertion_point(module_scope)

@@ -66,7 +66,7 @@ class _SummaryFlavourEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Summar
     """
 
 class SummaryFlavour(_SummaryFlavour, metaclass=_SummaryFlavourEnumTypeWrapper):
-    """Where a summary is shown. Treat unknown values as SUMMARY_FLAVOUR_WEB."""
+    """Where a summary is shown."""
 
 SUMMARY_FLAVOUR_UNSPECIFIED: SummaryFlavour.ValueType  # 0
 """The same as SUMMARY_FLAVOUR_WEB."""
@@ -197,6 +197,7 @@ class SearchHit(_message.Message):
     SIMILARITY_FIELD_NUMBER: _builtins.int
     LEXICAL_SCORE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    METADATA_JSON_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """The document."""
     chunk_id: _builtins.str
@@ -229,13 +230,15 @@ class SearchHit(_message.Message):
     """Cosine similarity to the query in [-1, 1]; unset when the passage has no vector, and from OpenAI."""
     lexical_score: _builtins.float
     """BM25 over stems, not normalised, comparable between queries of one tenant; 0 from OpenAI."""
+    metadata_json: _builtins.str
+    """The same as JSON with exact numbers, where `metadata` says one of them as text; else empty."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The document's tags."""
 
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
-        """The document's metadata."""
+        """The document's metadata; numbers that a Struct cannot hold exactly stand here as text."""
 
     def __init__(
         self,
@@ -257,10 +260,11 @@ class SearchHit(_message.Message):
         similarity: _builtins.float | None = ...,
         lexical_score: _builtins.float = ...,
         metadata: _struct_pb2.Struct | None = ...,
+        metadata_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "metadata", b"metadata", "similarity", b"similarity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "chunk_id", b"chunk_id", "document_id", b"document_id", "end_offset", b"end_offset", "external_id", b"external_id", "heading", b"heading", "language", b"language", "lexical_score", b"lexical_score", "metadata", b"metadata", "score", b"score", "section", b"section", "similarity", b"similarity", "source_type", b"source_type", "start_offset", b"start_offset", "tags", b"tags", "text", b"text", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "chunk_id", b"chunk_id", "document_id", b"document_id", "end_offset", b"end_offset", "external_id", b"external_id", "heading", b"heading", "language", b"language", "lexical_score", b"lexical_score", "metadata", b"metadata", "metadata_json", b"metadata_json", "score", b"score", "section", b"section", "similarity", b"similarity", "source_type", b"source_type", "start_offset", b"start_offset", "tags", b"tags", "text", b"text", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
     _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015

@@ -25,47 +25,48 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/source_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64sn_variable\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x11\n\tids_query\x18\x04 \x01(\t\x12\x11\n\tall_query\x18\x05 \x01(\t\x12\x11\n\tid_column\x18\x06 \x01(\t\x12\x19\n\x11updated_at_column\x18\x07 \x01(\t\x12\x16\n\x0etitle_template\x18\x08 \x01(\t\x12\x15\n\rtext_template\x18\t \x01(\t\x12\x14\n\x0curl_template\x18\n \x01(\t\x12\x10\n\x08language\x18\x0b \x01(\t\x12\x16\n\x0esection_column\x18\x0c \x01(\t\x12\x13\n\x0btags_column\x18\r \x01(\t\x12@\n\x10metadata_columns\x18\x0e \x03(\x0b\x32&.kladez.v1.Source.MetadataColumnsEntry\x12\x17\n\x0fstrangers_write\x18\x14 \x01(\x08\x12\x32\n\x0elast_sync_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\x10 \x01(\t\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x36\n\x14MetadataColumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x13UpsertSourceRequest\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Source\"9\n\x14UpsertSourceResponse\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Source\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x11GetSourceResponse\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Source\";\n\x12ListSourcesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListSourcesResponse\x12\"\n\x07sources\x18\x01 \x03(\x0b\x32\x11.kladez.v1.Source\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x13\x44\x65leteSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteSourceResponse\"!\n\x11TestSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x12TestSourceResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.kladez.v1.RenderedRow\x12\x10\n\x08warnings\x18\x02 \x03(\t\"[\n\x0bRenderedRow\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"A\n\x11SyncSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x11\n\tevery_row\x18\x03 \x01(\x08\"\xc7\x01\n\x12SyncSourceResponse\x12\x12\n\nread_count\x18\x01 \x01(\x03\x12\x15\n\rcreated_count\x18\x02 \x01(\x03\x12\x15\n\rupdated_count\x18\x03 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x04 \x01(\x03\x12\x15\n\rdeleted_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x03\x12)\n\x06\x65rrors\x18\x07 \x03(\x0b\x32\x19.kladez.v1.SourceRowError\"I\n\x0eSourceRowError\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t2\xdd\x03\n\rSourceService\x12O\n\x0cUpsertSource\x12\x1e.kladez.v1.UpsertSourceRequest\x1a\x1f.kladez.v1.UpsertSourceResponse\x12\x46\n\tGetSource\x12\x1b.kladez.v1.GetSourceRequest\x1a\x1c.kladez.v1.GetSourceResponse\x12L\n\x0bListSources\x12\x1d.kladez.v1.ListSourcesRequest\x1a\x1e.kladez.v1.ListSourcesResponse\x12O\n\x0c\x44\x65leteSource\x12\x1e.kladez.v1.DeleteSourceRequest\x1a\x1f.kladez.v1.DeleteSourceResponse\x12I\n\nTestSource\x12\x1c.kladez.v1.TestSourceRequest\x1a\x1d.kladez.v1.TestSourceResponse\x12I\n\nSyncSource\x12\x1c.kladez.v1.SyncSourceRequest\x1a\x1d.kladez.v1.SyncSourceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekladez/v1/source_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x04\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64sn_variable\x18\x02 \x01(\t\x12\x13\n\x0bsource_type\x18\x03 \x01(\t\x12\x11\n\tids_query\x18\x04 \x01(\t\x12\x11\n\tall_query\x18\x05 \x01(\t\x12\x11\n\tid_column\x18\x06 \x01(\t\x12\x19\n\x11updated_at_column\x18\x07 \x01(\t\x12\x16\n\x0etitle_template\x18\x08 \x01(\t\x12\x15\n\rtext_template\x18\t \x01(\t\x12\x14\n\x0curl_template\x18\n \x01(\t\x12\x10\n\x08language\x18\x0b \x01(\t\x12\x16\n\x0esection_column\x18\x0c \x01(\t\x12\x13\n\x0btags_column\x18\r \x01(\t\x12@\n\x10metadata_columns\x18\x0e \x03(\x0b\x32&.kladez.v1.Source.MetadataColumnsEntry\x12\x17\n\x0fstrangers_write\x18\x14 \x01(\x08\x12\x32\n\x0elast_sync_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\x10 \x01(\t\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x1e \x01(\t\x1a\x36\n\x14MetadataColumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x13UpsertSourceRequest\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Source\"9\n\x14UpsertSourceResponse\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Source\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x11GetSourceResponse\x12!\n\x06source\x18\x01 \x01(\x0b\x32\x11.kladez.v1.Source\";\n\x12ListSourcesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListSourcesResponse\x12\"\n\x07sources\x18\x01 \x03(\x0b\x32\x11.kladez.v1.Source\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x13\x44\x65leteSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteSourceResponse\"!\n\x11TestSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x12TestSourceResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.kladez.v1.RenderedRow\x12\x10\n\x08warnings\x18\x02 \x03(\t\"[\n\x0bRenderedRow\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"A\n\x11SyncSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x11\n\tevery_row\x18\x03 \x01(\x08\"\xc7\x01\n\x12SyncSourceResponse\x12\x12\n\nread_count\x18\x01 \x01(\x03\x12\x15\n\rcreated_count\x18\x02 \x01(\x03\x12\x15\n\rupdated_count\x18\x03 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x04 \x01(\x03\x12\x15\n\rdeleted_count\x18\x05 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x03\x12)\n\x06\x65rrors\x18\x07 \x03(\x0b\x32\x19.kladez.v1.SourceRowError\"I\n\x0eSourceRowError\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t2\xdd\x03\n\rSourceService\x12O\n\x0cUpsertSource\x12\x1e.kladez.v1.UpsertSourceRequest\x1a\x1f.kladez.v1.UpsertSourceResponse\x12\x46\n\tGetSource\x12\x1b.kladez.v1.GetSourceRequest\x1a\x1c.kladez.v1.GetSourceResponse\x12L\n\x0bListSources\x12\x1d.kladez.v1.ListSourcesRequest\x1a\x1e.kladez.v1.ListSourcesResponse\x12O\n\x0c\x44\x65leteSource\x12\x1e.kladez.v1.DeleteSourceRequest\x1a\x1f.kladez.v1.DeleteSourceResponse\x12I\n\nTestSource\x12\x1c.kladez.v1.TestSourceRequest\x1a\x1d.kladez.v1.TestSourceResponse\x12I\n\nSyncSource\x12\x1c.kladez.v1.SyncSourceRequest\x1a\x1d.kladez.v1.SyncSourceResponseB\x14Z\x12kladez/v1;kladezv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.source_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z\022kladez/v1;kladezv1'
   _globals['_SOURCE_METADATACOLUMNSENTRY']._loaded_options = None
   _globals['_SOURCE_METADATACOLUMNSENTRY']._serialized_options = b'8\001'
   _globals['_SOURCE']._serialized_start=79
-  _globals['_SOURCE']._serialized_end=628
-  _globals['_SOURCE_METADATACOLUMNSENTRY']._serialized_start=574
-  _globals['_SOURCE_METADATACOLUMNSENTRY']._serialized_end=628
-  _globals['_UPSERTSOURCEREQUEST']._serialized_start=630
-  _globals['_UPSERTSOURCEREQUEST']._serialized_end=686
-  _globals['_UPSERTSOURCERESPONSE']._serialized_start=688
-  _globals['_UPSERTSOURCERESPONSE']._serialized_end=745
-  _globals['_GETSOURCEREQUEST']._serialized_start=747
-  _globals['_GETSOURCEREQUEST']._serialized_end=779
-  _globals['_GETSOURCERESPONSE']._serialized_start=781
-  _globals['_GETSOURCERESPONSE']._serialized_end=835
-  _globals['_LISTSOURCESREQUEST']._serialized_start=837
-  _globals['_LISTSOURCESREQUEST']._serialized_end=896
-  _globals['_LISTSOURCESRESPONSE']._serialized_start=898
-  _globals['_LISTSOURCESRESPONSE']._serialized_end=980
-  _globals['_DELETESOURCEREQUEST']._serialized_start=982
-  _globals['_DELETESOURCEREQUEST']._serialized_end=1017
-  _globals['_DELETESOURCERESPONSE']._serialized_start=1019
-  _globals['_DELETESOURCERESPONSE']._serialized_end=1041
-  _globals['_TESTSOURCEREQUEST']._serialized_start=1043
-  _globals['_TESTSOURCEREQUEST']._serialized_end=1076
-  _globals['_TESTSOURCERESPONSE']._serialized_start=1078
-  _globals['_TESTSOURCERESPONSE']._serialized_end=1154
-  _globals['_RENDEREDROW']._serialized_start=1156
-  _globals['_RENDEREDROW']._serialized_end=1247
-  _globals['_SYNCSOURCEREQUEST']._serialized_start=1249
-  _globals['_SYNCSOURCEREQUEST']._serialized_end=1314
-  _globals['_SYNCSOURCERESPONSE']._serialized_start=1317
-  _globals['_SYNCSOURCERESPONSE']._serialized_end=1516
-  _globals['_SOURCEROWERROR']._serialized_start=1518
-  _globals['_SOURCEROWERROR']._serialized_end=1591
-  _globals['_SOURCESERVICE']._serialized_start=1594
-  _globals['_SOURCESERVICE']._serialized_end=2071
+  _globals['_SOURCE']._serialized_end=642
+  _globals['_SOURCE_METADATACOLUMNSENTRY']._serialized_start=588
+  _globals['_SOURCE_METADATACOLUMNSENTRY']._serialized_end=642
+  _globals['_UPSERTSOURCEREQUEST']._serialized_start=644
+  _globals['_UPSERTSOURCEREQUEST']._serialized_end=700
+  _globals['_UPSERTSOURCERESPONSE']._serialized_start=702
+  _globals['_UPSERTSOURCERESPONSE']._serialized_end=759
+  _globals['_GETSOURCEREQUEST']._serialized_start=761
+  _globals['_GETSOURCEREQUEST']._serialized_end=793
+  _globals['_GETSOURCERESPONSE']._serialized_start=795
+  _globals['_GETSOURCERESPONSE']._serialized_end=849
+  _globals['_LISTSOURCESREQUEST']._serialized_start=851
+  _globals['_LISTSOURCESREQUEST']._serialized_end=910
+  _globals['_LISTSOURCESRESPONSE']._serialized_start=912
+  _globals['_LISTSOURCESRESPONSE']._serialized_end=994
+  _globals['_DELETESOURCEREQUEST']._serialized_start=996
+  _globals['_DELETESOURCEREQUEST']._serialized_end=1045
+  _globals['_DELETESOURCERESPONSE']._serialized_start=1047
+  _globals['_DELETESOURCERESPONSE']._serialized_end=1069
+  _globals['_TESTSOURCEREQUEST']._serialized_start=1071
+  _globals['_TESTSOURCEREQUEST']._serialized_end=1104
+  _globals['_TESTSOURCERESPONSE']._serialized_start=1106
+  _globals['_TESTSOURCERESPONSE']._serialized_end=1182
+  _globals['_RENDEREDROW']._serialized_start=1184
+  _globals['_RENDEREDROW']._serialized_end=1275
+  _globals['_SYNCSOURCEREQUEST']._serialized_start=1277
+  _globals['_SYNCSOURCEREQUEST']._serialized_end=1342
+  _globals['_SYNCSOURCERESPONSE']._serialized_start=1345
+  _globals['_SYNCSOURCERESPONSE']._serialized_end=1544
+  _globals['_SOURCEROWERROR']._serialized_start=1546
+  _globals['_SOURCEROWERROR']._serialized_end=1619
+  _globals['_SOURCESERVICE']._serialized_start=1622
+  _globals['_SOURCESERVICE']._serialized_end=2099
 # @@protoc_insertion_point(module_scope)

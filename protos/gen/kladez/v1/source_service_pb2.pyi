@@ -63,6 +63,7 @@ class Source(_message.Message):
     LAST_SYNC_TIME_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. Immutable. 1-64 of [a-z0-9_-], unique within the tenant."""
     dsn_variable: _builtins.str
@@ -101,6 +102,8 @@ class Source(_message.Message):
     """
     last_error: _builtins.str
     """Output only. Why the last sync, or rows of it, failed; empty when nothing did."""
+    etag: _builtins.str
+    """Output only, except in UpsertSource: there, when set, it must match. Changes with every change of the declaration."""
     @_builtins.property
     def metadata_columns(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. The metadata's key by column, at most 50."""
@@ -134,10 +137,11 @@ class Source(_message.Message):
         last_sync_time: _timestamp_pb2.Timestamp | None = ...,
         last_error: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_query", b"all_query", "create_time", b"create_time", "dsn_variable", b"dsn_variable", "id_column", b"id_column", "ids_query", b"ids_query", "language", b"language", "last_error", b"last_error", "last_sync_time", b"last_sync_time", "metadata_columns", b"metadata_columns", "name", b"name", "section_column", b"section_column", "source_type", b"source_type", "strangers_write", b"strangers_write", "tags_column", b"tags_column", "text_template", b"text_template", "title_template", b"title_template", "updated_at_column", b"updated_at_column", "url_template", b"url_template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_query", b"all_query", "create_time", b"create_time", "dsn_variable", b"dsn_variable", "etag", b"etag", "id_column", b"id_column", "ids_query", b"ids_query", "language", b"language", "last_error", b"last_error", "last_sync_time", b"last_sync_time", "metadata_columns", b"metadata_columns", "name", b"name", "section_column", b"section_column", "source_type", b"source_type", "strangers_write", b"strangers_write", "tags_column", b"tags_column", "text_template", b"text_template", "title_template", b"title_template", "updated_at_column", b"updated_at_column", "url_template", b"url_template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,7 +156,7 @@ class UpsertSourceRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def source(self) -> Global___Source:
-        """Required. The source."""
+        """Required. The source. Its etag, when set, must match, or the call is ABORTED."""
 
     def __init__(
         self,
@@ -298,16 +302,20 @@ class DeleteSourceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. The name."""
+    etag: _builtins.str
+    """Optional. The source's etag; when set it must match, or the call is ABORTED."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -265,6 +265,7 @@ class MirrorStatus(_message.Message):
     SYNCED_COUNT_FIELD_NUMBER: _builtins.int
     ERROR_COUNT_FIELD_NUMBER: _builtins.int
     OLDEST_PENDING_AGE_FIELD_NUMBER: _builtins.int
+    STORE_ADOPTED_FIELD_NUMBER: _builtins.int
     is_mirrored: _builtins.bool
     """Whether changes of the tenant's documents are brought there."""
     vector_store_id: _builtins.str
@@ -275,6 +276,8 @@ class MirrorStatus(_message.Message):
     """Documents the provider holds at their latest version."""
     error_count: _builtins.int
     """Documents whose every attempt failed."""
+    store_adopted: _builtins.bool
+    """Whether the vector store was given to the tenant, and not made for it."""
     @_builtins.property
     def oldest_pending_age(self) -> _duration_pb2.Duration:
         """How long the oldest waiting job for the provider has waited; unset when none waits."""
@@ -288,10 +291,11 @@ class MirrorStatus(_message.Message):
         synced_count: _builtins.int = ...,
         error_count: _builtins.int = ...,
         oldest_pending_age: _duration_pb2.Duration | None = ...,
+        store_adopted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_pending_age", b"oldest_pending_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_count", b"error_count", "is_mirrored", b"is_mirrored", "oldest_pending_age", b"oldest_pending_age", "pending_count", b"pending_count", "synced_count", b"synced_count", "vector_store_id", b"vector_store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_count", b"error_count", "is_mirrored", b"is_mirrored", "oldest_pending_age", b"oldest_pending_age", "pending_count", b"pending_count", "store_adopted", b"store_adopted", "synced_count", b"synced_count", "vector_store_id", b"vector_store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -752,6 +756,7 @@ class SetBackendRequest(_message.Message):
     BACKEND_FIELD_NUMBER: _builtins.int
     SHADOW_SHARE_FIELD_NUMBER: _builtins.int
     REMOVE_FILES_FIELD_NUMBER: _builtins.int
+    VECTOR_STORE_ID_FIELD_NUMBER: _builtins.int
     backend: _common_pb2.RetrievalBackend.ValueType
     """Optional. Who searches; stays as it is when unspecified."""
     shadow_share: _builtins.float
@@ -762,16 +767,22 @@ class SetBackendRequest(_message.Message):
     """Optional. Whether a worker removes the tenant's files and its vector store from OpenAI. Refused while searches or
     the shadow need them. Until all are gone the tenant is not kept there anew, whoever is to search.
     """
+    vector_store_id: _builtins.str
+    """Optional. An existing vector store at OpenAI that is to be the tenant's. Files that are in it already are never
+    changed, removed or found; the store itself is never deleted. FAILED_PRECONDITION while the documents are kept in
+    another store, ALREADY_EXISTS when another tenant has this one.
+    """
     def __init__(
         self,
         *,
         backend: _common_pb2.RetrievalBackend.ValueType = ...,
         shadow_share: _builtins.float | None = ...,
         remove_files: _builtins.bool = ...,
+        vector_store_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "shadow_share", b"shadow_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "backend", b"backend", "remove_files", b"remove_files", "shadow_share", b"shadow_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share", "backend", b"backend", "remove_files", b"remove_files", "shadow_share", b"shadow_share", "vector_store_id", b"vector_store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__shadow_share: _TypeAlias = _typing.Literal["shadow_share"]  # noqa: Y015
     _WhichOneofArgType__shadow_share: _TypeAlias = _typing.Literal["_shadow_share", b"_shadow_share"]  # noqa: Y015
@@ -792,6 +803,8 @@ class SetBackendResponse(_message.Message):
     MIRRORED_FIELD_NUMBER: _builtins.int
     QUEUED_COUNT_FIELD_NUMBER: _builtins.int
     REMOVING_FILES_FIELD_NUMBER: _builtins.int
+    VECTOR_STORE_ID_FIELD_NUMBER: _builtins.int
+    STORE_ADOPTED_FIELD_NUMBER: _builtins.int
     backend: _common_pb2.RetrievalBackend.ValueType
     """What the tenant asks for now."""
     previous_backend: _common_pb2.RetrievalBackend.ValueType
@@ -808,6 +821,10 @@ class SetBackendResponse(_message.Message):
     """Documents queued for OpenAI by this call. Until they are there, Postgres goes on answering."""
     removing_files: _builtins.bool
     """Whether what OpenAI holds is still being removed."""
+    vector_store_id: _builtins.str
+    """The vector store's id at OpenAI; empty as long as there is none."""
+    store_adopted: _builtins.bool
+    """Whether that store was given to the tenant, and not made for it."""
     def __init__(
         self,
         *,
@@ -818,10 +835,12 @@ class SetBackendResponse(_message.Message):
         mirrored: _builtins.bool = ...,
         queued_count: _builtins.int = ...,
         removing_files: _builtins.bool = ...,
+        vector_store_id: _builtins.str = ...,
+        store_adopted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "effective_backend", b"effective_backend", "mirrored", b"mirrored", "previous_backend", b"previous_backend", "queued_count", b"queued_count", "removing_files", b"removing_files", "shadow_share", b"shadow_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "effective_backend", b"effective_backend", "mirrored", b"mirrored", "previous_backend", b"previous_backend", "queued_count", b"queued_count", "removing_files", b"removing_files", "shadow_share", b"shadow_share", "store_adopted", b"store_adopted", "vector_store_id", b"vector_store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
