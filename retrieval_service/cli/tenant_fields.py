@@ -48,14 +48,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
         "Of these by any one visitor.",
     ),
     "settings.allowed_link_domains": ("link-domain", "A domain that answers may link to."),
-    "settings.quotas.questions_per_day": ("questions-per-day", "Questions answered a day; 0: the default."),
-    "settings.quotas.channel_questions_per_day": (
-        "channel-questions-per-day",
-        "Questions answered a day in any one channel; 0: the default.",
-    ),
-    "settings.quotas.visitor_questions_per_day": (
-        "visitor-questions-per-day",
-        "Questions answered a day of any one visitor; 0: the default.",
+    "settings.trusted_source_types": ("trusted-type", "A source type that the business itself writes."),
+    "settings.untrusted_source_types": (
+        "untrusted-type",
+        "One that strangers write: its links reach nobody.",
     ),
 }
 WHOLE_MESSAGES = "google.protobuf."
