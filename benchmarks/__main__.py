@@ -14,6 +14,7 @@ from benchmarks import (
     recall,
     reporting,
     search_overhead,
+    wire,
 )
 from benchmarks.reporting import Figure
 
@@ -25,6 +26,7 @@ BENCHMARKS = (
     first_token.BENCHMARK,
     freshness.BENCHMARK,
     queue.BENCHMARK,
+    wire.BENCHMARK,
 )
 
 
