@@ -194,6 +194,8 @@ def draft(message: document_service_pb2.Document) -> Draft:
         url=message.url,
         metadata=metadata_messages.read(message),
         parent_key=document_key(message.parent_key) if message.HasField("parent_key") else None,
+        document_id=message.document_id,
+        etag=message.etag,
     )
 
 
@@ -242,6 +244,19 @@ def result(index: int, item: Item) -> document_service_pb2.DocumentResult:
     else:
         message.error.CopyFrom(item_error(item.violations))
     return message
+
+
+def refused_before(
+    problems: Sequence[tuple[int, Sequence[Violation]]],
+) -> document_service_pb2.ImportDocumentsResponse:
+    """Of earlier connections nothing but numbers and reasons is known."""
+    results = [
+        document_service_pb2.DocumentResult(index=sequence, error=item_error(violations))
+        for sequence, violations in problems
+    ]
+    return document_service_pb2.ImportDocumentsResponse(
+        item_errors=document_service_pb2.ImportItemErrors(errors=results)
+    )
 
 
 def item_error(violations: Sequence[Violation]) -> document_service_pb2.ItemError:
@@ -337,6 +352,7 @@ def index_job(row: IndexJob) -> index_job_service_pb2.IndexJob:
             saved_token_count=row.saved_tokens,
         ),
         error=row.error,
+        row_error=row.row_error,
         create_time=timestamp(row.created_at),
         start_time=timestamp(row.started_at),
         end_time=timestamp(row.ended_at),

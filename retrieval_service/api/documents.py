@@ -64,6 +64,9 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         import_id = await import_config(request_iterator)
         progress = await self._importer.import_begun(tenant_id, import_id)
         yield ack(progress.next_sequence)
+        if progress.failed_count:
+            async for page in self._importer.refused_before(tenant_id, import_id):
+                yield convert.refused_before(page)
         async for request in request_iterator:
             chunk = import_chunk(request)
             drafts = [convert.draft(document) for document in chunk.documents]
@@ -124,7 +127,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         row = await self._editor.update(
             calls.tenant_id(),
             identity(request.document),
-            version=version(request.document.etag),
+            version=fields.version("document.etag", request.document.etag),
             given=convert.draft(request.document),
             names=mask_paths(request),
         )
@@ -133,7 +136,8 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: Any
     ) -> pb.DeleteDocumentResponse:
-        await self._reader.delete_document(calls.tenant_id(), selector(request))
+        version = fields.version("etag", request.etag)
+        await self._reader.delete_document(calls.tenant_id(), selector(request), version=version)
         return pb.DeleteDocumentResponse()
 
     async def BatchDeleteDocuments(
@@ -209,14 +213,6 @@ def mask_paths(request: pb.UpdateDocumentRequest) -> set[str]:
     for path in sorted(paths - set(MASK_PATHS)):
         raise fields.refuse("update_mask", f'"{path[:50]}" is not one of {", ".join(MASK_PATHS)}')
     return paths
-
-
-def version(etag: str) -> int | None:
-    if not etag:
-        return None
-    if not etag.isdecimal():
-        raise fields.refuse("document.etag", "is not one that we gave")
-    return int(etag)
 
 
 async def import_config(requests: AsyncIterator[pb.ImportDocumentsRequest]) -> UUID:

@@ -21,6 +21,7 @@ from retrieval_service.errors import Invalid, Violation
 MAX_FILTER_VALUES = 50
 MAX_CONDITIONS = 16
 MAX_KEY = 64
+MAX_ETAG = 19
 MAX_FILTER_VALUE = 256
 MAX_NUMBER = 2 * exact_json.MOST_DIGITS
 LANGUAGE = re.compile(r"[a-z]{2}")
@@ -53,6 +54,15 @@ def uuid(field: str, value: str) -> UUID:
 
 def optional_uuid(field: str, value: str) -> UUID | None:
     return uuid(field, value) if value else None
+
+
+def version(field: str, etag: str) -> int | None:
+    """The version that an etag stands for; None for none."""
+    if not etag:
+        return None
+    if not (etag.isdecimal() and len(etag) < MAX_ETAG):
+        raise refuse(field, "is not one that we gave")
+    return int(etag)
 
 
 def text(field: str, value: str, *, limit: int) -> str:

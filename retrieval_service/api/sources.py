@@ -26,7 +26,8 @@ class SourceServicer(pb_grpc.SourceServiceServicer):
         self._page_tokens = page_tokens
 
     async def UpsertSource(self, request: pb.UpsertSourceRequest, context: Any) -> pb.UpsertSourceResponse:
-        declared = await self._declarer.upsert(calls.tenant_id(), source(request.source))
+        version = fields.version("source.etag", request.source.etag)
+        declared = await self._declarer.upsert(calls.tenant_id(), source(request.source), version=version)
         return pb.UpsertSourceResponse(source=message(declared))
 
     async def GetSource(self, request: pb.GetSourceRequest, context: Any) -> pb.GetSourceResponse:
@@ -46,7 +47,8 @@ class SourceServicer(pb_grpc.SourceServiceServicer):
         )
 
     async def DeleteSource(self, request: pb.DeleteSourceRequest, context: Any) -> pb.DeleteSourceResponse:
-        await self._declarer.delete(calls.tenant_id(), name_of(request))
+        version = fields.version("etag", request.etag)
+        await self._declarer.delete(calls.tenant_id(), name_of(request), version=version)
         return pb.DeleteSourceResponse()
 
     async def TestSource(self, request: pb.TestSourceRequest, context: Any) -> pb.TestSourceResponse:
@@ -113,6 +115,7 @@ def message(declared: DeclaredSource) -> pb.Source:
         last_sync_time=convert.timestamp(declared.last_sync_at),
         last_error=declared.last_error,
         create_time=convert.timestamp(declared.created_at),
+        etag=str(declared.version),
     )
 
 

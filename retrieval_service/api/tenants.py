@@ -53,7 +53,7 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
         whole = "settings" in paths
         row = await self._manager.update_tenant(
             fields.uuid("tenant.tenant_id", request.tenant.tenant_id),
-            version=version(request.tenant.etag),
+            version=fields.version("tenant.etag", request.tenant.etag),
             name=request.tenant.name if "name" in paths else None,
             changes={key: value for key, value in given.items() if whole or f"settings.{key}" in paths},
         )
@@ -61,7 +61,8 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
 
     async def DeleteTenant(self, request: pb.DeleteTenantRequest, context: Any) -> pb.DeleteTenantResponse:
         tenant_id = fields.uuid("tenant_id", request.tenant_id)
-        row = await self._manager.set_deleted(tenant_id, deleted=True)
+        version = fields.version("etag", request.etag)
+        row = await self._manager.set_deleted(tenant_id, deleted=True, version=version)
         return pb.DeleteTenantResponse(tenant=convert.tenant(row))
 
     async def UndeleteTenant(
@@ -121,14 +122,6 @@ def mask_paths(request: pb.UpdateTenantRequest) -> set[str]:
     for path in sorted(paths - set(MASK_PATHS)):
         raise fields.refuse("update_mask", f'"{path[:50]}" is not one of {", ".join(MASK_PATHS)}')
     return paths
-
-
-def version(etag: str) -> int | None:
-    if not etag:
-        return None
-    if not etag.isdecimal():
-        raise fields.refuse("tenant.etag", "is not one that we gave")
-    return int(etag)
 
 
 def scopes(key: pb.ApiKey) -> list[str]:

@@ -135,8 +135,8 @@ def _print_job(options: Options, job: pb.IndexJob) -> None:
         output.json_message(job)
         return
     output.table(("index job", ""), list(zip(HEADINGS, row(job), strict=True)))
-    if job.error:
-        output.note(job.error, style="red")
+    for error in filter(None, (job.error, job.row_error)):
+        output.note(error, style="red")
 
 
 def row(job: pb.IndexJob) -> tuple[str, ...]:

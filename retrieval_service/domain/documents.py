@@ -55,7 +55,8 @@ class RefusedMetadata(dict[str, JsonValue]):
 class Draft:
     """A document before it is stored; (source_type, external_id) is its identity within a tenant.
 
-    `parent_key` names the document above it.
+    `parent_key` names the document above it. `document_id` and `etag` tell which document, and which state of it, the
+    sender has seen; both may be empty, and neither is part of what is stored.
     """
 
     source_type: str
@@ -69,6 +70,8 @@ class Draft:
     url: str = ""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     parent_key: DocumentKey | None = None
+    document_id: str = ""
+    etag: str = ""
 
     @property
     def key(self) -> DocumentKey:
@@ -89,6 +92,7 @@ def check(draft: Draft, *, most_bytes: int = MAX_CONTENT_BYTES) -> list[Violatio
         *_check_url(draft.url),
         *_check_metadata(draft.metadata),
         *_check_parent(draft),
+        *_check_etag(draft.etag),
     ]
 
 
@@ -211,6 +215,11 @@ def _check_parent(draft: Draft) -> Iterator[Violation]:
     yield from _check_text("parent_key.external_id", parent.external_id, MAX_EXTERNAL_ID, required=True)
     if parent == draft.key:
         yield Violation("parent_key", "must not be the document itself")
+
+
+def _check_etag(etag: str) -> Iterator[Violation]:
+    if etag and not etag.isdecimal():
+        yield Violation("etag", "is not one that we gave")
 
 
 def _metadata_faults(metadata: Mapping[str, JsonValue]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -42,17 +42,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedRows:
-    """Rows of a source that changed or are gone; without ids, whatever changed since its last sync."""
+    """Rows of a source that changed or are gone; without ids, whatever changed since its last sync, or every row."""
 
     source: str
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    every_row: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexJob:
     """A row of `index_jobs`.
 
-    `state` is queued, running, cancelling, completed, failed or cancelled. The documents up to
+    `state` is queued, running, cancelling, completed, failed or cancelled. `row_error` tells of a row of a source that
+    could not be stored, which fails no job. The documents up to
     `last_document_id`, in the order of their ids, are handed to the queue; `is_walked` when all are.
     """
 
@@ -71,6 +73,7 @@ class IndexJob:
     last_document_id: UUID
     is_walked: bool
     error: str
+    row_error: str = ""
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -85,7 +88,7 @@ def readings(changed: Iterable[ChangedRows]) -> Iterator[ChangedRows]:
     for one in changed:
         ids = tuple(dict.fromkeys(one.ids))
         for start in range(0, max(1, len(ids)), IDS_PER_READING):
-            yield ChangedRows(source=one.source, ids=ids[start : start + IDS_PER_READING])
+            yield replace(one, ids=ids[start : start + IDS_PER_READING])
 
 
 def room(waiting: int, *, batch: int, concurrency: int) -> int:

@@ -35,6 +35,7 @@ from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.proofreading import Proofreading
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
@@ -248,12 +249,13 @@ class Answering:
             yield written.note_not_found(asked, self._clock())
             return
         written.answerer = self._answerer.name
-        checked = CheckedText(asked)
+        checked = await asyncio.to_thread(CheckedText, asked)
+        proofreading = Proofreading()
         async with aclosing(self._read(written, asked)) as texts:
             async for text in texts:
-                for event in checked.feed(text):
+                for event in await proofreading.read(checked.feed, text):
                     yield written.note(event, self._clock())
-        for event in checked.finish():
+        for event in await asyncio.to_thread(checked.finish):
             yield written.note(event, self._clock())
         if not written.text:
             yield written.note_no_answer(asked, self._clock())

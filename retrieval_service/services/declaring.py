@@ -34,12 +34,17 @@ class Declarer:
         self._database = database
         self._addresses = addresses
 
-    async def upsert(self, tenant_id: UUID, source: Source) -> DeclaredSource:
-        """Creates the source, or replaces all of it but its type; then every row is read again."""
+    async def upsert(self, tenant_id: UUID, source: Source, *, version: int | None = None) -> DeclaredSource:
+        """Creates the source, or replaces all of it but its type; then every row is read again.
+
+        With a version the declaration must still be at it: raises `Conflict`.
+        """
         violations = list(check(source, variable_prefix=self._addresses.prefix))
         if violations:
             raise errors.Invalid(violations)
         async with self._database.tenant(tenant_id) as scope:
+            if version is not None and await sources.lock(scope, source.name) != version:
+                raise errors.Conflict
             declared = await sources.upsert(scope, source)
         if declared is None:
             raise errors.Invalid([errors.Violation("source.source_type", "cannot be changed")])
@@ -53,9 +58,11 @@ class Declarer:
         async with self._database.tenant(tenant_id) as scope:
             return await sources.page(scope, after=after, limit=limit)
 
-    async def delete(self, tenant_id: UUID, name: str) -> None:
-        """The documents that were made of it stay."""
+    async def delete(self, tenant_id: UUID, name: str, *, version: int | None = None) -> None:
+        """The documents that were made of it stay. With a version it must still be at it: raises `Conflict`."""
         async with self._database.tenant(tenant_id) as scope:
+            if version not in (None, await sources.lock(scope, name)):
+                raise errors.Conflict
             if not await sources.delete(scope, name):
                 raise errors.NotFound("there is no such source")
 
@@ -64,7 +71,11 @@ class Declarer:
         source = (await self.get(tenant_id, name)).source
         async with self._addresses.reader(source) as reader:
             rows = await reader.sample(SAMPLE_ROWS)
-            warnings = [*missing(source, list(rows[0]) if rows else None), *await slow(source, reader)]
+            warnings = [
+                *missing(source, list(rows[0]) if rows else None),
+                *await slow(source, reader),
+                *await unfollowed(source, reader),
+            ]
             ids = [text_of(row.get(source.id_column)) for row in rows]
             answered = [text_of(row.get(source.id_column)) for row in await reader.by_ids(ids)]
         if sorted(ids) != sorted(answered):
@@ -89,6 +100,18 @@ def missing(source: Source, columns: Sequence[str] | None) -> Iterator[str]:
     for field, wanted in named:
         for column in sorted(wanted - set(columns)):
             yield f"{field}: the rows have no column {column}"
+
+
+async def unfollowed(source: Source, reader: SourceReader) -> list[str]:
+    """Tables of a join whose changes do not show in the column that tells of changes."""
+    column = source.updated_at_column
+    tables = await reader.tables() if column else []
+    if len(tables) < 2 or await reader.is_computed(column):
+        return []
+    return [
+        f"{column}: comes from one of the tables {', '.join(tables)}; a change in another one is noticed only when "
+        f"whole rows are compared. Let it be GREATEST(...) of the columns of all of them."
+    ]
 
 
 async def slow(source: Source, reader: SourceReader) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.services.sourcing import Sourcing
+from retrieval_service.services.sourcing import SourceReport, Sourcing
 from retrieval_service.services.tracking import IndexJobEnded
 from retrieval_service.stores import index_changes, index_jobs
 from retrieval_service.stores.database import Database
@@ -51,7 +51,7 @@ class Follower:
             return
         try:
             async with self._kept(change):
-                failed_count = await self._sync(change)
+                report = await self._sync(change)
         except IndexJobEnded:
             log.info("reading_left", tenant_id=str(change.tenant_id), source=change.source)
         except errors.Conflict:
@@ -59,25 +59,28 @@ class Follower:
         except UNREADABLE as error:
             await self.give_up(change, str(error))
         else:
-            await self._finish(change, failed_count)
+            await self._finish(change, report.failed_count, row_error=row_error(change, report))
 
     async def give_up(self, change: Change, error: str) -> None:
         log.warning("reading_failed", tenant_id=str(change.tenant_id), source=change.source, error=error)
         await self._finish(change, len(change.ids), f"source {change.source}: {error}")
 
-    async def _sync(self, change: Change) -> int:
-        """How many rows could not be stored."""
+    async def _sync(self, change: Change) -> SourceReport:
         tenant_id, job_id = change.tenant_id, change.index_job_id
         if change.ids:
-            report = await self._sourcing.sync_ids(tenant_id, change.source, change.ids, index_job_id=job_id)
-        else:
-            report = await self._sourcing.sync(tenant_id, change.source, index_job_id=job_id)
-        return report.failed_count
+            return await self._sourcing.sync_ids(tenant_id, change.source, change.ids, index_job_id=job_id)
+        return await self._sourcing.sync(
+            tenant_id, change.source, every_row=change.every_row, index_job_id=job_id
+        )
 
-    async def _finish(self, change: Change, failed_count: int, error: str = "") -> None:
+    async def _finish(
+        self, change: Change, failed_count: int, error: str = "", *, row_error: str = ""
+    ) -> None:
         async with self._database.tenant(change.tenant_id) as scope:
             if await index_jobs.lock(scope, change.index_job_id):
-                await index_changes.finish(scope, change, failed_count=failed_count, error=error)
+                await index_changes.finish(
+                    scope, change, failed_count=failed_count, error=error, row_error=row_error
+                )
                 await index_jobs.announce(scope)
 
     async def _postpone(self, change: Change) -> None:
@@ -102,3 +105,8 @@ class Follower:
             with contextlib.suppress(errors.Unavailable):
                 async with self._database.tenant(change.tenant_id) as scope:
                     await index_changes.extend(scope, change, lease_seconds=self._lease_seconds)
+
+
+def row_error(change: Change, report: SourceReport) -> str:
+    """Which row could not be stored, and why; "" when all were."""
+    return f"source {change.source}: {report.problem}" if report.problem else ""

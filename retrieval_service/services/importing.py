@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -23,6 +23,7 @@ from retrieval_service.stores import documents, imports
 from retrieval_service.stores.database import Database, TenantScope
 
 MAX_BATCH = 500
+ETAG = "etag"
 
 
 class Outcome(StrEnum):
@@ -67,6 +68,8 @@ class Importer:
         async with self._database.tenant(tenant_id) as scope:
             [stored] = await store(scope, [item])
             document = await documents.get(scope, draft.key)
+        if any(one.field == ETAG for one in stored.violations):
+            raise errors.Conflict
         if stored.violations:
             raise errors.Invalid([under("document", one) for one in stored.violations])
         if document is None or stored.outcome is None:
@@ -99,8 +102,24 @@ class Importer:
             fresh = prepared[before.next_sequence - first_sequence :]
             items = await store_of_import(scope, import_id, fresh)
             after = counted(before, items)
+            numbered = list(enumerate(items, start=before.next_sequence))
+            refused = {sequence: item.violations for sequence, item in numbered if item.violations}
+            await imports.record_problems(scope, import_id, refused)
             await imports.save(scope, import_id, after)
-        return after, list(enumerate(items, start=before.next_sequence))
+        return after, numbered
+
+    async def refused_before(
+        self, tenant_id: UUID, import_id: UUID
+    ) -> AsyncIterator[list[tuple[int, list[Violation]]]]:
+        """In batches, what an import that goes on was told on earlier connections."""
+        after = -1
+        while True:
+            async with self._database.tenant(tenant_id) as scope:
+                page = await imports.problems(scope, import_id, after=after, limit=MAX_BATCH)
+            if not page:
+                return
+            yield page
+            after = page[-1][0]
 
     async def import_shop(self, tenant_id: UUID, shop_json: bytes, language: str) -> ShopReport:
         """Stores every good row; bad ones are reported with list, index, line and field."""
@@ -160,12 +179,12 @@ def language_of(draft: Draft) -> str:
 
 async def store(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
     """The same items with their outcomes; refused ones are passed through."""
-    return await write(scope, await without_orphans(scope, items))
+    return await write(scope, await admitted(scope, items))
 
 
 async def store_of_import(scope: TenantScope, import_id: UUID, items: Sequence[Item]) -> list[Item]:
     """As `store`, and the import remembers what it did, so that it can be undone."""
-    allowed = await without_orphans(scope, items)
+    allowed = await admitted(scope, items)
     await imports.remember(scope, import_id, good_drafts(allowed))
     stored = await write(scope, allowed)
     changed = [item.draft.key for item in stored if item.outcome in (Outcome.CREATED, Outcome.UPDATED)]
@@ -173,13 +192,51 @@ async def store_of_import(scope: TenantScope, import_id: UUID, items: Sequence[I
     return stored
 
 
+async def admitted(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    """Refuses what does not fit to what is stored; locks come in the same order everywhere: the tree, then rows."""
+    if parents_of(items):
+        await documents.lock_tree(scope)
+    return await without_orphans(scope, await as_seen(scope, items))
+
+
+async def as_seen(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
+    """Refuses documents of which another state, or another document, is stored than their senders say."""
+    seen = [
+        item.draft for item in items if not item.violations and (item.draft.document_id or item.draft.etag)
+    ]
+    if not seen:
+        return list(items)
+    states = {state.key: state for state in await documents.lock_states(scope, [one.key for one in seen])}
+    return [
+        item
+        if item.violations
+        else replace(item, violations=mismatches(item.draft, states.get(item.draft.key)))
+        for item in items
+    ]
+
+
+def mismatches(draft: Draft, state: documents.State | None) -> list[Violation]:
+    """What the sender has seen and is not so."""
+    violations: list[Violation] = []
+    if draft.document_id and (state is None or draft.document_id.lower() != str(state.id)):
+        violations.append(
+            Violation("document_id", "is not that of the document with this type and external id")
+        )
+    if draft.etag and (state is None or draft.etag != str(state.version)):
+        violations.append(Violation(ETAG, "is not that of the stored document; read it again"))
+    return violations
+
+
+def parents_of(items: Sequence[Item]) -> set[DocumentKey]:
+    return {item.draft.parent_key for item in items if not item.violations and item.draft.parent_key}
+
+
 async def without_orphans(scope: TenantScope, items: Sequence[Item]) -> list[Item]:
-    """Refuses documents whose parent neither is stored nor stands before them."""
-    parents = {item.draft.parent_key for item in items if not item.violations} - {None}
+    """Refuses documents whose parent neither is stored nor stands before them; the tree must be locked."""
+    parents = parents_of(items)
     if not parents:
         return list(items)
-    await documents.lock_tree(scope)
-    known = await documents.living(scope, filter(None, parents))
+    known = await documents.living(scope, parents)
     checked: list[Item] = []
     for item in items:
         if not item.violations and item.draft.parent_key not in {None, *known}:

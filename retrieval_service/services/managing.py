@@ -79,10 +79,16 @@ class Manager:
                 await documents.enqueue_all(scope)
         return after
 
-    async def set_deleted(self, tenant_id: UUID, *, deleted: bool) -> Tenant:
-        """A retrieval provider is left as well; who is taken back is brought there again."""
+    async def set_deleted(self, tenant_id: UUID, *, deleted: bool, version: int | None = None) -> Tenant:
+        """A retrieval provider is left as well; who is taken back is brought there again.
+
+        With a version the tenant must still be at it: raises `Conflict`.
+        """
         async with self._database.operator() as operator:
-            tenant = found(await tenants.set_deleted(operator, tenant_id, deleted=deleted))
+            tenant = await tenants.set_deleted(operator, tenant_id, deleted=deleted, version=version)
+            if tenant is None:
+                found(await tenants.get(operator, tenant_id))
+                raise errors.Conflict
         self._authenticator.forget()
         await self._switcher.settle(tenant_id)
         return tenant

@@ -43,11 +43,16 @@ class Reader:
                 scope, after=after, source_type=source_type, sync_status=sync_status, limit=limit
             )
 
-    async def delete_document(self, tenant_id: UUID, selector: UUID | DocumentKey) -> None:
+    async def delete_document(
+        self, tenant_id: UUID, selector: UUID | DocumentKey, *, version: int | None = None
+    ) -> None:
+        """With a version the document must still be at it: raises `Conflict`."""
         async with self._database.tenant(tenant_id) as scope:
-            deleted = await documents.delete(scope, selector)
-        if not deleted:
-            raise errors.NotFound("there is no such document")
+            if await documents.delete(scope, selector, version=version):
+                return
+            if version is not None and await documents.get(scope, selector):
+                raise errors.Conflict
+        raise errors.NotFound("there is no such document")
 
     async def sync_status(self, tenant_id: UUID) -> SyncStatus:
         async with self._database.tenant(tenant_id) as scope:

@@ -153,7 +153,7 @@ class Reindexer:
     ) -> IndexJob | None:
         await self._check_cooldown(scope, mode)
         job = await index_jobs.insert(scope, mode)
-        return await told(scope, job, changed) if job else None
+        return await told(scope, job, [*changed, *await whole_sources(scope, mode)]) if job else None
 
     async def _join(
         self, scope: TenantScope, active: IndexJob, mode: IndexMode, changed: Sequence[ChangedRows]
@@ -169,10 +169,11 @@ class Reindexer:
                 "the tenant's index job is being cancelled; try again when it has ended",
                 retry_after_seconds=CANCELLING_RETRY_SECONDS,
             )
-        if is_wider(mode, job.mode):
-            await self._check_cooldown(scope, mode)
-            await index_changes.widen(scope, job.id, mode)
-        return await told(scope, job, changed)
+        if not is_wider(mode, job.mode):
+            return await told(scope, job, changed)
+        await self._check_cooldown(scope, mode)
+        await index_changes.widen(scope, job.id, mode)
+        return await told(scope, job, [*changed, *await whole_sources(scope, mode)])
 
     async def _check_cooldown(self, scope: TenantScope, mode: IndexMode) -> None:
         if mode != IndexMode.REBUILD:
@@ -191,6 +192,13 @@ async def told(scope: TenantScope, job: IndexJob, changed: Sequence[ChangedRows]
         await index_changes.add(scope, job.id, part)
     await index_jobs.announce(scope)
     return found(await index_jobs.get(scope, job.id))
+
+
+async def whole_sources(scope: TenantScope, mode: IndexMode) -> list[ChangedRows]:
+    """What a rebuild reads beside what it is told: every row of every source, also those that seem unchanged."""
+    if mode != IndexMode.REBUILD:
+        return []
+    return [ChangedRows(source=name, every_row=True) for name in await sources.names(scope)]
 
 
 async def check_sources(scope: TenantScope, changed: Sequence[ChangedRows]) -> None:

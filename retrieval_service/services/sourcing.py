@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.source_rows import RenderedRow, Row, RowRenderer
+from retrieval_service.domain.source_rows import RenderedRow, Row, RowRenderer, text_of
 from retrieval_service.domain.sources import DeclaredSource
 from retrieval_service.errors import Violation
 from retrieval_service.services.declaring import found
@@ -21,7 +23,7 @@ from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.tracking import Tracker
 from retrieval_service.stores import sources
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.source_rows import BATCH_ROWS, SourceReader
+from retrieval_service.stores.source_rows import BATCH_ROWS, FINGERPRINT, SourceReader
 
 log = structlog.get_logger("kladez.sourcing")
 
@@ -32,6 +34,8 @@ IDS_PER_PAGE = 5_000
 ROWS_IN_A_TRANSACTION = 100
 # A transaction may commit a row long after it wrote its time into it.
 OVERLAP = timedelta(minutes=10)
+# Of rows that were read by their ids: the query for ids may write its columns in another order.
+EMPTY: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,33 +193,56 @@ class SourceRun:
         started_at = await self._moment()
         seen: set[str] = set()
         async for rows in reader.rows(since):
-            seen |= await self._take(rows)
+            seen |= await self._take_fingerprinted(rows)
         if since is not None:
-            async for ids in reader.ids():
-                seen.update(ids)
+            seen |= await self._take_others(reader, seen)
         await self._delete_all_but(seen, started_at)
 
-    async def _take(self, rows: Sequence[Row]) -> set[str]:
+    async def _take_others(self, reader: SourceReader, seen: Set[str]) -> set[str]:
+        """Rows that changed without a new moment: by another table of their join, or by hand; returns all ids."""
+        everything: set[str] = set()
+        changed: dict[str, int] = {}
+        async for page in reader.fingerprints():
+            everything.update(page)
+            changed |= await self._changed({one: page[one] for one in page if one not in seen})
+        ids = list(changed)
+        for start in range(0, len(ids), BATCH_ROWS):
+            rows, _ = await self._read(reader, ids[start : start + BATCH_ROWS])
+            await self._take(rows, changed)
+        return everything
+
+    async def _changed(self, fingerprints: Mapping[str, int]) -> dict[str, int]:
+        async with self._database.tenant(self._tenant_id) as scope:
+            known = await sources.unchanged(scope, self._source.source_type, fingerprints)
+        return {one: fingerprint for one, fingerprint in fingerprints.items() if one not in known}
+
+    async def _take_fingerprinted(self, rows: Sequence[dict[str, Any]]) -> set[str]:
+        fingerprints = {text_of(row.get(self._source.id_column)): row.pop(FINGERPRINT) for row in rows}
+        return await self._take(rows, fingerprints)
+
+    async def _take(self, rows: Sequence[Row], fingerprints: Mapping[str, int] = EMPTY) -> set[str]:
         """Stores a batch; returns the ids of its rows, also of those that failed."""
         rendered = await asyncio.to_thread(self._renderer.render, rows)
         self.report.read_count += len(rows)
         for row in rendered:
             if row.draft is None:
                 self.report.add_failed(row.external_id, row.violations)
-        await self._store(rendered)
+        await self._store(rendered, fingerprints)
         return {row.external_id for row in rendered}
 
-    async def _store(self, rendered: Sequence[RenderedRow]) -> None:
+    async def _store(self, rendered: Sequence[RenderedRow], fingerprints: Mapping[str, int]) -> None:
         drafts = [row.draft for row in rendered if row.draft is not None]
         for start in range(0, len(drafts), ROWS_IN_A_TRANSACTION):
-            self.report.add(await self._write(drafts[start : start + ROWS_IN_A_TRANSACTION]))
+            self.report.add(await self._write(drafts[start : start + ROWS_IN_A_TRANSACTION], fingerprints))
 
-    async def _write(self, drafts: Sequence[Draft]) -> list[Item]:
+    async def _write(self, drafts: Sequence[Draft], fingerprints: Mapping[str, int]) -> list[Item]:
         prepared = await asyncio.to_thread(prepare, drafts)
         async with self._database.tenant(self._tenant_id) as scope:
             await self._tracker.hold(scope)
             items = await store(scope, prepared)
             await self._tracker.follow(scope, self._source.source_type, changed_ids(items))
+            if known := fingerprints_of(items, fingerprints):
+                await sources.remember(scope, self._source.source_type, known)
         return items
 
     async def _delete_all_but(self, seen: Set[str], started_at: datetime) -> None:
@@ -249,6 +276,12 @@ class SourceRun:
 
 def changed_ids(items: Sequence[Item]) -> list[str]:
     return [item.draft.external_id for item in items if item.outcome in (Outcome.CREATED, Outcome.UPDATED)]
+
+
+def fingerprints_of(items: Sequence[Item], fingerprints: Mapping[str, int]) -> dict[str, int]:
+    """Of the rows that were stored; one that failed is looked at again the next time."""
+    stored = {item.draft.external_id for item in items if item.outcome is not None}
+    return {one: fingerprint for one, fingerprint in fingerprints.items() if one in stored}
 
 
 def since(declared: DeclaredSource) -> datetime | None:

@@ -35,6 +35,20 @@ class Written:
         return DocumentKey(source_type=self.source_type, external_id=self.external_id)
 
 
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A document and the version that it has."""
+
+    id: UUID
+    source_type: str
+    external_id: str
+    version: int
+
+    @property
+    def key(self) -> DocumentKey:
+        return DocumentKey(source_type=self.source_type, external_id=self.external_id)
+
+
 # Rows that are the same already are sorted out before they are inserted, which would lock them. Subqueries are
 # answered row by row by an index; for joins, a planner that does not know yet how many documents there are reads all.
 UPSERT = """
@@ -95,6 +109,24 @@ async def living(scope: TenantScope, keys: Iterable[DocumentKey]) -> set[Documen
             SELECT_LIVING, {"tenant_id": scope.tenant_id, "keys": Jsonb([asdict(key) for key in keys])}
         )
         return set(await cursor.fetchall())
+
+
+# Locked in the order in which upserts write, so that neither waits for the other in a circle.
+LOCK_STATES = """
+SELECT d.id, d.source_type, d.external_id, d.version
+FROM jsonb_to_recordset(%(keys)s) AS k(source_type text, external_id text)
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.source_type = k.source_type
+    AND d.external_id = k.external_id AND NOT d.is_deleted
+ORDER BY d.source_type, d.external_id FOR UPDATE OF d
+"""
+
+
+async def lock_states(scope: TenantScope, keys: Iterable[DocumentKey]) -> list[State]:
+    """Of those of the keys that a document has; nobody changes these until the transaction ends."""
+    named = Jsonb([asdict(key) for key in keys])
+    async with scope.connection.cursor(row_factory=class_row(State)) as cursor:
+        await cursor.execute(LOCK_STATES, {"tenant_id": scope.tenant_id, "keys": named})
+        return await cursor.fetchall()
 
 
 # The same lock that the trigger documents_tree takes; here it comes before any row is locked.
@@ -177,12 +209,16 @@ DELETE = """
 UPDATE documents SET is_deleted = true
 WHERE tenant_id = %(tenant_id)s AND NOT is_deleted
     AND (id = %(document_id)s OR (source_type, external_id) = (%(source_type)s, %(external_id)s))
+    AND (%(version)s::bigint IS NULL OR version = %(version)s)
 """
 
 
-async def delete(scope: TenantScope, selector: UUID | DocumentKey) -> bool:
-    """Marks the document deleted, which takes its chunks out of every search; False when there is none."""
-    parameters = {"tenant_id": scope.tenant_id, **_selected(selector)}
+async def delete(scope: TenantScope, selector: UUID | DocumentKey, *, version: int | None = None) -> bool:
+    """Marks the document deleted, which takes its chunks out of every search; False when there is none.
+
+    With a version it must still be at it.
+    """
+    parameters = {"tenant_id": scope.tenant_id, "version": version, **_selected(selector)}
     cursor = await scope.connection.execute(DELETE, parameters)
     return cursor.rowcount > 0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey, Progress
-from retrieval_service.errors import Conflict
+from retrieval_service.errors import Conflict, Violation
 from retrieval_service.stores.database import TenantScope, only
 
 # The row is locked to the end of the transaction: two connections cannot feed one import at a time.
@@ -93,6 +94,51 @@ async def note(scope: TenantScope, import_id: UUID, keys: Iterable[DocumentKey])
     await scope.connection.execute(
         NOTE, {"tenant_id": scope.tenant_id, "import_id": import_id, "keys": named}
     )
+
+
+RECORD_PROBLEMS = """
+INSERT INTO import_problems (tenant_id, import_id, sequence, violations)
+SELECT %(tenant_id)s, %(import_id)s, p.sequence, p.violations
+FROM unnest(%(sequences)s::bigint[], %(violations)s::text[]) AS p (sequence, violations)
+ON CONFLICT (tenant_id, import_id, sequence) DO UPDATE SET violations = excluded.violations
+"""
+
+
+async def record_problems(
+    scope: TenantScope, import_id: UUID, problems: Mapping[int, Sequence[Violation]]
+) -> None:
+    """Why documents were refused, by their sequence numbers; in the transaction that stored the others."""
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "import_id": import_id,
+        "sequences": list(problems),
+        "violations": [_told(violations) for violations in problems.values()],
+    }
+    await scope.connection.execute(RECORD_PROBLEMS, parameters)
+
+
+SELECT_PROBLEMS = """
+SELECT sequence, violations FROM import_problems
+WHERE tenant_id = %(tenant_id)s AND import_id = %(import_id)s AND sequence > %(after)s
+ORDER BY sequence LIMIT %(limit)s
+"""
+
+
+async def problems(
+    scope: TenantScope, import_id: UUID, *, after: int, limit: int
+) -> list[tuple[int, list[Violation]]]:
+    """In the order of the sequence numbers; -1 is before all."""
+    parameters = {"tenant_id": scope.tenant_id, "import_id": import_id, "after": after, "limit": limit}
+    cursor = await scope.connection.execute(SELECT_PROBLEMS, parameters)
+    return [
+        (sequence, [Violation(*one) for one in json.loads(told)])
+        for sequence, told in await cursor.fetchall()
+    ]
+
+
+def _told(violations: Sequence[Violation]) -> str:
+    """In ASCII, which carries every character that may be what is wrong."""
+    return json.dumps([[one.field, one.description] for one in violations])
 
 
 EXISTS = "SELECT EXISTS (SELECT FROM imports WHERE tenant_id = %(tenant_id)s AND id = %(import_id)s)"

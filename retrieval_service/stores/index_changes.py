@@ -15,21 +15,22 @@ from retrieval_service.stores.database import TenantScope, only
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """Rows to be read at once; without ids, whatever changed in the source. `attempts` counts this one."""
+    """Rows to be read at once; without ids whatever changed, or every row. `attempts` counts this one."""
 
     tenant_id: UUID
     id: int
     index_job_id: UUID
     source: str
     ids: list[str]
+    every_row: bool = False
     attempts: int
 
 
 # The job must be locked, or new: otherwise it may end at the same moment.
 ADD = """
 WITH added AS (
-    INSERT INTO index_job_changes (tenant_id, index_job_id, source, ids)
-    VALUES (%(tenant_id)s, %(index_job_id)s, %(source)s, %(ids)s)
+    INSERT INTO index_job_changes (tenant_id, index_job_id, source, ids, every_row)
+    VALUES (%(tenant_id)s, %(index_job_id)s, %(source)s, %(ids)s, %(every_row)s)
     RETURNING tenant_id, index_job_id, cardinality(ids) AS count
 )
 UPDATE index_jobs j SET total_count = total_count + added.count FROM added
@@ -44,6 +45,7 @@ async def add(scope: TenantScope, index_job_id: UUID, changed: ChangedRows) -> N
         "index_job_id": index_job_id,
         "source": changed.source,
         "ids": list(changed.ids),
+        "every_row": changed.every_row,
     }
     await scope.connection.execute(ADD, parameters)
 
@@ -53,7 +55,7 @@ UPDATE index_job_changes SET attempts = attempts + 1, due_at = now() + make_inte
 WHERE (tenant_id, id) IN (
     SELECT tenant_id, id FROM index_job_changes WHERE due_at <= now()
     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING tenant_id, id, index_job_id, source, ids, attempts
+RETURNING tenant_id, id, index_job_id, source, ids, every_row, attempts
 """
 
 
@@ -98,18 +100,22 @@ WITH finished AS (
 UPDATE index_jobs j SET failed_count = failed_count + %(failed_count)s,
     processed_count = processed_count + %(failed_count)s,
     total_count = total_count + CASE WHEN is_scan THEN %(failed_count)s ELSE 0 END,
-    error = left(concat_ws('; ', nullif(error, ''), nullif(%(error)s, '')), 1000)
+    error = left(concat_ws('; ', nullif(error, ''), nullif(%(error)s, '')), 1000),
+    row_error = left(concat_ws('; ', nullif(row_error, ''), nullif(%(row_error)s, '')), 1000)
 FROM finished WHERE j.tenant_id = finished.tenant_id AND j.id = finished.index_job_id
 """
 
 
-async def finish(scope: TenantScope, change: Change, *, failed_count: int, error: str = "") -> None:
+async def finish(
+    scope: TenantScope, change: Change, *, failed_count: int, error: str = "", row_error: str = ""
+) -> None:
     """These rows are read; with an error the job will have failed when it ends. The job must be locked."""
     parameters = {
         "tenant_id": scope.tenant_id,
         "change_id": change.id,
         "failed_count": failed_count,
         "error": error,
+        "row_error": row_error,
     }
     await scope.connection.execute(FINISH, parameters)
 

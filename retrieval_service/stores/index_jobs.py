@@ -49,7 +49,7 @@ INSERT = """
 INSERT INTO index_jobs (tenant_id, mode, is_walked) VALUES (%(tenant_id)s, %(mode)s, %(mode)s = 'changed')
 ON CONFLICT (tenant_id) WHERE state IN ('queued', 'running', 'cancelling') DO NOTHING
 RETURNING id, tenant_id, mode, state, total_count, processed_count, indexed_count, skipped_count, failed_count,
-    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, created_at, started_at,
+    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, row_error, created_at, started_at,
     ended_at
 """
 
@@ -63,7 +63,7 @@ async def insert(scope: TenantScope, mode: str) -> IndexJob | None:
 
 SELECT_ACTIVE = """
 SELECT id, tenant_id, mode, state, total_count, processed_count, indexed_count, skipped_count, failed_count,
-    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, created_at, started_at,
+    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, row_error, created_at, started_at,
     ended_at
 FROM index_jobs WHERE tenant_id = %(tenant_id)s AND state IN ('queued', 'running', 'cancelling')
 """
@@ -78,7 +78,7 @@ async def active(scope: TenantScope) -> IndexJob | None:
 
 SELECT = """
 SELECT id, tenant_id, mode, state, total_count, processed_count, indexed_count, skipped_count, failed_count,
-    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, created_at, started_at,
+    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, row_error, created_at, started_at,
     ended_at
 FROM index_jobs WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s
 """
@@ -92,7 +92,7 @@ async def get(scope: TenantScope, index_job_id: UUID) -> IndexJob | None:
 
 SELECT_PAGE = """
 SELECT id, tenant_id, mode, state, total_count, processed_count, indexed_count, skipped_count, failed_count,
-    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, created_at, started_at,
+    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, row_error, created_at, started_at,
     ended_at
 FROM index_jobs
 WHERE tenant_id = %(tenant_id)s AND (created_at, id) < (%(before_time)s, %(before_id)s)
@@ -149,7 +149,7 @@ async def request_cancel(scope: TenantScope, index_job_id: UUID) -> None:
 
 LOCK = """
 SELECT id, tenant_id, mode, state, total_count, processed_count, indexed_count, skipped_count, failed_count,
-    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, created_at, started_at,
+    removed_count, embedded_tokens, saved_tokens, last_document_id, is_walked, error, row_error, created_at, started_at,
     ended_at
 FROM index_jobs
 WHERE tenant_id = %(tenant_id)s AND id = %(index_job_id)s AND state IN ('queued', 'running', 'cancelling')

@@ -33,6 +33,8 @@ from retrieval_service.domain.sources import Source
 from retrieval_service.stores.database import only
 
 BATCH_ROWS = 500
+# The column that is added to every row.
+FINGERPRINT = "kladez_fingerprint"
 CONNECT_SECONDS = 10
 # Beyond the time that Postgres itself keeps to, for a server that keeps silent.
 GRACE_SECONDS = 5
@@ -83,28 +85,39 @@ class SourceReader:
                 raise errors.SourceIdsRefused(f"source {self._source.name}: {_reason(error)}") from error
 
     async def rows(self, since: datetime | None) -> AsyncIterator[list[DictRow]]:
-        """All rows in batches, or only those that were updated since."""
-        query = _all(self._source) if since is None else self._updated(since)
-        async for batch in self._streamed(query):
+        """All rows in batches, or only those that were updated since, each with its `FINGERPRINT`."""
+        moved = b"" if since is None else self._updated(since)
+        async for batch in self._streamed(_fingerprinted(self._source, b"kladez_row.*") + moved):
             yield batch
 
-    async def ids(self) -> AsyncIterator[list[str]]:
-        """The ids of all rows in batches."""
-        column = sql.Identifier(self._source.id_column).as_bytes(self._connection)
-        query = b"SELECT declared." + column + b" AS id FROM (" + _all(self._source) + b"\n) AS declared"
-        async for batch in self._streamed(query):
-            yield [text_of(row["id"]) for row in batch]
+    async def fingerprints(self) -> AsyncIterator[dict[str, int]]:
+        """Of all rows in batches, by the rows' ids: a number that changes with anything in the row."""
+        column = b"kladez_row." + self._identifier(self._source.id_column) + b" AS id"
+        async for batch in self._streamed(_fingerprinted(self._source, column)):
+            yield {text_of(row["id"]): row[FINGERPRINT] for row in batch}
 
     async def sample(self, limit: int) -> list[DictRow]:
         async with self._asking("all_query"):
             return await (await self._first(limit)).fetchall()
 
     async def unindexed(self, columns: Sequence[str]) -> list[str]:
-        """Those of the columns that begin no index of the table they come from."""
+        """Those of the columns that begin no index of the table they come from; expressions come from none."""
         async with self._asking("all_query"):
             cursor = await self._first(0)
         origins = _origins(cursor)
-        return [name for name in columns if not await self._begins_index(*origins.get(name, (0, 0)))]
+        read = {name: origins[name] for name in columns if any(origins.get(name, ()))}
+        return [name for name, origin in read.items() if not await self._begins_index(*origin)]
+
+    async def tables(self) -> list[str]:
+        """The tables that the rows are read from, also behind views."""
+        async with self._asking("all_query"):
+            cursor = await self._connection.execute(b"EXPLAIN (FORMAT JSON) " + _limited(self._source, 1))
+            return sorted(set(_relations(only(await cursor.fetchone())["QUERY PLAN"])))
+
+    async def is_computed(self, column: str) -> bool:
+        """Whether the column is an expression, and not a table's own."""
+        async with self._asking("all_query"):
+            return not any(_origins(await self._first(0)).get(column, ()))
 
     async def _first(self, limit: int) -> AsyncCursor[DictRow]:
         """Prepared, because what is prepared can be one statement only."""
@@ -141,10 +154,11 @@ class SourceReader:
 
     def _updated(self, since: datetime) -> bytes:
         """Without parameters, so that a % in the declared query stays what it is."""
-        column = sql.Identifier(self._source.updated_at_column).as_bytes(self._connection)
-        moment = sql.Literal(since).as_bytes(self._connection)
-        declared = b"SELECT * FROM (" + _all(self._source) + b"\n) AS declared WHERE declared."
-        return declared + column + b" > " + moment
+        column = self._identifier(self._source.updated_at_column)
+        return b" WHERE kladez_row." + column + b" > " + sql.Literal(since).as_bytes(self._connection)
+
+    def _identifier(self, name: str) -> bytes:
+        return sql.Identifier(name).as_bytes(self._connection)
 
 
 BEGINS_INDEX = """
@@ -203,6 +217,25 @@ def _reason(error: Exception) -> str:
 
 def _all(source: Source) -> bytes:
     return source.all_query.encode()
+
+
+def _fingerprinted(source: Source, columns: bytes) -> bytes:
+    """The rows as they are written out as text, whatever they are joined and counted from, tell every change."""
+    fingerprint = b'hashtextextended(kladez_row::text COLLATE "C", 0) AS ' + FINGERPRINT.encode()
+    return b"SELECT " + columns + b", " + fingerprint + b" FROM (" + _all(source) + b"\n) AS kladez_row"
+
+
+def _relations(plan: Any) -> Iterator[str]:
+    """The names of the tables in a plan; without recursion: plans are nested as deeply as queries."""
+    waiting = [plan]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if "Relation Name" in node:
+                yield node["Relation Name"]
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
 
 
 def _limited(source: Source, limit: int) -> bytes:

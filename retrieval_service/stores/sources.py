@@ -67,6 +67,26 @@ async def page(scope: TenantScope, *, after: str, limit: int) -> list[DeclaredSo
         return [_declared(row) for row in await cursor.fetchall()]
 
 
+LOCK_VERSION = """
+SELECT version FROM sources WHERE tenant_id = %(tenant_id)s AND name = %(name)s FOR UPDATE
+"""
+
+
+async def lock(scope: TenantScope, name: str) -> int | None:
+    """The version, which nobody changes until the transaction ends; None when there is no such source."""
+    cursor = await scope.connection.execute(LOCK_VERSION, {"tenant_id": scope.tenant_id, "name": name})
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+SELECT_NAMES = "SELECT name FROM sources WHERE tenant_id = %(tenant_id)s ORDER BY name"
+
+
+async def names(scope: TenantScope) -> list[str]:
+    cursor = await scope.connection.execute(SELECT_NAMES, {"tenant_id": scope.tenant_id})
+    return [row[0] for row in await cursor.fetchall()]
+
+
 DELETE = "DELETE FROM sources WHERE tenant_id = %(tenant_id)s AND name = %(name)s"
 
 
@@ -154,6 +174,49 @@ async def delete_documents(
     }
     cursor = await scope.connection.execute(DELETE_DOCUMENTS, parameters)
     return [row[0] for row in await cursor.fetchall()]
+
+
+# A document that was changed or deleted by others is not what its row made of it.
+SELECT_UNCHANGED = """
+SELECT d.external_id
+FROM unnest(%(external_ids)s::text[], %(fingerprints)s::bigint[]) AS r (external_id, fingerprint)
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.source_type = %(source_type)s
+    AND d.external_id = r.external_id AND NOT d.is_deleted
+JOIN document_fingerprints f ON f.tenant_id = d.tenant_id AND f.document_id = d.id
+    AND f.fingerprint = r.fingerprint AND f.content_hash = d.content_hash
+"""
+
+
+async def unchanged(scope: TenantScope, source_type: str, fingerprints: Mapping[str, int]) -> set[str]:
+    """Of these rows, by external id, those whose document was made of a row with this fingerprint."""
+    cursor = await scope.connection.execute(SELECT_UNCHANGED, _of_rows(scope, source_type, fingerprints))
+    return {row[0] for row in await cursor.fetchall()}
+
+
+REMEMBER = """
+INSERT INTO document_fingerprints AS f (tenant_id, document_id, fingerprint, content_hash)
+SELECT d.tenant_id, d.id, r.fingerprint, d.content_hash
+FROM unnest(%(external_ids)s::text[], %(fingerprints)s::bigint[]) AS r (external_id, fingerprint)
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.source_type = %(source_type)s
+    AND d.external_id = r.external_id AND d.content_hash IS NOT NULL
+ON CONFLICT (tenant_id, document_id) DO UPDATE
+    SET fingerprint = excluded.fingerprint, content_hash = excluded.content_hash
+    WHERE (f.fingerprint, f.content_hash) IS DISTINCT FROM (excluded.fingerprint, excluded.content_hash)
+"""
+
+
+async def remember(scope: TenantScope, source_type: str, fingerprints: Mapping[str, int]) -> None:
+    """To be called in the transaction that stored the documents of these rows."""
+    await scope.connection.execute(REMEMBER, _of_rows(scope, source_type, fingerprints))
+
+
+def _of_rows(scope: TenantScope, source_type: str, fingerprints: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "tenant_id": scope.tenant_id,
+        "source_type": source_type,
+        "external_ids": list(fingerprints.keys()),
+        "fingerprints": list(fingerprints.values()),
+    }
 
 
 SELECT_EVERYWHERE = """

@@ -110,13 +110,17 @@ UPDATE tenants
 SET deleted_at = CASE WHEN %(deleted)s THEN coalesce(deleted_at, now()) END, version = version + 1,
     updated_at = now(), leaves_provider = leaves_provider OR (%(deleted)s AND EXISTS (
         SELECT FROM vector_stores v WHERE v.tenant_id = tenants.id))
-WHERE id = %(tenant_id)s
+WHERE id = %(tenant_id)s AND (%(version)s::bigint IS NULL OR version = %(version)s)
 RETURNING id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at
 """
 
 
-async def set_deleted(operator: AsyncConnection, tenant_id: UUID, *, deleted: bool) -> Tenant | None:
-    return await _first(operator, SET_DELETED, {"tenant_id": tenant_id, "deleted": deleted})
+async def set_deleted(
+    operator: AsyncConnection, tenant_id: UUID, *, deleted: bool, version: int | None = None
+) -> Tenant | None:
+    """None when there is no such tenant, or it is not at the version any more."""
+    parameters = {"tenant_id": tenant_id, "deleted": deleted, "version": version}
+    return await _first(operator, SET_DELETED, parameters)
 
 
 ROTATE_PUBLIC_KEY = """

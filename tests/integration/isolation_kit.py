@@ -84,6 +84,7 @@ async def new_owned(running: Running) -> Owned:
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
     await shop.client.record_evaluation(recorded_run())
     await hold_remotely(running, shop, uuid.UUID(stored.document_id))
+    await make_of_a_row(running, shop, uuid.UUID(stored.document_id))
     await name_writer(running, answer.answer_id)
     await keep_step(running, shop, uuid.UUID(stored.document_id))
     return Owned(
@@ -130,7 +131,8 @@ async def run_import(shop: Shop, import_id: uuid.UUID) -> list[documents_pb.Impo
         config = documents_pb.ImportConfig(import_id=str(import_id))
         yield documents_pb.ImportDocumentsRequest(config=config)
         document = documents_pb.Document(source_type="article", external_id="imported", content="Nutmeg.")
-        chunk = documents_pb.ImportChunk(documents=[document])
+        refused = documents_pb.Document(source_type="article", external_id=MARK)
+        chunk = documents_pb.ImportChunk(documents=[document, refused])
         yield documents_pb.ImportDocumentsRequest(chunk=chunk)
 
     return [event async for event in shop.client.import_documents(requests())]
@@ -214,6 +216,21 @@ INSERT INTO backend_comparisons
     (tenant_id, query, served_by, pgvector_count, openai_count, overlap, pgvector_ms, openai_ms)
 VALUES (%(tenant_id)s, %(question)s, 'pgvector', 1, 1, 1, 1, 1)
 """
+
+
+FINGERPRINT = 7
+MADE_OF_A_ROW = """
+INSERT INTO document_fingerprints (tenant_id, document_id, fingerprint, content_hash)
+SELECT tenant_id, id, %(fingerprint)s, content_hash FROM documents
+WHERE tenant_id = %(tenant_id)s AND id = %(document_id)s
+"""
+
+
+async def make_of_a_row(running: Running, shop: Shop, document_id: uuid.UUID) -> None:
+    """A row as if the document had come from the source."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        parameters = {"tenant_id": shop.tenant_id, "document_id": document_id, "fingerprint": FINGERPRINT}
+        await connection.execute(MADE_OF_A_ROW, parameters)
 
 
 async def hold_remotely(running: Running, shop: Shop, document_id: uuid.UUID) -> None:

@@ -62,6 +62,36 @@ async def test_import_acknowledges_each_chunk_and_ends_with_the_summary(shop: Sh
     assert events[-1].summary == pb.ImportSummary(created_count=3, unchanged_count=1, failed_count=1)
 
 
+async def test_import_that_goes_on_tells_first_what_was_refused_before(shop: Shop) -> None:
+    """Also of what no table could hold: NUL in a name, a key that stands twice."""
+    import_id = str(uuid.uuid4())
+    bad = (
+        document("empty", content=""),
+        document("a\0b"),
+        document("twice", metadata_json='{"a": 1, "a": 2}'),
+        document("nul", title="a\0b", metadata_json='{"a": "\\u0000"}'),
+    )
+    first = await imported(shop, [config(import_id), chunk(0, document("a"), *bad)])
+    [told] = [event.item_errors for event in first if event.HasField("item_errors")]
+    again = await imported(shop, [config(import_id), chunk(5, document("b"))])
+    assert [event.WhichOneof("event") for event in again] == ["ack", "item_errors", "ack", "summary"]
+    said = [(one.index, one.error) for one in again[1].item_errors.errors]
+    assert said == [(one.index, one.error) for one in told.errors]
+    assert [index for index, _ in said] == [1, 2, 3, 4]
+    assert again[-1].summary.failed_count == 4
+
+
+async def test_many_refused_documents_are_told_in_parts(shop: Shop) -> None:
+    import_id = str(uuid.uuid4())
+    for start in (0, 400, 800):
+        batch = [document(f"{start + number}", content="") for number in range(400)]
+        await imported(shop, [config(import_id), chunk(start, *batch)])
+    events = await imported(shop, [config(import_id)])
+    parts = [event.item_errors.errors for event in events if event.HasField("item_errors")]
+    assert [len(part) for part in parts] == [500, 500, 200]
+    assert [one.index for part in parts for one in part] == list(range(1_200))
+
+
 async def test_import_goes_on_where_a_broken_connection_ended(shop: Shop) -> None:
     import_id = str(uuid.uuid4())
 

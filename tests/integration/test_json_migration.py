@@ -159,6 +159,33 @@ async def test_import_that_was_killed_goes_on_where_it_stood(
     assert done["integrity"]["stored_count"] == await count(running, shop) == COUNT
 
 
+async def test_reasons_of_refused_documents_survive_a_killed_import_and_stand_once(
+    options: Options, tmp_path: Path, running: Running, shop: Shop
+) -> None:
+    path = tmp_path / "big"
+    path.mkdir()
+    bad = [{"id": "no text", "text": ""}, {"id": "long", "text": "x", "title": "x" * 600}]
+    (path / "000.json").write_text(json.dumps(bad))
+    for number in range(1, COUNT // 100):
+        rows = [{"id": f"{number}-{row}", "text": f"Tea {number} {row}. " * 50} for row in range(100)]
+        (path / f"{number:03}.json").write_text(json.dumps(rows))
+    process = await kladez(options, "import", "json", str(path), "--json")
+    while not await count(running, shop):  # noqa: ASYNC110 - the other process gives no event
+        await asyncio.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    process = await kladez(options, "import", "json", str(path), "--json")
+    printed, complaints = await process.communicate()
+    assert process.returncode == 1, complaints
+    done = json.loads(printed)
+    assert [(one["place"], one["field"]) for one in done["problems"]] == [
+        ("000.json[0]", "content"),
+        ("000.json[1]", "title"),
+    ]
+    assert done["summary"]["failed_count"] == "2"
+    assert done["integrity"]["differences"] == []
+
+
 async def kladez(options: Options, *arguments: str) -> asyncio.subprocess.Process:
     told = ["--address", options.address, "--key", options.key, "--data-dir", str(options.data_dir)]
     return await asyncio.create_subprocess_exec(

@@ -58,7 +58,7 @@ async def test_rows_come_in_batches(empty_database_dsn: str) -> None:
     async with open_reader(NUMBERS, empty_database_dsn, timeout_seconds=30) as reader:
         batches = await read(reader)
         assert [len(batch) for batch in batches] == [500, 500, 200]
-        ids = [one async for batch in reader.ids() for one in batch]
+        ids = [one async for batch in reader.fingerprints() for one in batch]
         assert ids == [str(number) for number in range(1, 1201)]
 
 
@@ -70,7 +70,7 @@ async def test_rows_are_those_of_one_moment(empty_database_dsn: str) -> None:
         ) as reader:
             assert sum(len(batch) for batch in await read(reader)) == 600
             connection.execute("DELETE FROM numbers")
-            assert sum([len(batch) async for batch in reader.ids()]) == 600
+            assert sum([len(batch) async for batch in reader.fingerprints()]) == 600
 
 
 @pytest.mark.parametrize("ids", [["7"], ['"'], ["\\"], ["a,b"], ["{}"], ["NULL"], [""], ["й"]])

@@ -139,7 +139,9 @@ CLOSED_TO_OPERATOR = (
     "chunk_vectors_1",
     "chat_sessions",
     "import_items",
+    "import_problems",
     "imports",
+    "document_fingerprints",
     "usage_daily",
 )
 

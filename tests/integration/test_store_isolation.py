@@ -27,6 +27,7 @@ from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progres
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.domain.spaces import Vector
+from retrieval_service.errors import Violation
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import (
     backends,
@@ -66,6 +67,7 @@ from retrieval_service.stores import (
 from retrieval_service.stores.database import TenantScope
 from retrieval_service.stores.index_jobs import Ended
 from tests.integration.isolation_kit import (
+    FINGERPRINT,
     MARK,
     TEXT,
     WORKER,
@@ -599,6 +601,12 @@ STORES: dict[str, Trial] = {
         lambda scope, _: documents.living(scope, [DocumentKey(source_type="article", external_id="cloves")]),
         (set(),),
     ),
+    "documents.lock_states": (
+        lambda scope, _: documents.lock_states(
+            scope, [DocumentKey(source_type="article", external_id="cloves")]
+        ),
+        NO_ROWS,
+    ),
     "documents.lock_tree": (lambda scope, _: documents.lock_tree(scope), NO_ROWS),
     "imports.remember": (
         lambda scope, own: imports.remember(
@@ -610,6 +618,14 @@ STORES: dict[str, Trial] = {
         lambda scope, own: imports.note(
             scope, own.import_id, [DocumentKey(source_type="article", external_id="cloves")]
         ),
+        NO_ROWS,
+    ),
+    "imports.record_problems": (
+        lambda scope, own: imports.record_problems(scope, own.import_id, {9: [Violation("x", "y")]}),
+        Raises,
+    ),
+    "imports.problems": (
+        lambda scope, own: imports.problems(scope, own.import_id, after=-1, limit=9),
         NO_ROWS,
     ),
     "imports.exists": (lambda scope, own: imports.exists(scope, own.import_id), NO_ROWS),
@@ -657,6 +673,13 @@ STORES: dict[str, Trial] = {
     "sources.upsert": (lambda scope, _: sources.upsert(scope, own_source()), anything),
     "sources.get": (lambda scope, _: sources.get(scope, "spices"), NO_ROWS),
     "sources.page": (lambda scope, _: sources.page(scope, after="", limit=9), NO_ROWS),
+    "sources.lock": (lambda scope, _: sources.lock(scope, "spices"), NO_ROWS),
+    "sources.names": (lambda scope, _: sources.names(scope), NO_ROWS),
+    "sources.unchanged": (
+        lambda scope, _: sources.unchanged(scope, "article", {"cloves": FINGERPRINT}),
+        NO_ROWS,
+    ),
+    "sources.remember": (lambda scope, _: sources.remember(scope, "article", {"cloves": 1}), NO_ROWS),
     "sources.delete": (lambda scope, _: sources.delete(scope, "spices"), NO_ROWS),
     "sources.record_sync": (
         lambda scope, _: sources.record_sync(scope, declared(), read_at=END[0], error="x"),
@@ -859,6 +882,7 @@ WRITERS = {
     "embedding_steps.keep",
     "documents.lock_tree",
     "imports.note",
+    "imports.record_problems",
     "imports.remember",
     "imports.save",
     "imports.undo",
@@ -895,6 +919,7 @@ WRITERS = {
     "sources.delete",
     "sources.delete_documents",
     "sources.record_sync",
+    "sources.remember",
     "purges.remove",
     "remote_documents.begin_uploads",
     "remote_documents.count_uploading",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from tests.text_trials.families import Family, families
 from tests.text_trials.finding import Trial
 from tests.text_trials.recipes import finder
-from tests.text_trials.trying import SIZES, WHOLE_SIZES, Tried, tried
+from tests.text_trials.trying import Tried, tried_shortly, tried_whole
 
 _SHOWN = 10
 
@@ -25,24 +24,21 @@ def main(arguments: Sequence[str]) -> int:
     trials = [
         one for one in found.trials if not chosen.names or any(name in one.name for name in chosen.names)
     ]
-    kinds = list(families(whole=chosen.whole))
-    seen = _seen(trials, kinds, WHOLE_SIZES if chosen.whole else SIZES)
-    bad = [one for one in seen if one.growth.is_too_fast]
-    _say(f"{len(trials)} functions, {len(kinds)} families, {len(found.shells)} methods of shells left out")
-    _say("worst exponents that are allowed:")
-    for one in sorted(seen, key=lambda one: -one.growth.exponent)[len(bad) : len(bad) + _SHOWN]:
+    seen = [one for turn, trial in enumerate(trials) for one in _seen(trial, turn, whole=chosen.whole)]
+    bad = sum(one.growth.is_too_fast for one in seen)
+    kinds = {one.family for one in seen}
+    _say(f"{len(trials)} functions, {len(kinds)} families of texts, {len(seen)} of each with each")
+    _say("the worst that are allowed:")
+    for one in sorted(seen, key=lambda one: -one.growth.exponent)[bad : bad + _SHOWN]:
         _say(f"  {one}")
-    _say(f"grow too fast: {len(bad)}")
+    _say(f"{bad} grow too fast")
     return 1 if bad else 0
 
 
-def _seen(trials: Iterable[Trial], kinds: Sequence[Family], sizes: Sequence[int]) -> list[Tried]:
-    seen: list[Tried] = []
-    for trial in trials:
-        here = tried(trial, kinds, sizes)
-        for bad in (one for one in here if one.growth.is_too_fast):
-            _say(f"TOO FAST {bad}")
-        seen += here
+def _seen(trial: Trial, turn: int, *, whole: bool) -> list[Tried]:
+    seen = tried_whole(trial) if whole else tried_shortly(trial, turn)
+    for bad in (one for one in seen if one.growth.is_too_fast):
+        _say(f"TOO FAST {bad}")
     return seen
 
 

@@ -37,6 +37,8 @@ UNITS: Mapping[str, str] = {
     "image": "![a](b ",
     "reference": "[1]",
     "reference list": "[1, ",
+    "marks of files": "[1†",
+    "marks of spaces": "[1 ",
     "bold": "**",
     "bold word": "**a ",
     "underscores": "_",

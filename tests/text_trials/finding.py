@@ -96,7 +96,7 @@ class Finder:
         return chosen
 
     def _candidates(self) -> Iterator[tuple[str, Prepare]]:
-        for module in _modules():
+        for module in modules():
             for name, thing in sorted(_own(module)):
                 if inspect.isclass(thing):
                     yield from self._of_class(thing)
@@ -185,7 +185,7 @@ def _reads_text(called: Callable[..., Any]) -> bool:
     return any(carries_text(kind) for name, kind in kinds.items() if name != "return")
 
 
-def _modules() -> Iterator[ModuleType]:
+def modules() -> Iterator[ModuleType]:
     for root in ROOTS:
         package = importlib.import_module(root)
         yield package

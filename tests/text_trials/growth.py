@@ -43,18 +43,19 @@ class _TooLong(Exception):
 
 
 def growth(run: Run, sizes: Sequence[int]) -> Growth:
-    """From the first of the sizes to any other the worst one, looked at again where it is a bad one."""
-    if run(sizes[-1]) < FLOOR_SECONDS:
+    """The worst one over about four times the size, looked at again where it is a bad one."""
+    last = run(sizes[-1])
+    if last < FLOOR_SECONDS:
         return Growth()
-    worst, first = Growth(), Growth(seconds=run(sizes[0]), characters=sizes[0])
-    for size in sizes[1:]:
-        larger = _compared(first, size, run(size))
-        if larger.seconds >= FLOOR_SECONDS and larger.is_too_fast:
-            larger = _confirmed(run, size)
-        if larger.seconds >= FLOOR_SECONDS:
-            worst = max(worst, larger, key=lambda one: one.exponent)
-        if worst.is_too_fast:
-            break
+    seen = [Growth(seconds=run(size), characters=size) for size in sizes[:-1]]
+    seen.append(Growth(seconds=last, characters=sizes[-1]))
+    worst = Growth()
+    for place, larger in enumerate(seen[1:], start=1):
+        step = _compared(seen[max(0, place - 2)], larger.characters, larger.seconds)
+        if step.seconds >= FLOOR_SECONDS and step.is_too_fast:
+            step = _confirmed(run, step.characters)
+        if step.seconds >= FLOOR_SECONDS:
+            worst = max(worst, step, key=lambda one: one.exponent)
     return worst
 
 

@@ -23,6 +23,8 @@ from retrieval_service.domain.file_citations import FileCitations
 from retrieval_service.domain.grounding import Grounding
 from retrieval_service.domain.shop import parse_shop
 from retrieval_service.domain.shop_rows import read_rows
+from retrieval_service.domain.source_rows import RowRenderer
+from retrieval_service.domain.sources import Source
 from retrieval_service.providers.local.wordpiece import WordPiece
 from retrieval_service.providers.openai.filters import translation
 from tests.text_trials.building import Builder, filled
@@ -96,6 +98,13 @@ def _conditions(text: str) -> conditions.Conditions:
     return conditions.Conditions(source_types=pieces, tags=pieces, metadata=metadata)
 
 
+def _rendered(text: str) -> Thunk:
+    """The source is the operator's; its rows are of strangers."""
+    renderer = RowRenderer(Builder(made=MADE).build(Source, "{{ text }}"))
+    pieces = [text, *(text[at : at + 64] for at in range(0, len(text), 64))]
+    return lambda: renderer.render([{"text": piece, "{{ text }}": piece} for piece in pieces])
+
+
 def _page_token(text: str) -> Thunk:
     request = document_service_pb2.ListDocumentsRequest()
     return lambda: PageTokens(_KEY).read(text, request, "tenant")
@@ -124,6 +133,7 @@ RECIPES: Mapping[str, Prepare] = {
     f"{_DOMAIN}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
     f"{_DOMAIN}.shop.parse_shop": lambda text: partial(parse_shop, _shop(text), detect=lambda _: "en"),
     f"{_DOMAIN}.shop_rows.read_rows": _on(lambda text: read_rows(text.encode())),
+    f"{_DOMAIN}.source_rows.RowRenderer.render": _rendered,
     f"{_DOMAIN}.source_templates.rendered": _on(
         lambda text: source_templates.rendered(_template(), {"text": text})
     ),
@@ -140,6 +150,7 @@ RECIPES: Mapping[str, Prepare] = {
     ),
 }
 
+_CHECKED = "gets only templates in which source_templates.fault found nothing"
 _ROWS = "reads rows of our own tables, in a shape that we wrote"
 _OPERATOR = "reads a file or a setting of the operator"
 _SHELL = "takes what belongs to a process: a connection, a request, a scheduler"
@@ -147,7 +158,11 @@ _VECTORS = "reads vectors and ids"
 
 REASONS: Mapping[str, str] = {
     f"{_DOMAIN}.costs.price_table": _OPERATOR,
+    f"{_DOMAIN}.source_rows.RowRenderer": _CHECKED,
+    f"{_DOMAIN}.source_templates.columns_of": _CHECKED,
+    f"{_DOMAIN}.source_templates.compiled": _CHECKED,
     f"{_OPENAI}.attempts.genuine": _SHELL,
+    f"{_OPENAI}.client.open_client": _OPERATOR,
     f"{_SERVICES}.answer_jobs.log_failure": _SHELL,
     f"{_SERVICES}.answering.replay": _ROWS,
     f"{_SERVICES}.editing.remote_line": "counts ids",

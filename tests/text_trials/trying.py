@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
-from tests.text_trials.families import Family
+from tests.text_trials.families import Family, families
 from tests.text_trials.finding import Trial, run
 from tests.text_trials.growth import Growth, growth, processor_seconds
 
-# In characters.
-SIZES = (1_000, 2_000, 4_000, 8_000)
-WHOLE_SIZES = (*SIZES, 16_000, 32_000, 64_000)
+# In characters; the families take turns.
+SIZES = ((1_000, 4_000), (2_000, 8_000))
+WHOLE_SIZES = ((1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,19 @@ class Tried:
         )
 
 
-def tried(trial: Trial, families: Iterable[Family], sizes: Sequence[int]) -> list[Tried]:
+def tried_whole(trial: Trial) -> list[Tried]:
+    return _tried(trial, families(whole=True), WHOLE_SIZES)
+
+
+def tried_shortly(trial: Trial, turn: int) -> list[Tried]:
+    """Every second family: the next function has the others."""
+    return _tried(trial, islice(families(whole=False), turn % 2, None, 2), SIZES)
+
+
+def _tried(trial: Trial, kinds: Iterable[Family], sizes: Sequence[Sequence[int]]) -> list[Tried]:
     return [
-        Tried(function=trial.name, family=family.name, growth=_growth(trial, family, sizes))
-        for family in families
+        Tried(function=trial.name, family=kind.name, growth=_growth(trial, kind, here))
+        for kind, here in zip(kinds, cycle(sizes))
     ]
 
 

@@ -564,7 +564,9 @@ Global___ImportAck: _TypeAlias = ImportAck  # noqa: Y015
 
 @_typing.final
 class ImportItemErrors(_message.Message):
-    """Items that were refused. An import that goes on is told first of those that were refused before."""
+    """Items that were refused. An import that goes on is told first of those that were refused
+    before, by index and error only.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

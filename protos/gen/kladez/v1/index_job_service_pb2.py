@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kladez/v1/index_job_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\nIndexScope\x12*\n\x07missing\x18\x01 \x01(\x0b\x32\x17.kladez.v1.IndexMissingH\x00\x12*\n\x07\x63hanged\x18\x02 \x01(\x0b\x32\x17.kladez.v1.IndexChangedH\x00\x12\"\n\x03\x61ll\x18\x03 \x01(\x0b\x32\x13.kladez.v1.IndexAllH\x00\x12*\n\x07rebuild\x18\x04 \x01(\x0b\x32\x17.kladez.v1.IndexRebuildH\x00\x42\x07\n\x05scope\"\x0e\n\x0cIndexMissing\"\x8c\x01\n\x0cIndexChanged\x12\x35\n\x07sources\x18\x01 \x03(\x0b\x32$.kladez.v1.IndexChanged.SourcesEntry\x1a\x45\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.kladez.v1.ChangedIds:\x02\x38\x01\"\x19\n\nChangedIds\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\n\n\x08IndexAll\"\x0e\n\x0cIndexRebuild\"\xd1\x01\n\rIndexProgress\x12\x13\n\x0btotal_count\x18\x01 \x01(\x03\x12\x17\n\x0fprocessed_count\x18\x02 \x01(\x03\x12\x15\n\rindexed_count\x18\x03 \x01(\x03\x12\x15\n\rskipped_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03\x12\x15\n\rremoved_count\x18\x06 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x07 \x01(\x03\x12\x19\n\x11saved_token_count\x18\x08 \x01(\x03\"\xb9\x02\n\x08IndexJob\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.kladez.v1.IndexJobState\x12$\n\x05scope\x18\x03 \x01(\x0b\x32\x15.kladez.v1.IndexScope\x12*\n\x08progress\x18\x04 \x01(\x0b\x32\x18.kladez.v1.IndexProgress\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x15\x43reateIndexJobRequest\x12$\n\x05scope\x18\x01 \x01(\x0b\x32\x15.kladez.v1.IndexScope\"P\n\x16\x43reateIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob\x12\x0e\n\x06joined\x18\x02 \x01(\x08\"*\n\x12GetIndexJobRequest\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\"=\n\x13GetIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob\"=\n\x14ListIndexJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x15ListIndexJobsResponse\x12\'\n\nindex_jobs\x18\x01 \x03(\x0b\x32\x13.kladez.v1.IndexJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x15\x43\x61ncelIndexJobRequest\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\"@\n\x16\x43\x61ncelIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob\",\n\x14WatchIndexJobRequest\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\"?\n\x15WatchIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob*\xe3\x01\n\rIndexJobState\x12\x1f\n\x1bINDEX_JOB_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INDEX_JOB_STATE_QUEUED\x10\x01\x12\x1b\n\x17INDEX_JOB_STATE_RUNNING\x10\x02\x12\x1e\n\x1aINDEX_JOB_STATE_CANCELLING\x10\x03\x12\x1d\n\x19INDEX_JOB_STATE_COMPLETED\x10\x04\x12\x1a\n\x16INDEX_JOB_STATE_FAILED\x10\x05\x12\x1d\n\x19INDEX_JOB_STATE_CANCELLED\x10\x06\x32\xb7\x03\n\x0fIndexJobService\x12U\n\x0e\x43reateIndexJob\x12 .kladez.v1.CreateIndexJobRequest\x1a!.kladez.v1.CreateIndexJobResponse\x12L\n\x0bGetIndexJob\x12\x1d.kladez.v1.GetIndexJobRequest\x1a\x1e.kladez.v1.GetIndexJobResponse\x12R\n\rListIndexJobs\x12\x1f.kladez.v1.ListIndexJobsRequest\x1a .kladez.v1.ListIndexJobsResponse\x12U\n\x0e\x43\x61ncelIndexJob\x12 .kladez.v1.CancelIndexJobRequest\x1a!.kladez.v1.CancelIndexJobResponse\x12T\n\rWatchIndexJob\x12\x1f.kladez.v1.WatchIndexJobRequest\x1a .kladez.v1.WatchIndexJobResponse0\x01\x42\x14Z\x12kladez/v1;kladezv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kladez/v1/index_job_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\nIndexScope\x12*\n\x07missing\x18\x01 \x01(\x0b\x32\x17.kladez.v1.IndexMissingH\x00\x12*\n\x07\x63hanged\x18\x02 \x01(\x0b\x32\x17.kladez.v1.IndexChangedH\x00\x12\"\n\x03\x61ll\x18\x03 \x01(\x0b\x32\x13.kladez.v1.IndexAllH\x00\x12*\n\x07rebuild\x18\x04 \x01(\x0b\x32\x17.kladez.v1.IndexRebuildH\x00\x42\x07\n\x05scope\"\x0e\n\x0cIndexMissing\"\x8c\x01\n\x0cIndexChanged\x12\x35\n\x07sources\x18\x01 \x03(\x0b\x32$.kladez.v1.IndexChanged.SourcesEntry\x1a\x45\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.kladez.v1.ChangedIds:\x02\x38\x01\"\x19\n\nChangedIds\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\n\n\x08IndexAll\"\x0e\n\x0cIndexRebuild\"\xd1\x01\n\rIndexProgress\x12\x13\n\x0btotal_count\x18\x01 \x01(\x03\x12\x17\n\x0fprocessed_count\x18\x02 \x01(\x03\x12\x15\n\rindexed_count\x18\x03 \x01(\x03\x12\x15\n\rskipped_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x05 \x01(\x03\x12\x15\n\rremoved_count\x18\x06 \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\x07 \x01(\x03\x12\x19\n\x11saved_token_count\x18\x08 \x01(\x03\"\xcc\x02\n\x08IndexJob\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.kladez.v1.IndexJobState\x12$\n\x05scope\x18\x03 \x01(\x0b\x32\x15.kladez.v1.IndexScope\x12*\n\x08progress\x18\x04 \x01(\x0b\x32\x18.kladez.v1.IndexProgress\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trow_error\x18\x1e \x01(\t\"=\n\x15\x43reateIndexJobRequest\x12$\n\x05scope\x18\x01 \x01(\x0b\x32\x15.kladez.v1.IndexScope\"P\n\x16\x43reateIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob\x12\x0e\n\x06joined\x18\x02 \x01(\x08\"*\n\x12GetIndexJobRequest\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\"=\n\x13GetIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob\"=\n\x14ListIndexJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x15ListIndexJobsResponse\x12\'\n\nindex_jobs\x18\x01 \x03(\x0b\x32\x13.kladez.v1.IndexJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x15\x43\x61ncelIndexJobRequest\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\"@\n\x16\x43\x61ncelIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob\",\n\x14WatchIndexJobRequest\x12\x14\n\x0cindex_job_id\x18\x01 \x01(\t\"?\n\x15WatchIndexJobResponse\x12&\n\tindex_job\x18\x01 \x01(\x0b\x32\x13.kladez.v1.IndexJob*\xe3\x01\n\rIndexJobState\x12\x1f\n\x1bINDEX_JOB_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INDEX_JOB_STATE_QUEUED\x10\x01\x12\x1b\n\x17INDEX_JOB_STATE_RUNNING\x10\x02\x12\x1e\n\x1aINDEX_JOB_STATE_CANCELLING\x10\x03\x12\x1d\n\x19INDEX_JOB_STATE_COMPLETED\x10\x04\x12\x1a\n\x16INDEX_JOB_STATE_FAILED\x10\x05\x12\x1d\n\x19INDEX_JOB_STATE_CANCELLED\x10\x06\x32\xb7\x03\n\x0fIndexJobService\x12U\n\x0e\x43reateIndexJob\x12 .kladez.v1.CreateIndexJobRequest\x1a!.kladez.v1.CreateIndexJobResponse\x12L\n\x0bGetIndexJob\x12\x1d.kladez.v1.GetIndexJobRequest\x1a\x1e.kladez.v1.GetIndexJobResponse\x12R\n\rListIndexJobs\x12\x1f.kladez.v1.ListIndexJobsRequest\x1a .kladez.v1.ListIndexJobsResponse\x12U\n\x0e\x43\x61ncelIndexJob\x12 .kladez.v1.CancelIndexJobRequest\x1a!.kladez.v1.CancelIndexJobResponse\x12T\n\rWatchIndexJob\x12\x1f.kladez.v1.WatchIndexJobRequest\x1a .kladez.v1.WatchIndexJobResponse0\x01\x42\x14Z\x12kladez/v1;kladezv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'Z\022kladez/v1;kladezv1'
   _globals['_INDEXCHANGED_SOURCESENTRY']._loaded_options = None
   _globals['_INDEXCHANGED_SOURCESENTRY']._serialized_options = b'8\001'
-  _globals['_INDEXJOBSTATE']._serialized_start=1646
-  _globals['_INDEXJOBSTATE']._serialized_end=1873
+  _globals['_INDEXJOBSTATE']._serialized_start=1665
+  _globals['_INDEXJOBSTATE']._serialized_end=1892
   _globals['_INDEXSCOPE']._serialized_start=82
   _globals['_INDEXSCOPE']._serialized_end=271
   _globals['_INDEXMISSING']._serialized_start=273
@@ -54,27 +54,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INDEXPROGRESS']._serialized_start=488
   _globals['_INDEXPROGRESS']._serialized_end=697
   _globals['_INDEXJOB']._serialized_start=700
-  _globals['_INDEXJOB']._serialized_end=1013
-  _globals['_CREATEINDEXJOBREQUEST']._serialized_start=1015
-  _globals['_CREATEINDEXJOBREQUEST']._serialized_end=1076
-  _globals['_CREATEINDEXJOBRESPONSE']._serialized_start=1078
-  _globals['_CREATEINDEXJOBRESPONSE']._serialized_end=1158
-  _globals['_GETINDEXJOBREQUEST']._serialized_start=1160
-  _globals['_GETINDEXJOBREQUEST']._serialized_end=1202
-  _globals['_GETINDEXJOBRESPONSE']._serialized_start=1204
-  _globals['_GETINDEXJOBRESPONSE']._serialized_end=1265
-  _globals['_LISTINDEXJOBSREQUEST']._serialized_start=1267
-  _globals['_LISTINDEXJOBSREQUEST']._serialized_end=1328
-  _globals['_LISTINDEXJOBSRESPONSE']._serialized_start=1330
-  _globals['_LISTINDEXJOBSRESPONSE']._serialized_end=1419
-  _globals['_CANCELINDEXJOBREQUEST']._serialized_start=1421
-  _globals['_CANCELINDEXJOBREQUEST']._serialized_end=1466
-  _globals['_CANCELINDEXJOBRESPONSE']._serialized_start=1468
-  _globals['_CANCELINDEXJOBRESPONSE']._serialized_end=1532
-  _globals['_WATCHINDEXJOBREQUEST']._serialized_start=1534
-  _globals['_WATCHINDEXJOBREQUEST']._serialized_end=1578
-  _globals['_WATCHINDEXJOBRESPONSE']._serialized_start=1580
-  _globals['_WATCHINDEXJOBRESPONSE']._serialized_end=1643
-  _globals['_INDEXJOBSERVICE']._serialized_start=1876
-  _globals['_INDEXJOBSERVICE']._serialized_end=2315
+  _globals['_INDEXJOB']._serialized_end=1032
+  _globals['_CREATEINDEXJOBREQUEST']._serialized_start=1034
+  _globals['_CREATEINDEXJOBREQUEST']._serialized_end=1095
+  _globals['_CREATEINDEXJOBRESPONSE']._serialized_start=1097
+  _globals['_CREATEINDEXJOBRESPONSE']._serialized_end=1177
+  _globals['_GETINDEXJOBREQUEST']._serialized_start=1179
+  _globals['_GETINDEXJOBREQUEST']._serialized_end=1221
+  _globals['_GETINDEXJOBRESPONSE']._serialized_start=1223
+  _globals['_GETINDEXJOBRESPONSE']._serialized_end=1284
+  _globals['_LISTINDEXJOBSREQUEST']._serialized_start=1286
+  _globals['_LISTINDEXJOBSREQUEST']._serialized_end=1347
+  _globals['_LISTINDEXJOBSRESPONSE']._serialized_start=1349
+  _globals['_LISTINDEXJOBSRESPONSE']._serialized_end=1438
+  _globals['_CANCELINDEXJOBREQUEST']._serialized_start=1440
+  _globals['_CANCELINDEXJOBREQUEST']._serialized_end=1485
+  _globals['_CANCELINDEXJOBRESPONSE']._serialized_start=1487
+  _globals['_CANCELINDEXJOBRESPONSE']._serialized_end=1551
+  _globals['_WATCHINDEXJOBREQUEST']._serialized_start=1553
+  _globals['_WATCHINDEXJOBREQUEST']._serialized_end=1597
+  _globals['_WATCHINDEXJOBRESPONSE']._serialized_start=1599
+  _globals['_WATCHINDEXJOBRESPONSE']._serialized_end=1662
+  _globals['_INDEXJOBSERVICE']._serialized_start=1895
+  _globals['_INDEXJOBSERVICE']._serialized_end=2334
 # @@protoc_insertion_point(module_scope)

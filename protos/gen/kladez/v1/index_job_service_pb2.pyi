@@ -295,12 +295,15 @@ class IndexJob(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    ROW_ERROR_FIELD_NUMBER: _builtins.int
     index_job_id: _builtins.str
     """The id, a UUID."""
     state: Global___IndexJobState.ValueType
     """Where it stands."""
     error: _builtins.str
     """Why it failed; empty unless failed."""
+    row_error: _builtins.str
+    """The first rows of sources that could not be stored, and why; they fail no job."""
     @_builtins.property
     def scope(self) -> Global___IndexScope:
         """What it indexes."""
@@ -332,10 +335,11 @@ class IndexJob(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        row_error: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "progress", b"progress", "scope", b"scope", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "index_job_id", b"index_job_id", "progress", b"progress", "scope", b"scope", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "index_job_id", b"index_job_id", "progress", b"progress", "row_error", b"row_error", "scope", b"scope", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
