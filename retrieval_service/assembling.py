@@ -12,6 +12,7 @@ from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.costs import price_table
 from retrieval_service.domain.pseudonyms import Pseudonyms
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.ports import (
     Answerer,
@@ -43,6 +44,7 @@ from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.questions import Questions
+from retrieval_service.services.rating import Limiter, Rates
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
@@ -91,6 +93,7 @@ class Service:
     backend: RetrievalBackend | None
     policy: ChunkPolicy
     authenticator: Authenticator
+    limiter: Limiter
     manager: Manager
     importer: Importer
     editor: Editor
@@ -142,7 +145,7 @@ def assemble(
 ) -> Service:
     """Everything that is used by more than one comes first."""
     embedders, backend = providers.embedders, providers.backend
-    authenticator = Authenticator(database)
+    authenticator = Authenticator(database, wrong_keys_per_minute=settings.wrong_keys_per_minute)
     importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
@@ -151,7 +154,9 @@ def assemble(
     )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter)
     pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
-    answer_log = AnswerLog(database, pseudonyms, history_tokens=settings.history_tokens)
+    answer_log = AnswerLog(
+        database, pseudonyms, history_tokens=settings.history_tokens, quotas=quotas(settings)
+    )
     trials = Trials(database, pseudonyms)
     answering = new_answering(settings, providers, retrieval, answer_log, trials, meter)
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
@@ -164,6 +169,7 @@ def assemble(
         backend=backend,
         policy=providers.policy,
         authenticator=authenticator,
+        limiter=Limiter(rates(settings)),
         manager=new_manager(settings, database, authenticator, providers, retrieval),
         importer=importer,
         declarer=Declarer(database, addresses),
@@ -194,6 +200,24 @@ def assemble(
         page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", dsn)),
         presences=Presences(database),
         presence=presence,
+    )
+
+
+def rates(settings: Settings) -> Rates:
+    return Rates(
+        key_requests=settings.key_requests_per_minute,
+        key_bytes=settings.key_bytes_per_minute,
+        tenant_requests=settings.tenant_requests_per_minute,
+        tenant_bytes=settings.tenant_bytes_per_minute,
+    )
+
+
+def quotas(settings: Settings) -> Quotas:
+    """Of every tenant that has none of its own."""
+    return Quotas(
+        questions_per_day=settings.questions_per_day,
+        channel_questions_per_day=settings.channel_questions_per_day,
+        visitor_questions_per_day=settings.visitor_questions_per_day,
     )
 
 

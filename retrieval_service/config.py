@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
 from retrieval_service.domain import costs, documents, schedules
+from retrieval_service.domain.quotas import MAX_QUESTIONS_PER_DAY
 
 UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
 
@@ -40,6 +41,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KLADEZ_", env_file=".env", extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    admin_database_url: SecretStr | None = None
+    migrate: bool = False
     data_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 50_051
@@ -54,6 +57,16 @@ class Settings(BaseSettings):
     page_token_key: SecretStr | None = None
     safety_key: SecretStr | None = None
     shutdown_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+    key_requests_per_minute: Annotated[int, Field(ge=0)] = 120_000
+    key_bytes_per_minute: Annotated[int, Field(ge=0)] = 2_000_000_000
+    tenant_requests_per_minute: Annotated[int, Field(ge=0)] = 60_000
+    tenant_bytes_per_minute: Annotated[int, Field(ge=0)] = 1_000_000_000
+    wrong_keys_per_minute: Annotated[int, Field(ge=0)] = 300
+
+    questions_per_day: Annotated[int, Field(ge=0, le=MAX_QUESTIONS_PER_DAY)] = 10_000
+    channel_questions_per_day: Annotated[int, Field(ge=0, le=MAX_QUESTIONS_PER_DAY)] = 0
+    visitor_questions_per_day: Annotated[int, Field(ge=0, le=MAX_QUESTIONS_PER_DAY)] = 500
 
     embedder: str = "auto"
     embedding_model: str = "text-embedding-3-small"

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from kladez.v1 import (
     answer_service_pb2,
     answer_service_pb2_grpc,
@@ -41,6 +40,7 @@ from retrieval_service.api.health import Health
 from retrieval_service.api.index_jobs import IndexJobServicer
 from retrieval_service.api.insights import InsightServicer
 from retrieval_service.api.policies import POLICIES
+from retrieval_service.api.reflection import add_reflection
 from retrieval_service.api.searches import SearchServicer
 from retrieval_service.api.sources import SourceServicer
 from retrieval_service.api.spaces import SpaceServicer
@@ -104,7 +104,8 @@ async def serve(settings: Settings, dsn: str, *, on_ready: Callable[[int], None]
 async def running_server(service: Service) -> AsyncIterator[int]:
     """The listening server's port; on the way out calls in flight may finish."""
     settings = service.settings
-    server = grpc.aio.server(interceptors=[Gate(POLICIES, service.authenticator)], options=OPTIONS)
+    gate = Gate(POLICIES, service.authenticator, service.limiter)
+    server = grpc.aio.server(interceptors=[gate], options=OPTIONS)
     health = Health()
     add_services(server, service, health)
     port = listen(server, settings, await asyncio.to_thread(tls.credentials, settings))
@@ -182,9 +183,7 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if service.settings.reflection:
         names = [descriptor.full_name for descriptor in SERVICES]
-        reflection.enable_server_reflection(
-            [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
-        )
+        add_reflection(server, [*names, "grpc.health.v1.Health"])
 
 
 def listen(

@@ -34,7 +34,7 @@ class Drained:
 
 
 async def standings(settings: Settings, dsn: str) -> list[Standing]:
-    await schema.upgrade(dsn)
+    await schema.prepare(dsn, migrates=settings.migrate)
     async with open_database(dsn, SMALL_POOL) as database:
         return await new_scheduler(settings, database, Mender(database, None)).standings()
 

@@ -44,19 +44,19 @@ def process_name() -> str:
 
 @contextlib.asynccontextmanager
 async def open_service(settings: Settings, dsn: str, *, kind: Kind = Kind.SERVER) -> AsyncIterator[Service]:
-    """Brings the schema forward, opens providers and database, and says so to the other processes.
+    """Opens providers and a database with this program's schema, and says so to the other processes.
 
     A server then begins to move tenants whose model is gone. Raises `SettingsDiffer` when this process must not
     run beside the others.
     """
-    await schema.upgrade(dsn)
+    await schema.prepare(dsn, migrates=settings.migrate)
     await asyncio.to_thread(languages.detect_language, UNDECIDABLE)
     async with contextlib.AsyncExitStack() as stack:
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
         presence = Presence(database, kind, process_name())
-        providers = await open_providers(settings, dsn, database, presence, stack)
-        service = assemble(settings, dsn, database, providers, presence)
+        providers = await open_providers(settings, database.owner_dsn, database, presence, stack)
+        service = assemble(settings, database.owner_dsn, database, providers, presence)
         stack.push_async_callback(service.answering.wind_down, 0)
         await presence.decide(lambda: decide_for_all(service))
         yield service
@@ -74,13 +74,7 @@ async def announce(
     """Before anything is written: a process that must not run beside the others leaves no trace."""
     key = await presence.fingerprint_key()
     await presence.announce(shared_settings(settings, dsn, models, key))
-    stack.push_async_callback(leave, presence)
-
-
-async def leave(presence: Presence) -> None:
-    """Who cannot say so any more is taken for dead after a while."""
-    with contextlib.suppress(errors.Unavailable):
-        await presence.leave()
+    stack.push_async_callback(presence.leave)
 
 
 async def open_providers(

@@ -48,6 +48,7 @@ def build_app(settings: Settings, client: Client) -> web.Application:
 
     app.cleanup_ctx.append(gateway_context)
     app.on_shutdown.append(drain)
+    app.on_response_prepare.append(say_little)
     app.router.add_get("/ws", websocket.handle)
     app.router.add_get("/widget.js", WIDGET.handle)
     snapshot_page.add_routes(app)
@@ -64,7 +65,7 @@ async def serve(settings: Settings) -> None:
     tls = await asyncio.to_thread(tls_from_environment)
     async with connect(settings.service_address, settings.channel_key.get_secret_value(), tls=tls) as client:
         app = build_app(settings, client)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANDLER_SHUTDOWN_SECONDS)
+        runner = new_runner(app, settings)
         await runner.setup()
         try:
             site = web.TCPSite(runner, settings.host, settings.port)
@@ -77,6 +78,22 @@ async def serve(settings: Settings) -> None:
         finally:
             await runner.cleanup()
     _log.info("gateway_stopped")
+
+
+def new_runner(app: web.Application, settings: Settings) -> web.AppRunner:
+    """aiohttp's patience with an idle connection is also its patience with a request that never becomes whole."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=HANDLER_SHUTDOWN_SECONDS,
+        keepalive_timeout=settings.request_seconds,
+    )
+
+
+async def say_little(_request: web.Request, response: web.StreamResponse) -> None:
+    """Nobody needs to know what we are made of, nor to keep what does not say that it may be kept."""
+    response.headers["Server"] = "kladez"
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 async def drain(app: web.Application) -> None:

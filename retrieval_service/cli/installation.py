@@ -24,17 +24,37 @@ from retrieval_service.postgres.processes import Command
 READY_TIMEOUT_SECONDS = 60.0
 GRACE_SECONDS = 20.0
 _POLL_SECONDS = 0.05
+_NOT_FOR_SERVICE = ("KLADEZ_ADMIN_DATABASE_URL",)
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
 @asynccontextmanager
 async def database(
+    data_dir: Path,
+    database_url: str | None,
+    admin_url: str | None = None,
+    *,
+    durable: bool = True,
+    limits: LogLimits | None = None,
+) -> AsyncIterator[str]:
+    """The DSN of the database's owner, with the newest schema; `data_dir` is ours alone meanwhile in any case."""
+    async with server(data_dir, database_url, durable=durable, limits=limits) as dsn:
+        yield await _brought_forward(dsn, admin_url)
+
+
+async def _brought_forward(dsn: str, admin_url: str | None) -> str:
+    """What faces requests later is given the owner's login, and never a superuser's."""
+    from retrieval_service.stores import logins, schema  # loads the whole database layer
+
+    await schema.upgrade(dsn, admin_dsn=admin_url)
+    return (await logins.doors(dsn)).owner
+
+
+@asynccontextmanager
+async def server(
     data_dir: Path, database_url: str | None, *, durable: bool = True, limits: LogLimits | None = None
 ) -> AsyncIterator[str]:
-    """The DSN of the database; `data_dir` is ours alone meanwhile, also when the database is elsewhere.
-
-    An embedded server that ends by itself is started again.
-    """
+    """The DSN of the database as it is; an embedded server runs as long as the block, and again when it ends."""
     if database_url is None:
         async with (
             embedded_postgres(data_dir, durable=durable) as embedded,
@@ -65,14 +85,18 @@ async def service(settings: Settings, dsn: str, port: int, logs: Path) -> AsyncI
     address = f"{'https://' if settings.tls_cert else ''}{host_and_port(host, port)}"
     variables = {
         "DATABASE_URL": dsn,
-        "KLADEZ_HOST": settings.host,
+        "KLADEZ_HOST": f"[{settings.host}]"
+        if ":" in settings.host and "[" not in settings.host
+        else settings.host,
         "KLADEZ_PORT": str(port),
         "KLADEZ_WORKERS": str(max(1, settings.workers)),
         "KLADEZ_TLS_CERT": str(settings.tls_cert or ""),
         "KLADEZ_TLS_KEY": str(settings.tls_key or ""),
         "KLADEZ_TLS_CLIENT_CA": str(settings.tls_client_ca or ""),
     }
-    command = python_module("service", "retrieval_service.cli.main", "serve", variables=variables)
+    command = python_module(
+        "service", "retrieval_service.cli.main", "serve", variables=variables, without=_NOT_FOR_SERVICE
+    )
     async with kept_running(command, logs, log_limits(settings)) as settled:
         await until_listening(host, port)
         await _until_serving(address)

@@ -19,10 +19,12 @@ from retrieval_service.cli import (
     benching,
     chats,
     documents,
+    dumping,
     evaluations,
     gaps,
     imports,
     insight,
+    logs,
     migrating,
     operating,
     output,
@@ -48,7 +50,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, reindexing, backfilling, benching):
+for group in (starting, operating, dumping, asking, status, reindexing, backfilling, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
@@ -128,6 +130,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; expected errors never show a traceback."""
+    logs.keep_from_results()
     try:
         app(hoisted(arguments), prog_name="kladez")
     except SystemExit as end:

@@ -28,10 +28,12 @@ from retrieval_service.postgres.log import LogLimits
 from retrieval_service.postgres.processes import Command
 
 HTTP_PORT = 8080
+# Says which extra to install where one is missing.
+WITH_EXTRAS = "retrieval_service.client.extras"
 LOOPBACK = "127.0.0.1"
 PAGE_SECONDS = 30.0
 # The gateway and the bot face strangers; what they have no use for they do not get.
-_NOT_FOR_CHANNELS = ("DATABASE_URL", "OPENAI_API_KEY")
+_NOT_FOR_CHANNELS = ("DATABASE_URL", "KLADEZ_ADMIN_DATABASE_URL", "OPENAI_API_KEY")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,11 @@ class Plan:
     @property
     def database_url(self) -> str | None:
         url = self.settings.database_url
+        return url.get_secret_value() if url else None
+
+    @property
+    def admin_database_url(self) -> str | None:
+        url = self.settings.admin_database_url
         return url.get_secret_value() if url else None
 
     @property
@@ -149,7 +156,9 @@ async def run(plan: Plan) -> None:
     _stop_at_signals()
     output.note(f"Starting Kladez in {plan.data_dir} …", style="dim")
     async with (
-        installation.database(plan.data_dir, plan.database_url, limits=plan.log_limits) as dsn,
+        installation.database(
+            plan.data_dir, plan.database_url, plan.admin_database_url, limits=plan.log_limits
+        ) as dsn,
         installation.service(plan.settings, dsn, plan.port, plan.logs) as address,
     ):
         profile, tenant = await prepare(plan, dsn, address)
@@ -227,7 +236,7 @@ def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
         "KLADEZ_GATEWAY_DEMO_CATALOGUE": str(demo.catalogue("ru")),
     }
     return installation.python_module(
-        "gateway", "widget_gateway.app", variables=variables, without=_NOT_FOR_CHANNELS
+        "gateway", WITH_EXTRAS, "gateway", variables=variables, without=_NOT_FOR_CHANNELS
     )
 
 
@@ -235,7 +244,9 @@ def bot(plan: Plan, profile: Profile, public_key: str) -> Command:
     own = {"KLADEZ_BOT_DEFAULT_SHOP": public_key, "KLADEZ_BOT_STATE_DIR": str(plan.data_dir / "bot")}
     told = {name: os.environ[name] for name in own if os.environ.get(name)}
     variables = {**_service_variables(profile), **own, **told}
-    return installation.python_module("bot", "bot.app", variables=variables, without=_NOT_FOR_CHANNELS)
+    return installation.python_module(
+        "bot", WITH_EXTRAS, "bot", variables=variables, without=_NOT_FOR_CHANNELS
+    )
 
 
 def _service_variables(profile: Profile) -> dict[str, str]:

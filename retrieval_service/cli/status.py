@@ -62,6 +62,11 @@ def status(
         output.json_message(response)
         return
     output.table(("documents", ""), status_rows(response))
+    if output.results.is_terminal:  # a program that reads us wants one table
+        show_processes_if_allowed(options)
+
+
+def show_processes_if_allowed(options: Options) -> None:
     running = asyncio.run(_processes_if_allowed(options))
     if running is not None:
         show_processes(options, running)

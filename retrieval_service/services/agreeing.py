@@ -76,6 +76,10 @@ class Presence:
             await self._announce_worker()
 
     async def leave(self) -> None:
+        """Who cannot say so any more is taken for dead after a while."""
+        await self._try(self._forget_myself)
+
+    async def _forget_myself(self) -> None:
         async with self._database.operator() as operator:
             await processes.forget(operator, self._myself.id)
 
@@ -89,10 +93,18 @@ class Presence:
         """Until it is cancelled; a worker's raises `SettingsDiffer` when the installation has changed."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            try:
-                await self._beat()
-            except errors.Unavailable as error:
-                log.warning("presence_unsaid", error=str(error))
+            await self._try(self._beat)
+
+    async def _try(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Neither a lost database nor a schema that is taken back meanwhile ends a process; a difference does."""
+        try:
+            await act()
+        except errors.SettingsDiffer:
+            raise
+        except errors.Unavailable as error:
+            log.warning("presence_unsaid", error=str(error))
+        except Exception:
+            log.exception("presence_unsaid")
 
     async def _beat(self) -> None:
         async with self._database.operator() as operator:

@@ -28,6 +28,7 @@ from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, P
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
@@ -89,15 +90,24 @@ class Answering:
                 yield event
 
     async def cancel(
-        self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
+        self,
+        tenant_id: UUID,
+        *,
+        answer_id: UUID | None = None,
+        request_id: UUID | None = None,
+        proof: SessionProof | None = None,
     ) -> LoggedAnswer:
-        """By one of the two; what has ended stays as it is."""
+        """By one of the two ids, within the conversation where one is named; what has ended stays as it is."""
+        if proof:
+            await self._log.check(tenant_id, proof)
         job = self._jobs.of_request(tenant_id, request_id) if request_id else None
         job = self._jobs.of_answer(tenant_id, answer_id) if answer_id else job
-        if job:
+        if job and (proof is None or job.question.session_id == proof.session_id):
             job.cancel()
             await job.told.ended()
         answer = await self._log.find(tenant_id, answer_id=answer_id, request_id=request_id)
+        if proof and answer.session_id != proof.session_id:
+            raise errors.NotFound("there is no such answer")
         return await self._log.cancelled(tenant_id, answer)
 
     async def wind_down(self, grace_seconds: float) -> None:

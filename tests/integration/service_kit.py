@@ -92,7 +92,8 @@ async def serving(
     extend: Callable[[grpc.aio.Server], None] = lambda _: None,
 ) -> AsyncIterator[int]:
     """A server with the product's gate and services that ends at once; `extend` may add servicers."""
-    running = grpc.aio.server(interceptors=[Gate(policies, service.authenticator)], options=server.OPTIONS)
+    gate = Gate(policies, service.authenticator, service.limiter)
+    running = grpc.aio.server(interceptors=[gate], options=server.OPTIONS)
     health = Health()
     server.add_services(running, service, health)
     extend(running)
@@ -134,7 +135,9 @@ def settings_for_tests(**changes: Any) -> Settings:
     """Defaults that depend on nobody's environment; no rebuild comes in between."""
     quiet = {"port": 0, "embedder": "local", "answerer": "extractive", "openai_api_key": None}
     without_openai = {"openai_base_url": None, "use_openai_retrieval": False}
-    return load().model_copy(update={**quiet, **without_openai, "schedule_rebuild": "", **changes})
+    return load().model_copy(
+        update={**quiet, **without_openai, "schedule_rebuild": "", "migrate": True, **changes}
+    )
 
 
 async def new_shop(running: Running, **settings: Any) -> Shop:

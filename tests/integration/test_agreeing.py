@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import psycopg
 import pytest
 from psycopg import sql
+from structlog.testing import capture_logs
 
 from retrieval_service import errors
 from retrieval_service.domain.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER, WEIGHTS, Kind
 from retrieval_service.services import agreeing
 from retrieval_service.services.agreeing import Presence, Presences
+from retrieval_service.stores import schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
 OLD, NEW = "local/old@1:3", "openai/new@1:4"
@@ -115,14 +117,11 @@ async def test_worker_before_any_server_is_held_to_what_tenants_are_searched_in(
 
 
 @pytest.mark.parametrize("setting", [NEXT_EMBEDDER, PROVIDER, "KLADEZ_PRICES", "KLADEZ_SCHEDULE_REBUILD"])
-async def test_worker_whose_difference_only_matters_works(
-    database: Database, setting: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_worker_whose_difference_only_matters_works(database: Database, setting: str) -> None:
     await entered(database)
-    await entered(database, Kind.WORKER, **{setting: "other"})
-    said = capsys.readouterr().out
-    assert "setting_differs" in said
-    assert setting in said
+    with capture_logs() as logged:
+        await entered(database, Kind.WORKER, **{setting: "other"})
+    assert [(one["event"], one["setting"]) for one in logged] == [("setting_differs", setting)]
 
 
 async def test_server_beside_a_living_one_with_another_model_is_refused(
@@ -250,6 +249,17 @@ def aged(dsn: str) -> None:
 
 async def only_server(database: Database) -> bool:
     return await names(database) == ["host:server"]
+
+
+async def test_schema_that_is_taken_back_meanwhile_ends_no_server(
+    database: Database, database_dsn: str
+) -> None:
+    server = await entered(database)
+    await schema.downgrade(database_dsn, "0018")
+    with capture_logs() as logged:
+        await asyncio.wait([asyncio.create_task(server.run())], timeout=0.5)
+        await server.leave()
+    assert {one["event"] for one in logged} == {"presence_unsaid"}
 
 
 @pytest.mark.parametrize("table", ["processes", "installation"])

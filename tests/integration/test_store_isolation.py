@@ -17,13 +17,16 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import stores
+from retrieval_service.domain.answers import Question
 from retrieval_service.domain.backends import Backend, Choice, Comparison, Standing
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
 from retrieval_service.domain.insights import ChatFilter, Figures, GapStatus
 from retrieval_service.domain.lexical import passage_terms
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.domain.spaces import Vector
@@ -125,17 +128,17 @@ async def begun(scope: TenantScope, own: Owned) -> object:
     fetch = await chats.begin(
         scope,
         answer_id=own.answer_id,
-        session_id=own.session_id,
-        request_id=own.request_id,
-        request_hash=b"mine",
-        question="mine",
-        language="",
-        channel="",
+        question=Question(text="mine", session_id=own.session_id, request_id=own.request_id),
+        counting=chats.Counting(visitor="mine", is_free=False, quotas=Quotas(questions_per_day=9)),
         writer=WRITER,
         lease_seconds=9,
     )
     beginning = await fetch()
     return beginning and (beginning.answer_id or beginning.asker)
+
+
+def proof_of(own: Owned) -> SessionProof:
+    return SessionProof(session_id=own.session_id)
 
 
 async def recent_turns(scope: TenantScope, own: Owned) -> object:
@@ -409,10 +412,12 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "chats.open_session": (
-        lambda scope, _: chats.open_session(scope, channel="api", user_key="", language=""),
+        lambda scope, _: chats.open_session(
+            scope, channel="api", user_key="", language="", token_hash=b"mine"
+        ),
         anything,
     ),
-    "chats.session_exists": (lambda scope, own: chats.session_exists(scope, own.session_id), NO_ROWS),
+    "chats.session_exists": (lambda scope, own: chats.session_exists(scope, proof_of(own)), NO_ROWS),
     "chats.begin": (
         lambda scope, own: begun(scope, own),
         NO_ROWS,
@@ -439,12 +444,11 @@ STORES: dict[str, Trial] = {
     ),
     "sessions.last_turn": (lambda scope, own: sessions.last_turn(scope, own.session_id), NO_ROWS),
     "sessions.language": (lambda scope, own: sessions.language(scope, own.session_id), NO_ROWS),
+    "sessions.add_proof": (lambda scope, own: sessions.add_proof(scope, own.session_id, b"mine"), anything),
     "sessions.delete": (lambda scope, own: sessions.delete(scope, own.session_id), NO_ROWS),
     "sessions.forget_old": (lambda scope, _: sessions.forget_old(scope, days=0), NO_ROWS),
     "chat_logs.rate": (
-        lambda scope, own: chat_logs.rate(
-            scope, own.answer_id, session_id=own.session_id, rating=1, reason="mine"
-        ),
+        lambda scope, own: chat_logs.rate(scope, own.answer_id, proof=proof_of(own), rating=1, reason="mine"),
         NO_ROWS,
     ),
     "chat_logs.page": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0022"
-down_revision = "0019"
+down_revision = "0020"
 
 # The key makes fingerprints of secrets worthless elsewhere; gen_random_bytes would need an extension.
 TABLES = """
