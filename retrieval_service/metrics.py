@@ -15,6 +15,7 @@ FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0
 
 RPC_SECONDS = Histogram("kladez_rpc_seconds", "How long calls took.", ("method",), buckets=SECONDS)
 RPCS = Counter("kladez_rpcs", "Calls that ended, by method and gRPC status.", ("method", "code"))
+REFUSALS = Counter("kladez_refusals", "Calls that ended with an error of ours, by its reason.", ("reason",))
 RPCS_RUNNING = Gauge("kladez_rpcs_running", "Calls being served.")
 
 SEARCHES = Counter("kladez_searches", "Searches that were answered.", ("mode", "backend", "degraded"))
@@ -45,7 +46,9 @@ _searched = functools.cache(SEARCHES.labels)
 _embedded = functools.cache(EMBEDDED.labels)
 
 
-def note_rpc(method: str, code: str, seconds: float) -> None:
+def note_rpc(method: str, code: str, seconds: float, *, reason: str = "") -> None:
+    if reason:
+        REFUSALS.labels(reason).inc()
     _seconds(method).observe(seconds)
     _ended(method, code).inc()
 
