@@ -19,6 +19,9 @@ from retrieval_service.domain.records import DocumentKey, StoredDocument
 from retrieval_service.errors import Invalid, Violation
 from retrieval_service.stores.database import TenantScope
 
+# From here on a thread is cheaper than the loop's time.
+SLOW_CHARACTERS = 50_000
+
 # What the trigger documents_tree calls its two rules.
 TREE_RULES = ("documents_no_circle", "documents_depth")
 
@@ -86,8 +89,7 @@ async def upsert(scope: TenantScope, drafts: Sequence[Draft]) -> list[Written]:
     would stand below itself, or too deep.
     """
     async with scope.connection.cursor(row_factory=class_row(Written)) as cursor:
-        # Megabytes of them are hashed and written as JSON, which takes longer than others should wait.
-        rows = Jsonb(await asyncio.to_thread(_rows, drafts), dumps=str)
+        rows = await _rows(drafts)
         try:
             await cursor.execute(UPSERT, {"tenant_id": scope.tenant_id, "rows": rows})
         except psycopg.errors.CheckViolation as error:
@@ -278,8 +280,17 @@ def _selected(selector: UUID | DocumentKey) -> dict[str, Any]:
     return {"document_id": None, "source_type": selector.source_type, "external_id": selector.external_id}
 
 
-def _rows(drafts: Sequence[Draft]) -> str:
-    return f"[{','.join(exact_json.dumps_stored(_row(draft)) for draft in drafts)}]"
+async def _rows(drafts: Sequence[Draft]) -> Jsonb:
+    """Hashing and packing long contents would keep the event loop from everybody else."""
+    if sum(len(draft.content) for draft in drafts) < SLOW_CHARACTERS:
+        return _packed(drafts)
+    return await asyncio.to_thread(_packed, drafts)
+
+
+def _packed(drafts: Sequence[Draft]) -> Jsonb:
+    # A document at a time: others have their turn between one and the next.
+    rows = ",".join(exact_json.dumps_stored(_row(draft)) for draft in drafts)
+    return Jsonb(f"[{rows}]", dumps=str)
 
 
 def _row(draft: Draft) -> dict[str, Any]:
