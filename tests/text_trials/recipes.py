@@ -7,6 +7,7 @@ no stranger.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from functools import cache, partial
 from ipaddress import IPv4Network, ip_network
@@ -127,6 +128,8 @@ def _written(text: str) -> Thunk:
 _SIGNER = access.Signer("a secret of the test", lifetime_seconds=60)
 
 MADE: Mapping[Any, Callable[[str], Any]] = {
+    re.Pattern: lambda _: re.compile(r"(?<!\w)\w++@"),
+    re.Match: lambda text: re.compile(r"[\s\S]*").match(text),
     Hashable: lambda text: text,
     Message: lambda text: filled(document_service_pb2.Document(), text),
     IPv4Network: lambda _: ip_network("10.0.0.0/8"),
