@@ -129,7 +129,8 @@ _SIGNER = access.Signer("a secret of the test", lifetime_seconds=60)
 
 MADE: Mapping[Any, Callable[[str], Any]] = {
     re.Pattern: lambda _: re.compile(r"(?<!\w)\w++@"),
-    re.Match: lambda text: re.compile(r"[\s\S]*").match(text),
+    # A marker's numbers are the only match that is handed around.
+    re.Match: lambda text: re.compile(r"(?P<numbers>[\s\S]*)").match(text),
     Hashable: lambda text: text,
     Message: lambda text: filled(document_service_pb2.Document(), text),
     IPv4Network: lambda _: ip_network("10.0.0.0/8"),
