@@ -15,6 +15,7 @@ from benchmarks import (
     recall,
     reporting,
     search_overhead,
+    wire,
 )
 from benchmarks.reporting import Figure
 
@@ -27,6 +28,7 @@ BENCHMARKS = (
     freshness.BENCHMARK,
     fairness.BENCHMARK,
     queue.BENCHMARK,
+    wire.BENCHMARK,
 )
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.hashing import embedding_text
 from retrieval_service.domain.spaces import Space, TenantSpace, Vector, mean
@@ -196,6 +196,7 @@ async def embedded(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
         raise
     except errors.ProviderRefused:
         return await _isolated(embedder, texts)
+    metrics.note_embedded("moves", result.tokens)
     rows = dict(zip(texts, result.vectors, strict=True))
     return Filled(vectors=rows, texts=len(texts), tokens=result.tokens)
 
