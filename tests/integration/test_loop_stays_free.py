@@ -83,7 +83,11 @@ async def test_document_of_a_megabyte_leaves_the_loop_free(running: Running, uni
     shop = await new_shop(running)
     with counted_steps() as steps:
         await upsert(
-            shop, "large", "a" + unit * (LARGEST_DOCUMENT // len(unit)), content_type="text/html", language="en"
+            shop,
+            "large",
+            "a" + unit * (LARGEST_DOCUMENT // len(unit)),
+            content_type="text/html",
+            language="en",
         )
     assert_free(steps)
 
