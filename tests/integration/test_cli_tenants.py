@@ -130,6 +130,7 @@ async def test_every_field_is_set_by_an_update_and_shown(
     [line] = shown.splitlines()
     assert line.split("\t")[0] == field.option
     assert line.split("\t")[2] == " ".join(field.shown(tenant).split())
+    assert await terminal.run("tenant", "update", tenant_id, *options(field, texts)) == "", "it is so already"
     sheet = await terminal.run("tenant", "get", tenant_id)
     assert f"{field.option}\t{' '.join(field.shown(tenant).split())}" in sheet
 
