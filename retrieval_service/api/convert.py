@@ -226,6 +226,10 @@ def document(row: StoredDocument, *, with_content: bool = False) -> document_ser
         last_sync_time=timestamp(row.last_sync_at),
         parent_key=row.parent_key and document_service_pb2.DocumentKey(**asdict(row.parent_key)),
         etag=str(row.version),
+        provider_sync_status=SYNC_STATUSES.get(
+            row.remote_status, document_service_pb2.SYNC_STATUS_UNSPECIFIED
+        ),
+        provider_sync_error=row.remote_error,
     )
 
 

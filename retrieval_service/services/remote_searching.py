@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from retrieval_service.domain import languages, overlaps
-from retrieval_service.domain.backends import Backend
+from retrieval_service.domain.backends import Backend, first_documents
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.costs import search_bill
 from retrieval_service.domain.remote_files import Hit as FileHit
@@ -73,6 +73,7 @@ class RemoteSearcher:
             degraded_reason="",
             has_more=len(good) > end,
             backend=Backend.OPENAI,
+            first_documents=first_documents(hit.passage.document_id for hit in good),
         )
 
     def count(self, tenant_id: UUID, searches: int) -> None:
