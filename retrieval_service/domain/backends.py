@@ -31,7 +31,8 @@ class Standing:
     """What a tenant asks for, and what stands ready for it at the provider.
 
     `store_id` is empty while the tenant has no store. `is_filling` says that documents have waited for the
-    provider long enough to be missed there. While the tenant `leaves_provider`, what is held there is removed.
+    provider long enough to be missed there. An adopted store holds files of others, too. While the tenant
+    `leaves_provider`, what is held there is removed.
     """
 
     choice: Choice
@@ -40,6 +41,7 @@ class Standing:
     leaves_provider: bool
     store_id: str
     is_filling: bool
+    is_adopted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

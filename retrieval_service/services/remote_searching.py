@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service.domain import languages, overlaps
@@ -60,7 +60,11 @@ class RemoteSearcher:
         """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`."""
         async with self._breaker.call(self._seconds):
             files = await self._backend.search(
-                store_id, query.text, query.conditions, limit=MOST_HITS, threshold=query.min_score
+                store_id,
+                query.text,
+                replace(query.conditions, tenant_id=tenant_id),
+                limit=MOST_HITS,
+                threshold=query.min_score,
             )
         self.count(tenant_id, 1)
         checked = await self.check(tenant_id, files.hits, query.conditions)
