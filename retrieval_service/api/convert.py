@@ -204,6 +204,7 @@ def document_key(message: document_service_pb2.DocumentKey) -> DocumentKey:
 
 
 def document(row: StoredDocument, *, with_content: bool = False) -> document_service_pb2.Document:
+    metadata, metadata_json = metadata_messages.both(row.metadata)
     return document_service_pb2.Document(
         document_id=str(row.id),
         source_type=row.source_type,
@@ -215,8 +216,8 @@ def document(row: StoredDocument, *, with_content: bool = False) -> document_ser
         content_type=row.content_type,
         language=row.language,
         url=row.url,
-        metadata=metadata_messages.struct(row.metadata),
-        metadata_json=metadata_messages.exact(row.metadata),
+        metadata=metadata,
+        metadata_json=metadata_json,
         content_hash=row.content_hash.hex() if row.content_hash else "",
         sync_status=SYNC_STATUSES[row.sync_status],
         last_sync_error=row.last_sync_error,
@@ -286,6 +287,7 @@ def summary(progress: Progress) -> document_service_pb2.ImportSummary:
 
 def hit(one: Hit) -> search_service_pb2.SearchHit:
     passage = one.passage
+    metadata, metadata_json = metadata_messages.both(passage.metadata)
     return search_service_pb2.SearchHit(
         document_id=str(passage.document_id),
         chunk_id=str(passage.chunk_id),
@@ -303,8 +305,8 @@ def hit(one: Hit) -> search_service_pb2.SearchHit:
         score=one.score,
         similarity=one.similarity,
         lexical_score=one.stem_score,
-        metadata=metadata_messages.struct(passage.metadata),
-        metadata_json=metadata_messages.exact(passage.metadata),
+        metadata=metadata,
+        metadata_json=metadata_json,
     )
 
 
