@@ -90,13 +90,17 @@ async def one_round(service: Service, tenants: list[UUID]) -> Rates:
             await documents.enqueue_all(scope)
     claiming = finishing = 0.0
     done = 0
+    after = jobs.NOBODY
     while True:
         started = time.perf_counter()
         async with service.database.operator() as operator:
-            batch = await jobs.claim(operator, worker=WORKER, limit=BATCH, lease_seconds=LEASE_SECONDS)
+            batch = await jobs.claim(
+                operator, jobs.Ask(limit=BATCH, after=after), worker=WORKER, lease_seconds=LEASE_SECONDS
+            )
         claiming += time.perf_counter() - started
         if not batch:
             break
+        after = batch[-1].tenant_id
         started = time.perf_counter()
         await finish(service, batch)
         finishing += time.perf_counter() - started

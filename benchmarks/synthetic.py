@@ -46,7 +46,7 @@ class SyntheticEmbedder:
     def vectors(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self._vector(text) for text in texts])
 
-    async def embed_passages(self, texts: Sequence[str]) -> Embedded:
+    async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:  # noqa: ARG002
         self.embedded_count += len(texts)
         return Embedded(vectors=self.vectors(texts), tokens=len(texts))
 

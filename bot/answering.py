@@ -20,7 +20,7 @@ from bot.apologies import apology
 from bot.places import Place
 from bot.presence import typing
 from bot.rendering import Range, Source, answer_messages, with_doubts
-from bot.state import ChatStore
+from bot.state import Chat, ChatStore
 from bot.streaming import StreamedMessage
 from bot.texts import Texts
 from retrieval_service.client import CallFailed, Client
@@ -34,12 +34,24 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What was asked, where, by whom; a repeat of `request_id` replays the stored answer."""
+    """What was asked, where, by whom; a repeat of `request_id` replays the stored answer.
+
+    `visitor` is a keyed hash of who asks, by which the service counts their questions.
+    """
 
     text: str
     place: Place
     asker_id: int
     request_id: str
+    visitor: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """The service's conversation, and the token that proves it."""
+
+    session_id: str
+    session_token: str
 
 
 class Interruption(enum.Enum):
@@ -98,25 +110,28 @@ class Answering:
 
     async def _read(self) -> None:
         async with typing(self._bot, self.question.place) as end_typing:
-            chat = await self._store.chat(self.question.place.chat_id)
+            known = known_session(await self._store.chat(self.question.place.chat_id))
             try:
-                await self._stream(chat.session_id, end_typing)
+                await self._stream(known, end_typing)
             except CallFailed as error:
                 # The service forgot the conversation: the question deserves an answer all the same.
-                if error.code != "NOT_FOUND" or not chat.session_id or self._references:
+                if error.code != "NOT_FOUND" or known is None or self._references:
                     raise
-                await self._stream("", end_typing)
+                await self._stream(None, end_typing)
         if self._interruption is not None:
             self._note = self._words_for(self._interruption)
 
-    async def _stream(self, session_id: str, end_typing: Callable[[], object]) -> None:
+    async def _stream(self, known: Session | None, end_typing: Callable[[], object]) -> None:
         if self._interruption is not None:
             return
+        session = known or await self._new_session()
         request = answers_pb.StreamAnswerRequest(
             question=self.question.text,
-            session_id=session_id or await self._new_session(),
+            session_id=session.session_id,
+            session_token=session.session_token,
             request_id=self.question.request_id,
             channel=CHANNEL,
+            visitor=self.question.visitor,
         )
         # Closing it stops listening only: who asks for the same again after a restart finds the whole answer.
         async with contextlib.aclosing(self._knowledge.stream_answer(request)) as events:
@@ -126,11 +141,15 @@ class Answering:
                 if self._message.is_visible:
                     end_typing()
             if self._interruption is Interruption.STOPPED:
-                await self._stop_model()
+                await self._stop_model(session)
 
-    async def _stop_model(self) -> None:
+    async def _stop_model(self, session: Session) -> None:
         """An answer that has not begun, or has ended, needs no stopping."""
-        request = answers_pb.CancelAnswerRequest(request_id=self.question.request_id)
+        request = answers_pb.CancelAnswerRequest(
+            request_id=self.question.request_id,
+            session_id=session.session_id,
+            session_token=session.session_token,
+        )
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
                 await self._knowledge.cancel_answer(request)
@@ -154,7 +173,7 @@ class Answering:
         finally:
             self._waiting = None
 
-    async def _new_session(self) -> str:
+    async def _new_session(self) -> Session:
         chat = await self._store.chat(self.question.place.chat_id)
         response = await self._knowledge.create_session(
             answers_pb.CreateSessionRequest(
@@ -162,8 +181,13 @@ class Answering:
             )
         )
         if chat.binding is not None:
-            await self._store.set_session(chat.chat_id, chat.binding.tenant_id, response.session_id)
-        return response.session_id
+            await self._store.set_session(
+                chat.chat_id,
+                chat.binding.tenant_id,
+                session_id=response.session_id,
+                session_token=response.session_token,
+            )
+        return Session(session_id=response.session_id, session_token=response.session_token)
 
     def _take(self, event: answers_pb.StreamAnswerResponse) -> None:
         match event.WhichOneof("event"):
@@ -209,6 +233,12 @@ class Answering:
         except TelegramError as error:
             # The customer blocked the bot or Telegram is away: there is nobody left to tell.
             logger.warning("answer_undelivered", error=type(error).__name__)
+
+
+def known_session(chat: Chat) -> Session | None:
+    if not chat.session_id:
+        return None
+    return Session(session_id=chat.session_id, session_token=chat.session_token)
 
 
 def doubts(unsupported: Iterable[answers_pb.UnsupportedRange]) -> list[Range]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 
 from bot.texts import Texts
 from retrieval_service.client import CallFailed
+
+QUOTA_SPENT = "QUOTA_SPENT"
 
 
 def apology(error: CallFailed, texts: Texts) -> str:
@@ -15,6 +18,8 @@ def apology(error: CallFailed, texts: Texts) -> str:
 
 
 def sentence(error: CallFailed, texts: Texts) -> str:
+    if error.reason == QUOTA_SPENT:
+        return quota_spent(error.retry_after_seconds or 0, texts, datetime.now(UTC))
     match error.code:
         case "UNAVAILABLE" | "DEADLINE_EXCEEDED":
             return texts.unavailable
@@ -24,3 +29,11 @@ def sentence(error: CallFailed, texts: Texts) -> str:
             return texts.not_allowed
         case _:
             return texts.failed
+
+
+def quota_spent(seconds: float, texts: Texts, now: datetime) -> str:
+    """When questions are answered again, by a clock that everybody can reckon with, and how long that is."""
+    minutes = math.ceil(seconds / 60)
+    until = now + timedelta(seconds=seconds)
+    wait = texts.hours_and_minutes.format(hours=minutes // 60, minutes=minutes % 60)
+    return texts.quota_spent.format(time=f"{until:%H:%M} UTC", wait=wait)

@@ -22,7 +22,8 @@ from bot.jobs import AnswerJobs
 from bot.limits import ChatRateLimiter
 from bot.ordering import ChatOrder
 from bot.state import open_store
-from retrieval_service import client
+from bot.watching import Polling, watched
+from retrieval_service import client, monitoring
 
 FEATURES = (duplicates, start, help_feature, language, stop, rate, ask, errors)
 WANTED_UPDATES = [Update.MESSAGE, Update.CALLBACK_QUERY]
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         settings = config.load()
         asyncio.run(serve(settings))
-    except config.SettingsInvalid as error:
+    except (config.SettingsInvalid, client.Misconfigured) as error:
         raise SystemExit(f"kladez-bot: {error}") from None
     except InvalidToken:
         # PTB's own text repeats the token.
@@ -61,11 +62,20 @@ async def serve(settings: Settings) -> None:
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[BotApplication]:
     """The bot at work inside the block; leaving it ends every answer with its last words."""
+    tls = await asyncio.to_thread(client.tls_from_environment)
     async with (
-        client.connect(settings.service_address, settings.channel_key.get_secret_value()) as knowledge,
+        client.connect(
+            settings.service_address, settings.channel_key.get_secret_value(), tls=tls
+        ) as knowledge,
         open_store(settings.bot_state_dir) as store,
         # Building reads certificates from the disk.
-        await asyncio.to_thread(build, settings) as application,
+        await asyncio.to_thread(build, settings, line := Polling()) as application,
+        monitoring.serving(
+            settings.bot_metrics_host,
+            settings.bot_metrics_port,
+            watched(knowledge, line),
+            setting="KLADEZ_BOT_METRICS_PORT",
+        ),
     ):
         jobs = AnswerJobs()
         application.bot_data.services = Services(
@@ -93,8 +103,8 @@ async def polling(application: BotApplication, jobs: AnswerJobs, grace_seconds: 
         await jobs.wait_and_close(grace_seconds)
 
 
-def build(settings: Settings) -> BotApplication:
-    """The application with all features, not yet connected."""
+def build(settings: Settings, line: Polling) -> BotApplication:
+    """The application with all features, not yet connected; updates come over `line`."""
     base_url = settings.bot_api_base_url.rstrip("/")
     application: BotApplication = (
         Application.builder()
@@ -103,6 +113,7 @@ def build(settings: Settings) -> BotApplication:
         .base_file_url(f"{base_url}/file/bot")
         .context_types(ContextTypes(context=Context, bot_data=Wiring))
         .defaults(Defaults(link_preview_options=LinkPreviewOptions(is_disabled=True)))
+        .get_updates_request(line)
         .rate_limiter(ChatRateLimiter())
         .concurrent_updates(ChatOrder())
         .job_queue(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import uuid
 
 from telegram import Message, Update
@@ -32,6 +33,7 @@ async def answer(update: Update, context: Context, asked: Message, text: str) ->
             place=place_of(asked),
             asker_id=update.effective_user.id if update.effective_user else 0,
             request_id=request_id(context.bot.id, update.update_id),
+            visitor=visitor(update, context),
         )
         refusal = await begin(context, asked, question, texts)
     if refusal:
@@ -94,6 +96,13 @@ def place_of(message: Message) -> Place:
     """Only topics of a forum are places of their own; a reply thread in a plain group is not."""
     thread_id = message.message_thread_id if message.is_topic_message else None
     return Place(chat_id=message.chat_id, thread_id=thread_id)
+
+
+def visitor(update: Update, context: Context) -> str:
+    """A keyed hash of the person, or of the chat where nobody is named; it is the same after a restart."""
+    asker = update.effective_user or update.effective_chat
+    key = context.services.settings.bot_token.get_secret_value().encode()
+    return hmac.digest(key, f"visitor:{asker.id if asker else ''}".encode(), "sha256").hex()[:32]
 
 
 def request_id(bot_id: int, update_id: int) -> str:

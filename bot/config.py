@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "KLADEZ_"
+OptionalPort = Annotated[
+    Annotated[int, Field(ge=0, le=65_535)] | None,
+    BeforeValidator(lambda value: None if value == "" else value),
+]
 
 
 class SettingsInvalid(Exception):
@@ -26,6 +31,9 @@ class Settings(BaseSettings):
     bot_api_base_url: str = "https://api.telegram.org"
     bot_default_shop: str = ""
     bot_state_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "state" / "kladez-bot")
+    # Where /metrics, /healthz and /readyz are; none without a port.
+    bot_metrics_host: str = "127.0.0.1"
+    bot_metrics_port: OptionalPort = None
     # Telegram counts edits as messages and bears about one a second in a chat; 1.5 leaves room for the rest.
     bot_edit_interval_seconds: float = Field(default=1.5, gt=0)
     # How long answers may finish after SIGTERM before they are ended with a word of explanation.

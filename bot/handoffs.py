@@ -37,7 +37,12 @@ async def take_over(message: Message, context: Context, chat: Chat, texts: Texts
         if not chat.language:
             texts = BY_LANGUAGE.get(claimed.language, texts)
         await context.services.store.bind(message.chat_id, shop.binding)
-        await context.services.store.set_session(message.chat_id, shop.binding.tenant_id, claimed.session_id)
+        await context.services.store.set_session(
+            message.chat_id,
+            shop.binding.tenant_id,
+            session_id=claimed.session_id,
+            session_token=claimed.session_token,
+        )
         await message.reply_text(texts.handed_over.format(shop=shop.description.name))
         if claimed.HasField("last_turn"):
             await show_turn(message, claimed.last_turn, texts)

@@ -10,6 +10,7 @@ from typing import Any
 import aiojobs
 import structlog
 
+from bot import metrics
 from bot.answering import Answering, Interruption
 from bot.places import Place
 
@@ -68,7 +69,8 @@ class AnswerJobs:
     async def _run(self, answering: Answering, context: contextvars.Context) -> None:
         """In the asker's context: aiojobs starts a pending job in that of whichever job ended before it."""
         try:
-            await asyncio.create_task(answering.run(), context=context)
+            with metrics.ANSWERS_RUNNING.track_inprogress():
+                await asyncio.create_task(answering.run(), context=context)
         finally:
             del self._answers[answering.question.place]
 

@@ -18,6 +18,8 @@ from typing import Any
 from telegram.error import RetryAfter
 from telegram.ext import BaseRateLimiter
 
+from bot import metrics
+
 Call = Callable[[], Awaitable[Any]]
 
 FINAL_ATTEMPTS = 6
@@ -82,6 +84,7 @@ class ChatRateLimiter(BaseRateLimiter[Delivery]):
         try:
             return await call()
         except RetryAfter as error:
+            metrics.FLOODS.inc()
             self._quiet_until[chat_id] = self._clock() + seconds(error)
             raise
 

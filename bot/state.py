@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS chats (
     public_key TEXT NOT NULL DEFAULT '',
     tenant_id TEXT NOT NULL DEFAULT '',
     shop_language TEXT NOT NULL DEFAULT '',
-    session_id TEXT NOT NULL DEFAULT ''
+    session_id TEXT NOT NULL DEFAULT '',
+    session_token TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS seen_updates (update_id INTEGER PRIMARY KEY, seen_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS seen_updates_by_age ON seen_updates (seen_at);
@@ -48,13 +49,17 @@ class Binding:
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """What is known about a chat; `customer` is a random pseudonym, `language` only an explicit choice."""
+    """What is known about a chat; `customer` is a random pseudonym, `language` only an explicit choice.
+
+    `session_token` proves the conversation to the service.
+    """
 
     chat_id: int
     customer: str
     language: str = ""
     binding: Binding | None = None
     session_id: str = ""
+    session_token: str = ""
 
 
 class ChatStore:
@@ -76,10 +81,10 @@ class ChatStore:
         statement = "UPDATE chats SET language = ? WHERE chat_id = ?"
         await self._change(statement, language, chat_id)
 
-    async def set_session(self, chat_id: int, tenant_id: str, session_id: str) -> None:
+    async def set_session(self, chat_id: int, tenant_id: str, *, session_id: str, session_token: str) -> None:
         """Keeps the session unless the chat has moved to another shop meanwhile."""
-        statement = "UPDATE chats SET session_id = ? WHERE chat_id = ? AND tenant_id = ?"
-        await self._change(statement, session_id, chat_id, tenant_id)
+        statement = "UPDATE chats SET session_id = ?, session_token = ? WHERE chat_id = ? AND tenant_id = ?"
+        await self._change(statement, session_id, session_token, chat_id, tenant_id)
 
     async def is_first_sight(self, update_id: int, now: float) -> bool:
         """Whether the update is new; from now on it is not."""
@@ -106,6 +111,7 @@ class ChatStore:
         statement = """
             UPDATE chats SET
                 session_id = CASE WHEN tenant_id = :tenant_id THEN session_id ELSE '' END,
+                session_token = CASE WHEN tenant_id = :tenant_id THEN session_token ELSE '' END,
                 public_key = :public_key, tenant_id = :tenant_id, shop_language = :shop_language
             WHERE chat_id = :chat_id"""
         with self._connection:
@@ -128,7 +134,9 @@ def to_chat(row: sqlite3.Row) -> Chat:
         customer=row["customer"],
         language=row["language"],
         binding=binding if binding.tenant_id else None,
-        session_id=row["session_id"],
+        # One of an older bot proves nothing to the service, and is begun anew.
+        session_id=row["session_id"] if row["session_token"] else "",
+        session_token=row["session_token"],
     )
 
 
@@ -156,4 +164,12 @@ def open_database(folder: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(SCHEMA)
+    add_missing_column(connection)
     return connection
+
+
+def add_missing_column(connection: sqlite3.Connection) -> None:
+    """Files of older bots know no tokens."""
+    known = {row["name"] for row in connection.execute("PRAGMA table_info(chats)")}
+    if "session_token" not in known:
+        connection.execute("ALTER TABLE chats ADD COLUMN session_token TEXT NOT NULL DEFAULT ''")

@@ -12,6 +12,7 @@ from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.costs import price_table
 from retrieval_service.domain.pseudonyms import Pseudonyms
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.ports import (
     Answerer,
@@ -22,6 +23,7 @@ from retrieval_service.providers.ports import (
     Summarizer,
 )
 from retrieval_service.retrieval import Retrieval, assemble_retrieval
+from retrieval_service.services.agreeing import Presence, Presences
 from retrieval_service.services.answer_jobs import AnswerJobs
 from retrieval_service.services.answer_log import AnswerLog
 from retrieval_service.services.answering import Answering
@@ -42,6 +44,7 @@ from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.questions import Questions
+from retrieval_service.services.rating import Limiter, Rates
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
@@ -79,7 +82,10 @@ class Providers:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider."""
+    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider.
+
+    Without a `presence` nobody else hears of this process.
+    """
 
     settings: Settings
     database: Database
@@ -87,6 +93,7 @@ class Service:
     backend: RetrievalBackend | None
     policy: ChunkPolicy
     authenticator: Authenticator
+    limiter: Limiter
     manager: Manager
     importer: Importer
     editor: Editor
@@ -115,6 +122,8 @@ class Service:
     meter: Meter
     evaluations: Evaluations
     page_tokens: PageTokens
+    presences: Presences
+    presence: Presence | None
 
     @property
     def embedder(self) -> Embedder:
@@ -127,10 +136,17 @@ class Service:
         return self.embedders.home_id
 
 
-def assemble(settings: Settings, dsn: str, database: Database, providers: Providers) -> Service:
+def assemble(
+    settings: Settings,
+    dsn: str,
+    database: Database,
+    providers: Providers,
+    presence: Presence | None = None,
+) -> Service:
     """Everything that is used by more than one comes first."""
     embedders, backend = providers.embedders, providers.backend
-    authenticator, importer = Authenticator(database), Importer(database)
+    authenticator = Authenticator(database, wrong_keys_per_minute=settings.wrong_keys_per_minute)
+    importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
     retrieval = assemble_retrieval(
@@ -138,7 +154,9 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
     )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter)
     pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
-    answer_log = AnswerLog(database, pseudonyms, history_tokens=settings.history_tokens)
+    answer_log = AnswerLog(
+        database, pseudonyms, history_tokens=settings.history_tokens, quotas=quotas(settings)
+    )
     trials = Trials(database, pseudonyms)
     answering = new_answering(settings, providers, retrieval, answer_log, trials, meter)
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
@@ -151,13 +169,14 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         backend=backend,
         policy=providers.policy,
         authenticator=authenticator,
+        limiter=Limiter(rates(settings)),
         manager=new_manager(settings, database, authenticator, providers, retrieval),
         importer=importer,
         declarer=Declarer(database, addresses),
         sourcing=sourcing,
         follower=new_follower(settings, database, sourcing),
         scheduler=new_scheduler(settings, database, mender),
-        editor=Editor(database, RemotePurger(database, backend)),
+        editor=Editor(database, RemotePurger(database, backend), most_bytes=settings.document_bytes),
         reader=Reader(database),
         reindexer=Reindexer(database, reindex_options(settings)),
         overseer=Overseer(database),
@@ -179,6 +198,26 @@ def assemble(settings: Settings, dsn: str, database: Database, providers: Provid
         meter=meter,
         evaluations=Evaluations(database),
         page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", dsn)),
+        presences=Presences(database),
+        presence=presence,
+    )
+
+
+def rates(settings: Settings) -> Rates:
+    return Rates(
+        key_requests=settings.key_requests_per_minute,
+        key_bytes=settings.key_bytes_per_minute,
+        tenant_requests=settings.tenant_requests_per_minute,
+        tenant_bytes=settings.tenant_bytes_per_minute,
+    )
+
+
+def quotas(settings: Settings) -> Quotas:
+    """Of every tenant that has none of its own."""
+    return Quotas(
+        questions_per_day=settings.questions_per_day,
+        channel_questions_per_day=settings.channel_questions_per_day,
+        visitor_questions_per_day=settings.visitor_questions_per_day,
     )
 
 

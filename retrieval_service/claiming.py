@@ -1,11 +1,13 @@
-"""Claims the jobs of one target and has them done, a few batches at a time."""
+"""Claims the jobs of one target and has them done, a few batches at a time, tenant by tenant."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 import aiojobs
 import structlog
@@ -14,7 +16,7 @@ from retrieval_service import errors
 from retrieval_service.bell import Bell
 from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.jobs import Job
+from retrieval_service.stores.jobs import Ask, Job
 
 log = structlog.get_logger("kladez.worker")
 
@@ -23,16 +25,22 @@ MOST_WAITING = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """`concurrency` batches of `batch` jobs for the target at a time; `work` ends every job of a batch.
+    """What of the target's jobs is done beside what; `work` ends every job of a batch.
 
-    It is given a function to call while it only waits for others: then the next batch begins beside it.
-    `ran_dry` is called when a batch has ended and no job is left.
+    A tenant has `concurrency` batches at a time, and `spare` ones more are for others, so that whoever comes does
+    not wait for what a tenant has begun. A batch is of `tenants` tenants, and of `batch` jobs and `max_bytes` of
+    content at most. `work` is given a function to call while it only waits for others: then the next batch begins
+    beside it. `ran_dry` is called when a batch has ended and no job is left.
     """
 
     target: str
     concurrency: int
     batch: int
     work: Callable[[Sequence[Job], Callable[[], None]], Awaitable[None]]
+    spare: int = 0
+    tenants: int = 1
+    max_bytes: int = 2**31 - 1
+    is_large: bool = False
     ran_dry: Callable[[], None] = lambda: None
 
 
@@ -48,8 +56,9 @@ class Claiming:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._bell = Bell()
-        self._busy: set[object] = set()
-        self._waiting: set[object] = set()
+        self._busy: dict[object, Sequence[Job]] = {}
+        self._waiting: dict[object, Sequence[Job]] = {}
+        self._served_last = uuid4()  # workers begin at different tenants
         self._has_ended_some = False
         self._stopping = False
 
@@ -64,10 +73,10 @@ class Claiming:
         """The batches themselves run in the scheduler and may outlast this."""
         while not self._stopping:
             self._bell.listen()
-            claimed = await self._claim() if len(self._busy) < self._lane.concurrency else []
+            claimed = await self._claim() if self._has_room() else []
             if claimed:
                 batch = object()
-                self._busy.add(batch)
+                self._busy[batch] = claimed
                 await scheduler.spawn(self._process(batch, claimed))
             else:
                 self._tell_when_dry()
@@ -78,25 +87,50 @@ class Claiming:
             self._has_ended_some = False
             self._lane.ran_dry()
 
+    def _has_room(self) -> bool:
+        return len(self._busy) < self._lane.concurrency + self._lane.spare
+
     async def _claim(self) -> list[Job]:
         try:
             async with self._database.operator() as operator:
-                return await jobs.claim(
-                    operator,
-                    worker=self._worker,
-                    limit=self._lane.batch,
-                    lease_seconds=self._lease_seconds,
-                    target=self._lane.target,
+                claimed = await jobs.claim(
+                    operator, self._ask(), worker=self._worker, lease_seconds=self._lease_seconds
                 )
         except errors.Unavailable as error:
             log.warning("claim_failed", target=self._lane.target, error=str(error))
             return []
+        self._served_last = max(
+            (job.tenant_id for job in claimed),
+            key=lambda tenant_id: (tenant_id <= self._served_last, tenant_id),
+            default=self._served_last,
+        )
+        return claimed
+
+    def _ask(self) -> Ask:
+        lane = self._lane
+        batches = Counter(
+            tenant_id for held in self._busy.values() for tenant_id in {j.tenant_id for j in held}
+        )
+        return Ask(
+            target=lane.target,
+            is_large=lane.is_large,
+            limit=lane.batch,
+            max_bytes=lane.max_bytes,
+            tenants=lane.tenants,
+            after=self._served_last,
+            busy=[tenant_id for tenant_id, count in batches.items() if count >= lane.concurrency],
+            takes_orphans=not self._has_orphan(),
+        )
+
+    def _has_orphan(self) -> bool:
+        """Of two at a time, the one that kills its workers would take the other along until that is given up."""
+        held = [*self._busy.values(), *self._waiting.values()]
+        return any(len(batch) == 1 and batch[0].is_orphan for batch in held)
 
     def _let_go(self, batch: object) -> None:
         """Too many that wait keep the place of the next: their leases and their polling cost something too."""
         if batch in self._busy and len(self._waiting) < MOST_WAITING:
-            self._busy.remove(batch)
-            self._waiting.add(batch)
+            self._waiting[batch] = self._busy.pop(batch)
             self._bell.ring()
 
     async def _process(self, batch: object, claimed: Sequence[Job]) -> None:
@@ -109,8 +143,8 @@ class Claiming:
             log.exception("batch_failed", jobs=len(claimed))
         finally:
             self._has_ended_some = True
-            self._busy.discard(batch)  # here: the scheduler drops a job only after the waking
-            self._waiting.discard(batch)
+            self._busy.pop(batch, None)  # here: the scheduler drops a job only after the waking
+            self._waiting.pop(batch, None)
             self._bell.ring()
 
     @contextlib.asynccontextmanager

@@ -6,13 +6,21 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
-from retrieval_service.domain import costs, schedules
+from retrieval_service.domain import costs, documents, schedules
+from retrieval_service.domain.quotas import MAX_QUESTIONS_PER_DAY
 
 UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
+
+
+OptionalPort = Annotated[
+    Annotated[int, Field(ge=0, le=65_535)] | None,
+    BeforeValidator(lambda value: None if value == "" else value),
+]
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 
 
 def checked_cron(cron: str) -> str:
@@ -33,15 +41,32 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KLADEZ_", env_file=".env", extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    admin_database_url: SecretStr | None = None
+    migrate: bool = False
     data_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 50_051
+    tls_cert: OptionalPath = None
+    tls_key: OptionalPath = None
+    tls_client_ca: OptionalPath = None
     reflection: bool = True
+    metrics_host: str = "127.0.0.1"
+    metrics_port: OptionalPort = None
     workers: Annotated[int, Field(ge=0, le=32)] = 1
     pool_size: Annotated[int, Field(ge=2, le=64)] = 8
     page_token_key: SecretStr | None = None
     safety_key: SecretStr | None = None
     shutdown_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+    key_requests_per_minute: Annotated[int, Field(ge=0)] = 120_000
+    key_bytes_per_minute: Annotated[int, Field(ge=0)] = 2_000_000_000
+    tenant_requests_per_minute: Annotated[int, Field(ge=0)] = 60_000
+    tenant_bytes_per_minute: Annotated[int, Field(ge=0)] = 1_000_000_000
+    wrong_keys_per_minute: Annotated[int, Field(ge=0)] = 300
+
+    questions_per_day: Annotated[int, Field(ge=0, le=MAX_QUESTIONS_PER_DAY)] = 10_000
+    channel_questions_per_day: Annotated[int, Field(ge=0, le=MAX_QUESTIONS_PER_DAY)] = 0
+    visitor_questions_per_day: Annotated[int, Field(ge=0, le=MAX_QUESTIONS_PER_DAY)] = 500
 
     embedder: str = "auto"
     embedding_model: str = "text-embedding-3-small"
@@ -78,7 +103,15 @@ class Settings(BaseSettings):
     openai_breaker_pause_seconds: Annotated[float, Field(gt=0)] = 30.0
     prices: Annotated[str, AfterValidator(checked_prices)] = ""
 
+    document_bytes: Annotated[int, Field(ge=1_024, le=documents.MAX_CONTENT_BYTES)] = (
+        documents.MAX_CONTENT_BYTES
+    )
+    document_passages: Annotated[int, Field(ge=1)] = 5_000
+
     job_batch: Annotated[int, Field(ge=1, le=500)] = 32
+    job_batch_bytes: Annotated[int, Field(ge=1_024)] = 262_144
+    job_tenants: Annotated[int, Field(ge=1, le=32)] = 4
+    job_step_passages: Annotated[int, Field(ge=1, le=2_048)] = 64
     job_lease_seconds: Annotated[float, Field(ge=1)] = 20.0
     job_max_attempts: Annotated[int, Field(ge=1)] = 5
     job_poll_seconds: Annotated[float, Field(gt=0)] = 2.0
@@ -101,6 +134,8 @@ class Settings(BaseSettings):
 
     log_level: str = "info"
     log_format: str = "console"
+    log_file_megabytes: Annotated[int, Field(ge=1, le=10_000)] = 8
+    log_files: Annotated[int, Field(ge=1, le=100)] = 5
 
 
 def load() -> Settings:

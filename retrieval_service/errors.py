@@ -109,6 +109,24 @@ class TooMany(KladezError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class RateLimited(TooMany):
+    """This key, or its tenant, sent more than a minute allows."""
+
+    reason = "RATE_LIMITED"
+
+
+class WrongKeys(TooMany):
+    """Too many unknown keys came from this address."""
+
+    reason = "WRONG_KEYS"
+
+
+class QuotaSpent(TooMany):
+    """The questions of this day are used up."""
+
+    reason = "QUOTA_SPENT"
+
+
 class AnswerCancelled(Conflict):
     """The answer was cancelled; what was written of it is stored."""
 
@@ -125,6 +143,42 @@ class Unavailable(KladezError):
     """A part the service needs is not available right now."""
 
     reason = "UNAVAILABLE"
+
+
+class DatabaseFull(Unavailable):
+    """The database's disk is full: reading goes on, and writing as soon as there is space again."""
+
+    reason = "DATABASE_FULL"
+
+
+class DatabaseCrowded(Unavailable):
+    """The database has no connection to spare: raise its max_connections, or lower KLADEZ_POOL_SIZE."""
+
+    reason = "DATABASE_CROWDED"
+
+
+class DatabaseOutOfMemory(Unavailable):
+    """The database ran out of memory."""
+
+    reason = "DATABASE_OUT_OF_MEMORY"
+
+
+class DatabaseReadOnly(Unavailable):
+    """The database takes no writes: it is a standby, or was set to read only."""
+
+    reason = "DATABASE_READ_ONLY"
+
+
+class DatabaseFaulty(Unavailable):
+    """The database cannot read or write its files; its own log says more."""
+
+    reason = "DATABASE_FAULTY"
+
+
+class DatabaseBusy(Unavailable):
+    """Others hold what this needs in the database; repeat it in a moment."""
+
+    reason = "DATABASE_BUSY"
 
 
 class AnswerInterrupted(Unavailable):
@@ -207,3 +261,9 @@ class Misconfigured(KladezError):
     """The configuration is wrong."""
 
     reason = "MISCONFIGURED"
+
+
+class SettingsDiffer(Misconfigured):
+    """A setting that has to be equal on all processes differs from the installation's."""
+
+    reason = "SETTINGS_DIFFER"

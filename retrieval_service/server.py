@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from kladez.v1 import (
     answer_service_pb2,
     answer_service_pb2_grpc,
@@ -32,7 +31,8 @@ from kladez.v1 import (
     tenant_service_pb2_grpc,
 )
 
-from retrieval_service import errors
+from retrieval_service import errors, observing
+from retrieval_service.api import tls
 from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
 from retrieval_service.api.gate import Gate
@@ -40,6 +40,7 @@ from retrieval_service.api.health import Health
 from retrieval_service.api.index_jobs import IndexJobServicer
 from retrieval_service.api.insights import InsightServicer
 from retrieval_service.api.policies import POLICIES
+from retrieval_service.api.reflection import add_reflection
 from retrieval_service.api.searches import SearchServicer
 from retrieval_service.api.sources import SourceServicer
 from retrieval_service.api.spaces import SpaceServicer
@@ -47,6 +48,7 @@ from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
 from retrieval_service.assembling import Service
 from retrieval_service.config import Settings
+from retrieval_service.domain.processes import Kind
 from retrieval_service.staffing import new_worker
 from retrieval_service.wiring import open_service
 
@@ -68,9 +70,11 @@ SERVICES = (
     insight_service_pb2.DESCRIPTOR.services_by_name["InsightService"],
 )
 
+MOST_MESSAGE_BYTES = 8 * 1024 * 1024
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # otherwise a second server would silently share the port
-    ("grpc.max_receive_message_length", 5 * 1024 * 1024),
+    # Twice what any method takes: what is too large by less than that is refused by name, by the gate.
+    ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -84,7 +88,12 @@ OPTIONS = (
 async def serve(settings: Settings, dsn: str, *, on_ready: Callable[[int], None]) -> None:
     """Serves until SIGTERM or SIGINT; `on_ready` is told the port once calls are answered."""
     stop = stop_signals()
-    async with open_service(settings, dsn) as service, background(service), running_server(service) as port:
+    async with (
+        open_service(settings, dsn) as service,
+        observing.observed(settings, dsn, service.database, "service"),
+        background(service),
+        running_server(service) as port,
+    ):
         log.info("serving", host=settings.host, port=port, space=service.embedder.space.key)
         on_ready(port)
         await stop.wait()
@@ -95,10 +104,11 @@ async def serve(settings: Settings, dsn: str, *, on_ready: Callable[[int], None]
 async def running_server(service: Service) -> AsyncIterator[int]:
     """The listening server's port; on the way out calls in flight may finish."""
     settings = service.settings
-    server = grpc.aio.server(interceptors=[Gate(POLICIES, service.authenticator)], options=OPTIONS)
+    gate = Gate(POLICIES, service.authenticator, service.limiter)
+    server = grpc.aio.server(interceptors=[gate], options=OPTIONS)
     health = Health()
     add_services(server, service, health)
-    port = listen(server, settings)
+    port = listen(server, settings, await asyncio.to_thread(tls.credentials, settings))
     await server.start()
     await report(health, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -165,6 +175,7 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
             service.surveyor,
             service.resolver,
             service.evaluations,
+            service.presences,
             service.page_tokens,
         ),
         server,
@@ -172,15 +183,19 @@ def add_services(server: grpc.aio.Server, service: Service, health: Health) -> N
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if service.settings.reflection:
         names = [descriptor.full_name for descriptor in SERVICES]
-        reflection.enable_server_reflection(
-            [*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server
-        )
+        add_reflection(server, [*names, "grpc.health.v1.Health"])
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> int:
-    address = f"{settings.host}:{settings.port}"
+def listen(
+    server: grpc.aio.Server, settings: Settings, credentials: grpc.ServerCredentials | None = None
+) -> int:
+    """The port; raises `Misconfigured` when it is taken."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.port}"
     try:
-        return server.add_insecure_port(address)
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise errors.Misconfigured(f"KLADEZ_PORT: {address} cannot be listened on; is it in use?") from error
 
@@ -196,7 +211,12 @@ async def background(service: Service) -> AsyncIterator[None]:
     """The worker inside the server, unless it is switched off, the usage counts, and comparisons of backends."""
     async with asyncio.TaskGroup() as group:
         shadow = service.retrieval.shadow
-        endless = [service.meter.run(), *([shadow.run()] if shadow else [])]
+        presence = service.presence
+        endless = [
+            service.meter.run(),
+            *([shadow.run()] if shadow else []),
+            *([presence.run()] if presence else []),
+        ]
         beside = [group.create_task(one) for one in endless]
         worker = new_worker(service) if service.settings.workers else None
         working = group.create_task(worker.run()) if worker else None
@@ -211,16 +231,25 @@ async def background(service: Service) -> AsyncIterator[None]:
 
 
 async def work(settings: Settings, dsn: str) -> None:
-    """A worker without a server; runs until SIGTERM or SIGINT."""
+    """A worker without a server; runs until SIGTERM or SIGINT.
+
+    Raises `SettingsDiffer` when it may not begin, or not go on, because the installation runs with something else.
+    """
     stop = stop_signals()
-    async with open_service(settings, dsn) as service:
+    async with (
+        open_service(settings, dsn, kind=Kind.WORKER) as service,
+        observing.observed(settings, dsn, service.database, "worker"),
+    ):
         worker = new_worker(service)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
+            beside = [group.create_task(service.presence.run())] if service.presence else []
             log.info("working", space=service.embedder.space.key)
             await stop.wait()
             worker.stop()
             await working
+            for one in beside:
+                one.cancel()
 
 
 def stop_signals() -> asyncio.Event:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 
+from retrieval_service.apart import Apart
 from retrieval_service.assembling import Service
 from retrieval_service.bell import Bell
 from retrieval_service.change_runner import ChangeRunner
 from retrieval_service.claiming import Lane
+from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
+from retrieval_service.providers.local.passages import chunk_policy
 from retrieval_service.services.evacuating import Evacuator
-from retrieval_service.services.indexing import Indexer
+from retrieval_service.services.indexing import AtOnce, Indexer, Limits, Thought
+from retrieval_service.services.indexing_large import StepByStep
 from retrieval_service.services.promoting import Promoter
 from retrieval_service.services.provider_chores import ProviderChore
+from retrieval_service.services.stepping import Stepper
 from retrieval_service.services.sweeping import Sweeper
 from retrieval_service.services.syncing import Syncer
 from retrieval_service.stores import jobs
@@ -21,6 +28,8 @@ from retrieval_service.worker import Worker, WorkerOptions, worker_name
 
 # Of one worker, at a time.
 SOURCE_READERS = 2
+# Sent to a retrieval provider together.
+LARGE_FILES_AT_A_TIME = 4
 
 
 def new_worker(service: Service) -> Worker:
@@ -36,10 +45,10 @@ def new_worker(service: Service) -> Worker:
         shutdown_seconds=settings.shutdown_seconds,
     )
     index_bell, reading_bells = Bell(), [Bell() for _ in range(SOURCE_READERS)]
-    index_runner = IndexRunner(service.reindexer, index_bell)
+    index_runner, apart = IndexRunner(service.reindexer, index_bell), Apart()
     return Worker(
         service.database,
-        [indexing_lane(service, name, index_runner.step_at_once), *syncing_lanes(service, name)],
+        [*indexing_lanes(service, name, apart, index_runner.step_at_once), *syncing_lanes(service, name)],
         name=name,
         options=options,
         housekeeping=[
@@ -60,25 +69,61 @@ def new_worker(service: Service) -> Worker:
             FillRunner(service.filler).run,
         ],
         index_job_bells=[index_bell, *reading_bells],
+        last=apart.close,
     )
 
 
-def indexing_lane(service: Service, worker: str, ran_dry: Callable[[], None]) -> Lane:
+def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callable[[], None]) -> list[Lane]:
+    """Large documents have a lane of their own, which no small one ever waits for."""
     settings = service.settings
-    indexer = Indexer(
-        service.database,
-        service.embedders,
-        policy=service.policy,
-        worker=worker,
-        max_attempts=settings.job_max_attempts,
-    )
-    return Lane(
+    at_once = new_indexer(service, worker, AtOnce(service.embedders, service.policy))
+    step_by_step = new_indexer(service, worker, new_step_by_step(service, apart))
+    small = Lane(
         target=jobs.PGVECTOR,
         concurrency=max(1, settings.workers),
+        spare=settings.job_tenants - 1,
         batch=settings.job_batch,
-        work=lambda batch, _: indexer.index(batch),
+        max_bytes=settings.job_batch_bytes,
+        work=lambda batch, _: at_once.index(batch),
         ran_dry=ran_dry,
     )
+    large = Lane(
+        target=jobs.PGVECTOR,
+        is_large=True,
+        concurrency=1,
+        spare=1,
+        batch=1,
+        work=lambda batch, _: step_by_step.index(batch),
+        ran_dry=ran_dry,
+    )
+    return [small, large]
+
+
+def new_indexer(service: Service, worker: str, thought: Thought) -> Indexer:
+    settings = service.settings
+    limits = Limits(attempts=settings.job_max_attempts, content_bytes=settings.document_bytes)
+    return Indexer(service.database, service.embedders, thought, worker=worker, limits=limits)
+
+
+def new_step_by_step(service: Service, apart: Apart) -> StepByStep:
+    settings = service.settings
+    return StepByStep(
+        Stepper(service.database, service.embedders, passages=settings.job_step_passages),
+        apart,
+        policy_elsewhere(service),
+        most_passages=settings.document_passages,
+    )
+
+
+def policy_elsewhere(service: Service) -> Callable[[], ChunkPolicy]:
+    """What makes the service's policy in another process."""
+    if service.policy.unit == "tiktoken":
+        return partial(given, service.policy)
+    return partial(chunk_policy, service.settings.local_model_dir)
+
+
+def given(policy: ChunkPolicy) -> ChunkPolicy:
+    return policy
 
 
 def provider_chores(service: Service) -> list[Callable[[], Awaitable[None]]]:
@@ -103,11 +148,15 @@ def syncing_lanes(service: Service, worker: str) -> list[Lane]:
         max_attempts=settings.job_max_attempts,
         given_store_id=settings.openai_vector_store_id,
     )
-    return [
-        Lane(
-            target=jobs.OPENAI,
-            concurrency=settings.sync_concurrency,
-            batch=settings.sync_batch,
-            work=syncer.sync,
-        )
-    ]
+    small = Lane(
+        target=jobs.OPENAI,
+        concurrency=settings.sync_concurrency,
+        spare=1,
+        batch=settings.sync_batch,
+        tenants=settings.sync_batch,
+        work=syncer.sync,
+    )
+    large = replace(
+        small, is_large=True, concurrency=1, batch=LARGE_FILES_AT_A_TIME, tenants=LARGE_FILES_AT_A_TIME
+    )
+    return [small, large]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from retrieval_service.assembling import Service, new_scheduler
 from retrieval_service.config import Settings
+from retrieval_service.domain.processes import Kind
 from retrieval_service.domain.schedules import Run
 from retrieval_service.services.mending import Mender
 from retrieval_service.services.scheduling import Standing
@@ -33,16 +34,23 @@ class Drained:
 
 
 async def standings(settings: Settings, dsn: str) -> list[Standing]:
-    await schema.upgrade(dsn)
+    await schema.prepare(dsn, migrates=settings.migrate)
     async with open_database(dsn, SMALL_POOL) as database:
         return await new_scheduler(settings, database, Mender(database, None)).standings()
 
 
 async def drain(settings: Settings, dsn: str) -> Drained:
-    """Runs the schedules that are due, then works until no document waits; what failed is left for later."""
-    async with open_service(settings, dsn) as service:
+    """Runs the schedules that are due, then works until no document waits; what failed is left for later.
+
+    Raises `SettingsDiffer`, with nothing done, when the installation runs with something else.
+    """
+    async with open_service(settings, dsn, kind=Kind.ONCE) as service, asyncio.TaskGroup() as group:
+        beside = [group.create_task(service.presence.run())] if service.presence else []
         runs = await service.scheduler.run_due()
-        return Drained(runs=runs, failed_count=await _work_all(service))
+        drained = Drained(runs=runs, failed_count=await _work_all(service))
+        for one in beside:
+            one.cancel()
+    return drained
 
 
 async def _work_all(service: Service) -> int:

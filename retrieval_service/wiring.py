@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 
 from retrieval_service import errors
@@ -11,6 +13,7 @@ from retrieval_service.assembling import Providers, Service, assemble
 from retrieval_service.config import Settings
 from retrieval_service.domain import languages
 from retrieval_service.domain.costs import PriceTable, price_table
+from retrieval_service.domain.processes import Kind
 from retrieval_service.providers.opening import (
     open_answerer,
     open_embedder,
@@ -23,8 +26,10 @@ from retrieval_service.providers.opening import (
 from retrieval_service.providers.ports import (
     Embedder,
 )
+from retrieval_service.services.agreeing import Presence
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.switching import adopt
+from retrieval_service.sharing import Models, shared_settings
 from retrieval_service.stores import schema, spaces
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
@@ -32,30 +37,60 @@ from retrieval_service.stores.database import Database, PoolSize, open_database
 UNDECIDABLE = "zxq vbn"
 
 
+def process_name() -> str:
+    """For people who look for the process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 @contextlib.asynccontextmanager
-async def open_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
-    """Brings the schema forward, opens providers and database, and begins to move tenants whose model is gone."""
-    await schema.upgrade(dsn)
+async def open_service(settings: Settings, dsn: str, *, kind: Kind = Kind.SERVER) -> AsyncIterator[Service]:
+    """Opens providers and a database with this program's schema, and says so to the other processes.
+
+    A server then begins to move tenants whose model is gone. Raises `SettingsDiffer` when this process must not
+    run beside the others.
+    """
+    await schema.prepare(dsn, migrates=settings.migrate)
     await asyncio.to_thread(languages.detect_language, UNDECIDABLE)
     async with contextlib.AsyncExitStack() as stack:
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
-        providers = await open_providers(settings, database, stack)
-        service = assemble(settings, dsn, database, providers)
+        presence = Presence(database, kind, process_name())
+        providers = await open_providers(settings, database.owner_dsn, database, presence, stack)
+        service = assemble(settings, database.owner_dsn, database, providers, presence)
         stack.push_async_callback(service.answering.wind_down, 0)
-        await adopt(database, service.embedders, service.switcher)
-        await service.retrieval.switcher.settle()
+        await presence.decide(lambda: decide_for_all(service))
         yield service
 
 
+async def decide_for_all(service: Service) -> None:
+    """What a changed configuration means for tenants that are there already."""
+    await adopt(service.database, service.embedders, service.switcher)
+    await service.retrieval.switcher.settle()
+
+
+async def announce(
+    settings: Settings, dsn: str, models: Models, presence: Presence, stack: contextlib.AsyncExitStack
+) -> None:
+    """Before anything is written: a process that must not run beside the others leaves no trace."""
+    key = await presence.fingerprint_key()
+    await presence.announce(shared_settings(settings, dsn, models, key))
+    stack.push_async_callback(presence.leave)
+
+
 async def open_providers(
-    settings: Settings, database: Database, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    dsn: str,
+    database: Database,
+    presence: Presence,
+    stack: contextlib.AsyncExitStack,
 ) -> Providers:
     """They are closed when the stack is."""
     embedder, policy = await open_embedder(settings)
     stack.push_async_callback(embedder.close)
     if following := await open_next_embedder(settings):
         stack.push_async_callback(following.close)
+    models = Models(home=embedder.space, following=following.space if following else None, policy=policy)
+    await announce(settings, dsn, models, presence, stack)
     answerer = await open_answerer(settings)
     stack.push_async_callback(answerer.close)
     if rewriter := await open_rewriter(settings):

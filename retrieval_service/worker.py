@@ -17,13 +17,14 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.bell import Bell
 from retrieval_service.claiming import Claiming, Lane
-from retrieval_service.stores import index_jobs, jobs
+from retrieval_service.stores import embedding_steps, index_jobs, jobs
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.worker")
 
 HOUSEKEEPING_SECONDS = 5.0
 DONE_JOBS_KEPT_HOURS = 24
+STEPS_KEPT_HOURS = 24
 PAUSE_AFTER_FAILURE_SECONDS = 1.0
 
 
@@ -41,6 +42,10 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
+async def nothing() -> None:
+    """For workers that have nothing to close."""
+
+
 class Worker:
     """Runs until `stop()`; then lets batches in flight finish and gives back what it could not."""
 
@@ -54,10 +59,11 @@ class Worker:
         housekeeping: Sequence[Callable[[], Awaitable[None]]] = (),
         companions: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
         index_job_bells: Sequence[Bell] = (),
+        last: Callable[[], Awaitable[None]] = nothing,
     ) -> None:
         """No lane keeps another waiting. `companions` run beside them until the worker stops, which cancels them.
 
-        The bells are rung when an index job is told what to do.
+        The bells are rung when an index job is told what to do; `last` closes what the lanes have worked with.
         """
         self._database = database
         self._name = name
@@ -65,6 +71,7 @@ class Worker:
         self._housekeeping = housekeeping
         self._companions = companions
         self._index_job_bells = index_job_bells
+        self._last = last
         self._claimings = [
             Claiming(
                 database,
@@ -93,6 +100,7 @@ class Worker:
             for service in services:
                 await service.close(timeout=self._options.shutdown_seconds)
             await scheduler.wait_and_close(timeout=self._options.shutdown_seconds)
+            await self._last()
             await self._give_back()
 
     def _wake(self) -> None:
@@ -135,6 +143,7 @@ class Worker:
         async with self._database.operator() as operator:
             recovered = await jobs.recover(operator)
             await jobs.prune(operator, hours=DONE_JOBS_KEPT_HOURS)
+            await embedding_steps.prune(operator, hours=STEPS_KEPT_HOURS)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)
             self._wake()

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from retrieval_service.client import connect
 from tests.fakes.retrieval_server import FakeRetrieval, running_retrieval_service
-from widget_gateway.app import build_app
+from widget_gateway.app import build_app, new_runner
 from widget_gateway.config import Settings
 from widget_gateway.gateway import GATEWAY, Gateway
 
@@ -77,8 +77,9 @@ async def service_with_shop() -> AsyncIterator[FakeRetrieval]:
 async def running_gateway(service: FakeRetrieval, **changes: Any) -> AsyncIterator[RunningGateway]:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(service.address, service.key))
-        app = build_app(settings_for(service, **changes), client)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+        settings = settings_for(service, **changes)
+        app = build_app(settings, client)
+        runner = new_runner(app, settings)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -19,8 +19,10 @@ class Widget:
         self._gateway = gateway
         self.welcome: dict[str, Any] = {}
 
-    async def open(self, *, origin: str = ORIGIN, **hello: Any) -> Self:
-        self.socket = await self._gateway.socket(origin=origin)
+    async def open(
+        self, *, origin: str = ORIGIN, headers: dict[str, str] | None = None, **hello: Any
+    ) -> Self:
+        self.socket = await self._gateway.socket(origin=origin, headers=headers or {})
         await self.send("hello", v=1, shop=SHOP, **hello)
         self.welcome = await self.next()
         assert self.welcome["t"] == "welcome"

@@ -12,7 +12,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from kladez.v1.tenant_service_pb2 import ResolvePublicKeyRequest, ResolvePublicKeyResponse
 
@@ -155,29 +155,44 @@ def origin_allowed(origin: str, shop: Shop, *, allow_null: bool) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServiceProof:
+    """The service's conversation and the token that proves it; both are "" before the first question."""
+
+    session_id: str = ""
+    session_token: str = ""
+
+
+NO_CONVERSATION = ServiceProof()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a session token proves; `service_session_id` is "" before the first question."""
+    """What a session token proves."""
 
     session_id: str
-    service_session_id: str
+    service: ServiceProof
     expires: int
 
 
 class Signer:
-    """Makes and checks session tokens, and hashes addresses, with keys derived from one secret."""
+    """Makes and checks session tokens, and hashes addresses, with keys derived from secrets.
 
-    def __init__(self, secret: str, *, lifetime_seconds: int) -> None:
+    `lasting_secret` keys the hash by which the service counts a visitor's day: it must outlive this process.
+    """
+
+    def __init__(self, secret: str, *, lifetime_seconds: int, lasting_secret: str = "") -> None:
         self._token_key = derived(secret, "session-token")
         self._address_key = derived(secret, "address")
+        self._visitor_key = derived(lasting_secret or secret, "visitor")
         self._lifetime_seconds = lifetime_seconds
 
-    def grant(self, session_id: str, service_session_id: str, *, unix_time: float) -> Grant:
+    def grant(self, session_id: str, service: ServiceProof, *, unix_time: float) -> Grant:
         expires = int(unix_time) + self._lifetime_seconds
-        return Grant(session_id=session_id, service_session_id=service_session_id, expires=expires)
+        return Grant(session_id=session_id, service=service, expires=expires)
 
     def token(self, grant: Grant, tenant_id: str) -> str:
-        """`<expires>.<service session>.<signature>`, bound to the session and the tenant."""
-        body = f"{grant.expires}.{grant.service_session_id}"
+        """`<expires>.<service session>.<its token>.<signature>`, bound to the session and the tenant."""
+        body = f"{grant.expires}.{grant.service.session_id}.{grant.service.session_token}"
         return f"{body}.{self._signature(grant.session_id, tenant_id, body)}"
 
     def check(self, token: str, *, session_id: str, tenant_id: str, unix_time: float) -> Grant | None:
@@ -185,22 +200,45 @@ class Signer:
         body, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(session_id, tenant_id, body).encode()):
             return None
-        expires, _, service_session_id = body.partition(".")
+        expires, _, service = body.partition(".")
         if int(expires) <= unix_time:
             return None
-        return Grant(session_id=session_id, service_session_id=service_session_id, expires=int(expires))
+        return Grant(session_id=session_id, service=service_proof(service), expires=int(expires))
 
     def address_hash(self, address: str) -> str:
         """Tells visitors apart without keeping where they are."""
-        return hmac.digest(self._address_key, address.encode(), "sha256").hex()[:16]
+        return hmac.digest(self._address_key, address_group(address).encode(), "sha256").hex()[:16]
+
+    def visitor_hash(self, address: str) -> str:
+        """The same on every gateway that shares the lasting secret."""
+        return hmac.digest(self._visitor_key, address_group(address).encode(), "sha256").hex()[:32]
 
     def _signature(self, session_id: str, tenant_id: str, body: str) -> str:
         message = "\n".join((tenant_id, session_id, body)).encode()
         return base64.urlsafe_b64encode(hmac.digest(self._token_key, message, "sha256")[:24]).decode()
 
 
+def service_proof(signed: str) -> ServiceProof:
+    """Tokens of older gateways prove nothing to the service: their conversation is begun anew."""
+    session_id, _, session_token = signed.partition(".")
+    if not session_token:
+        return NO_CONVERSATION
+    return ServiceProof(session_id=session_id, session_token=session_token)
+
+
 def derived(secret: str, purpose: str) -> bytes:
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
+
+
+def address_group(address: str) -> str:
+    """Whom the address belongs to: a network of /64 is one customer's, and IPv4 stays itself in IPv6's clothes."""
+    if not is_address(address):
+        return address
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped else str(IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)
 
 
 def visitor_address(peer: str, forwarded_for: str, trusted_proxies: tuple[Network, ...]) -> str:
@@ -214,7 +252,12 @@ def visitor_address(peer: str, forwarded_for: str, trusted_proxies: tuple[Networ
 
 
 def is_trusted(address: str, trusted_proxies: tuple[Network, ...]) -> bool:
-    return is_address(address) and any(ip_address(address) in network for network in trusted_proxies)
+    """An IPv4 address may come in IPv6's clothes, where one socket listens to both."""
+    if not is_address(address):
+        return False
+    parsed = ip_address(address)
+    plain = (isinstance(parsed, IPv6Address) and parsed.ipv4_mapped) or parsed
+    return any(plain in network for network in trusted_proxies)
 
 
 def is_address(text: str) -> bool:

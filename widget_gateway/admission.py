@@ -10,15 +10,18 @@ from widget_gateway.limits import Buckets, DailyQuota
 
 SECONDS_PER_MINUTE = 60.0
 BUSY_SECONDS = 3.0
+# An address gets one of so many shares of a shop's day, unless the settings say otherwise.
+SHARES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who asks; the address is a keyed hash."""
+    """Who asks; the address is a keyed hash, and so is the visitor, which outlives this process."""
 
     tenant_id: str
     session_id: str
     address: str
+    visitor: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Admission:
         self._settings = settings
         self._sessions = Buckets(settings.session_questions_per_minute, period_seconds=SECONDS_PER_MINUTE)
         self._addresses = Buckets(settings.address_questions_per_minute, period_seconds=SECONDS_PER_MINUTE)
+        self._shares = DailyQuota(address_share(settings))
         self._shops = DailyQuota(settings.shop_questions_per_day)
 
     def refusal(self, question: str, visitor: Visitor, *, in_session: int, at_once: int) -> Refusal | None:
@@ -44,7 +48,14 @@ class Admission:
             self._malformed(question)
             or self._busy(in_session=in_session, at_once=at_once)
             or self._too_often(visitor)
+            or self._day_is_spent(visitor)
         )
+
+    def forgive(self, visitor: Visitor) -> None:
+        """A courtesy takes nothing of anybody's day."""
+        now = time.time()
+        self._shares.give_back((visitor.tenant_id, visitor.address), now)
+        self._shops.give_back(visitor.tenant_id, now)
 
     def _malformed(self, question: str) -> Refusal | None:
         if not question:
@@ -57,9 +68,20 @@ class Admission:
 
     def _too_often(self, visitor: Visitor) -> Refusal | None:
         now = time.monotonic()
-        wait = (
-            self._sessions.take((visitor.tenant_id, visitor.session_id), now)
-            or self._addresses.take(visitor.address, now)
-            or self._shops.take(visitor.tenant_id, time.time())
+        wait = self._sessions.take((visitor.tenant_id, visitor.session_id), now) or self._addresses.take(
+            visitor.address, now
         )
         return Refusal(code="rate_limited", retry_after=wait) if wait else None
+
+    def _day_is_spent(self, visitor: Visitor) -> Refusal | None:
+        """Who has spent the own share takes nothing from others."""
+        now = time.time()
+        wait = self._shares.take((visitor.tenant_id, visitor.address), now) or self._shops.take(
+            visitor.tenant_id, now
+        )
+        return Refusal(code="quota_spent", retry_after=wait) if wait else None
+
+
+def address_share(settings: Settings) -> int:
+    """Of a shop's day."""
+    return settings.address_questions_per_day or -(-settings.shop_questions_per_day // SHARES)

@@ -25,8 +25,9 @@ from kladez.v1.answer_service_pb2 import (
 from kladez.v1.common_pb2 import Reference
 
 from retrieval_service.client import CallFailed, Client
+from widget_gateway.access import NO_CONVERSATION, ServiceProof
 from widget_gateway.frames import Ask, Feedback, Rated
-from widget_gateway.session import Attribution, Conversation, Doubt, Event, Source
+from widget_gateway.session import PLEASANTRY, Attribution, Conversation, Doubt, Event, Source
 
 CHANNEL = "widget"
 SNIPPET_CHARACTERS = 240
@@ -43,12 +44,15 @@ CODES = {
     "INVALID_ARGUMENT": "invalid",
 }
 CANCELLED = "ANSWER_CANCELLED"
+# The questions of a day are used up: the service's reason, and what a visitor is told.
+QUOTA_SPENT = "QUOTA_SPENT"
+QUOTA = "quota_spent"
 CUT_OFF = (AnswerStatus.ANSWER_STATUS_INTERRUPTED, AnswerStatus.ANSWER_STATUS_CANCELLED)
 FINISH_REASONS = {
     FinishReason.FINISH_REASON_LENGTH: "length",
     FinishReason.FINISH_REASON_NO_RELEVANT_CONTENT: "no_relevant_content",
     FinishReason.FINISH_REASON_POLICY: "policy",
-    FinishReason.FINISH_REASON_PLEASANTRY: "pleasantry",
+    FinishReason.FINISH_REASON_PLEASANTRY: PLEASANTRY,
 }
 
 RATINGS = {1: Rating.RATING_UP, -1: Rating.RATING_DOWN}
@@ -65,36 +69,40 @@ def request_id(tenant_id: str, session_id: str, ask_id: str) -> str:
 
 
 class ServiceSession:
-    """The service's id of a conversation, made at its first question."""
+    """The service's conversation and its token, made at the first question."""
 
-    __slots__ = ("_client", "_creating", "_language", "_user_key", "session_id")
+    __slots__ = ("_client", "_creating", "_language", "_user_key", "proof")
 
-    def __init__(self, client: Client, *, user_key: str, language: str, session_id: str = "") -> None:
+    def __init__(
+        self, client: Client, *, user_key: str, language: str, proof: ServiceProof = NO_CONVERSATION
+    ) -> None:
         self._client = client
         self._creating = asyncio.Lock()
         self._user_key = user_key
         self._language = language
-        self.session_id = session_id
+        self.proof = proof
 
-    async def open(self) -> str:
+    async def open(self) -> ServiceProof:
         """Raises `CallFailed`."""
         async with self._creating:
-            if not self.session_id:
-                self.session_id = await self._create()
-        return self.session_id
+            if not self.proof.session_id:
+                self.proof = await self._create()
+        return self.proof
 
-    async def _create(self) -> str:
+    async def _create(self) -> ServiceProof:
         request = CreateSessionRequest(channel=CHANNEL, user_key=self._user_key, language=self._language)
-        return (await self._client.create_session(request)).session_id
+        opened = await self._client.create_session(request)
+        return ServiceProof(session_id=opened.session_id, session_token=opened.session_token)
 
-    def adopt(self, session_id: str) -> None:
+    def adopt(self, proof: ServiceProof) -> None:
         """A token may know the session when this process does not."""
-        self.session_id = self.session_id or session_id
+        if not self.proof.session_id:
+            self.proof = proof
 
-    def forget(self, session_id: str) -> None:
+    def forget(self, proof: ServiceProof) -> None:
         """The service does not have this one any more."""
-        if self.session_id == session_id:
-            self.session_id = ""
+        if self.proof == proof:
+            self.proof = NO_CONVERSATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +110,7 @@ class FeedbackJob:
     """Tells the service whether an answer helped, and then the readers that it knows."""
 
     client: Client
-    session_id: str
+    proof: ServiceProof
     feedback: Feedback
     tell: Callable[[Rated], Awaitable[None]]
 
@@ -110,7 +118,8 @@ class FeedbackJob:
         """What could not be told stays unsaid: the widget goes on showing its buttons."""
         request = SubmitFeedbackRequest(
             answer_id=self.feedback.answer_id,
-            session_id=self.session_id,
+            session_id=self.proof.session_id,
+            session_token=self.proof.session_token,
             rating=RATINGS[self.feedback.value],
             reason=self.feedback.reason,
         )
@@ -124,16 +133,20 @@ class FeedbackJob:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerJob:
-    """Writes one answer into the conversation; `opened` is called when the service session is known."""
+    """Writes one answer into the conversation; `opened` is called when the service session is known.
+
+    `visitor` is a keyed hash of where the question comes from.
+    """
 
     client: Client
     conversation: Conversation
     service_session: ServiceSession
     ask: Ask
+    visitor: str
     request_id: str
     timeout_seconds: float
     tell: Tell
-    opened: Callable[[str], Awaitable[None]]
+    opened: Callable[[], Awaitable[None]]
 
     async def run(self) -> None:
         """Every way but cancellation leaves the answer ended and its readers told."""
@@ -142,7 +155,7 @@ class AnswerJob:
                 await self._relay_in_session()
         except CallFailed as failure:
             log_failure("answer_failed", failure)
-            await self._fail(CODES.get(failure.code, "internal"), failure.retry_after_seconds)
+            await self._fail(code_of(failure), failure.retry_after_seconds)
         except TimeoutError:
             _log.warning("answer_timed_out", request_id=self.request_id)
             await self._fail("unavailable")
@@ -151,29 +164,34 @@ class AnswerJob:
             raise
 
     async def _relay_in_session(self) -> None:
-        session_id = await self._open_session()
+        proof = await self._open_session()
         try:
-            await self._relay(session_id)
+            await self._relay(proof)
         except CallFailed as failure:
             if not self._session_is_gone(failure):
                 raise
-            self.service_session.forget(session_id)
+            self.service_session.forget(proof)
             await self._relay(await self._open_session())
 
-    async def _open_session(self) -> str:
-        known = self.service_session.session_id
-        session_id = await self.service_session.open()
-        if session_id != known:
-            await self.opened(session_id)
-        return session_id
+    async def _open_session(self) -> ServiceProof:
+        known = self.service_session.proof
+        proof = await self.service_session.open()
+        if proof != known:
+            await self.opened()
+        return proof
 
     def _session_is_gone(self, failure: CallFailed) -> bool:
         """A session can be purged while its widget still holds a token; a new one serves as well."""
         return failure.code == "NOT_FOUND" and not self.conversation.has_begun(self.ask.ask_id)
 
-    async def _relay(self, session_id: str) -> None:
+    async def _relay(self, proof: ServiceProof) -> None:
         request = StreamAnswerRequest(
-            question=self.ask.question, session_id=session_id, request_id=self.request_id, channel=CHANNEL
+            question=self.ask.question,
+            session_id=proof.session_id,
+            session_token=proof.session_token,
+            request_id=self.request_id,
+            channel=CHANNEL,
+            visitor=self.visitor,
         )
         stream = self.client.stream_answer(request, timeout_seconds=self.timeout_seconds)
         async with aclosing(stream) as responses:
@@ -185,11 +203,21 @@ class AnswerJob:
         await self.tell(self.conversation.fail(self.ask.ask_id, code, retry_after))
 
 
-async def cancel_at_service(client: Client, request_id: str) -> None:
+def code_of(failure: CallFailed) -> str:
+    """What a visitor is told."""
+    return QUOTA if failure.reason == QUOTA_SPENT else CODES.get(failure.code, "internal")
+
+
+async def cancel_at_service(client: Client, request_id: str, proof: ServiceProof) -> None:
     """Stops the model; an answer that has not begun, or has ended, needs no stopping."""
+    if not proof.session_id:
+        return
+    request = CancelAnswerRequest(
+        request_id=request_id, session_id=proof.session_id, session_token=proof.session_token
+    )
     try:
         async with asyncio.timeout(CANCEL_SECONDS):
-            await client.cancel_answer(CancelAnswerRequest(request_id=request_id))
+            await client.cancel_answer(request)
     except CallFailed as failure:
         if failure.code != "NOT_FOUND":
             log_failure("answer_not_cancelled", failure)

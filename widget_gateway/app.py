@@ -7,16 +7,19 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from aiohttp import web
 
-from retrieval_service.client import CallFailed, Client, connect
-from widget_gateway import assets, demo, snapshot_page, websocket
+from retrieval_service import monitoring
+from retrieval_service.client import Client, Misconfigured, connect, tls_from_environment
+from retrieval_service.monitoring import Check, Watched
+from widget_gateway import assets, demo, metrics, snapshot_page, websocket
 from widget_gateway.config import Settings, SettingsInvalid, read_settings
-from widget_gateway.gateway import GATEWAY, opened
+from widget_gateway.gateway import GATEWAY, Gateway, opened
 
-READY_TIMEOUT_SECONDS = 2.0
+READY_TIMEOUT_SECONDS = 1.5
 # Handlers whose socket is closed leave at once; this bounds the ones that do not.
 HANDLER_SHUTDOWN_SECONDS = 5.0
 
@@ -29,11 +32,10 @@ _log = structlog.get_logger(__name__)
 def main() -> None:
     configure_logging()
     try:
-        settings = read_settings()
-    except SettingsInvalid as error:
+        run(serve(read_settings()))
+    except (SettingsInvalid, Misconfigured) as error:
         _log.error("settings_invalid", reason=str(error))
         sys.exit(2)
-    run(serve(settings))
 
 
 def build_app(settings: Settings, client: Client) -> web.Application:
@@ -46,6 +48,7 @@ def build_app(settings: Settings, client: Client) -> web.Application:
 
     app.cleanup_ctx.append(gateway_context)
     app.on_shutdown.append(drain)
+    app.on_response_prepare.append(say_little)
     app.router.add_get("/ws", websocket.handle)
     app.router.add_get("/widget.js", WIDGET.handle)
     snapshot_page.add_routes(app)
@@ -59,41 +62,72 @@ def build_app(settings: Settings, client: Client) -> web.Application:
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT."""
     stop = stop_event()
-    async with connect(settings.service_address, settings.channel_key.get_secret_value()) as client:
+    tls = await asyncio.to_thread(tls_from_environment)
+    async with connect(settings.service_address, settings.channel_key.get_secret_value(), tls=tls) as client:
         app = build_app(settings, client)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANDLER_SHUTDOWN_SECONDS)
+        runner = new_runner(app, settings)
         await runner.setup()
         try:
             site = web.TCPSite(runner, settings.host, settings.port)
             await site.start()
             _log.info("gateway_ready", address=address(runner), demo=bool(settings.demo_shop))
-            await stop.wait()
-            await site.stop()
-            await drain(app)
+            async with monitored(settings, app[GATEWAY]):
+                await stop.wait()
+                await site.stop()
+                await drain(app)
         finally:
             await runner.cleanup()
     _log.info("gateway_stopped")
+
+
+def new_runner(app: web.Application, settings: Settings) -> web.AppRunner:
+    """aiohttp's patience with an idle connection is also its patience with a request that never becomes whole."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=HANDLER_SHUTDOWN_SECONDS,
+        keepalive_timeout=settings.request_seconds,
+    )
+
+
+async def say_little(_request: web.Request, response: web.StreamResponse) -> None:
+    """Nobody needs to know what we are made of, nor to keep what does not say that it may be kept."""
+    response.headers["Server"] = "kladez"
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 async def drain(app: web.Application) -> None:
     await app[GATEWAY].drain()
 
 
+def monitored(settings: Settings, gateway: Gateway) -> AbstractAsyncContextManager[int | None]:
+    """Pages for operators, on a port of their own: what faces visitors never shows them."""
+
+    async def refresh() -> None:
+        metrics.ANSWERS_RUNNING.set(gateway.rooms.running)
+
+    watched = Watched(part="gateway", checks=checks(gateway), refresh=refresh)
+    return monitoring.serving(
+        settings.metrics_host, settings.metrics_port, watched, setting="KLADEZ_GATEWAY_METRICS_PORT"
+    )
+
+
+def checks(gateway: Gateway) -> dict[str, Check]:
+    async def draining() -> str:
+        return "the gateway is on its way out" if gateway.is_draining else ""
+
+    return {"gateway": draining, "service": lambda: gateway.client.fault(READY_TIMEOUT_SECONDS)}
+
+
 async def healthz(_request: web.Request) -> web.Response:
     """The process answers."""
-    return web.Response(text="ok\n")
+    return web.json_response({"part": "gateway", "alive": True})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The service answers too, and we are not on our way out."""
-    gateway = request.app[GATEWAY]
-    if gateway.is_draining:
-        return web.Response(status=503, text="draining\n")
-    try:
-        await gateway.client.wait_until_ready(READY_TIMEOUT_SECONDS)
-    except CallFailed:
-        return web.Response(status=503, text="retrieval service unreachable\n")
-    return web.Response(text="ready\n")
+    """The service answers too, and we are not on our way out; anybody may ask, so nothing more is said."""
+    missing = await monitoring.answering(checks(request.app[GATEWAY]))
+    return monitoring.ready_answer("gateway", dict.fromkeys(missing, "not ready"))
 
 
 def stop_event() -> asyncio.Event:

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    # Where /metrics is, and /healthz and /readyz in full; none without a port.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     # Signs session tokens. Replicas share it; without it tokens end with the process.
     session_secret: SecretStr | None = Field(default=None, min_length=16)
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -44,12 +47,15 @@ class Settings(BaseSettings):
     # The public key of the tenant whose shop the page at `/` shows; no page without it.
     demo_shop: UUID | None = None
     demo_catalogue: Path | None = None
+    # Names under which that page is served, besides addresses and localhost.
+    demo_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 
     frame_bytes: int = Field(default=16_384, ge=1024)
     question_characters: int = Field(default=2000, ge=1)
+    request_seconds: float = Field(default=20.0, gt=0)
     hello_seconds: float = Field(default=5.0, gt=0)
     send_seconds: float = Field(default=10.0, gt=0)
-    answer_seconds: float = Field(default=60.0, gt=0)
+    answer_seconds: float = Field(default=125.0, gt=0)
     drain_seconds: float = Field(default=10.0, ge=0)
     heartbeat_seconds: float = Field(default=25.0, gt=0)
     session_days: int = Field(default=7, ge=1)
@@ -59,12 +65,14 @@ class Settings(BaseSettings):
     session_questions_per_minute: int = Field(default=20, ge=1)
     address_questions_per_minute: int = Field(default=60, ge=1)
     shop_questions_per_day: int = Field(default=10_000, ge=1)
+    # 0 is a tenth of the shop's.
+    address_questions_per_day: int = Field(default=0, ge=0)
     address_pages_per_minute: int = Field(default=60, ge=1)
     sockets_per_address: int = Field(default=20, ge=1)
     answers_per_session: int = Field(default=2, ge=1)
     answers_at_once: int = Field(default=500, ge=1)
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "demo_hosts", mode="before")
     @classmethod
     def split_at_commas(cls, value: object) -> object:
         if not isinstance(value, str):

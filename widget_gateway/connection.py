@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
+from widget_gateway import metrics
 from widget_gateway.frames import SUBPROTOCOL
 
 RESTARTING = 1012
@@ -61,6 +62,7 @@ class Socket(web.WebSocketResponse):
         try:
             async with asyncio.timeout(self._send_seconds):
                 await self.send_str(text)
+            metrics.SENT.inc()
         except TimeoutError:
             self.abort()
         except ConnectionError:
@@ -71,7 +73,10 @@ class Socket(web.WebSocketResponse):
         message = await self.receive(timeout=timeout_seconds)
         if message.type is WSMsgType.BINARY:
             raise Refused(BAD_MESSAGE, "frames are text")
-        return message.data if message.type is WSMsgType.TEXT else None
+        if message.type is not WSMsgType.TEXT:
+            return None
+        metrics.READ.inc()
+        return message.data
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         return await super().close(code=code, message=message or REASONS.get(code, b""), drain=drain)

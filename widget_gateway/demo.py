@@ -15,7 +15,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from widget_gateway import assets, catalogue
-from widget_gateway.access import is_trusted
+from widget_gateway.access import is_address, is_trusted
 from widget_gateway.catalogue import Catalogue, HelpText, Product
 from widget_gateway.config import Settings
 from widget_gateway.demo_texts import LANGUAGES, Texts, texts_for
@@ -23,7 +23,8 @@ from widget_gateway.demo_texts import LANGUAGES, Texts, texts_for
 TONES = 6
 SUMMARY_CHARACTERS = 120
 
-_HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+_LOCALHOST = "localhost"
 
 _ICON_PATHS = {
     "leaf": "M5 19C4 10 9 4 20 4c1 11-4 16-12 15M5 19c2-5 6-8 10-10",
@@ -81,8 +82,8 @@ class PageHandler:
     content: Content
 
     async def handle(self, request: web.Request) -> web.Response:
-        if not _HOST.fullmatch(request.host):
-            raise web.HTTPBadRequest(text="bad Host\n")
+        if not is_served(request.host, self.settings):
+            raise web.HTTPMisdirectedRequest(text="not this Host: see KLADEZ_GATEWAY_DEMO_HOSTS\n")
         page = Page(
             texts=texts_for(request.query.get("lang", ""), request.headers.get("Accept-Language", "")),
             origin=f"{scheme_of(request, self.settings)}://{request.host}",
@@ -91,6 +92,15 @@ class PageHandler:
             catalogue=request.app[CATALOGUE],
         )
         return respond(page, self.content(page, request))
+
+
+def is_served(host: str, settings: Settings) -> bool:
+    """Under a name that somebody else points at us, another site's script would speak as our own page."""
+    parsed = _HOST.fullmatch(host)
+    if parsed is None:
+        return False
+    name = parsed["name"].strip("[]").lower()
+    return is_address(name) or name in (_LOCALHOST, *(one.lower() for one in settings.demo_hosts))
 
 
 def scheme_of(request: web.Request, settings: Settings) -> str:
@@ -105,7 +115,8 @@ def respond(page: Page, content: str) -> web.Response:
         "Content-Security-Policy": policy(page.origin),
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "X-Content-Type-Options": "nosniff",
-        "Vary": "Accept-Language",
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Language, Host",
     }
     text = TEMPLATE.substitute(frame(page), content=content)
     return web.Response(text=text, content_type="text/html", headers=headers)

@@ -71,7 +71,11 @@ async def opened(settings: Settings, client: Client) -> AsyncIterator[Gateway]:
     async with Scheduler(
         limit=None, close_timeout=JOB_CLOSE_SECONDS, exception_handler=log_job_failure
     ) as scheduler:
-        signer = Signer(secret_of(settings), lifetime_seconds=settings.session_days * SECONDS_PER_DAY)
+        signer = Signer(
+            secret_of(settings),
+            lifetime_seconds=settings.session_days * SECONDS_PER_DAY,
+            lasting_secret=(settings.session_secret or settings.channel_key).get_secret_value(),
+        )
         yield Gateway(
             settings=settings,
             client=client,

@@ -72,6 +72,12 @@ class DailyQuota:
         self._used[key] += 1
         return 0.0
 
+    def give_back(self, key: Hashable, unix_time: float) -> None:
+        """As if it had not been taken; what was taken on another day is gone."""
+        self._turn_to(int(unix_time // SECONDS_PER_DAY))
+        if self._used[key] > 0:
+            self._used[key] -= 1
+
     def _turn_to(self, day: int) -> None:
         if day != self._day:
             self._day = day

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from aiojobs import Job, Scheduler
@@ -13,7 +14,7 @@ from kladez.v1.answer_service_pb2 import CreateHandoffRequest
 
 from retrieval_service.client import Client
 from widget_gateway import frames
-from widget_gateway.access import Shop, Signer
+from widget_gateway.access import ServiceProof, Shop, Signer
 from widget_gateway.answers import (
     AnswerJob,
     FeedbackJob,
@@ -22,7 +23,7 @@ from widget_gateway.answers import (
     request_id,
 )
 from widget_gateway.frames import Ask, Feedback, ServerFrame
-from widget_gateway.session import Conversation
+from widget_gateway.session import PLEASANTRY, Conversation, Done, Event
 
 SWEEP_SECONDS = 30.0
 CLIENTS_REMEMBERED = 1000
@@ -46,8 +47,17 @@ class Newcomer:
 
     shop: Shop
     session_id: str
-    service_session_id: str
+    service: ServiceProof
     language: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question, who asks by a keyed hash, and what to do when it turns out to be a courtesy."""
+
+    ask: Ask
+    visitor: str
+    forgive: Callable[[], None]
 
 
 class Room:
@@ -89,7 +99,7 @@ class Room:
             client,
             user_key=newcomer.session_id,
             language=newcomer.language,
-            session_id=newcomer.service_session_id,
+            proof=newcomer.service,
         )
         self._scheduler = scheduler
         self._signer = signer
@@ -101,19 +111,19 @@ class Room:
         return not self.listeners and not self.conversation.running
 
     def enter(self, newcomer: Newcomer, listener: Listener) -> None:
-        self._service_session.adopt(newcomer.service_session_id)
+        self._service_session.adopt(newcomer.service)
         self.listeners.add(listener)
 
     def proof(self) -> frames.Session:
         """What the widget keeps to come back to this conversation."""
-        grant = self._signer.grant(self.session_id, self._service_session.session_id, unix_time=time.time())
+        grant = self._signer.grant(self.session_id, self._service_session.proof, unix_time=time.time())
         token = self._signer.token(grant, self.tenant_id)
         return frames.Session(session_id=self.session_id, token=token, expires=grant.expires)
 
-    async def start(self, ask: Ask) -> None:
+    async def start(self, asked: Asked) -> None:
         """Begins an answer; the id must be new."""
-        self.conversation.begin(ask.ask_id)
-        self._jobs[ask.ask_id] = await self._scheduler.spawn(self._answer(ask))
+        self.conversation.begin(asked.ask.ask_id)
+        self._jobs[asked.ask.ask_id] = await self._scheduler.spawn(self._answer(asked))
 
     async def cancel(self, ask_id: str) -> None:
         """Readers are told once the service was told; an answer that has ended stays as it is."""
@@ -127,7 +137,7 @@ class Room:
         """The socket does not wait for the service."""
         job = FeedbackJob(
             client=self._client,
-            session_id=self._service_session.session_id,
+            proof=self._service_session.proof,
             feedback=feedback,
             tell=self.tell,
         )
@@ -135,10 +145,12 @@ class Room:
 
     async def handoff(self, bot: str) -> str:
         """The address with which the conversation goes on in Telegram, or begins; raises `CallFailed`."""
-        session_id = self._service_session.session_id
-        if not session_id:
+        proof = self._service_session.proof
+        if not proof.session_id:
             return f"https://t.me/{bot}?start={self._public_key.replace('-', '')}"
-        handoff = await self._client.create_handoff(CreateHandoffRequest(session_id=session_id))
+        handoff = await self._client.create_handoff(
+            CreateHandoffRequest(session_id=proof.session_id, session_token=proof.session_token)
+        )
         return f"https://t.me/{bot}?start=h_{handoff.code}"
 
     async def close(self) -> None:
@@ -159,19 +171,22 @@ class Room:
     async def _stop(self, ask_id: str) -> None:
         job = self._jobs.pop(ask_id, None)
         if job:
-            await cancel_at_service(self._client, request_id(self.tenant_id, self.session_id, ask_id))
+            asked_with = request_id(self.tenant_id, self.session_id, ask_id)
+            await cancel_at_service(self._client, asked_with, self._service_session.proof)
             with suppress(TimeoutError):  # aiojobs goes on cancelling it; the reader need not wait
                 await job.close()
 
-    async def _answer(self, ask: Ask) -> None:
+    async def _answer(self, asked: Asked) -> None:
+        ask = asked.ask
         job = AnswerJob(
             client=self._client,
             conversation=self.conversation,
             service_session=self._service_session,
             ask=ask,
+            visitor=asked.visitor,
             request_id=request_id(self.tenant_id, self.session_id, ask.ask_id),
             timeout_seconds=self._answer_seconds,
-            tell=self.tell,
+            tell=partial(self._tell_answer, asked),
             opened=self._service_session_opened,
         )
         try:
@@ -180,7 +195,13 @@ class Room:
             self._jobs.pop(ask.ask_id, None)
             self.idle_since = time.monotonic()
 
-    async def _service_session_opened(self, _service_session_id: str) -> None:
+    async def _tell_answer(self, asked: Asked, event: Event | None) -> None:
+        """No model was asked for a courtesy; who reads that it ended may ask again at once."""
+        if isinstance(event, Done) and event.finish_reason == PLEASANTRY:
+            asked.forgive()
+        await self.tell(event)
+
+    async def _service_session_opened(self) -> None:
         await self.tell(self.proof())
 
 

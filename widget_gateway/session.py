@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 ANSWERS_REMEMBERED = 30
+PLEASANTRY = "pleasantry"
 
 
 class Status(StrEnum):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from retrieval_service.client import CallFailed
-from widget_gateway import frames
+from widget_gateway import demo, frames, metrics
 from widget_gateway.access import (
+    NO_CONVERSATION,
     Grant,
     Shop,
     ShopUnavailable,
@@ -46,7 +48,7 @@ from widget_gateway.frames import (
 )
 from widget_gateway.gateway import GATEWAY, Gateway
 from widget_gateway.limits import TokenBucket
-from widget_gateway.rooms import Newcomer, Room
+from widget_gateway.rooms import Asked, Newcomer, Room
 from widget_gateway.session import Failed
 
 SESSION_ID_BYTES = 16
@@ -64,11 +66,12 @@ async def handle(request: web.Request) -> web.StreamResponse:
         socket,
         origin=request.headers.get("Origin", ""),
         host=request.host,
-        address=address_of(request, gateway),
+        address=visitor_address_of(request, gateway),
     )
     try:
         await visit.run()
     except Refused as refused:
+        metrics.note_refused_socket(refused.code)
         _log.info("socket_refused", code=refused.code, reason=refused.reason)
         await socket.close(code=refused.code, message=refused.reason.encode())
     return socket
@@ -76,16 +79,19 @@ async def handle(request: web.Request) -> web.StreamResponse:
 
 def address_of(request: web.Request, gateway: Gateway) -> str:
     """A keyed hash of where the visitor comes from."""
+    return gateway.signer.address_hash(visitor_address_of(request, gateway))
+
+
+def visitor_address_of(request: web.Request, gateway: Gateway) -> str:
     forwarded_for = ",".join(request.headers.getall("X-Forwarded-For", []))
-    address = visitor_address(request.remote or "", forwarded_for, gateway.settings.trusted_proxies)
-    return gateway.signer.address_hash(address)
+    return visitor_address(request.remote or "", forwarded_for, gateway.settings.trusted_proxies)
 
 
 class Visit:
     """One socket from hello to the end."""
 
     # Thousands of these are open at the same time.
-    __slots__ = ("_address", "_gateway", "_host", "_origin", "_room", "_settings", "_socket")
+    __slots__ = ("_address", "_gateway", "_host", "_origin", "_room", "_settings", "_socket", "_visitor")
 
     def __init__(self, gateway: Gateway, socket: Socket, *, origin: str, host: str, address: str) -> None:
         self._gateway = gateway
@@ -93,7 +99,8 @@ class Visit:
         self._socket = socket
         self._origin = origin
         self._host = host
-        self._address = address
+        self._address = gateway.signer.address_hash(address)
+        self._visitor = gateway.signer.visitor_hash(address)
         self._room: Room | None = None
 
     async def run(self) -> None:
@@ -102,6 +109,7 @@ class Visit:
         if not self._gateway.seats.take(self._address):
             raise Refused(SLOW_DOWN, "too many connections")
         self._gateway.sockets.add(self._socket)
+        metrics.SOCKETS.inc()
         try:
             await self._enter()
             if self._room:
@@ -117,6 +125,7 @@ class Visit:
 
     def _leave(self) -> None:
         self._gateway.sockets.discard(self._socket)
+        metrics.SOCKETS.dec()
         self._gateway.seats.leave(self._address)
         if self._room:
             self._gateway.rooms.leave(self._room, self._socket)
@@ -159,14 +168,15 @@ class Visit:
     def _is_own_demo(self, shop: Shop) -> bool:
         """The page we serve ourselves works at whatever address we are reached."""
         own = (f"http://{self._host}", f"https://{self._host}")
-        return shop.public_key == str(self._settings.demo_shop) and self._origin in own
+        is_demo = shop.public_key == str(self._settings.demo_shop)
+        return is_demo and self._origin in own and demo.is_served(self._host, self._settings)
 
     def _newcomer(self, hello: Hello, shop: Shop) -> Newcomer:
         grant = self._grant(hello, shop)
         return Newcomer(
             shop=shop,
             session_id=grant.session_id if grant else secrets.token_hex(SESSION_ID_BYTES),
-            service_session_id=grant.service_session_id if grant else "",
+            service=grant.service if grant else NO_CONVERSATION,
             language=shop.speaks(hello.language),
         )
 
@@ -235,7 +245,12 @@ class Visit:
             await self._admit(ask, room)
 
     async def _admit(self, ask: Ask, room: Room) -> None:
-        visitor = Visitor(tenant_id=room.tenant_id, session_id=room.session_id, address=self._address)
+        visitor = Visitor(
+            tenant_id=room.tenant_id,
+            session_id=room.session_id,
+            address=self._address,
+            visitor=self._visitor,
+        )
         refusal = self._gateway.admission.refusal(
             ask.question,
             visitor,
@@ -243,8 +258,10 @@ class Visit:
             at_once=self._gateway.rooms.running,
         )
         if refusal is None:
-            await room.start(ask)
+            forgive = partial(self._gateway.admission.forgive, visitor)
+            await room.start(Asked(ask=ask, visitor=visitor.visitor, forgive=forgive))
         else:
+            metrics.note_refused_question(refusal.code)
             await self._tell(
                 Failed(ask_id=ask.ask_id, number=0, code=refusal.code, retry_after=refusal.retry_after)
             )

@@ -7,6 +7,7 @@ import time
 from telegram import Update
 from telegram.ext import ApplicationHandlerStop, TypeHandler
 
+from bot import metrics
 from bot.context import BotApplication, Context
 
 BEFORE_ALL_OTHERS = -1
@@ -17,5 +18,6 @@ def register(application: BotApplication) -> None:
 
 
 async def pass_once(update: Update, context: Context) -> None:
+    metrics.note_update(update)
     if not await context.services.store.is_first_sight(update.update_id, time.time()):
         raise ApplicationHandlerStop

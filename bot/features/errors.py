@@ -8,6 +8,7 @@ import structlog
 from telegram import Update
 from telegram.error import TelegramError
 
+from bot import metrics
 from bot.context import BotApplication, Context, texts_for
 
 logger = structlog.get_logger()
@@ -20,6 +21,7 @@ def register(application: BotApplication) -> None:
 async def report(update: object, context: Context) -> None:
     error = context.error
     if isinstance(error, TelegramError):
+        metrics.ERRORS.labels(type(error).__name__).inc()
         # Telegram refused a call or is away. Its words never hold a question.
         logger.warning("telegram_refused", error=type(error).__name__, description=str(error))
         return

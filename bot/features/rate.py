@@ -42,6 +42,7 @@ async def rate(update: Update, context: Context, rating: answers_pb.Rating.Value
     request = answers_pb.SubmitFeedbackRequest(
         answer_id=buttons.rated_answer(query.data),
         session_id=chat.session_id,
+        session_token=chat.session_token,
         rating=rating,
         reason=chosen_reason(query),
     )
@@ -55,7 +56,7 @@ async def submit(
     context: Context, chat: Chat, request: answers_pb.SubmitFeedbackRequest, texts: Texts
 ) -> str:
     """The words to say when the rating was not taken."""
-    if chat.binding is None:
+    if chat.binding is None or not chat.session_id:
         return texts.not_rated
     knowledge = context.services.knowledge.for_tenant(chat.binding.tenant_id)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from bot.rendering.citations import Source, cited, linked, source_list
 from bot.rendering.markdown import from_markdown
@@ -24,10 +25,8 @@ def preview_message(text: str) -> Message:
 
 def with_doubts(text: str, doubts: Iterable[Range]) -> str:
     """The text with a mark behind each sentence that the sources do not confirm."""
-    for start, end in sorted(doubts, reverse=True):
-        place = start + len(text[start:end].rstrip())
-        text = f"{text[:place]}{DOUBT}{text[place:]}"
-    return text
+    places = sorted(start + len(text[start:end].rstrip()) for start, end in doubts)
+    return DOUBT.join(text[start:end] for start, end in pairwise([0, *places, len(text)]))
 
 
 def answer_messages(

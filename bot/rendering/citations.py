@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from bot.rendering.markdown import MARK, is_web_address
 from bot.rendering.styled import Span, StyledText, joined
@@ -24,16 +26,19 @@ class Source:
 def linked(styled: StyledText, sources: Iterable[Source]) -> StyledText:
     """The text with each mark `[n]` made a link, where source n has an address on the web."""
     addresses = {source.number: source.url for source in sources if is_web_address(source.url)}
+    unlinked = sorted((span.start, span.end) for span in styled.spans if span.kind in UNLINKED)
     links = (
         Span(start=mark.start(), end=mark.end(), kind="text_link", url=addresses[int(mark[1])])
         for mark in MARK.finditer(styled.text)
-        if int(mark[1]) in addresses and is_prose(styled, mark.start())
+        if int(mark[1]) in addresses and is_prose(unlinked, mark.start())
     )
     return styled.styled(links)
 
 
-def is_prose(styled: StyledText, position: int) -> bool:
-    return not any(span.start <= position < span.end and span.kind in UNLINKED for span in styled.spans)
+def is_prose(unlinked: Sequence[tuple[int, int]], position: int) -> bool:
+    """Outside of the ranges, which are in order and do not overlap: Telegram allows no others of these kinds."""
+    place = bisect_right(unlinked, position, key=itemgetter(0)) - 1
+    return place < 0 or unlinked[place][1] <= position
 
 
 def cited(text: str, sources: Sequence[Source]) -> list[Source]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 
 from telegramify_markdown import MessageEntity, RenderConfig, convert
 
 from bot.rendering.messages import utf16_offsets
-from bot.rendering.styled import Span, StyledText
+from bot.rendering.styled import Span, StyledText, joined
 
 MARK = re.compile(r"\[(\d{1,3})\]")
 
@@ -17,15 +18,43 @@ MARK = re.compile(r"\[(\d{1,3})\]")
 # letters a closing "**" means something else.
 STAND_INS = str.maketrans("⦗⦘⧼", "[]<")
 
+# The converter's time is quadratic in the number of empty blocks, so it never sees more than this at once.
+LONGEST_STRETCH = 4_000
+FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+PARAGRAPH = re.compile(r"\n[ \t]*+\n(?=\S)")
+
 WEB_ADDRESS = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 def from_markdown(text: str) -> StyledText:
     """Text and spans; links go to the web or nowhere."""
-    plain, entities = convert(shielded(text), latex_escape=False, config=CONFIG)
+    return joined(map(_converted, stretches(shielded(text))), "\n\n")
+
+
+def _converted(shielded_text: str) -> StyledText:
+    plain, entities = convert(shielded_text, latex_escape=False, config=CONFIG)
     offsets = utf16_offsets(plain)
     spans = [to_span(entity, offsets) for entity in entities if is_safe(entity)]
     return StyledText(text=plain.translate(STAND_INS)).styled(spans)
+
+
+def stretches(text: str) -> Iterator[str]:
+    """One in all but long answers; cut where a paragraph ends outside of code, else where a line or a word does."""
+    start = 0
+    while len(text) - start > LONGEST_STRETCH:
+        end = boundary(text, start)
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def boundary(text: str, start: int) -> int:
+    window = text[start : start + LONGEST_STRETCH]
+    fences = [fence.start() for fence in FENCE.finditer(window)]
+    ends = [end.start() for end in PARAGRAPH.finditer(window, LONGEST_STRETCH // 2)]
+    outside = [end for end in ends if bisect_right(fences, end) % 2 == 0]
+    found = outside[-1] if outside else max(window.rfind("\n", 1), window.rfind(" ", 1))
+    return start + (found if found > 0 else LONGEST_STRETCH)
 
 
 def is_web_address(url: str) -> bool:

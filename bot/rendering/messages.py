@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from dataclasses import dataclass
-from itertools import accumulate
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import accumulate, islice
 
 from bot.rendering.styled import Span, StyledText
 
 TEXT_LIMIT = 4096
 ENTITY_LIMIT = 100
+
+_SPACE = re.compile(r"\s*+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +65,24 @@ def fits(styled: StyledText, text_limit: int = TEXT_LIMIT) -> bool:
 def split(styled: StyledText, text_limit: int = TEXT_LIMIT) -> list[StyledText]:
     """Parts that each fit one message, cut between blocks, else lines, else words."""
     parts: list[StyledText] = []
-    rest = styled.stripped()
-    while rest.text:
-        end = breaking_point(rest.text, furthest_end(rest, text_limit))
-        parts.append(rest.part(0, end).stripped())
-        rest = rest.part(end, len(rest.text)).stripped()
+    open_spans, waiting = list[Span](), deque(sorted(styled.spans, key=lambda span: span.start))
+    start = _after_space(styled.text, 0)
+    while start < len(styled.text):
+        # No part has more of either, so no more is looked at.
+        near = [*open_spans, *islice(waiting, ENTITY_LIMIT + 1)]
+        window = replace(styled, spans=tuple(near)).part(start, min(start + text_limit + 1, len(styled.text)))
+        end = breaking_point(window.text, furthest_end(window, text_limit))
+        parts.append(window.part(0, end).stripped())
+        start = _after_space(styled.text, start + end)
+        while waiting and waiting[0].start < start:
+            open_spans.append(waiting.popleft())
+        open_spans = [span for span in open_spans if span.end > start]
     return parts
+
+
+def _after_space(text: str, start: int) -> int:
+    space = _SPACE.match(text, start)
+    return space.end() if space else start
 
 
 def furthest_end(styled: StyledText, text_limit: int) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Self
 
 VERBATIM = ("pre", "code")
@@ -52,23 +55,48 @@ class StyledText:
 
 def joined(parts: Iterable[StyledText], separator: str) -> StyledText:
     """One text from all non-empty parts."""
-    text, spans = "", []
+    texts, spans, length = list[str](), list[Span](), 0
     for part in parts:
         if not part.text:
             continue
-        text += separator if text else ""
-        spans += [replace(s, start=s.start + len(text), end=s.end + len(text)) for s in part.spans]
-        text += part.text
-    return StyledText(text=text, spans=tuple(spans))
+        length += len(separator) if texts else 0
+        spans += [replace(s, start=s.start + length, end=s.end + length) for s in part.spans]
+        texts.append(part.text)
+        length += len(part.text)
+    return StyledText(text=separator.join(texts), spans=tuple(spans))
 
 
 def compatible(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The spans that may stand together by Telegram's nesting rules, in reading order."""
-    kept: list[Span] = []
+    kept = _Kept()
     for span in sorted(spans, key=precedence):
-        if span.start < span.end and all(may_coexist(span, other) for other in kept):
-            kept.append(span)
-    return tuple(sorted(kept, key=lambda span: (span.start, -span.end, span.kind)))
+        if span.start < span.end and all(may_coexist(span, other) for other in kept.overlapping(span)):
+            kept.add(span)
+    return tuple(sorted(kept.spans(), key=lambda span: (span.start, -span.end, span.kind)))
+
+
+class _Kept:
+    """Spans by kind. Two of a kind never overlap, so those that overlap another are found without a look at all."""
+
+    def __init__(self) -> None:
+        self._by_kind = defaultdict[str, list[Span]](list)
+
+    def add(self, span: Span) -> None:
+        insort(self._by_kind[span.kind], span, key=_start)
+
+    def overlapping(self, span: Span) -> Iterator[Span]:
+        for spans in [self._by_kind.get(span.kind, []), *self._by_kind.values()]:
+            place = bisect_left(spans, span.end, key=_start) - 1
+            while place >= 0 and spans[place].end > span.start:
+                yield spans[place]
+                place -= 1
+
+    def spans(self) -> Iterator[Span]:
+        return chain.from_iterable(self._by_kind.values())
+
+
+def _start(span: Span) -> int:
+    return span.start
 
 
 def precedence(span: Span) -> int:

@@ -54,6 +54,10 @@ class Texts:
     unavailable: str
     too_many: str
     """{seconds}"""
+    quota_spent: str
+    """{time}, {wait}"""
+    hours_and_minutes: str
+    """{hours}, {minutes}"""
     not_allowed: str
     reference: str
     """{request_id}"""

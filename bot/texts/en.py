@@ -53,6 +53,8 @@ TEXTS = Texts(
     failed="I could not finish the answer. Please try again.",
     unavailable="The knowledge base does not respond right now. Please try again in a minute.",
     too_many="Too many questions at once. Please try again in {seconds} s.",
+    quota_spent="No more questions can be answered today. Please come back after {time}, in {wait}.",
+    hours_and_minutes="{hours} h {minutes} min",
     not_allowed="This shop is not open for questions at the moment.",
     reference="Request {request_id}",
 )

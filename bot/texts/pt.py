@@ -48,6 +48,8 @@ TEXTS = Texts(
     failed="Não consegui terminar a resposta. Tente de novo.",
     unavailable="A base de conhecimento não responde agora. Tente de novo em um minuto.",
     too_many="Perguntas demais de uma vez. Tente de novo em {seconds} s.",
+    quota_spent="Hoje não dá para responder a mais perguntas. Volte depois de {time}, em {wait}.",
+    hours_and_minutes="{hours}h {minutes}min",
     not_allowed="Esta loja não está aceitando perguntas no momento.",
     reference="Pedido {request_id}",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
@@ -11,6 +11,8 @@ from retrieval_service.api.convert import timestamp
 from retrieval_service.domain.grounding import Reason
 from retrieval_service.domain.insights import ChatLog
 from retrieval_service.domain.records import LoggedAnswer
+
+CUSTOMERS_SNIPPET = 240
 
 ANSWER_STATUSES = {
     "running": pb.ANSWER_STATUS_RUNNING,
@@ -48,6 +50,14 @@ def citations(row: LoggedAnswer | ChatLog) -> Iterator[pb.Citation]:
     for start, end, numbers in row.citations:
         if left := [number for number in numbers if number in present]:
             yield citation(start, end, left)
+
+
+def shorten_snippets(references: Iterable[common_pb2.Reference]) -> None:
+    """To the line that a customer is shown."""
+    for reference in references:
+        line = " ".join(reference.snippet.split())
+        is_short = len(line) <= CUSTOMERS_SNIPPET
+        reference.snippet = line if is_short else f"{line[: CUSTOMERS_SNIPPET - 1].rstrip()}…"
 
 
 def answer(row: LoggedAnswer) -> pb.Answer:

@@ -10,17 +10,22 @@ from typing import Any
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages
+from retrieval_service import errors
+from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages, pages, proofs
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.answers import AnswerEvent, Question, Started
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.grounding import Flagged
+from retrieval_service.domain.records import LoggedAnswer
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.conversing import Claimant, Conversing
 from retrieval_service.services.surveying import Surveyor
 
 MAX_QUESTION = 2_000
 MAX_CODE = 64
+MAX_USER_KEY = 128
+MAX_VISITOR = 64
 CODE = re.compile(r"[A-Za-z0-9_-]+")
 MAX_REASON = 1_000
 PAGE = {"default": 50, "largest": 200}
@@ -40,21 +45,15 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
     async def StreamAnswer(
         self, request: pb.StreamAnswerRequest, context: Any
     ) -> AsyncIterator[pb.StreamAnswerResponse]:
-        question = Question(
-            text=fields.text("question", request.question, limit=MAX_QUESTION),
-            session_id=fields.optional_uuid("session_id", request.session_id),
-            request_id=fields.optional_uuid("request_id", request.request_id),
-            language=fields.language("language", request.language),
-            channel=fields.channel("channel", request.channel) if request.channel else "",
-            conditions=fields.conditions(request.filter),
-            is_trial=request.trial,
-        )
-        if question.is_trial and (question.session_id or question.request_id):
-            raise fields.refuse("trial", "has neither session_id nor request_id")
-        sequence = 0
+        question = asked(request)
+        is_for_customers, sequence = proofs.are_needed(), 0
         async with aclosing(self._answering.answer(calls.tenant_id(), question)) as events:
             async for event in events:
-                yield response(sequence, event)
+                message = response(sequence, event)
+                if is_for_customers:
+                    answer_messages.shorten_snippets(message.started.references)
+                    answer_messages.shorten_snippets(message.completed.answer.references)
+                yield message
                 sequence += 1
 
     async def GetAnswer(self, request: pb.GetAnswerRequest, context: Any) -> pb.GetAnswerResponse:
@@ -62,35 +61,37 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
         return pb.GetAnswerResponse(answer=answer_messages.answer(row))
 
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Any) -> pb.CreateSessionResponse:
-        session_id = await self._conversing.open_session(
-            calls.tenant_id(),
-            channel=fields.channel("channel", request.channel),
-            user_key=fields.optional_text("user_key", request.user_key, limit=128),
-            language=fields.language("language", request.language),
+        with fields.collected() as check:
+            channel = check(fields.channel, "channel", request.channel)
+            user_key = check(fields.optional_text, "user_key", request.user_key, limit=MAX_USER_KEY)
+            language = check(fields.language, "language", request.language)
+        opened = await self._conversing.open_session(
+            calls.tenant_id(), channel=channel, user_key=user_key, language=language
         )
-        return pb.CreateSessionResponse(session_id=str(session_id))
+        return pb.CreateSessionResponse(session_id=str(opened.session_id), session_token=opened.session_token)
 
     async def SubmitFeedback(
         self, request: pb.SubmitFeedbackRequest, context: Any
     ) -> pb.SubmitFeedbackResponse:
-        await self._surveyor.rate(
-            calls.tenant_id(),
-            fields.uuid("answer_id", request.answer_id),
-            session_id=fields.optional_uuid("session_id", request.session_id),
-            rating=insight_messages.rating("rating", request.rating),
-            reason=fields.optional_text("reason", request.reason, limit=MAX_REASON),
-        )
+        with fields.collected() as check:
+            answer_id = check(fields.uuid, "answer_id", request.answer_id)
+            proof = check(proofs.optional_session_proof, request.session_id, request.session_token)
+            rating = check(insight_messages.rating, "rating", request.rating)
+            reason = check(fields.optional_text, "reason", request.reason, limit=MAX_REASON)
+        await self._surveyor.rate(calls.tenant_id(), answer_id, proof=proof, rating=rating, reason=reason)
         return pb.SubmitFeedbackResponse()
 
     async def CancelAnswer(self, request: pb.CancelAnswerRequest, context: Any) -> pb.CancelAnswerResponse:
         if bool(request.answer_id) == bool(request.request_id):
             raise fields.refuse("answer_id", "exactly one of answer_id and request_id is required")
+        with fields.collected() as check:
+            answer_id = check(fields.optional_uuid, "answer_id", request.answer_id)
+            request_id = check(fields.optional_uuid, "request_id", request.request_id)
+            proof = check(proofs.optional_session_proof, request.session_id, request.session_token)
         row = await self._answering.cancel(
-            calls.tenant_id(),
-            answer_id=fields.optional_uuid("answer_id", request.answer_id),
-            request_id=fields.optional_uuid("request_id", request.request_id),
+            calls.tenant_id(), answer_id=answer_id, request_id=request_id, proof=proof
         )
-        return pb.CancelAnswerResponse(answer=answer_messages.answer(row))
+        return pb.CancelAnswerResponse(answer=shown_answer(row))
 
     async def ListSessionTurns(
         self, request: pb.ListSessionTurnsRequest, context: Any
@@ -100,11 +101,11 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
         after = fields.position(read, fields.BEGINNING)
         session_id = fields.uuid("session_id", request.session_id)
         rows = await self._conversing.turns(tenant_id, session_id, after=after, limit=size + 1)
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, answer_messages.answer)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListSessionTurnsResponse(
-            turns=[answer_messages.answer(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            turns=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Any) -> pb.DeleteSessionResponse:
@@ -113,27 +114,81 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
         return pb.DeleteSessionResponse(turn_count=erased)
 
     async def CreateHandoff(self, request: pb.CreateHandoffRequest, context: Any) -> pb.CreateHandoffResponse:
-        session_id = fields.uuid("session_id", request.session_id)
-        handoff = await self._conversing.create_handoff(calls.tenant_id(), session_id)
+        proof = proofs.session_proof(request.session_id, request.session_token)
+        handoff = await self._conversing.create_handoff(calls.tenant_id(), proof)
         return pb.CreateHandoffResponse(code=handoff.code, expire_time=convert.timestamp(handoff.expires_at))
 
     async def ClaimHandoff(self, request: pb.ClaimHandoffRequest, context: Any) -> pb.ClaimHandoffResponse:
+        with fields.collected() as check:
+            channel = check(fields.channel, "channel", request.channel)
+            user_key = check(fields.optional_text, "user_key", request.user_key, limit=MAX_USER_KEY)
+            code = check(handoff_code, "code", request.code)
+        caller = calls.caller()
         claimant = Claimant(
-            key_id=calls.caller().key_id,
-            tenant_id=calls.caller().tenant_id,
-            channel=fields.channel("channel", request.channel),
-            user_key=fields.optional_text("user_key", request.user_key, limit=128),
+            key_id=caller.key_id, tenant_id=caller.tenant_id, channel=channel, user_key=user_key
         )
-        code = fields.text("code", request.code, limit=MAX_CODE)
-        if not CODE.fullmatch(code):
-            raise fields.refuse("code", "is not a handoff's code")
         claimed = await self._conversing.claim_handoff(claimant, code)
         return pb.ClaimHandoffResponse(
             session_id=str(claimed.session_id),
+            session_token=claimed.session_token,
             language=claimed.language,
-            last_turn=answer_messages.answer(claimed.last_turn) if claimed.last_turn else None,
+            last_turn=shown_answer(claimed.last_turn) if claimed.last_turn else None,
             public_key=str(claimed.public_key),
         )
+
+
+def asked(request: pb.StreamAnswerRequest) -> Question:
+    """Raises `NotAllowed` for what only a reader of the tenant may ask."""
+    if proofs.are_needed():
+        refuse_to_channels(request)
+    with fields.collected() as check:
+        text = check(fields.text, "question", request.question, limit=MAX_QUESTION)
+        proof = check(customers_proof, request)
+        request_id = check(fields.optional_uuid, "request_id", request.request_id)
+        language = check(fields.language, "language", request.language)
+        channel = check(fields.channel, "channel", request.channel) if request.channel else ""
+        conditions = check(fields.conditions, request.filter)
+        visitor = check(fields.optional_text, "visitor", request.visitor, limit=MAX_VISITOR)
+    if request.trial and (proof or request_id):
+        raise fields.refuse("trial", "has neither session_id nor request_id")
+    return Question(
+        text=text,
+        session_id=proof.session_id if proof else None,
+        token_hash=proof.token_hash if proof else None,
+        request_id=request_id,
+        language=language,
+        channel=channel,
+        conditions=conditions,
+        is_trial=request.trial,
+        visitor=visitor if visitor or proofs.are_needed() else None,
+    )
+
+
+def customers_proof(request: pb.StreamAnswerRequest) -> SessionProof | None:
+    return proofs.optional_session_proof(request.session_id, request.session_token)
+
+
+def refuse_to_channels(request: pb.StreamAnswerRequest) -> None:
+    """A filter tells of metadata that no customer sees, and a trial is in no log and no quota."""
+    if request.HasField("filter"):
+        raise errors.NotAllowed("filter: needs the scope tenant:read")
+    if request.trial:
+        raise errors.NotAllowed("trial: needs the scope tenant:read")
+
+
+def handoff_code(field: str, value: str) -> str:
+    code = fields.text(field, value, limit=MAX_CODE)
+    if not CODE.fullmatch(code):
+        raise fields.refuse(field, "is not a handoff's code")
+    return code
+
+
+def shown_answer(row: LoggedAnswer) -> pb.Answer:
+    """As much of it as the caller may see."""
+    answer = answer_messages.answer(row)
+    if proofs.are_needed():
+        answer_messages.shorten_snippets(answer.references)
+    return answer
 
 
 def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:

@@ -23,6 +23,7 @@ from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.backends import Backend, Choice
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import IndexJob
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import (
     ApiKey,
     DailyUsage,
@@ -130,7 +131,13 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         suggested_questions=suggestions(settings),
         chat_retention_days=settings.chat_retention_days,
         index_granularity=settings.index_granularity,
+        quotas=quotas(settings.quotas),
     )
+
+
+def quotas(limits: Quotas) -> tenant_service_pb2.Quotas | None:
+    """None while all are the installation's."""
+    return tenant_service_pb2.Quotas(**asdict(limits)) if limits != Quotas() else None
 
 
 def suggestions(settings: TenantSettings) -> dict[str, tenant_service_pb2.SuggestedQuestions]:
@@ -154,6 +161,7 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
             code: list(one.questions) for code, one in message.suggested_questions.items()
         },
         "index_granularity": message.index_granularity,
+        "quotas": {one.name: getattr(message.quotas, one.name) for one in message.quotas.DESCRIPTOR.fields},
     }
 
 

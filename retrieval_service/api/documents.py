@@ -9,7 +9,7 @@ from uuid import UUID
 from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import document_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, selections
+from retrieval_service.api import calls, convert, fields, pages, selections
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import DocumentKey
 from retrieval_service.services.editing import Editor
@@ -114,11 +114,11 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
             sync_status=STATUS_NAMES.get(request.sync_status, ""),
             limit=size + 1,
         )
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, convert.document)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListDocumentsResponse(
-            documents=[convert.document(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            documents=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def UpdateDocument(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID
 
 from google.protobuf import struct_pb2
@@ -17,6 +18,9 @@ from retrieval_service.domain import exact_json
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.errors import Invalid, Violation
+
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
 
 MAX_FILTER_VALUES = 50
 MAX_CONDITIONS = 16
@@ -40,6 +44,32 @@ class Check(Protocol):
 
 def refuse(field: str, description: str) -> Invalid:
     return Invalid([Violation(field, description)])
+
+
+class Collected:
+    """Checks field after field, so that a caller learns of all that is wrong at once."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+
+    def __call__(
+        self, check: Callable[Arguments, Value], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Value:
+        """What the check returns; nobody sees what stands in the place of a value that is wrong."""
+        try:
+            return check(*args, **kwargs)
+        except Invalid as error:
+            self.violations.extend(error.violations)
+            return cast("Value", None)
+
+
+@contextlib.contextmanager
+def collected() -> Iterator[Collected]:
+    """Raises one `Invalid` at the end of the block, for everything that was checked in it."""
+    check = Collected()
+    yield check
+    if check.violations:
+        raise Invalid(check.violations)
 
 
 def uuid(field: str, value: str) -> UUID:
@@ -106,20 +136,26 @@ def place(time: datetime, row_id: UUID) -> tuple[str, str]:
 
 def conditions(wanted: common_pb2.Filter) -> Conditions:
     """The filter as the stores take it; a document may have no section and no language, which are then empty."""
-    _check_each("filter.source_types", wanted.source_types, text)
-    _check_each("filter.sections", wanted.sections, optional_text)
-    _check_each("filter.tags", wanted.tags, text)
-    _check_each("filter.languages", wanted.languages, optional_text)
-    for code in wanted.languages:
-        language("filter.languages", code)
-    _check_count("filter.metadata", wanted.metadata, MAX_CONDITIONS)
+    with collected() as check:
+        check(_check_each, "filter.source_types", wanted.source_types, text)
+        check(_check_each, "filter.sections", wanted.sections, optional_text)
+        check(_check_each, "filter.tags", wanted.tags, text)
+        check(_check_each, "filter.languages", wanted.languages, _language_of_filter)
+        check(_check_count, "filter.metadata", wanted.metadata, MAX_CONDITIONS)
+        metadata = [
+            check(_condition, number, one) for number, one in enumerate(wanted.metadata[:MAX_CONDITIONS])
+        ]
     return Conditions(
         source_types=list(wanted.source_types),
         sections=list(wanted.sections),
         tags=list(wanted.tags),
         languages=list(wanted.languages),
-        metadata=[_condition(number, one) for number, one in enumerate(wanted.metadata)],
+        metadata=metadata,
     )
+
+
+def _language_of_filter(field: str, value: str, *, limit: int) -> str:
+    return language(field, optional_text(field, value, limit=limit))
 
 
 def _condition(number: int, condition: common_pb2.MetadataCondition) -> dict[str, object]:

@@ -13,22 +13,23 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from urllib.parse import unquote
+from uuid import uuid4
 
 import grpc
 import structlog
 from google.protobuf import message
 
-from retrieval_service import errors
-from retrieval_service.api import calls, status
+from retrieval_service import errors, metrics
+from retrieval_service.api import calls, credentials, enums, status
 from retrieval_service.api.calls import Call
 from retrieval_service.api.policies import Policy
 from retrieval_service.services.authenticating import Authenticator, Caller
+from retrieval_service.services.rating import Limiter
 
 log = structlog.get_logger("kladez.rpc")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-MAX_KEY_CHARACTERS = 200
 # How far apart the clocks of gRPC and of Python may be.
 CLOCK_SECONDS = 0.01
 
@@ -40,9 +41,12 @@ Parse = Callable[[bytes], message.Message]
 class Gate(grpc.aio.ServerInterceptor):
     """Wraps every method once, when it is first called."""
 
-    def __init__(self, policies: Mapping[str, Policy], authenticator: Authenticator) -> None:
+    def __init__(
+        self, policies: Mapping[str, Policy], authenticator: Authenticator, limiter: Limiter
+    ) -> None:
         self._policies = policies
         self._authenticator = authenticator
+        self._limiter = limiter
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -71,7 +75,8 @@ class Gate(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, handler: Handler) -> Handler:
         async def serve(raw: bytes, context: Context) -> Any:
             async with self._life(method, context) as policy:
-                return await handler.unary_unary(parse(raw, policy, handler.request_deserializer), context)
+                request = self._parse(raw, policy, handler.request_deserializer)
+                return await handler.unary_unary(request, context)
 
         return serve
 
@@ -79,7 +84,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _server_stream(self, method: str, handler: Handler) -> Handler:
         async def serve(raw: bytes, context: Context) -> None:
             async with self._life(method, context) as policy:
-                request = parse(raw, policy, handler.request_deserializer)
+                request = self._parse(raw, policy, handler.request_deserializer)
                 await drive(handler.unary_stream, request, context)
 
         return serve
@@ -87,7 +92,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _bidirectional(self, method: str, handler: Handler) -> Handler:
         async def serve(raw_requests: AsyncIterator[bytes], context: Context) -> None:
             async with self._life(method, context) as policy:
-                requests = parsed(raw_requests, policy, handler.request_deserializer)
+                requests = self._parsed(raw_requests, policy, handler.request_deserializer)
                 await drive(handler.stream_stream, requests, context)
 
         return serve
@@ -96,6 +101,7 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _life(self, method: str, context: Context) -> AsyncIterator[Policy]:
         call = begin(method, context)
         started = time.perf_counter()
+        metrics.RPCS_RUNNING.inc()
         try:
             policy = await self._admit(call, context)
             async with asyncio.timeout_at(call.deadline):
@@ -117,7 +123,8 @@ class Gate(grpc.aio.ServerInterceptor):
             log.exception("unhandled", method=method, request_id=call.request_id)
             await refuse(context, call, errors.KladezError())
         finally:
-            log_call(call, time.perf_counter() - started)
+            metrics.RPCS_RUNNING.dec()
+            note_call(call, time.perf_counter() - started, context.peer())
 
     async def _admit(self, call: Call, context: Context) -> Policy:
         policy = self._policies.get(call.method)
@@ -126,18 +133,35 @@ class Gate(grpc.aio.ServerInterceptor):
         call.deadline = deadline(policy, context.time_remaining())
         if policy.scopes:
             call.caller = await self._identify(context)
+            self._limiter.count_request(call.caller)
             if not policy.scopes & call.caller.scopes:
                 raise errors.NotAllowed(f"this key lacks the scope {' or '.join(sorted(policy.scopes))}")
             if policy.needs_tenant:
                 await self._authenticator.check_tenant(calls.tenant_of(call))
+                self._limiter.count_tenants_request(call.caller)
         return policy
 
     async def _identify(self, context: Context) -> Caller:
-        metadata = dict(context.invocation_metadata())
-        scheme, _, secret = str(metadata.get("authorization", "")).partition(" ")
-        if scheme != "Bearer" or not secret or len(secret) > MAX_KEY_CHARACTERS:
-            raise errors.KeyMissing
-        return await self._authenticator.identify(secret, wanted_tenant(metadata.get("x-tenant-id")))
+        shown = credentials.read(context.invocation_metadata())
+        network = credentials.network_of(context.peer())
+        return await self._authenticator.identify(shown.secret, shown.tenant_id, network)
+
+    def _parse(self, raw: bytes, policy: Policy, deserialize: Parse) -> message.Message:
+        caller = calls.current().caller
+        if caller is not None:
+            self._limiter.count_bytes(caller, len(raw))
+        return parse(raw, policy, deserialize)
+
+    async def _parsed(
+        self, raw_requests: AsyncIterator[bytes], policy: Policy, deserialize: Parse
+    ) -> AsyncIterator[message.Message]:
+        """Each message counts as a request, the call itself as one more."""
+        caller = calls.current().caller
+        async for raw in raw_requests:
+            if caller is not None:
+                self._limiter.count_request(caller)
+                self._limiter.count_tenants_request(caller)
+            yield self._parse(raw, policy, deserialize)
 
 
 def begin(method: str, context: Context) -> Call:
@@ -167,31 +191,17 @@ def gone(context: Context) -> str:
     return "DEADLINE_EXCEEDED" if is_late else "CANCELLED"
 
 
-def wanted_tenant(value: str | bytes | None) -> UUID | None:
-    if not value:
-        return None
-    try:
-        return UUID(str(value))
-    except ValueError as error:
-        raise errors.Invalid([errors.Violation("x-tenant-id", "is not a UUID")]) from error
-
-
 def parse(raw: bytes, policy: Policy, deserialize: Parse) -> message.Message:
     if len(raw) > policy.max_request_bytes:
         raise errors.RequestTooLarge(
             f"the message has {len(raw)} bytes, this method accepts {policy.max_request_bytes}"
         )
     try:
-        return deserialize(raw)
+        request = deserialize(raw)
     except message.DecodeError as error:
         raise errors.Malformed from error
-
-
-async def parsed(
-    raw_requests: AsyncIterator[bytes], policy: Policy, deserialize: Parse
-) -> AsyncIterator[message.Message]:
-    async for raw in raw_requests:
-        yield parse(raw, policy, deserialize)
+    enums.check(request)
+    return request
 
 
 async def drive(behaviour: Handler, argument: Any, context: Context) -> None:
@@ -220,8 +230,10 @@ def cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def log_call(call: Call, seconds: float) -> None:
+def note_call(call: Call, seconds: float, peer: str) -> None:
+    """One line for each call; the key by its id alone, which `ListApiKeys` knows."""
     tenant_id = call.caller.tenant_id if call.caller else None
+    metrics.note_rpc(call.method, call.outcome, seconds)
     log.info(
         "rpc",
         method=call.method,
@@ -230,4 +242,14 @@ def log_call(call: Call, seconds: float) -> None:
         milliseconds=round(seconds * 1_000, 2),
         request_id=call.request_id,
         tenant_id=str(tenant_id) if tenant_id else "",
+        key_id=str(call.caller.key_id) if call.caller else "",
+        peer=host_of(peer),
     )
+
+
+def host_of(peer: str) -> str:
+    """Without the port, which changes with each connection: "ipv4:10.0.0.7:5123" is 10.0.0.7."""
+    kind, _, place = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return kind  # a socket of Unix has no host
+    return place.rpartition(":")[0].strip("[]")

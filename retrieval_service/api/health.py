@@ -8,14 +8,27 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 
+# The types of this package have no List yet.
+MESSAGES: Any = health_pb2
+
 
 class Health(HealthServicer):
     """A watch stream has no end of its own: a server that waited for it would use up all its grace."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._names: set[str] = set()
         self._watching: set[asyncio.Task[None]] = set()
         self._ended = False
+
+    async def set(self, service: str, status: Any) -> None:
+        self._names.add(service)
+        await super().set(service, status)
+
+    async def List(self, request: Any, context: Any) -> Any:
+        asked = {name: health_pb2.HealthCheckRequest(service=name) for name in sorted(self._names)}
+        statuses = {name: await self.Check(request, context) for name, request in asked.items()}
+        return MESSAGES.HealthListResponse(statuses=statuses)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
         if self._ended:

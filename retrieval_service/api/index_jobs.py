@@ -9,7 +9,7 @@ from typing import Any
 from kladez.v1 import index_job_service_pb2 as pb
 from kladez.v1 import index_job_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
+from retrieval_service.api import calls, convert, fields, pages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.api.sources import MAX_ID
 from retrieval_service.domain.index_jobs import ChangedRows, IndexMode
@@ -44,11 +44,11 @@ class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
         read = self._page_tokens.read(request.page_token, request, str(tenant_id))
         before = fields.position(read, fields.END)
         rows = await self._reindexer.page(tenant_id, before=before, limit=size + 1)
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, convert.index_job)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListIndexJobsResponse(
-            index_jobs=[convert.index_job(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            index_jobs=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def CancelIndexJob(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf import timestamp_pb2
@@ -21,6 +22,7 @@ from retrieval_service.domain.insights import (
     TopDocument,
     TopQuestion,
 )
+from retrieval_service.domain.processes import Process, disagreements
 from retrieval_service.services.resolving import Entry, Resolution, cited_documents
 from retrieval_service.services.surveying import ShownGap
 
@@ -197,4 +199,33 @@ def top_document(one: TopDocument) -> pb.TopDocument:
         answer_count=one.answer_count,
         rated_down_count=one.down_count,
         last_cite_time=convert.timestamp(one.last_cited_at),
+    )
+
+
+def processes(known: Sequence[Process]) -> pb.ListProcessesResponse:
+    """All of them, and what the living ones disagree about."""
+    return pb.ListProcessesResponse(
+        processes=[process(one) for one in known],
+        disagreements=[
+            pb.SettingDisagreement(
+                setting=one.setting,
+                processes={
+                    value: pb.ProcessNames(names=titles) for value, titles in one.titles_by_value.items()
+                },
+            )
+            for one in disagreements(known)
+        ],
+    )
+
+
+def process(one: Process) -> pb.Process:
+    return pb.Process(
+        process_id=str(one.id),
+        kind=one.kind.value,
+        name=one.name,
+        version=one.version,
+        alive=one.is_alive,
+        start_time=convert.timestamp(one.started_at),
+        alive_time=convert.timestamp(one.alive_at),
+        settings=one.settings,
     )

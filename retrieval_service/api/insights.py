@@ -10,9 +10,10 @@ from uuid import UUID
 from kladez.v1 import insight_service_pb2 as pb
 from kladez.v1 import insight_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, evaluations, fields
+from retrieval_service.api import calls, convert, evaluations, fields, pages
 from retrieval_service.api import insight_messages as messages
 from retrieval_service.api.paging import PageTokens, page_size
+from retrieval_service.services.agreeing import Presences
 from retrieval_service.services.evaluating import Evaluations
 from retrieval_service.services.metering import Meter, total_of
 from retrieval_service.services.reading import Reader
@@ -40,6 +41,7 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         surveyor: Surveyor,
         resolver: Resolver,
         recorded: Evaluations,
+        presences: Presences,
         page_tokens: PageTokens,
     ) -> None:
         self._reader = reader
@@ -47,6 +49,7 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         self._surveyor = surveyor
         self._resolver = resolver
         self._recorded = recorded
+        self._presences = presences
         self._page_tokens = page_tokens
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Any) -> pb.GetUsageResponse:
@@ -69,11 +72,11 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         before = fields.position(read, fields.END)
         wanted = messages.chat_filter(request.filter)
         rows = await self._surveyor.chat_logs(tenant_id, wanted, before=before, limit=size + 1)
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, lambda row: messages.chat_log(row, with_references=False))
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListChatLogsResponse(
-            chat_logs=[messages.chat_log(row, with_references=False) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            chat_logs=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def ExportChatLogs(
@@ -92,11 +95,11 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         before = (int(read[0]), UUID(read[1])) if read else None
         status = messages.status(request.status)
         shown = await self._surveyor.gaps(tenant_id, before=before, status=status, limit=size + 1)
-        page, more = shown[:size], len(shown) > size
-        place = (page[-1].gap.question_count, str(page[-1].gap.id)) if more else ()
+        page = pages.cut(shown, size, messages.shown_group)
+        place = (page.last.gap.question_count, str(page.last.gap.id)) if page.last else ()
         return pb.ListUnansweredResponse(
-            groups=[messages.shown_group(one) for one in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            groups=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def ResolveUnanswered(
@@ -146,12 +149,15 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         rows = await self._recorded.page(
             tenant_id, before=fields.position(read, fields.END), set_name=set_name, limit=size + 1
         )
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, evaluations.message)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListEvaluationsResponse(
-            evaluations=[evaluations.message(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            evaluations=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
+
+    async def ListProcesses(self, request: pb.ListProcessesRequest, context: Any) -> pb.ListProcessesResponse:
+        return messages.processes(await self._presences.known())
 
 
 def window(days: int, *, default: int, largest: int) -> int:

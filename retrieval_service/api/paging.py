@@ -1,4 +1,4 @@
-"""Page tokens: opaque, signed, and good only for the same tenant and the same request."""
+"""Page tokens: opaque, signed, and good only for the same tenant, the same method and the same request."""
 
 from __future__ import annotations
 
@@ -31,17 +31,15 @@ class PageTokens:
         """The position, None for the first page; raises `Invalid` for any token we did not give for this."""
         if not token:
             return None
-        try:
-            raw = base64.urlsafe_b64decode(token.encode())
-        except ValueError as error:
-            raise _foreign() from error
+        raw = _decoded(token)
         signature, body = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(body, request, tenant)):
             raise _foreign()
         return json.loads(body)
 
     def _sign(self, body: bytes, request: message.Message, tenant: str) -> bytes:
-        signed = b"\0".join((body, tenant.encode(), _listing(request)))
+        method = request.DESCRIPTOR.full_name.encode()  # no two methods share a request
+        signed = b"\0".join((body, tenant.encode(), method, _listing(request)))
         return hmac.new(self._key, signed, hashlib.sha256).digest()[:SIGNATURE_BYTES]
 
 
@@ -50,6 +48,17 @@ def page_size(wanted: int, *, default: int, largest: int) -> int:
     if wanted < 0:
         raise errors.Invalid([errors.Violation("page_size", "must not be negative")])
     return min(wanted or default, largest)
+
+
+def _decoded(token: str) -> bytes:
+    """Spelled as we spell it: the decoder also takes other alphabets, and passes over what is in none."""
+    try:
+        raw = base64.urlsafe_b64decode(token.encode())
+    except ValueError as error:
+        raise _foreign() from error
+    if base64.urlsafe_b64encode(raw) != token.encode():
+        raise _foreign()
+    return raw
 
 
 def _listing(request: message.Message) -> bytes:

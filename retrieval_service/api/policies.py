@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 OPERATOR = "operator"
 TENANT_WRITE = "tenant:write"
@@ -47,9 +47,9 @@ def _write(*, max_request_bytes: int, max_seconds: float = 60.0) -> Policy:
     )
 
 
-def _read(*other_scopes: str, max_seconds: float = 30.0, max_request_bytes: int = 64 * KIB) -> Policy:
+def _read(*, max_seconds: float = 30.0, max_request_bytes: int = 64 * KIB) -> Policy:
     return Policy(
-        scopes=frozenset({TENANT_READ, *other_scopes}),
+        scopes=frozenset({TENANT_READ}),
         needs_tenant=True,
         max_request_bytes=max_request_bytes,
         max_seconds=max_seconds,
@@ -58,7 +58,17 @@ def _read(*other_scopes: str, max_seconds: float = 30.0, max_request_bytes: int 
 
 def _question(*, max_seconds: float = 30.0) -> Policy:
     """Room for a question far too long: the answer to that should name the field, not the message."""
-    return _read(CHANNEL, max_seconds=max_seconds, max_request_bytes=512 * KIB)
+    return _read(max_seconds=max_seconds, max_request_bytes=512 * KIB)
+
+
+def _also_for_channels(policy: Policy) -> Policy:
+    """What gateway and bot call; without `tenant:read` only in conversations that a session token proves."""
+    return replace(policy, scopes=policy.scopes | {CHANNEL})
+
+
+def _channels() -> Policy:
+    """For who knows a public key, a code or a token that says whose it is, so that no tenant is named."""
+    return Policy(scopes=frozenset({CHANNEL}), needs_tenant=False)
 
 
 def _public(*, max_seconds: float) -> Policy:
@@ -79,7 +89,7 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.TenantService/ListApiKeys": _operator(),
     "/kladez.v1.TenantService/RevokeApiKey": _operator(),
     "/kladez.v1.TenantService/RotatePublicKey": _operator(),
-    "/kladez.v1.TenantService/ResolvePublicKey": Policy(scopes=frozenset({CHANNEL}), needs_tenant=False),
+    "/kladez.v1.TenantService/ResolvePublicKey": _channels(),
     "/kladez.v1.DocumentService/UpsertDocument": _write(max_request_bytes=1_200 * KIB),
     "/kladez.v1.DocumentService/BatchUpsertDocuments": _write(max_request_bytes=4 * MIB),
     "/kladez.v1.DocumentService/ImportDocuments": _write(max_request_bytes=4 * MIB, max_seconds=DAY_SECONDS),
@@ -95,21 +105,18 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.SearchService/Search": _question(),
     "/kladez.v1.SearchService/SummarizeSearch": _question(max_seconds=120.0),
     "/kladez.v1.SearchService/CreateSnapshot": _question(max_seconds=120.0),
-    "/kladez.v1.SearchService/GetSnapshot": _read(CHANNEL),
-    "/kladez.v1.SearchService/ResolveSnapshot": Policy(scopes=frozenset({CHANNEL}), needs_tenant=False),
-    "/kladez.v1.SearchService/DeleteSnapshot": Policy(
-        scopes=frozenset({TENANT_WRITE, CHANNEL}), needs_tenant=True
-    ),
-    "/kladez.v1.AnswerService/StreamAnswer": _question(max_seconds=120.0),
-    "/kladez.v1.AnswerService/GetAnswer": _read(CHANNEL),
-    "/kladez.v1.AnswerService/CreateSession": _read(CHANNEL),
-    "/kladez.v1.AnswerService/CancelAnswer": _read(CHANNEL),
-    "/kladez.v1.AnswerService/ListSessionTurns": _read(CHANNEL),
-    "/kladez.v1.AnswerService/DeleteSession": _read(CHANNEL),
-    "/kladez.v1.AnswerService/CreateHandoff": _read(CHANNEL),
-    # The code says whose it is, so a channel need not know the tenant.
-    "/kladez.v1.AnswerService/ClaimHandoff": Policy(scopes=frozenset({CHANNEL}), needs_tenant=False),
-    "/kladez.v1.AnswerService/SubmitFeedback": _read(CHANNEL),
+    "/kladez.v1.SearchService/GetSnapshot": _read(),
+    "/kladez.v1.SearchService/ResolveSnapshot": _channels(),
+    "/kladez.v1.SearchService/DeleteSnapshot": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.AnswerService/StreamAnswer": _also_for_channels(_question(max_seconds=120.0)),
+    "/kladez.v1.AnswerService/GetAnswer": _read(),
+    "/kladez.v1.AnswerService/CreateSession": _also_for_channels(_read()),
+    "/kladez.v1.AnswerService/CancelAnswer": _also_for_channels(_read()),
+    "/kladez.v1.AnswerService/ListSessionTurns": _read(),
+    "/kladez.v1.AnswerService/DeleteSession": _read(),
+    "/kladez.v1.AnswerService/CreateHandoff": _also_for_channels(_read()),
+    "/kladez.v1.AnswerService/ClaimHandoff": _channels(),
+    "/kladez.v1.AnswerService/SubmitFeedback": _also_for_channels(_read()),
     "/kladez.v1.SyncService/GetSyncStatus": _read(),
     "/kladez.v1.SyncService/SyncNow": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
     "/kladez.v1.SyncService/ListSyncJobs": _read(),
@@ -145,7 +152,10 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.InsightService/ResolveUnanswered": _write(max_request_bytes=128 * KIB, max_seconds=120.0),
     "/kladez.v1.InsightService/ListTopQuestions": _read(),
     "/kladez.v1.InsightService/ListTopDocuments": _read(),
+    "/kladez.v1.InsightService/ListProcesses": _operator(),
     "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
+    "/grpc.health.v1.Health/List": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": _public(max_seconds=600.0),
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _public(max_seconds=600.0),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from kladez.v1 import search_service_pb2 as pb
 from kladez.v1 import search_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, summaries
+from retrieval_service.api import calls, convert, fields, pages, summaries
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.summaries import Flavour
@@ -42,24 +42,30 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
 
     async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
         tenant_id = calls.tenant_id()
-        size = page_size(request.page_size, default=30, largest=100)
-        read = self._page_tokens.read(request.page_token, request, str(tenant_id))
+        with fields.collected() as check:
+            size = check(page_size, request.page_size, default=30, largest=100)
+            read = check(self._page_tokens.read, request.page_token, request, str(tenant_id))
+            text = check(fields.text, "query", request.query, limit=summaries.MAX_QUERY)
+            conditions = check(fields.conditions, request.filter)
+            least = check(min_score, request)
         offset, depth = read or (0, max(LEAST_DEPTH, 2 * size))
         query = Query(
-            text=fields.text("query", request.query, limit=summaries.MAX_QUERY),
-            mode=summaries.mode(request.mode),
-            conditions=fields.conditions(request.filter),
-            min_score=min_score(request),
+            text=text,
+            mode=convert.MODES[request.mode],
+            conditions=conditions,
+            min_score=least,
             limit=size,
             offset=offset,
             depth=depth,
         )
         found = await self._retriever.search(tenant_id, query)
         self._meter.count(tenant_id, Usage(searches=1))
-        place = (offset + size, depth)
+        page = pages.cut(found.hits, size, convert.hit)
+        has_more = found.has_more or page.last is not None
+        place = (offset + len(page.items), depth)
         return pb.SearchResponse(
-            hits=[convert.hit(one) for one in found.hits],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if found.has_more else "",
+            hits=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if has_more else "",
             degraded=bool(found.degraded_reason),
             degraded_reason=found.degraded_reason,
             mode=convert.MODE_NUMBERS[found.mode],
@@ -77,11 +83,12 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
     async def CreateSnapshot(
         self, request: pb.CreateSnapshotRequest, context: Any
     ) -> pb.CreateSnapshotResponse:
+        with fields.collected() as check:
+            wanted = check(summaries.wanted, request, Flavour.WEB)
+            reader_key = check(fields.text, "reader_key", request.reader_key, limit=MAX_READER_KEY)
+            valid_days = check(summaries.valid_days, request)
         kept, token = await self._snapshotting.create(
-            calls.tenant_id(),
-            summaries.wanted(request, Flavour.WEB),
-            reader_key=fields.text("reader_key", request.reader_key, limit=MAX_READER_KEY),
-            valid_days=summaries.valid_days(request),
+            calls.tenant_id(), wanted, reader_key=reader_key, valid_days=valid_days
         )
         return pb.CreateSnapshotResponse(snapshot=summaries.snapshot(kept), token=token)
 

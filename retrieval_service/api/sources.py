@@ -7,7 +7,7 @@ from typing import Any
 from kladez.v1 import source_service_pb2 as pb
 from kladez.v1 import source_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
+from retrieval_service.api import calls, convert, fields, pages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.source_rows import RenderedRow
 from retrieval_service.domain.sources import MAX_NAME, DeclaredSource, Source
@@ -39,11 +39,11 @@ class SourceServicer(pb_grpc.SourceServiceServicer):
         size = page_size(request.page_size, default=50, largest=500)
         after = self._page_tokens.read(request.page_token, request, str(tenant_id)) or [""]
         found = await self._declarer.page(tenant_id, after=after[0], limit=size + 1)
-        page, more = found[:size], len(found) > size
-        place = [page[-1].source.name] if more else []
+        page = pages.cut(found, size, message)
+        place = [page.last.source.name] if page.last else []
         return pb.ListSourcesResponse(
-            sources=[message(declared) for declared in page],
-            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if more else "",
+            sources=page.items,
+            next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if page.last else "",
         )
 
     async def DeleteSource(self, request: pb.DeleteSourceRequest, context: Any) -> pb.DeleteSourceResponse:

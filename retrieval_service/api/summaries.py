@@ -10,7 +10,7 @@ from retrieval_service.api import convert, fields
 from retrieval_service.domain.snapshots import SnapshotHit
 from retrieval_service.domain.summaries import Flavour
 from retrieval_service.domain.summary_blocks import MOST_BLOCKS
-from retrieval_service.services.searching import Mode, Query
+from retrieval_service.services.searching import Query
 from retrieval_service.services.snapshotting import Kept
 from retrieval_service.services.summarizing import Request, Summarized
 
@@ -25,14 +25,18 @@ FLAVOURS = {
 
 
 def wanted(request: pb.SummarizeSearchRequest | pb.CreateSnapshotRequest, flavour: Flavour) -> Request:
+    with fields.collected() as check:
+        text = check(fields.text, "query", request.query, limit=MAX_QUERY)
+        conditions = check(fields.conditions, request.filter)
+        language = check(fields.language, "language", request.language)
     query = Query(
-        text=fields.text("query", request.query, limit=MAX_QUERY),
-        mode=mode(request.mode),
-        conditions=fields.conditions(request.filter),
+        text=text,
+        mode=convert.MODES[request.mode],
+        conditions=conditions,
         limit=MOST_BLOCKS,
         depth=2 * MOST_BLOCKS,
     )
-    return Request(query=query, flavour=flavour, language=fields.language("language", request.language))
+    return Request(query=query, flavour=flavour, language=language)
 
 
 def response(summarized: Summarized) -> pb.SummarizeSearchResponse:
@@ -47,10 +51,6 @@ def response(summarized: Summarized) -> pb.SummarizeSearchResponse:
         input_tokens=summarized.ending.input_tokens,
         output_tokens=summarized.ending.output_tokens,
     )
-
-
-def mode(number: pb.SearchMode.ValueType) -> Mode:
-    return convert.MODES.get(number, Mode.HYBRID)
 
 
 def valid_days(request: pb.CreateSnapshotRequest) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from google.protobuf import message
 from kladez.v1 import sync_service_pb2 as pb
 from kladez.v1 import sync_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import backends, calls, fields, sync_messages
+from retrieval_service.api import backends, calls, fields, pages, sync_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.mending import Mender
@@ -87,9 +87,9 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
             target=filtered("target", request.target, sync_messages.TARGET_NAMES),
             limit=size + 1,
         )
+        page = pages.cut(rows, size, sync_messages.sync_job)
         return pb.ListSyncJobsResponse(
-            sync_jobs=[sync_messages.sync_job(row) for row in rows[:size]],
-            next_page_token=self._token(request, [row.id for row in rows], size),
+            sync_jobs=page.items, next_page_token=self._token(request, page.last.id) if page.last else ""
         )
 
     async def RetrySyncJobs(self, request: pb.RetrySyncJobsRequest, context: Any) -> pb.RetrySyncJobsResponse:
@@ -109,9 +109,9 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
             outcome=filtered("outcome", request.outcome, sync_messages.OUTCOME_NAMES),
             limit=size + 1,
         )
+        page = pages.cut(rows, size, sync_messages.log_entry)
         return pb.ListSyncLogResponse(
-            entries=[sync_messages.log_entry(row) for row in rows[:size]],
-            next_page_token=self._token(request, [row.id for row in rows], size),
+            entries=page.items, next_page_token=self._token(request, page.last.id) if page.last else ""
         )
 
     async def RepairDrift(self, request: pb.RepairDriftRequest, context: Any) -> pb.RepairDriftResponse:
@@ -126,11 +126,9 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
         read = self._page_tokens.read(token, request, str(calls.tenant_id()))
         return int(read[0]) if read else NEWEST
 
-    def _token(self, request: message.Message, ids: Sequence[int], size: int) -> str:
-        """For the rows behind the page; empty when there are none."""
-        if len(ids) <= size:
-            return ""
-        return self._page_tokens.write((ids[size - 1],), request, str(calls.tenant_id()))
+    def _token(self, request: message.Message, last_id: int) -> str:
+        """For the rows behind this one."""
+        return self._page_tokens.write((last_id,), request, str(calls.tenant_id()))
 
 
 def filtered(field: str, number: Number, names: Mapping[Number, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from kladez.v1 import tenant_service_pb2 as pb
 from kladez.v1 import tenant_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
+from retrieval_service.api import calls, convert, fields, pages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.services.managing import Manager
@@ -40,11 +40,11 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
         rows = await self._manager.list_tenants(
             after=fields.position(read, fields.BEGINNING), deleted_too=request.show_deleted, limit=size + 1
         )
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, convert.tenant)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListTenantsResponse(
-            tenants=[convert.tenant(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, NO_TENANT) if more else "",
+            tenants=page.items,
+            next_page_token=self._page_tokens.write(place, request, NO_TENANT) if page.last else "",
         )
 
     async def UpdateTenant(self, request: pb.UpdateTenantRequest, context: Any) -> pb.UpdateTenantResponse:
@@ -88,11 +88,11 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
             tenant_id=fields.optional_uuid("tenant_id", request.tenant_id),
             limit=size + 1,
         )
-        page, more = rows[:size], len(rows) > size
-        place = fields.place(page[-1].created_at, page[-1].id) if more else ()
+        page = pages.cut(rows, size, convert.api_key)
+        place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListApiKeysResponse(
-            api_keys=[convert.api_key(row) for row in page],
-            next_page_token=self._page_tokens.write(place, request, NO_TENANT) if more else "",
+            api_keys=page.items,
+            next_page_token=self._page_tokens.write(place, request, NO_TENANT) if page.last else "",
         )
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Any) -> pb.RevokeApiKeyResponse:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval_service.cli import demo, output
+from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.profile import Profile
 from retrieval_service.postgres.embedded import default_data_dir
 
 
 @dataclass(frozen=True, kw_only=True)
 class Announcement:
-    """`curl` holds the tenant's key; `kladez ask` reads it from the profile."""
+    """Nothing in it is secret: `kladez ask` reads the key from the profile, `curl` from a file beside it."""
 
     page: str
     service_address: str
@@ -36,7 +37,11 @@ def announcement(profile: Profile, *, page: str, public_key: str, data_dir: Path
         tenant_id=profile.tenant_id,
         public_key=public_key,
         ask=ask_line(data_dir),
-        curl=curl_line(profile, use_grpcurl=shutil.which("grpcurl") is not None),
+        curl=curl_line(
+            profile.service_address,
+            profiles.header_file(data_dir),
+            use_grpcurl=shutil.which("grpcurl") is not None,
+        ),
         logs=str(data_dir / "logs"),
     )
 
@@ -46,16 +51,19 @@ def ask_line(data_dir: Path) -> str:
     return shlex.join([*program(), *folder, "ask", demo.QUESTION])
 
 
-def curl_line(profile: Profile, *, use_grpcurl: bool) -> str:
+def curl_line(address: str, header_file: Path, *, use_grpcurl: bool) -> str:
     """A search that works without the protos: the service describes itself by reflection."""
-    header = ["-H", f"authorization: Bearer {profile.tenant_key}"]
     data = ["-d", json.dumps({"query": demo.QUESTION, "page_size": 3}, ensure_ascii=False)]
     method = "kladez.v1.SearchService/Search"
-    if use_grpcurl:
-        return shlex.join(["grpcurl", "-plaintext", *header, *data, profile.service_address, method])
-    options = ["--protocol", "grpc", "--http2-prior-knowledge"]
-    url = f"http://{profile.service_address}/{method}"
-    return shlex.join(["buf", "curl", *options, *header, *data, url])
+    scheme, _, place = address.rpartition("://")
+    is_plain = scheme != "https"
+    if use_grpcurl:  # which reads no headers from files
+        header = f'-H "$(cat {shlex.quote(str(header_file))})"'
+        options = ["-plaintext"] if is_plain else []
+        return f"grpcurl {header} {shlex.join([*options, *data, place, method])}"
+    options = ["--http2-prior-knowledge"] if is_plain else []
+    url = f"{'http' if is_plain else 'https'}://{place}/{method}"
+    return shlex.join(["buf", "curl", "--protocol", "grpc", *options, "-H", f"@{header_file}", *data, url])
 
 
 def program() -> list[str]:

@@ -182,8 +182,17 @@ def moment(time: timestamp_pb2.Timestamp) -> str:
 
 
 async def _list(options: Options, request: pb.ListChatLogsRequest) -> pb.ListChatLogsResponse:
+    """As many as were asked for: the service ends a page early when it grows large."""
+    wanted = request.page_size
     async with tenant_client(options) as client:
-        return await client.list_chat_logs(request)
+        response = await client.list_chat_logs(request)
+        while response.next_page_token and len(response.chat_logs) < wanted:
+            request.page_token = response.next_page_token
+            request.page_size = wanted - len(response.chat_logs)
+            further = await client.list_chat_logs(request)
+            response.chat_logs.extend(further.chat_logs)
+            response.next_page_token = further.next_page_token
+        return response
 
 
 async def _export(options: Options, request: pb.ExportChatLogsRequest, *, as_csv: bool) -> None:

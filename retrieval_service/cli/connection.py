@@ -11,7 +11,7 @@ from retrieval_service import errors
 from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.options import Options
 from retrieval_service.cli.profile import Profile
-from retrieval_service.client import CallFailed, Client, connect
+from retrieval_service.client import CallFailed, Client, connect, tls_from_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +69,29 @@ async def declaring_client(options: Options) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
+async def dialled(address: str, key: str, *, tenant_id: str = "") -> AsyncIterator[Client]:
+    """A client for any address, with what the environment says of certificates."""
+    tls = await asyncio.to_thread(tls_from_environment)
+    async with connect(address, key, tenant_id=tenant_id, tls=tls) as client:
+        yield client
+
+
+@asynccontextmanager
 async def _connected(target: Target) -> AsyncIterator[Client]:
-    try:
-        async with connect(target.address, target.key, tenant_id=target.tenant_id) as client:
+    async with dialled(target.address, target.key, tenant_id=target.tenant_id) as client:
+        try:
             yield client
-    except CallFailed as error:
-        if error.code != "UNAVAILABLE" or error.reason:
-            raise
-        raise errors.Unavailable(
-            f"The service at {target.address} does not answer: is it running?"
-        ) from error
+        except CallFailed as error:
+            if error.code != "UNAVAILABLE" or error.reason:
+                raise
+            raise errors.Unavailable(unanswered(target.address, await client.why_unreachable())) from error
+
+
+def unanswered(address: str, fault: str) -> str:
+    """`fault` is what is known to be wrong with the line."""
+    if fault:
+        return f"The service at {address} cannot be reached: {fault}."
+    return f"The service at {address} does not answer: is it running?"
 
 
 def _trusted(options: Options, profile: Profile | None) -> Profile | None:

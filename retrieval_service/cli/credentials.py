@@ -9,8 +9,9 @@ from dataclasses import replace
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
+from retrieval_service.cli.connection import dialled
 from retrieval_service.cli.profile import Profile
-from retrieval_service.client import CallFailed, Client, connect
+from retrieval_service.client import CallFailed, Client
 
 OPERATOR_SCOPES = ("operator", "tenant:write", "tenant:read")
 TENANT_SCOPES = (tenants_pb.Scope.SCOPE_TENANT_WRITE, tenants_pb.Scope.SCOPE_TENANT_READ)
@@ -37,7 +38,7 @@ async def mint_operator_key(dsn: str) -> str:
 
 
 async def with_operator_key(profile: Profile, dsn: str) -> Profile:
-    async with connect(profile.service_address, profile.operator_key) as client:
+    async with dialled(profile.service_address, profile.operator_key) as client:
         if profile.operator_key and await works(
             client.list_tenants(tenants_pb.ListTenantsRequest(page_size=1))
         ):
@@ -69,7 +70,7 @@ async def works(call: Awaitable[object]) -> bool:
 async def _tenant_key_works(profile: Profile) -> bool:
     if not profile.tenant_key:
         return False
-    async with connect(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
+    async with dialled(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
         return await works(client.get_sync_status(sync_pb.GetSyncStatusRequest()))
 
 
@@ -77,7 +78,7 @@ async def _channel_key_works(profile: Profile) -> bool:
     """Asks for a shop that does not exist: only a good key learns so."""
     if not profile.channel_key:
         return False
-    async with connect(profile.service_address, profile.channel_key) as client:
+    async with dialled(profile.service_address, profile.channel_key) as client:
         try:
             return await works(
                 client.resolve_public_key(tenants_pb.ResolvePublicKeyRequest(public_key=_ANY_PUBLIC_KEY))

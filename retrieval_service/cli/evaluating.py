@@ -16,11 +16,11 @@ from retrieval_service import config
 from retrieval_service.cli import datasets, installation, output
 from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.asking import Mode
-from retrieval_service.cli.connection import operator_client
+from retrieval_service.cli.connection import dialled, operator_client
 from retrieval_service.cli.datasets import Dataset
 from retrieval_service.cli.evaluation import Measurement, filled_tenant, measure
 from retrieval_service.cli.options import Options, options_of
-from retrieval_service.client import Client, connect
+from retrieval_service.client import Client
 from retrieval_service.domain.ranking_metrics import Scores
 
 NAMES = tuple(one.name for one in fields(Scores))
@@ -77,7 +77,7 @@ async def operator_or_temporary(options: Options) -> AsyncIterator[Client]:
     output.note("No service runs: starting a temporary one.", style="dim")
     async with (
         installation.temporary_service(config.load()) as target,
-        connect(target.address, target.key) as client,
+        dialled(target.address, target.key) as client,
     ):
         yield client
 

@@ -15,6 +15,14 @@ FORMATS = ("console", "json")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
+def keep_from_results() -> None:
+    """Until a command configures more: only warnings, and never among what it prints."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("warning"),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
 def configure(settings: Settings) -> None:
     """Raises `Misconfigured` for a level or a format that does not exist."""
     level, form = settings.log_level.lower(), settings.log_format.lower()

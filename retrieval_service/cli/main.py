@@ -19,10 +19,12 @@ from retrieval_service.cli import (
     benching,
     chats,
     documents,
+    dumping,
     evaluations,
     gaps,
     imports,
     insight,
+    logs,
     migrating,
     operating,
     output,
@@ -35,10 +37,11 @@ from retrieval_service.cli import (
     syncing,
     tenants,
 )
-from retrieval_service.cli.failures import ExitCode, exit_code, explanation
+from retrieval_service.cli.failures import BadInput, ExitCode, exit_code, explanation
 from retrieval_service.cli.options import Options, hoisted
 from retrieval_service.client import CallFailed
 from retrieval_service.postgres.embedded import default_data_dir
+from retrieval_service.postgres.log import ServerLog
 
 app = typer.Typer(
     name="kladez",
@@ -47,7 +50,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, asking, status, reindexing, backfilling, benching):
+for group in (starting, operating, dumping, asking, status, reindexing, backfilling, benching):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(imports.app, name="import")
@@ -69,10 +72,21 @@ syncing.register(schedules.sync)
 def settle(
     context: typer.Context,
     address: Annotated[
-        str, typer.Option(envvar="KLADEZ_ADDRESS", help="The service, host:port. Default: the profile's.")
+        str,
+        typer.Option(
+            envvar="KLADEZ_ADDRESS",
+            help="The service, https://host:port or host:port. Default: the profile's.",
+        ),
     ] = "",
     key: Annotated[
         str, typer.Option(envvar="KLADEZ_KEY", show_envvar=True, help="An API key. Default: the profile's.")
+    ] = "",
+    key_file: Annotated[
+        str,
+        typer.Option(
+            envvar="KLADEZ_KEY_FILE",
+            help='A file with the API key, "-" for standard input; keeps it out of sight.',
+        ),
     ] = "",
     tenant: Annotated[
         str, typer.Option(envvar="KLADEZ_TENANT", help="A tenant's id. Default: the profile's.")
@@ -87,8 +101,27 @@ def settle(
 ) -> None:
     folder = data_dir or config.load().data_dir or default_data_dir()
     context.obj = Options(
-        address=address, key=key, tenant_id=tenant, as_json=as_json, data_dir=folder.absolute()
+        address=address,
+        key=key_from_file(key_file, key) if key_file else key,
+        tenant_id=tenant,
+        as_json=as_json,
+        data_dir=folder.absolute(),
     )
+
+
+def key_from_file(name: str, key: str) -> str:
+    """Raises `BadInput` naming the file, or the option that it contradicts."""
+    if key:
+        raise BadInput(
+            "--key and --key-file (KLADEZ_KEY and KLADEZ_KEY_FILE) contradict each other; give one"
+        )
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--key-file {name}: {getattr(error, 'strerror', None) or 'is no text'}") from error
+    if not text.strip():
+        raise BadInput(f"--key-file {name}: holds no key")
+    return text.strip()
 
 
 def main() -> NoReturn:
@@ -97,6 +130,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; expected errors never show a traceback."""
+    logs.keep_from_results()
     try:
         app(hoisted(arguments), prog_name="kladez")
     except SystemExit as end:
@@ -125,10 +159,10 @@ def first_of(error: Exception) -> Exception:
 
 
 def logged(error: Exception) -> Path:
-    log = crash_log()
-    with log.open("a", encoding="utf-8") as file:
+    log = ServerLog.opened(crash_log())
+    with log.path.open("a", encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
-    return log
+    return log.path
 
 
 def crash_log() -> Path:

@@ -6,16 +6,21 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from retrieval_service import config, errors
-from retrieval_service.cli import logs, output
+from retrieval_service.cli import logs, output, private_files
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.config import Settings
 from retrieval_service.postgres.embedded import running_dsn
+
+Migrates = Annotated[
+    bool, typer.Option("--migrate", help="Bring the schema forward first. Also: KLADEZ_MIGRATE=true.")
+]
 
 # Each command imports what it runs by itself: the server loads models, the others would wait for nothing.
 
@@ -26,20 +31,20 @@ def register(app: typer.Typer) -> None:
     app.command("operator-key")(operator_key)
 
 
-def serve(context: typer.Context) -> None:
+def serve(context: typer.Context, migrates: Migrates = False) -> None:
     """Run the gRPC service, with a worker inside unless KLADEZ_WORKERS is 0."""
     from retrieval_service import server
 
-    options, settings = _read(context)
+    options, settings = _read(context, migrates=migrates)
     logs.configure(settings)
     _run_long(server.serve(settings, dsn_of(options, settings), on_ready=_say_ready(settings.host)))
 
 
-def work(context: typer.Context) -> None:
+def work(context: typer.Context, migrates: Migrates = False) -> None:
     """Run a worker that keeps the index up to date."""
     from retrieval_service import server
 
-    options, settings = _read(context)
+    options, settings = _read(context, migrates=migrates)
     logs.configure(settings)
     _run_long(server.work(settings, dsn_of(options, settings)))
 
@@ -54,15 +59,21 @@ def migrate(
 ) -> None:
     """Bring the database's schema forward, or back."""
     options, settings = _read(context)
+    logs.configure(settings)
     if down is not None and (to != "head" or status):
         raise typer.BadParameter("--down goes neither with --to nor with --status")
-    asyncio.run(_migrate(dsn_of(options, settings), to, down, only_status=status))
-    _print_schema(options, *asyncio.run(_schema(dsn_of(options, settings))))
+    dsn, admin_dsn = dsn_of(options, settings), admin_dsn_of(settings)
+    asyncio.run(_migrate(dsn, admin_dsn, to, down, only_status=status))
+    _print_schema(options, *asyncio.run(_schema(admin_dsn or dsn)))
 
 
 def operator_key(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="What the key is called in listings.")] = "operator",
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write the key into this file, for its owner alone, and print nothing."),
+    ] = None,
 ) -> None:
     """Make a key that administers tenants, straight in the database: the first key of an installation."""
     from retrieval_service.services import bootstrapping
@@ -71,7 +82,10 @@ def operator_key(
     secret = asyncio.run(
         bootstrapping.mint_key(dsn_of(options, settings), scopes=("operator",), display_name=name)
     )
-    if options.as_json:
+    if to is not None:
+        private_files.write_secret(to, secret)
+        output.note(f"The key is in {to}; `--key-file {to}` uses it.")
+    elif options.as_json:
         output.json_value({"secret": secret})
     else:
         output.line(secret)
@@ -108,9 +122,21 @@ def dsn_of(options: Options, settings: Settings) -> str:
     return dsn
 
 
-def _read(context: typer.Context) -> tuple[Options, Settings]:
+def admin_dsn_of(settings: Settings) -> str | None:
+    """Who may make roles and extensions, where that is not the role of DATABASE_URL."""
+    return settings.admin_database_url.get_secret_value() if settings.admin_database_url else None
+
+
+def _read(context: typer.Context, *, migrates: bool = False) -> tuple[Options, Settings]:
     options = options_of(context)
-    return options, config.load().model_copy(update={"data_dir": options.data_dir})
+    return options, settings_of(options, migrates=migrates)
+
+
+def settings_of(options: Options, *, migrates: bool) -> Settings:
+    """A database of our own is brought forward by whoever comes first; another one by whoever is told to."""
+    settings = config.load()
+    told = migrates or settings.migrate or settings.database_url is None
+    return settings.model_copy(update={"data_dir": options.data_dir, "migrate": told})
 
 
 def _run_long(process: Coroutine[Any, Any, None]) -> None:
@@ -127,13 +153,13 @@ def _say_ready(host: str) -> Callable[[int], None]:
     return lambda port: output.note(f"The service listens on {host}:{port}.")
 
 
-async def _migrate(dsn: str, to: str, down: str | None, *, only_status: bool) -> None:
+async def _migrate(dsn: str, admin_dsn: str | None, to: str, down: str | None, *, only_status: bool) -> None:
     from retrieval_service.stores import schema
 
     if down is not None:
-        await schema.downgrade(dsn, known_revision(down))
+        await schema.downgrade(admin_dsn or dsn, known_revision(down))
     elif not only_status:
-        await schema.upgrade(dsn, known_revision(to))
+        await schema.upgrade(dsn, known_revision(to), admin_dsn=admin_dsn)
 
 
 def known_revision(name: str) -> str:

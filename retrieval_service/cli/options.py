@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-_WITH_VALUE = ("--address", "--key", "--tenant", "--data-dir")
+_WITH_VALUE = ("--address", "--key", "--key-file", "--tenant", "--data-dir")
 _FLAGS = ("--json", "--debug")
 
 

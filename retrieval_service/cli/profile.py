@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from retrieval_service import errors
+from retrieval_service.cli import private_files
 
 FILE_NAME = "profile.json"
 
@@ -42,11 +42,10 @@ def load(data_dir: Path) -> Profile | None:
 
 
 def save(data_dir: Path, profile: Profile) -> None:
-    """The file appears whole or not at all, and nobody else can read it."""
-    path = data_dir / FILE_NAME
-    scratch = path.with_suffix(".new")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(profile), file, indent=2)
-    scratch.replace(path)
+    """Beside it, a file with the header of the tenant's key, for programs that take headers from a file."""
+    private_files.write(data_dir / FILE_NAME, json.dumps(asdict(profile), indent=2))
+    private_files.write(header_file(data_dir), f"authorization: Bearer {profile.tenant_key}\n")
+
+
+def header_file(data_dir: Path) -> Path:
+    return data_dir / "authorization"

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval_service import config
 from retrieval_service.cli import logs, output
-from retrieval_service.cli.operating import dsn_of
+from retrieval_service.cli.operating import Migrates, dsn_of, settings_of
 from retrieval_service.cli.options import options_of
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def list_schedules(context: typer.Context) -> None:
     from retrieval_service import timetable
 
     options = options_of(context)
-    settings = config.load().model_copy(update={"data_dir": options.data_dir})
+    settings = settings_of(options, migrates=False)
     found = asyncio.run(timetable.standings(settings, dsn_of(options, settings)))
     if options.as_json:
         output.json_value([_as_json(one) for one in found])
@@ -56,6 +55,7 @@ def run(
     once: Annotated[
         bool, typer.Option("--once", help="Do what is due and end; without it, use `kladez work`.")
     ] = False,
+    migrates: Migrates = False,
 ) -> None:
     """Do what is due by the clock, index what waits and bring it to OpenAI; exits with 1 when something failed."""
     from retrieval_service import timetable
@@ -63,7 +63,7 @@ def run(
     if not once:
         raise typer.BadParameter("give --once; `kladez work` runs until it is stopped")
     options = options_of(context)
-    settings = config.load().model_copy(update={"data_dir": options.data_dir})
+    settings = settings_of(options, migrates=migrates)
     logs.configure(settings)
     drained = asyncio.run(timetable.drain(settings, dsn_of(options, settings)))
     _print(drained, as_json=options.as_json)

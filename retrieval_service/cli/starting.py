@@ -17,17 +17,23 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service import config
 from retrieval_service.cli import announcing, credentials, demo, installation, output, ports
 from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.connection import dialled
 from retrieval_service.cli.options import options_of
 from retrieval_service.cli.profile import Profile
-from retrieval_service.cli.supervising import supervised
+from retrieval_service.cli.supervising import kept_running
 from retrieval_service.cli.waiting import until_indexed
-from retrieval_service.client import connect
+from retrieval_service.client import CallFailed, Client
 from retrieval_service.config import Settings
+from retrieval_service.postgres.log import LogLimits
 from retrieval_service.postgres.processes import Command
 
 HTTP_PORT = 8080
+# Says which extra to install where one is missing.
+WITH_EXTRAS = "retrieval_service.client.extras"
+LOOPBACK = "127.0.0.1"
+PAGE_SECONDS = 30.0
 # The gateway and the bot face strangers; what they have no use for they do not get.
-_NOT_FOR_CHANNELS = ("DATABASE_URL", "OPENAI_API_KEY")
+_NOT_FOR_CHANNELS = ("DATABASE_URL", "KLADEZ_ADMIN_DATABASE_URL", "OPENAI_API_KEY")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +58,23 @@ class Plan:
         return url.get_secret_value() if url else None
 
     @property
+    def admin_database_url(self) -> str | None:
+        url = self.settings.admin_database_url
+        return url.get_secret_value() if url else None
+
+    @property
     def page(self) -> str:
-        return f"http://{installation.reachable(self.http_host)}:{self.http_port}/"
+        host = installation.reachable(self.http_host)
+        return f"http://{installation.host_and_port(host, self.http_port)}/"
+
+    @property
+    def log_limits(self) -> LogLimits:
+        return installation.log_limits(self.settings)
 
     @property
     def origins(self) -> list[str]:
         """Where the demo page may be opened: here, or anywhere once the gateway listens to the network."""
-        if self.http_host != "127.0.0.1":
+        if self.http_host != LOOPBACK:
             return ["*"]
         return [f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost")]
 
@@ -71,23 +87,35 @@ def up(
     context: typer.Context,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="The service's. Default: 50051, or the next free one."),
+        typer.Option(
+            min=0,
+            max=65_535,
+            envvar="KLADEZ_PORT",
+            help="The service's; 0 takes any. Default: 50051, or the next free one.",
+        ),
     ] = None,
     http_port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="The page's. Default: 8080, or the next free one.")
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            envvar="KLADEZ_GATEWAY_PORT",
+            help="The page's; 0 takes any. Default: 8080, or the next free one.",
+        ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
 ) -> None:
     """Start everything: database, service, gateway, a demo shop, and the bot when KLADEZ_BOT_TOKEN is set."""
     options = options_of(context)
     settings = config.load().model_copy(update={"data_dir": options.data_dir})
-    http_host = os.environ.get("KLADEZ_GATEWAY_HOST", "127.0.0.1")
+    http_host = os.environ.get("KLADEZ_GATEWAY_HOST") or LOOPBACK
+    service_port = ports.choose(service_wish(settings, port))
     plan = Plan(
         settings=settings,
         data_dir=options.data_dir,
-        port=ports.choose(settings.host, settings.port, given=port),
+        port=service_port,
         http_host=http_host,
-        http_port=ports.choose(http_host, HTTP_PORT, given=http_port),
+        http_port=ports.choose(page_wish(http_host, http_port), taken=(service_port,)),
         open_browser=not no_browser,
         as_json=options.as_json,
     )
@@ -97,18 +125,46 @@ def up(
         output.note("Stopped.")
 
 
+def service_wish(settings: Settings, port: int | None) -> ports.Wish:
+    """A port in `.env` was asked for as much as one on the command line."""
+    given = settings.port if port is None and "port" in settings.model_fields_set else port
+    return ports.Wish(
+        host=settings.host,
+        preferred=settings.port,
+        given=given,
+        host_setting="KLADEZ_HOST",
+        port_setting="KLADEZ_PORT or --port",
+    )
+
+
+def page_wish(host: str, port: int | None) -> ports.Wish:
+    return ports.Wish(
+        host=host,
+        preferred=HTTP_PORT,
+        given=port,
+        host_setting="KLADEZ_GATEWAY_HOST",
+        port_setting="KLADEZ_GATEWAY_PORT or --http-port",
+    )
+
+
 async def run(plan: Plan) -> None:
-    """Until a signal cancels it, or a child ends; everything is stopped on the way out, in reverse order."""
+    """Until a signal cancels it; everything is stopped on the way out, in reverse order.
+
+    A part that ends is started again. Before it ran for the first time, the service's or the database's end ends
+    all: then there is nothing to wait for. The gateway's and the bot's never does.
+    """
     _stop_at_signals()
     output.note(f"Starting Kladez in {plan.data_dir} …", style="dim")
     async with (
-        installation.database(plan.data_dir, plan.database_url) as dsn,
+        installation.database(
+            plan.data_dir, plan.database_url, plan.admin_database_url, limits=plan.log_limits
+        ) as dsn,
         installation.service(plan.settings, dsn, plan.port, plan.logs) as address,
     ):
         profile, tenant = await prepare(plan, dsn, address)
         async with channels(plan, profile, tenant.public_key):
             await fill(profile)
-            await installation.until_listening(installation.reachable(plan.http_host), plan.http_port)
+            await _wait_for_page(plan)
             await _announce(plan, profile, tenant.public_key)
             await asyncio.Event().wait()
 
@@ -118,7 +174,7 @@ async def prepare(plan: Plan, dsn: str, address: str) -> tuple[Profile, tenants_
     known = await asyncio.to_thread(profiles.load, plan.data_dir)
     profile = replace(known or credentials.empty_profile(address), service_address=address)
     profile = await credentials.with_operator_key(profile, dsn)
-    async with connect(address, profile.operator_key) as operator:
+    async with dialled(address, profile.operator_key) as operator:
         profile = await demo.with_tenant(profile, operator)
         profile = await credentials.with_other_keys(profile, operator)
         tenant = await demo.open_to(plan.origins, profile.tenant_id, operator)
@@ -127,12 +183,26 @@ async def prepare(plan: Plan, dsn: str, address: str) -> tuple[Profile, tenants_
 
 
 async def fill(profile: Profile) -> None:
-    """Imports the demo shop and waits for the index; what is there already costs nothing."""
-    async with connect(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
-        with output.progress() as display:
-            for language in display.track(demo.LANGUAGES, description="Importing"):
-                await demo.import_catalogue(language, client)
-        status = await until_indexed(client)
+    """Imports the demo shop and waits for the index; what is there already costs nothing.
+
+    It begins anew when the service goes away meanwhile, for that is started again.
+    """
+    async with dialled(profile.service_address, profile.tenant_key, tenant_id=profile.tenant_id) as client:
+        for last in (False, False, True):
+            try:
+                await _fill(client)
+                break
+            except CallFailed as error:
+                if last or error.code != "UNAVAILABLE":
+                    raise
+            await client.wait_until_ready(installation.READY_TIMEOUT_SECONDS)
+
+
+async def _fill(client: Client) -> None:
+    with output.progress() as display:
+        for language in display.track(demo.LANGUAGES, description="Importing"):
+            await demo.import_catalogue(language, client)
+    status = await until_indexed(client)
     if status.error_count:
         output.note(f"{status.error_count} documents could not be indexed; `kladez status` tells more.")
 
@@ -140,11 +210,20 @@ async def fill(profile: Profile) -> None:
 @asynccontextmanager
 async def channels(plan: Plan, profile: Profile, public_key: str) -> AsyncIterator[None]:
     """The gateway, and the bot when it has a token."""
+    commands = [gateway(plan, profile, public_key)]
+    if os.environ.get("KLADEZ_BOT_TOKEN"):
+        commands.append(bot(plan, profile, public_key))
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(supervised(gateway(plan, profile, public_key), plan.logs))
-        if os.environ.get("KLADEZ_BOT_TOKEN"):
-            await stack.enter_async_context(supervised(bot(plan, profile, public_key), plan.logs))
+        for command in commands:
+            settled = await stack.enter_async_context(kept_running(command, plan.logs, plan.log_limits))
+            settled.set()
         yield
+
+
+async def _wait_for_page(plan: Plan) -> None:
+    host = installation.reachable(plan.http_host)
+    if not await installation.listens_within(host, plan.http_port, PAGE_SECONDS):
+        output.note("The page is not there yet.", style="yellow")
 
 
 def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
@@ -157,7 +236,7 @@ def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
         "KLADEZ_GATEWAY_DEMO_CATALOGUE": str(demo.catalogue("ru")),
     }
     return installation.python_module(
-        "gateway", "widget_gateway.app", variables=variables, without=_NOT_FOR_CHANNELS
+        "gateway", WITH_EXTRAS, "gateway", variables=variables, without=_NOT_FOR_CHANNELS
     )
 
 
@@ -165,7 +244,9 @@ def bot(plan: Plan, profile: Profile, public_key: str) -> Command:
     own = {"KLADEZ_BOT_DEFAULT_SHOP": public_key, "KLADEZ_BOT_STATE_DIR": str(plan.data_dir / "bot")}
     told = {name: os.environ[name] for name in own if os.environ.get(name)}
     variables = {**_service_variables(profile), **own, **told}
-    return installation.python_module("bot", "bot.app", variables=variables, without=_NOT_FOR_CHANNELS)
+    return installation.python_module(
+        "bot", WITH_EXTRAS, "bot", variables=variables, without=_NOT_FOR_CHANNELS
+    )
 
 
 def _service_variables(profile: Profile) -> dict[str, str]:

@@ -10,8 +10,9 @@ from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 
 from retrieval_service.cli import output
-from retrieval_service.cli.connection import tenant_client
+from retrieval_service.cli.connection import operator_client, tenant_client
 from retrieval_service.cli.options import Options, options_of
+from retrieval_service.client import CallFailed
 
 # What people look at, by heading; `--json` has every field of the contract.
 USAGE_COLUMNS = {
@@ -40,17 +41,60 @@ def register(app: typer.Typer) -> None:
     app.command()(usage)
 
 
+PROCESS_HEADINGS = ("process", "name", "version", "since", "state", "embedding model")
 NOTHING = frozenset({"0", "–", "0.000000"})
 
 
-def status(context: typer.Context) -> None:
-    """Tell how far the index is behind the documents."""
+def status(
+    context: typer.Context,
+    processes: Annotated[
+        bool,
+        typer.Option("--processes", help="Instead: which servers and workers run, and where they disagree."),
+    ] = False,
+) -> None:
+    """Tell how far the index is behind the documents, and with an operator's key which processes run."""
     options = options_of(context)
+    if processes:
+        show_processes(options, asyncio.run(_processes(options)))
+        return
     response = asyncio.run(_status(options))
     if options.as_json:
         output.json_message(response)
         return
     output.table(("documents", ""), status_rows(response))
+    if output.results.is_terminal:  # a program that reads us wants one table
+        show_processes_if_allowed(options)
+
+
+def show_processes_if_allowed(options: Options) -> None:
+    running = asyncio.run(_processes_if_allowed(options))
+    if running is not None:
+        show_processes(options, running)
+
+
+def show_processes(options: Options, response: insights_pb.ListProcessesResponse) -> None:
+    if options.as_json:
+        output.json_message(response)
+        return
+    output.table(PROCESS_HEADINGS, [process_row(one) for one in response.processes])
+    for one in response.disagreements:
+        output.note(disagreement_line(one), style="yellow")
+
+
+def process_row(one: insights_pb.Process) -> tuple[str, ...]:
+    return (
+        one.kind,
+        one.name,
+        one.version,
+        one.start_time.ToDatetime().isoformat(sep=" ", timespec="seconds"),
+        "alive" if one.alive else f"gone since {one.alive_time.ToDatetime():%Y-%m-%d %H:%M:%S}",
+        one.settings.get("KLADEZ_EMBEDDER", ""),
+    )
+
+
+def disagreement_line(one: insights_pb.SettingDisagreement) -> str:
+    sides = [f"{value or 'nothing'} at {', '.join(who.names)}" for value, who in one.processes.items()]
+    return f"{one.setting} should be equal, but is {' and '.join(sorted(sides))}."
 
 
 def usage(
@@ -110,3 +154,18 @@ async def _status(options: Options) -> sync_pb.GetSyncStatusResponse:
 async def _usage(options: Options, days: int) -> insights_pb.GetUsageResponse:
     async with tenant_client(options) as client:
         return await client.get_usage(insights_pb.GetUsageRequest(days=days))
+
+
+async def _processes(options: Options) -> insights_pb.ListProcessesResponse:
+    async with operator_client(options) as client:
+        return await client.list_processes(insights_pb.ListProcessesRequest())
+
+
+async def _processes_if_allowed(options: Options) -> insights_pb.ListProcessesResponse | None:
+    """None for who has no operator's key, or for a service that does not know the call."""
+    try:
+        return await _processes(options)
+    except CallFailed as error:
+        if error.code not in {"PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"}:
+            raise
+        return None

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import typer
 from google.protobuf import field_mask_pb2
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
-from retrieval_service.cli import output
+from retrieval_service.cli import output, private_files, tenant_fields
 from retrieval_service.cli.connection import operator_client
+from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.options import Options, options_of
-from retrieval_service.client import Client
+from retrieval_service.cli.tenant_fields import Changes, Field, Shape
+from retrieval_service.client import CallFailed, Client, FieldViolation
 
 Result = TypeVar("Result")
 TenantId = Annotated[str, typer.Argument(help="The tenant's id.")]
@@ -43,37 +48,151 @@ class Granularity(StrEnum):
     DOCUMENT = "document"
 
 
-@app.command()
+def settable(function: Callable[..., None], *, is_new: bool) -> Callable[..., None]:
+    """The command with an option for each field that can be set; a new tenant's lists need no additions."""
+    signature = inspect.signature(function, eval_str=True)
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for field in tenant_fields.all_fields()
+        if not (is_new and field.dotted == "name")
+        for name, annotation in parameters_of(field, is_new=is_new)
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *options])  # pyright: ignore[reportFunctionMemberAccess]
+    return function
+
+
+def parameters_of(field: Field, *, is_new: bool) -> Iterator[tuple[str, Any]]:
+    """The names and the types of a field's options."""
+    if field.shape is Shape.ONE:
+        yield field.parameter, Annotated[str | None, typer.Option(f"--{field.option}", help=field.about)]
+        return
+    about = f"{field.about} May be repeated."
+    yield field.parameter, Annotated[list[str] | None, typer.Option(f"--{field.option}", help=about)]
+    if field.shape is Shape.LIST and not is_new:
+        for verb, what in (("add", "One more"), ("remove", "One less")):
+            option = typer.Option(f"--{verb}-{field.option}", help=f"{what} of --{field.option}.")
+            yield f"{verb}_{field.parameter}", Annotated[list[str] | None, option]
+
+
+def changes_of(field: Field, told: Mapping[str, Any]) -> Changes:
+    given = told.get(field.parameter)
+    texts = [given] if isinstance(given, str) else given
+    return Changes(
+        given=tenant_fields.texts_of(field, texts) if texts else None,
+        added=told.get(f"add_{field.parameter}") or (),
+        removed=told.get(f"remove_{field.parameter}") or (),
+    )
+
+
+def all_changes(told: Mapping[str, Any]) -> dict[str, Changes]:
+    """By option. Raises `BadInput` for a file that cannot be read."""
+    return {field.option: changes_of(field, told) for field in tenant_fields.all_fields()}
+
+
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The name customers see.")],
-    language: Annotated[
-        list[str] | None, typer.Option(help="ISO 639-1 code, the default one first; may be repeated.")
-    ] = None,
-    contact: Annotated[str, typer.Option(help="Where a customer turns when we do not know.")] = "",
-    origin: Annotated[
-        list[str] | None, typer.Option(help="A page's origin that may open the widget; may be repeated.")
-    ] = None,
-    granularity: Annotated[Granularity, typer.Option(help="What a vector stands for.")] = Granularity.CHUNK,
-    link_domain: Annotated[
-        list[str] | None, typer.Option(help="A domain that answers may link to; may be repeated.")
-    ] = None,
-    keep_chats_days: Annotated[
-        int, typer.Option(help="Erase conversations after so many days; 0 keeps them.", min=0)
-    ] = 0,
+    **told: Any,
 ) -> None:
-    """Create a tenant."""
-    settings = tenants_pb.TenantSettings(
-        languages=language or (),
-        fallback_contact=contact,
-        allowed_origins=origin or (),
-        index_granularity=granularity,
-        allowed_link_domains=link_domain or (),
-        chat_retention_days=keep_chats_days,
-    )
-    request = tenants_pb.CreateTenantRequest(tenant=tenants_pb.Tenant(name=name, settings=settings))
+    """Create a tenant. A text may be @FILE, or @- for standard input; @@ begins one with an @."""
+    tenant = tenants_pb.Tenant(name=name)
+    for field in tenant_fields.all_fields():
+        tenant_fields.apply(tenant, field, changes_of(field, told))
+    request = tenants_pb.CreateTenantRequest(tenant=tenant)
     options = options_of(context)
-    _print(options, _call(options, lambda client: client.create_tenant(request)).tenant)
+    with refusals_by_option():
+        _print(options, _call(options, lambda client: client.create_tenant(request)).tenant)
+
+
+def update(
+    context: typer.Context,
+    tenant_id: TenantId,
+    clear: Annotated[
+        list[str] | None, typer.Option(help="Take an option's setting back to its default; may be repeated.")
+    ] = None,
+    **told: Any,
+) -> None:
+    """Change settings of a tenant, and show them as they were and as they are.
+
+    A list is replaced by the option of its name, and changed by --add-… and --remove-…. Texts by language are
+    replaced for the language that is named, and removed by "ru=". A text may be @FILE, or @- for standard input;
+    @@ begins one with an @.
+    """
+    options = options_of(context)
+    changes, cleared = all_changes(told), cleared_fields(clear or ())
+    if not cleared and not any(one != Changes() for one in changes.values()):
+        raise BadInput("say what to change; `kladez tenant update --help` lists the settings")
+    with refusals_by_option():
+        before, after = _call(options, lambda client: _update(client, tenant_id, cleared, changes))
+    if options.as_json:
+        output.json_message(after)
+        return
+    rows = [
+        (field.option, field.shown(before), field.shown(after))
+        for field in tenant_fields.all_fields()
+        if field.value(before) != field.value(after)
+    ]
+    if rows:
+        output.table(("setting", "before", "after"), rows)
+    else:
+        output.note("Nothing was changed: it is all as you say.")
+
+
+async def _update(
+    client: Client, tenant_id: str, cleared: Sequence[Field], changes: Mapping[str, Changes]
+) -> tuple[tenants_pb.Tenant, tenants_pb.Tenant]:
+    """The tenant before and after. A change that another makes meanwhile is not written over."""
+    before = (await client.get_tenant(tenants_pb.GetTenantRequest(tenant_id=tenant_id))).tenant
+    wanted = changed_tenant(before, cleared, changes)
+    paths = {one.mask for one in tenant_fields.all_fields() if one.value(before) != one.value(wanted)}
+    if not paths:
+        return before, before
+    request = tenants_pb.UpdateTenantRequest(
+        tenant=wanted, update_mask=field_mask_pb2.FieldMask(paths=sorted(paths))
+    )
+    return before, (await client.update_tenant(request)).tenant
+
+
+def cleared_fields(names: Sequence[str]) -> list[Field]:
+    fields = {field.option: field for field in tenant_fields.all_fields()}
+    unknown = [name for name in names if name.removeprefix("--") not in fields]
+    if unknown:
+        raise BadInput(f"--clear {unknown[0]}: must be one of {', '.join(fields)}")
+    return [fields[name.removeprefix("--")] for name in names]
+
+
+def changed_tenant(
+    before: tenants_pb.Tenant, cleared: Sequence[Field], changes: Mapping[str, Changes]
+) -> tenants_pb.Tenant:
+    wanted = tenants_pb.Tenant()
+    wanted.CopyFrom(before)
+    for field in cleared:
+        tenant_fields.clear(wanted, field)
+    for field in tenant_fields.all_fields():
+        tenant_fields.apply(wanted, field, changes[field.option])
+    return wanted
+
+
+@contextlib.contextmanager
+def refusals_by_option() -> Iterator[None]:
+    """What the service says of a field is said of the option that sets it."""
+    try:
+        yield
+    except CallFailed as error:
+        if not error.violations:
+            raise
+        raise BadInput("\n".join(refusal(one) for one in error.violations)) from error
+
+
+def refusal(violation: FieldViolation) -> str:
+    field = tenant_fields.field_of(violation.field)
+    named = f"--{field.option} ({violation.field})" if field else violation.field
+    return f"{named}: {violation.description}"
+
+
+app.command()(settable(create, is_new=True))
+app.command()(settable(update, is_new=False))
 
 
 @app.command("list")
@@ -92,10 +211,27 @@ def list_tenants(
 
 @app.command()
 def get(context: typer.Context, tenant_id: TenantId) -> None:
-    """Show one tenant."""
+    """Show one tenant with all its settings."""
     request = tenants_pb.GetTenantRequest(tenant_id=tenant_id)
     options = options_of(context)
-    _print(options, _call(options, lambda client: client.get_tenant(request)).tenant)
+    tenant = _call(options, lambda client: client.get_tenant(request)).tenant
+    if options.as_json:
+        output.json_message(tenant)
+    else:
+        output.table(("setting", "value"), sheet(tenant))
+
+
+def sheet(tenant: tenants_pb.Tenant) -> list[tuple[str, str]]:
+    """Everything there is to say of a tenant; what can be set by the names of the options."""
+    heads = [("id", tenant.tenant_id), ("public key", tenant.public_key)]
+    settings = [(field.option, field.shown(tenant)) for field in tenant_fields.all_fields()]
+    moments = {"created": tenant.create_time, "changed": tenant.update_time, "deleted": tenant.delete_time}
+    times = [
+        (name, moment.ToDatetime().isoformat(sep=" ", timespec="seconds"))
+        for name, moment in moments.items()
+        if moment.seconds
+    ]
+    return [*heads, *settings, *times]
 
 
 @app.command()
@@ -146,14 +282,21 @@ def key(
     ] = "",
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; may be repeated.")] = None,
     name: Annotated[str, typer.Option(help="A name for people.")] = "made by kladez tenant key",
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write the key into this file, for its owner alone, and print nothing."),
+    ] = None,
 ) -> None:
-    """Make an API key. Its secret is printed once and never again."""
+    """Make an API key. Its secret is printed once and never again, or written into a file."""
     scopes = [one.wire for one in scope or (Scope.WRITE, Scope.READ)]
     api_key = tenants_pb.ApiKey(tenant_id=tenant_id, scopes=scopes, display_name=name)
     request = tenants_pb.CreateApiKeyRequest(api_key=api_key)
     options = options_of(context)
     response = _call(options, lambda client: client.create_api_key(request))
-    if options.as_json:
+    if to is not None:
+        private_files.write_secret(to, response.secret)
+        output.note(f"The key is in {to}; `--key-file {to}` uses it.")
+    elif options.as_json:
         output.json_message(response)
     else:
         output.line(response.secret)

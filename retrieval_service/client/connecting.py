@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
-
+from retrieval_service.client import addresses, channels, diagnosing
 from retrieval_service.client.answers import AnswerCalls
 from retrieval_service.client.documents import DocumentCalls
 from retrieval_service.client.indexing import IndexCalls
@@ -16,6 +16,9 @@ from retrieval_service.client.insights import InsightCalls
 from retrieval_service.client.searches import SearchCalls
 from retrieval_service.client.syncing import SyncCalls
 from retrieval_service.client.tenants import TenantCalls
+from retrieval_service.client.tls import Tls
+
+log = logging.getLogger("kladez.client")
 
 # Reads are repeated when a server goes away; writes by key are idempotent too, but not sessions and keys.
 IDEMPOTENT = {
@@ -49,6 +52,7 @@ IDEMPOTENT = {
         "ListUnanswered",
         "ListTopQuestions",
         "ListTopDocuments",
+        "ListProcesses",
     ),
 }
 
@@ -66,16 +70,20 @@ class Client(
 
 
 @contextlib.asynccontextmanager
-async def connect(address: str, key: str, *, tenant_id: str = "") -> AsyncIterator[Client]:
-    """A client for `host:port`; the connection is made at the first call and kept until the block ends."""
+async def connect(
+    address: str, key: str, *, tenant_id: str = "", tls: Tls | None = None
+) -> AsyncIterator[Client]:
+    """A client for `https://host:port`, or `host:port` without TLS; raises `Misconfigured`.
+
+    The connection is made at the first call and kept until the block ends.
+    """
+    place, tls = addresses.parse(address), tls or Tls()
+    if key and place.goes_over_a_network and not place.is_secure:
+        log.warning("The key for %s goes over the network in clear text: use https://", place.target)
     metadata = (("authorization", f"Bearer {key}"),)
-    async with grpc.aio.insecure_channel(target(address), options=channel_options()) as channel:
-        client = Client(channel, metadata)
+    async with channels.opened(place, tls, channel_options()) as channel:
+        client = Client(channel, metadata, lambda: diagnosing.fault(place, tls))
         yield client.for_tenant(tenant_id) if tenant_id else client
-
-
-def target(address: str) -> str:
-    return address if "://" in address or address.startswith("dns:") else f"dns:///{address}"
 
 
 def channel_options() -> list[tuple[str, str | int]]:

@@ -9,10 +9,10 @@ from functools import cached_property
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import document_service_pb2_grpc as documents_grpc
 
-from retrieval_service.client.calls import MANY_TIMEOUT_SECONDS, Calls
+from retrieval_service.client.calls import MANY_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS, Calls
 from retrieval_service.client.failures import streamed
 
-IMPORT_TIMEOUT_SECONDS = 3600.0
+IMPORT_TIMEOUT_SECONDS = 86_405.0
 
 
 class DocumentCalls(Calls):
@@ -25,12 +25,16 @@ class DocumentCalls(Calls):
     async def upsert_document(
         self, request: documents_pb.UpsertDocumentRequest
     ) -> documents_pb.UpsertDocumentResponse:
-        return await self._unary(self._documents.UpsertDocument, request)
+        return await self._unary(
+            self._documents.UpsertDocument, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def batch_upsert_documents(
         self, request: documents_pb.BatchUpsertDocumentsRequest
     ) -> documents_pb.BatchUpsertDocumentsResponse:
-        return await self._unary(self._documents.BatchUpsertDocuments, request)
+        return await self._unary(
+            self._documents.BatchUpsertDocuments, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def import_documents(
         self, requests: AsyncIterator[documents_pb.ImportDocumentsRequest]
@@ -44,7 +48,7 @@ class DocumentCalls(Calls):
                 yield event
 
     async def import_shop(self, request: documents_pb.ImportShopRequest) -> documents_pb.ImportShopResponse:
-        return await self._unary(self._documents.ImportShop, request)
+        return await self._unary(self._documents.ImportShop, request, timeout_seconds=WRITE_TIMEOUT_SECONDS)
 
     async def get_document(
         self, request: documents_pb.GetDocumentRequest
@@ -59,12 +63,16 @@ class DocumentCalls(Calls):
     async def update_document(
         self, request: documents_pb.UpdateDocumentRequest
     ) -> documents_pb.UpdateDocumentResponse:
-        return await self._unary(self._documents.UpdateDocument, request)
+        return await self._unary(
+            self._documents.UpdateDocument, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def delete_document(
         self, request: documents_pb.DeleteDocumentRequest
     ) -> documents_pb.DeleteDocumentResponse:
-        return await self._unary(self._documents.DeleteDocument, request)
+        return await self._unary(
+            self._documents.DeleteDocument, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def batch_delete_documents(
         self, request: documents_pb.BatchDeleteDocumentsRequest

@@ -11,6 +11,9 @@ import grpc
 from google.protobuf import message
 from google.rpc import error_details_pb2, status_pb2
 
+# The reason that the service gives for messages that it reads and finds too large.
+TOO_LARGE = "REQUEST_TOO_LARGE"
+
 Detail = TypeVar("Detail", bound=message.Message)
 
 
@@ -67,6 +70,12 @@ async def translated() -> AsyncIterator[None]:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> CallFailed:
+    if is_too_large(error):
+        return CallFailed(
+            f"The message is larger than the service reads: {error.details()}",
+            code="INVALID_ARGUMENT",
+            reason=TOO_LARGE,
+        )
     status = status_of(error)
     info = detail(status, error_details_pb2.ErrorInfo())
     retry = detail(status, error_details_pb2.RetryInfo())
@@ -80,6 +89,12 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> CallFailed:
         retry_after_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
         violations=tuple(FieldViolation(field=v.field, description=v.description) for v in violations),
     )
+
+
+def is_too_large(error: grpc.aio.AioRpcError) -> bool:
+    """gRPC refuses a message by itself with the code that elsewhere means "wait and repeat"."""
+    is_exhausted = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not status_of(error).details
+    return is_exhausted and "larger than max" in (error.details() or "")
 
 
 def is_broken_line(error: grpc.aio.AioRpcError) -> bool:

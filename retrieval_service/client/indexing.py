@@ -13,11 +13,11 @@ from kladez.v1 import source_service_pb2_grpc as sources_grpc
 from kladez.v1 import space_service_pb2 as spaces_pb
 from kladez.v1 import space_service_pb2_grpc as spaces_grpc
 
-from retrieval_service.client.calls import MANY_TIMEOUT_SECONDS, Calls
+from retrieval_service.client.calls import MANY_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS, Calls
 from retrieval_service.client.failures import streamed
 
-SOURCE_TIMEOUT_SECONDS = 3600.0
-WATCH_TIMEOUT_SECONDS = 86_400.0
+SOURCE_TIMEOUT_SECONDS = 3605.0
+WATCH_TIMEOUT_SECONDS = 86_405.0
 
 
 class IndexCalls(Calls):
@@ -38,7 +38,9 @@ class IndexCalls(Calls):
     async def create_index_job(
         self, request: index_jobs_pb.CreateIndexJobRequest
     ) -> index_jobs_pb.CreateIndexJobResponse:
-        return await self._unary(self._index_jobs.CreateIndexJob, request)
+        return await self._unary(
+            self._index_jobs.CreateIndexJob, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def get_index_job(
         self, request: index_jobs_pb.GetIndexJobRequest
@@ -53,7 +55,9 @@ class IndexCalls(Calls):
     async def cancel_index_job(
         self, request: index_jobs_pb.CancelIndexJobRequest
     ) -> index_jobs_pb.CancelIndexJobResponse:
-        return await self._unary(self._index_jobs.CancelIndexJob, request)
+        return await self._unary(
+            self._index_jobs.CancelIndexJob, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def watch_index_job(
         self, request: index_jobs_pb.WatchIndexJobRequest
@@ -77,7 +81,7 @@ class IndexCalls(Calls):
         return await self._unary(self._sources.DeleteSource, request)
 
     async def test_source(self, request: sources_pb.TestSourceRequest) -> sources_pb.TestSourceResponse:
-        return await self._unary(self._sources.TestSource, request)
+        return await self._unary(self._sources.TestSource, request, timeout_seconds=WRITE_TIMEOUT_SECONDS)
 
     async def sync_source(self, request: sources_pb.SyncSourceRequest) -> sources_pb.SyncSourceResponse:
         return await self._unary(self._sources.SyncSource, request, timeout_seconds=SOURCE_TIMEOUT_SECONDS)

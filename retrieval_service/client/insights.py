@@ -9,12 +9,12 @@ from functools import cached_property
 from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import insight_service_pb2_grpc as insights_grpc
 
-from retrieval_service.client.calls import Calls
+from retrieval_service.client.calls import WRITE_TIMEOUT_SECONDS, Calls
 from retrieval_service.client.failures import streamed
 
-EXPORT_TIMEOUT_SECONDS = 3600.0
+EXPORT_TIMEOUT_SECONDS = 3605.0
 # Indexing one document and answering one question.
-RESOLVE_TIMEOUT_SECONDS = 120.0
+RESOLVE_TIMEOUT_SECONDS = 125.0
 
 
 class InsightCalls(Calls):
@@ -30,7 +30,9 @@ class InsightCalls(Calls):
     async def record_evaluation(
         self, request: insights_pb.RecordEvaluationRequest
     ) -> insights_pb.RecordEvaluationResponse:
-        return await self._unary(self._insights.RecordEvaluation, request)
+        return await self._unary(
+            self._insights.RecordEvaluation, request, timeout_seconds=WRITE_TIMEOUT_SECONDS
+        )
 
     async def list_evaluations(
         self, request: insights_pb.ListEvaluationsRequest
@@ -72,3 +74,8 @@ class InsightCalls(Calls):
         self, request: insights_pb.ListTopDocumentsRequest
     ) -> insights_pb.ListTopDocumentsResponse:
         return await self._unary(self._insights.ListTopDocuments, request)
+
+    async def list_processes(
+        self, request: insights_pb.ListProcessesRequest
+    ) -> insights_pb.ListProcessesResponse:
+        return await self._unary(self._insights.ListProcesses, request)

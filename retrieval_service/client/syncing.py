@@ -9,7 +9,7 @@ from kladez.v1 import sync_service_pb2_grpc as sync_grpc
 
 from retrieval_service.client.calls import MANY_TIMEOUT_SECONDS, Calls
 
-DRIFT_TIMEOUT_SECONDS = 3600.0
+DRIFT_TIMEOUT_SECONDS = 3605.0
 
 
 class SyncCalls(Calls):

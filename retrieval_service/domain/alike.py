@@ -27,6 +27,9 @@ MOST_FRAME = 0.35
 # Two words that share this much of their 4-letter pieces are forms or misspellings of one.
 SAME_WORD = 0.4
 
+# Each of one question is compared with each of the other; what comes after so many asks for nothing new.
+_MOST_WORDS = 100
+
 # Words of asking itself: whether one has, sells or may buy a thing, the question is about the thing.
 _ASKING = {
     "en": """accept allowed amount another any anyone available bring buy currently customer different exist find get
@@ -123,12 +126,12 @@ def _frame(one: Asked, other: Asked) -> float:
     """How much of both wordings, words of asking and all, is the same, in [0, 1]."""
     mine = _content(one.text, one.language).every_stem
     theirs = _content(other.text, other.language).every_stem
-    return 2 * len(mine & theirs) / (len(mine) + len(theirs))
+    return 2 * len(mine & theirs) / max(1, len(mine) + len(theirs))
 
 
 @lru_cache(maxsize=8_192)
 def _content(text: str, language: str) -> _Content:
-    given = analysis.words(text)
+    given = analysis.words(text)[:_MOST_WORDS]
     stems = [_stem(word, language) for word in given]
     named_or_not = list(_named(given, stems, language))
     telling = [word for word, tells in named_or_not if tells] or [word for word, _ in named_or_not]

@@ -34,7 +34,8 @@ class Question:
     """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own.
 
     `channel` is "" for the conversation's. One on trial is no customer's: it is not logged, and of what is used
-    only what it cost is counted.
+    only what it cost is counted. `token_hash` proves the conversation where the caller has to, `visitor` is a hash of
+    who asks, None for nobody in particular.
     """
 
     text: str
@@ -44,6 +45,8 @@ class Question:
     channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
     is_trial: bool = False
+    token_hash: bytes | None = None
+    visitor: str | None = None
 
     @property
     def request_hash(self) -> bytes:

@@ -22,9 +22,10 @@ LOCAL_OVERLAP = 40
 
 _TOKENIZER_MODEL = "text-embedding-3-small"
 
-# Tokenizers and the Markdown parser take quadratic time over an endless row of letters or of nested signs.
-# So such a row is cut, and a very long document too: where a section, a paragraph, a line or a word ends.
-_ENDLESS_RUN = re.compile(r"\S{4000}|\s{4000}")
+# Tokenizers and the Markdown parser take quadratic time over an endless row of letters or of nested signs, and the
+# splitter cubic time over one of empty lines. So such a row is cut, and a very long document too: where a section, a
+# paragraph, a line or a word ends.
+_ENDLESS_RUN = re.compile(r"\S{4000}|\s{500}")
 _LONGEST_STRETCH = 100_000
 _BOUNDARIES = ("\n#", "\n\n", "\n", " ")
 

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import re
 
+_LETTERS_REPEATED = re.compile(r"(?<=\\w)([*+])|(?<=\[\^\\W_\])([*+])|(?<=\[\\w'’\])([*+])")
+
 
 def _any_of(patterns: str) -> str:
     return "|".join(patterns.split("\n")[1:-1])
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """With a bound for each repeat: without one a long word would be read anew from each of its parts."""
+    bounded = _LETTERS_REPEATED.sub(lambda sign: "{0,30}" if sign[0] == "*" else "{1,30}", pattern)
+    return re.compile(bounded.replace(")*", "){0,9}").replace(" +", " "), re.IGNORECASE)
 
 
 _THANKS_FOR = _any_of(r"""
@@ -65,7 +73,7 @@ infelizmente|desculpe?m?|lament(?:o|amos)|sinto muito|gostaria de (?:poder )?aju
     rf"(?:many )?thanks(?: a lot| so much)?{_THANKED}|thank you(?: very much| so much)?{_THANKED}",
     rf"(?:muito )?obrigad[oa]{_THANKED}|agradec(?:o|emos){_THANKED}",
 )
-COURTESY = re.compile(rf"\b(?:{'|'.join(_COURTESIES)})\b", re.IGNORECASE)
+COURTESY = _compiled(rf"\b(?:{'|'.join(_COURTESIES)})\b")
 
 _DENIALS = (
     _any_of(r"""
@@ -96,7 +104,7 @@ não (?:há|consta\w*|encontr\w+|diz\w*|menciona\w*|cont[eé]m|tenho) (?:\w+ ){0
 não (?:temos|disponho|dispomos|possuo|possuímos) (?:\w+ ){0,3}informa|não tenho certeza (?:sobre|se|disso)\b
 """),
 )
-DENIAL = re.compile("|".join(_DENIALS), re.IGNORECASE)
+DENIAL = _compiled("|".join(_DENIALS))
 
 _REFERRALS = (
     _any_of(r"""
@@ -112,7 +120,7 @@ entr\w+ em contato|contat(?:e|ar)|fal(?:e|ar) com|escrev(?:a|er) para|pergunt(?:
 (?:pode|podem|posso|podemos|vai) (?:\w+ )?ajudar
 """),
 )
-REFERRAL = re.compile(rf"\b(?:{'|'.join(_REFERRALS)})\b", re.IGNORECASE)
+REFERRAL = _compiled(rf"\b(?:{'|'.join(_REFERRALS)})\b")
 
 # Where a claim may begin behind a denial.
 _TURNS = _any_of(r"""

@@ -25,17 +25,22 @@ _MONTHS = (
 )
 _MONTH = "|".join(sorted({name for names in _MONTHS for name in names.split()}, key=len, reverse=True))
 # A month counts beside a day only: "may" is a verb too.
-_DATE = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|º)?\s+(?:de\s+)?({_MONTH})\w*", re.IGNORECASE)
-_DATE_MONTH_FIRST = re.compile(rf"\b({_MONTH})\w*\s+(\d{{1,2}})(?:st|nd|rd|th)?\b", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*(?:[\u00a0\u202f ]\d{3}(?!\d))*(?:[.,]\d+)?")
+_DATE = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|º)?\s{{1,9}}+(?:de\s{{1,9}}+)?({_MONTH})\w*", re.IGNORECASE)
+_DATE_MONTH_FIRST = re.compile(
+    rf"\b({_MONTH})\w{{0,30}}+\s{{1,9}}+(\d{{1,2}})(?:st|nd|rd|th)?\b", re.IGNORECASE
+)
+# Longer rows of digits are no numbers; a bound keeps the time linear where a range is looked for at each of them.
+_NUMBER = re.compile(
+    r"\d{1,30}+(?:[.,:]\d{1,30}+){0,6}+(?:[\u00a0\u202f ]\d{3}(?!\d)){0,6}+(?:[.,]\d{1,30}+)?+"
+)
 _RANGE = re.compile(
-    rf"(?:\b(?:от|с|from|between|de|entre)\s+)?({_NUMBER.pattern})\s*(?:[–—-]|\b(?:до|по|to|and|a|e|até)\b)\s*"
-    rf"({_NUMBER.pattern})",
+    rf"(?:\b(?:от|с|from|between|de|entre)\s{{1,9}}+)?({_NUMBER.pattern})\s{{0,9}}+"
+    rf"(?:[–—-]|\b(?:до|по|to|and|a|e|até)\b)\s{{0,9}}+({_NUMBER.pattern})",
     re.IGNORECASE,
 )
 _THOUSANDS = re.compile(r"[.,\u00a0\u202f ](?=\d{3}(?!\d))")
 # Telephone numbers, addresses and codes differ without contradicting each other.
-_IDENTIFIER = re.compile(r"\d(?:[\s()–-]*\d){6,}|://|@|www\.|[^\W\d_]+[-/]?\d\w*", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"\d(?:[\s()–-]{0,9}+\d){6}|://|@|www\.|[^\W\d_][-/]?\d", re.IGNORECASE)
 
 _NOT_ONLY = re.compile(r"\bне только\b|\bnot (?:only|just)\b|\bnão (?:só|apenas|somente)\b", re.IGNORECASE)
 _NEUTRAL = frozenset(

@@ -78,7 +78,7 @@ class Draft:
         return DocumentKey(source_type=self.source_type, external_id=self.external_id)
 
 
-def check(draft: Draft) -> list[Violation]:
+def check(draft: Draft, *, most_bytes: int = MAX_CONTENT_BYTES) -> list[Violation]:
     """Everything that forbids storing the draft, field by field; empty when it is fine."""
     return [
         *_check_source_type(draft.source_type),
@@ -86,7 +86,7 @@ def check(draft: Draft) -> list[Violation]:
         *_check_text("title", draft.title, MAX_TITLE),
         *_check_text("section", draft.section, MAX_SECTION),
         *_check_tags(draft.tags),
-        *_check_content(draft.content),
+        *_check_content(draft.content, most_bytes),
         *_check_content_type(draft.content_type),
         *_check_language(draft.language),
         *_check_url(draft.url),
@@ -142,12 +142,22 @@ def _check_tags(tags: Sequence[str]) -> Iterator[Violation]:
         yield from _check_text(f"tags[{position}]", tag, MAX_TAG, required=True)
 
 
-def _check_content(content: str) -> Iterator[Violation]:
+def oversized(size: int, most_bytes: int) -> Violation:
+    """What is wrong with a content of that size."""
+    return Violation("content", f"must be at most {most_bytes:,} bytes of UTF-8, is {size:,}")
+
+
+def too_many_passages(count: int, most: int) -> Violation:
+    """What is wrong with a content that is cut into so many."""
+    return Violation("content", f"must be cut into at most {most:,} passages, is cut into {count:,}")
+
+
+def _check_content(content: str, most_bytes: int) -> Iterator[Violation]:
     if is_blank(content):
         yield Violation("content", "is required")
     size = len(content.encode("utf-8", "surrogatepass"))
-    if size > MAX_CONTENT_BYTES:
-        yield Violation("content", f"must be at most {MAX_CONTENT_BYTES:,} bytes of UTF-8, is {size:,}")
+    if size > most_bytes:
+        yield oversized(size, most_bytes)
     yield from check_characters("content", content)
 
 

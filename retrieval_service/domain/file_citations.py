@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -9,6 +10,9 @@ from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.remote_files import FileCited
 from retrieval_service.domain.sentences import split_sentences
+
+# Citations may be many, and each looks no further back than this for its sentence.
+_LONGEST_SENTENCE = 2_000
 
 
 class FileCitations:
@@ -40,7 +44,7 @@ class FileCitations:
         if citation.document_id not in self._numbers:
             return []
         if citation.offset > len(self._heard):
-            self._waiting = sorted([*self._waiting, citation], key=lambda one: one.offset)
+            insort(self._waiting, citation, key=lambda one: one.offset)
             return []
         if any(letter.isalnum() for letter in self._heard[citation.offset :]):
             return self._late(citation)
@@ -60,11 +64,12 @@ class FileCitations:
         return self._keep(self._stream.feed(f"[{self._numbers[citation.document_id]}]"))
 
     def _late(self, citation: FileCited) -> list[CheckedEvent]:
-        sentences = split_sentences(self._heard[: citation.offset])
+        sentences = split_sentences(
+            self._heard[max(0, citation.offset - _LONGEST_SENTENCE) : citation.offset]
+        )
         if not sentences:
             return []
-        last = sentences[-1]
-        words = self._heard[last.start : last.end]
+        words = sentences[-1].text
         start = self._said.rfind(words)
         number = self._numbers[citation.document_id]
         late = Cited(start=start, end=start + len(words), numbers=(number,))

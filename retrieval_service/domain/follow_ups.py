@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
 from retrieval_service.domain.conversation import FollowUp, PastTurn
 from retrieval_service.domain.function_words import FUNCTION_WORDS
@@ -14,6 +15,8 @@ MOST_SUBJECT_WORDS = 12
 # "And the warranty?", "А в чёрном матовом цвете?": an ellipsis names what is different, and little else.
 MOST_WORDS_OF_ELLIPSIS = 1
 MOST_WORDS_BEHIND_PREPOSITION = 3
+# One word may be a verb, as in "can I return it"; of two, one is likely what "it" stands for.
+_VERBS = 1
 
 
 def _words(text: str) -> frozenset[str]:
@@ -175,26 +178,28 @@ def _remedy(said: Sequence[str]) -> str:
 
 def _points_back(said: Sequence[str]) -> bool:
     """Whether a word stands for something that the question has not named before it."""
-    if said[-1] in _POINTERS_AT_THE_END and not _names_enough(said[:-1]):
+    if not said:
+        return False
+    named = _named_before(said)
+    if said[-1] in _POINTERS_AT_THE_END and named[-1] <= _VERBS:
         return True
     if any(
-        word in _POINTERS_AT_FIRST and not _names_enough(said[:place], 0)
-        for place, word in enumerate(said)
-        if place
+        word in _POINTERS_AT_FIRST and not before for word, before in list(zip(said, named, strict=True))[1:]
     ):
         return True
     followers = [*said[1:], ""]
     return any(
         word in _POINTERS
         and not (word in _EMPTY_POINTERS and follower in _AFTER_EMPTY_IT)
-        and not _names_enough(said[:place])
-        for place, (word, follower) in enumerate(zip(said, followers, strict=True))
+        and before <= _VERBS
+        for word, follower, before in zip(said, followers, named, strict=True)
     )
 
 
-def _names_enough(said: Sequence[str], most: int = 1) -> bool:
-    """One word may be a verb, as in "can I return it"; of two, one is likely what "it" stands for."""
-    return len([word for word in _subjects(said) if word not in _ASKING]) > most
+def _named_before(said: Sequence[str]) -> list[int]:
+    """How many words that may name a thing stand before each word."""
+    naming = (len(_subjects([word])) and word not in _ASKING for word in said[:-1])
+    return list(accumulate(naming, initial=0))
 
 
 def _is_ellipsis(said: Sequence[str]) -> bool:
@@ -214,7 +219,7 @@ def _is_ellipsis(said: Sequence[str]) -> bool:
 
 def _asks_which(said: Sequence[str]) -> bool:
     """ "Until what time?", with nothing that it would be the time of."""
-    placed = said[1:] if said[0] in _OPENERS else said
+    placed = said[1:] if said and said[0] in _OPENERS else said
     is_placed = len(placed) > 1 and placed[0] in _PREPOSITIONS and placed[1] in _WHICH
     return is_placed and len(_subjects(placed)) <= 1
 

@@ -21,7 +21,7 @@ MOST_CLASSES = 20
 _BLOCK = re.compile(r"([^{}]*+)([{}]|\Z)")
 _COMBINED = re.compile(r"[\s>+~]+")
 _SIMPLE = re.compile(r"(?:[a-zA-Z][\w-]*+)?(?:[.#][\w-]++)*")
-_STATE = re.compile(r":+[\w-]+(?:\([^)]{0,200}+\))?|\[[^\]]{0,200}+\]")
+_STATE = re.compile(r"(?<!:):++[\w-]+(?:\([^)]{0,200}+\))?|\[[^\]]{0,200}+\]")
 _PART = re.compile(r"[.#]?[\w-]+")
 _SCRIPT_WORD = re.compile(r"[\w-]+")
 # Pages that wait for their script hide these until then.

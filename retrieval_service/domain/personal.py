@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from retrieval_service.domain.facts import contacts_of
 from retrieval_service.domain.personal_names import CAPITAL_NAME, NAME, Names, names_in
 
 LEFT_OUT = "…"
 _CACHED_TEXTS = 512
+# Of one conversation; each is looked for in all of it.
+_MOST_LITERAL = 300
 
 # Cards, passports, tax numbers; dates look alike and are none. Only a CNPJ has a slash: "250/500/1000 g" are sizes.
 _PAPER = re.compile(
@@ -139,7 +141,7 @@ class Personal:
         for paper in _PAPER.finditer(text) if self.papers else ():
             if _digits(paper[0]) in self.papers:
                 yield paper.span()
-        for said in self.literal:
+        for said in islice(sorted(self.literal), _MOST_LITERAL):
             yield from (found.span() for found in re.finditer(re.escape(said), text, re.IGNORECASE))
         yield from self.names.places(text)
 

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from retrieval_service.domain.function_words import FUNCTION_WORDS
 
 MOST_NAMES = 4
 # Shorter names would be found in the middle of what is none: only the exact word is left out.
 LEAST_INFLECTED = 4
+# In one conversation; each is looked for in all of it.
+_MOST_INTRODUCED = 64
 _CACHED_TEXTS = 512
 
 Place = tuple[int, int]
@@ -148,10 +151,9 @@ def names_in(texts: Iterable[str]) -> Names:
     """What customers call themselves in these."""
     texts = list(texts)
     anywhere, capitalised = set[str](), set[str]()
-    for text in texts:
-        for start, end in introduced(text):
-            is_certain = text[start].islower() and _BEGINS_WITH_LOWER.match(text) is None
-            (anywhere if is_certain else capitalised).add(text[start:end].lower())
+    for text, (start, end) in islice(_introductions(texts), _MOST_INTRODUCED):
+        is_certain = text[start].islower() and _BEGINS_WITH_LOWER.match(text) is None
+        (anywhere if is_certain else capitalised).add(text[start:end].lower())
     common = {name for name in capitalised if any(_says_small(text, name) for text in texts)}
     return Names(
         anywhere=frozenset(anywhere),
@@ -160,9 +162,19 @@ def names_in(texts: Iterable[str]) -> Names:
     )
 
 
+def _introductions(texts: Iterable[str]) -> Iterator[tuple[str, Place]]:
+    """Of each name the first one."""
+    known = set[str]()
+    for text in texts:
+        for start, end in introduced(text):
+            if (name := text[start:end].lower()) not in known:
+                known.add(name)
+                yield text, (start, end)
+
+
 def _says_small(text: str, name: str) -> bool:
     """As a word that is no name."""
-    own = introduced(text)
+    own = frozenset(introduced(text))
     return any(
         text[one.start()].islower() and one.span() not in own for one in _in_any_case(name).finditer(text)
     )

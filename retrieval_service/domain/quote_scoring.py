@@ -21,6 +21,8 @@ _LEAST_TOPIC_WEIGHT = 0.5
 _LEAST_LIKENESS = 0.5
 _LIKENESS_WEIGHT = 0.7
 _SHORTEST_ALIKE = 4
+# Each word of the question is looked for in each sentence; what comes after so many asks for nothing new.
+_MOST_ASKED = 64
 _NUMBER_BONUS = 1.25
 _CACHED_WORDS = 16_384
 
@@ -35,8 +37,8 @@ _ASKS_FOR_NUMBER = re.compile(
 
 def score_quotes(question: str, language: str, quotes: Sequence[Quote]) -> list[float]:
     """One score for each quote, 0 when it has no word in common with the question, about 1 when it has all."""
-    asked = content_words(words(question), [language])
-    likenesses = [_likenesses(word, language, quotes) for word in dict.fromkeys(asked)]
+    asked = list(dict.fromkeys(content_words(words(question), [language])))[:_MOST_ASKED]
+    likenesses = list(zip(*(_likenesses(asked, language, quote) for quote in quotes), strict=True))
     rarities = [_rarity(row) for row in likenesses]
     whole = sum(rarities) or 1.0
     weighed = [(rarity / whole, row) for rarity, row in zip(rarities, likenesses, strict=True)]
@@ -57,14 +59,14 @@ def are_alike(one: Quote, other: Quote, least_share: float) -> bool:
     return shorter > 0 and len(mine & others) >= least_share * shorter
 
 
-def _likenesses(word: str, language: str, quotes: Sequence[Quote]) -> list[float]:
-    """From 0 to 1 for each quote: the sentence itself counts more than its topic."""
+def _likenesses(asked: Sequence[str], language: str, quote: Quote) -> list[float]:
+    """From 0 to 1 for each word: the sentence itself counts more than its topic."""
     return [
         max(
             _likeness(word, language, quote.sentence, quote.fragment.language),
             _topic_weight(quote) * _likeness(word, language, quote.topic, quote.fragment.language),
         )
-        for quote in quotes
+        for word in asked
     ]
 
 

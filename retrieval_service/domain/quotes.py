@@ -16,7 +16,7 @@ MAX_QUOTE = 280
 SHORT_SENTENCE = 15
 
 # A document's own "[1]" would pass for a citation of ours.
-_FOREIGN_MARKER = re.compile(r"[\[【]([\s^0-9,;:–-]+)(?:†[^\]】\n]*)?[\]】]")
+_FOREIGN_MARKER = re.compile(r"[\[【]([\s^0-9,;:–-]++)(?:†[^\]】\n]{0,200}+)?[\]】]")
 # The first line of an article that stands alone and ends no sentence.
 _TITLE_LINE = re.compile(r"[^\n]{1,120}[^\s.!?…]\n[ \t]*\n")
 _MARKUP = re.compile(r"\*\*|__|`")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -75,6 +76,8 @@ _PLACE = 5.0
 _ENOUGH_REMOTE = 0.8
 
 _CACHED_PASSAGES = 512
+# Each is looked for in each passage; what comes after so many asks for nothing new.
+_MOST_TELLING = 128
 
 
 def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatistics) -> list[Evidence]:
@@ -126,7 +129,7 @@ class _Telling:
 
 
 def _telling(text: str, language: str) -> _Telling:
-    words = tuple(dict.fromkeys(telling_words(analysis.words(text), language)))
+    words = tuple(islice(dict.fromkeys(telling_words(analysis.words(text), language)), _MOST_TELLING))
     return _Telling(
         words=words,
         terms=tuple(term(word, language) for word in words),

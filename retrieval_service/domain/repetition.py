@@ -10,6 +10,9 @@ from retrieval_service.domain.words import stem, words
 
 # Of the new one's words with a meaning.
 _LEAST_SHARE = 0.7
+# Each word is compared with each, and no sentence has more.
+_MOST_WORDS = 100
+_MOST_CHARACTERS = 1_000
 
 
 def says_again(new: str, known: str, language: str) -> bool:
@@ -24,9 +27,14 @@ def says_again(new: str, known: str, language: str) -> bool:
 
 def is_variation(one: str, other: str, language: str) -> bool:
     """Words stand in the places of others, and nothing else is more or less: "the red lamp", "the dark blue lamp"."""
-    sequences = ([stem(word, language)[1] for word in words(text)] for text in (one, other))
-    changes = SequenceMatcher(None, *sequences, autojunk=False).get_opcodes()
+    changes = SequenceMatcher(
+        None, _stems(one, language), _stems(other, language), autojunk=False
+    ).get_opcodes()
     return {change for change, *_ in changes} == {"equal", "replace"}
+
+
+def _stems(text: str, language: str) -> list[str]:
+    return [stem(word, language)[1] for word in words(text[:_MOST_CHARACTERS])[:_MOST_WORDS]]
 
 
 def _denials(text: str) -> frozenset[str]:

@@ -15,8 +15,8 @@ _LONGEST_WORD = 40
 
 _STOP = re.compile(
     r"""
-      (?:[.…]|[!?])+ ["'»”’“)\]*_]* (?=\s|\Z)   # marks, then closing quotation marks, then space
-    | (?<=[^\W\d_]{2}) [.!?…]+ (?=[^\W\d_]{2})    # no space: "бесплатно.Оплата"
+      (?<![.…!?]) [.…!?]++ ["'»”’“)\]*_]*+ (?=\s|\Z)   # marks, then closing quotation marks, then space
+    | (?<=[^\W\d_]{2}) [.!?…]++ (?=[^\W\d_]{2})         # no space: "бесплатно.Оплата"
     | [。！？]+
     """,
     re.VERBOSE,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from retrieval_service.domain.invisible import is_blank
+from retrieval_service.domain.quotas import MAX_QUESTIONS_PER_DAY, Quotas
 from retrieval_service.errors import Violation
 
 DEFAULT_LANGUAGES = ("ru", "en", "pt")
@@ -43,6 +44,7 @@ class TenantSettings:
     greetings: Mapping[str, str] = field(default_factory=dict)
     suggested_questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chat_retention_days: int = 0
+    quotas: Quotas = field(default_factory=Quotas)
     index_granularity: str = "chunk"
 
     @classmethod
@@ -58,6 +60,7 @@ class TenantSettings:
             greetings=dict(stored.get("greetings", {})),
             suggested_questions=suggested,
             chat_retention_days=stored.get("chat_retention_days", 0),
+            quotas=Quotas.from_json(stored.get("quotas", {})),
             index_granularity=stored.get("index_granularity") or "chunk",
         )
 
@@ -81,6 +84,9 @@ def check_settings(settings: TenantSettings) -> Iterator[Violation]:
     if settings.index_granularity not in GRANULARITIES:
         yield Violation("tenant.settings.index_granularity", f"must be one of {', '.join(GRANULARITIES)}")
     yield from _check_link_domains(settings.allowed_link_domains)
+    for name, questions in asdict(settings.quotas).items():
+        if not 0 <= questions <= MAX_QUESTIONS_PER_DAY:
+            yield Violation(f"tenant.settings.quotas.{name}", f"must be 0 to {MAX_QUESTIONS_PER_DAY:,}")
     for code, greeting in settings.greetings.items():
         yield from _check_code(f"tenant.settings.greetings[{code}]", code)
         yield from _check_length(f"tenant.settings.greetings[{code}]", greeting, MAX_GREETING)

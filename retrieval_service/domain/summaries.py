@@ -16,7 +16,7 @@ MAX_LEAD = 600
 # Two quotes that contradict each other, however long, are told to their ends.
 MAX_POINT = 640
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*+>")
 
 
 class Flavour(StrEnum):

@@ -90,8 +90,8 @@ def _values(figures: str) -> list[Decimal]:
     marks = re.findall(r"[.,]", digits)
     if not marks:
         return [Decimal(digits)]
-    whole, _, cents = re.sub(r"[.,](?=.*[.,])", "", digits).replace(",", ".").partition(".")
-    readings = [Decimal(f"{whole}.{cents}")] if len(set(marks)) == len(marks) else []
+    *whole, cents = re.split(r"[.,]", digits)
+    readings = [Decimal(f"{''.join(whole)}.{cents}")] if len(set(marks)) == len(marks) else []
     is_grouped = re.fullmatch(r"\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+", digits)
     return [*readings, *([Decimal(re.sub(r"[.,]", "", digits))] if is_grouped else [])]
 

@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -30,10 +31,14 @@ _PORT_TAKEN = "could not create any TCP/IP sockets"
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """The running server: how to connect, and its process (`server.wait()` ends when the server does)."""
+    """The running server: how to connect, and its process (`server.wait()` ends when the server does).
+
+    `again` runs it anew on the same port, after it has ended.
+    """
 
     connection: Connection
     server: processes.Child
+    again: Callable[[], AbstractAsyncContextManager[processes.Child]]
 
     @property
     def dsn(self) -> str:
@@ -149,7 +154,16 @@ async def _server(cluster: Cluster, port: int, timeout_seconds: float) -> AsyncI
     command = await asyncio.to_thread(cluster.server, port)
     async with processes.running(command) as child:
         await _wait_until_ready(cluster, child, log, timeout_seconds)
-        yield Embedded(connection=Connection(port=port, password=password), server=child)
+        again = partial(_again, cluster, port, timeout_seconds)
+        yield Embedded(connection=Connection(port=port, password=password), server=child, again=again)
+
+
+@asynccontextmanager
+async def _again(cluster: Cluster, port: int, timeout_seconds: float) -> AsyncIterator[processes.Child]:
+    """What is left of the server that ended has to end first."""
+    await _outlive_predecessor(cluster, timeout_seconds)
+    async with _server(cluster, port, timeout_seconds) as embedded:
+        yield embedded.server
 
 
 async def _wait_until_ready(

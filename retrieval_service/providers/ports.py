@@ -30,8 +30,11 @@ class Embedder(Protocol):
     @property
     def space(self) -> Space: ...
 
-    async def embed_passages(self, texts: Sequence[str]) -> Embedded:
-        """Any number of non-empty texts; rows come back in the same order."""
+    async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
+        """Any number of non-empty texts; rows come back in the same order.
+
+        Patient calls give way to all others, and always leave them a place.
+        """
         ...
 
     async def embed_query(self, text: str) -> Embedded:

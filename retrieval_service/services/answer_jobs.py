@@ -95,7 +95,10 @@ class AnswerJobs:
         return next((job for job in self._jobs.values() if (job.tenant_id, job.answer_id) == wanted), None)
 
     async def join(self, tenant_id: UUID, question: Question, write: Writing) -> AnswerJob:
-        """The job that answers this request already, or a new one; raises `Invalid` for another one."""
+        """The job that answers this request already, or a new one.
+
+        Raises `Invalid` for another one, and `NotFound` for who proves the conversation otherwise than its asker.
+        """
         key = (tenant_id, question.request_id or uuid4())
         job = self._jobs.get(key)
         if job is None:
@@ -103,6 +106,8 @@ class AnswerJobs:
             await self.spawn(self._run(key, job, write))
         if question.request_hash != job.question.request_hash:
             raise another_request()
+        if question.token_hash not in (None, job.question.token_hash):
+            raise errors.NotFound("there is no such session")
         return job
 
     async def spawn(self, work: Coroutine[Any, Any, None]) -> aiojobs.Job[None]:

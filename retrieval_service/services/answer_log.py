@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import structlog
@@ -16,7 +17,9 @@ from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnsw
 from retrieval_service.domain.conversation import PastTurn, past_turns, within_budget
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
+from retrieval_service.domain.quotas import Quotas, seconds_until_tomorrow
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.services.answer_jobs import AnswerJob, another_request
 from retrieval_service.stores import chats
 from retrieval_service.stores.database import Database
@@ -30,6 +33,11 @@ LEASE_SECONDS = 10.0
 LAST_WORDS_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 MOST_TURNS = 20
+SPENT = {
+    "tenant": "the questions of this day are used up",
+    "channel": "the questions of this day in this channel are used up",
+    "visitor": "this visitor's questions of this day are used up",
+}
 NOBODY = chats.Asker(user_key="", language="")
 
 
@@ -60,15 +68,17 @@ class AnswerLog:
         pseudonyms: Pseudonyms,
         *,
         history_tokens: int,
+        quotas: Quotas,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._pseudonyms = pseudonyms
         self._history_tokens = history_tokens
+        self._quotas = quotas
         self._clock = clock
 
     async def begin(self, job: AnswerJob) -> Begun:
-        """Before anything can go wrong; raises `AlreadyBegun`, or `NotFound` for somebody else's session."""
+        """Before anything can go wrong; raises `AlreadyBegun`, `QuotaSpent`, or `NotFound` for a foreign session."""
         question = job.question
         session_id, fetch_turns = question.session_id, no_turns
         async with self._database.at_once(job.tenant_id, reuses_plans=True) as scope:
@@ -77,12 +87,8 @@ class AnswerLog:
             fetch_beginning = await chats.begin(
                 scope,
                 answer_id=uuid4(),
-                session_id=session_id,
-                request_id=question.request_id,
-                request_hash=question.request_hash,
-                question=question.text,
-                language=question.language,
-                channel=question.channel,
+                question=question,
+                counting=self._counting(job.tenant_id, question),
                 writer=job.writer,
                 lease_seconds=LEASE_SECONDS,
             )
@@ -91,6 +97,8 @@ class AnswerLog:
             raise errors.NotFound("there is no such tenant")
         if session_id and beginning.asker is None:
             raise errors.NotFound("there is no such session")
+        if beginning.spent:
+            raise quota_spent(beginning.spent)
         if beginning.answer_id is None:
             raise AlreadyBegun
         job.answer_id = beginning.answer_id
@@ -136,6 +144,12 @@ class AnswerLog:
             raise errors.AnswerInterrupted
         return stored
 
+    async def check(self, tenant_id: UUID, proof: SessionProof) -> None:
+        """Raises `NotFound` for a conversation that is not there or not the caller's."""
+        async with self._database.tenant(tenant_id) as scope:
+            if not await chats.session_exists(scope, proof):
+                raise errors.NotFound("there is no such session")
+
     async def find(
         self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
     ) -> LoggedAnswer:
@@ -175,10 +189,24 @@ class AnswerLog:
         if abandoned:
             log.warning("answers_abandoned", answers=abandoned)
 
+    def _counting(self, tenant_id: UUID, question: Question) -> chats.Counting:
+        """No model answers a courtesy, so it costs nobody a question. What a channel calls a hash may be none."""
+        visitor = question.visitor
+        return chats.Counting(
+            visitor=None if visitor is None else self._pseudonyms.of(tenant_id, visitor, None),
+            is_free=pleasantry_of(question.text) is not None,
+            quotas=self._quotas,
+        )
+
     def _remembered(self, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
         """A follow-up that comes after "thanks" is about what came before it."""
         turns = (one for one in past_turns(recent) if not pleasantry_of(one.question))
         return within_budget(turns, self._history_tokens)
+
+
+def quota_spent(kind: str) -> errors.QuotaSpent:
+    seconds = seconds_until_tomorrow(datetime.now(UTC))
+    return errors.QuotaSpent(SPENT[kind], retry_after_seconds=seconds, quota=kind)
 
 
 async def no_turns() -> list[LoggedTurn]:

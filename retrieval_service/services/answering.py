@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain import languages
 from retrieval_service.domain.answers import (
     AnswerEvent,
@@ -28,6 +28,7 @@ from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, P
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
@@ -35,6 +36,7 @@ from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.proofreading import Proofreading
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
@@ -88,15 +90,24 @@ class Answering:
                 yield event
 
     async def cancel(
-        self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
+        self,
+        tenant_id: UUID,
+        *,
+        answer_id: UUID | None = None,
+        request_id: UUID | None = None,
+        proof: SessionProof | None = None,
     ) -> LoggedAnswer:
-        """By one of the two; what has ended stays as it is."""
+        """By one of the two ids, within the conversation where one is named; what has ended stays as it is."""
+        if proof:
+            await self._log.check(tenant_id, proof)
         job = self._jobs.of_request(tenant_id, request_id) if request_id else None
         job = self._jobs.of_answer(tenant_id, answer_id) if answer_id else job
-        if job:
+        if job and (proof is None or job.question.session_id == proof.session_id):
             job.cancel()
             await job.told.ended()
         answer = await self._log.find(tenant_id, answer_id=answer_id, request_id=request_id)
+        if proof and answer.session_id != proof.session_id:
+            raise errors.NotFound("there is no such answer")
         return await self._log.cancelled(tenant_id, answer)
 
     async def wind_down(self, grace_seconds: float) -> None:
@@ -248,12 +259,13 @@ class Answering:
             yield written.note_not_found(asked, self._clock())
             return
         written.answerer = self._answerer.name
-        checked = CheckedText(asked)
+        checked = await asyncio.to_thread(CheckedText, asked)
+        proofreading = Proofreading()
         async with aclosing(self._read(written, asked)) as texts:
             async for text in texts:
-                for event in checked.feed(text):
+                for event in await proofreading.read(checked.feed, text):
                     yield written.note(event, self._clock())
-        for event in checked.finish():
+        for event in await asyncio.to_thread(checked.finish):
             yield written.note(event, self._clock())
         if not written.text:
             yield written.note_no_answer(asked, self._clock())
@@ -284,6 +296,12 @@ class Answering:
             output_tokens=outcome.output_tokens - written.rewording.output_tokens,
         )
         self._meter.count_answer(job.tenant_id, outcome.answerer, amounts)
+        metrics.note_answer(
+            outcome.finish_reason,
+            outcome.status,
+            is_degraded=bool(outcome.degraded_reason),
+            first_token_ms=outcome.first_token_ms,
+        )
         return await self._log_of(job).finish(job, outcome)
 
     def _log_of(self, job: AnswerJob) -> AnswerLog | Trials:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import re
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from retrieval_service import errors
+from retrieval_service.domain.rates import Rate
 from retrieval_service.domain.records import ApiKey
 from retrieval_service.stores import keys, tenants
 from retrieval_service.stores.database import Database
@@ -19,41 +24,71 @@ SECRET_PREFIX = "kld_"  # noqa: S105  (a prefix people and secret scanners recog
 KNOWN_SECONDS = 30.0
 UNKNOWN_SECONDS = 5.0
 CACHE_SIZE = 10_000
+# Of the pool's connections, for keys that were not right lately.
+STRANGERS_AT_ONCE = 2
+LISTED_SECONDS = 1.0
+SECRET = re.compile(rf"{SECRET_PREFIX}[A-Za-z0-9_-]{{43}}")
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """`tenant_id` is None for a key of the operator that named no tenant."""
+    """`tenant_id` is None for a key of many tenants that named none."""
 
     key_id: UUID
     tenant_id: UUID | None
     scopes: frozenset[str]
+    is_tenants_own: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Cached:
-    key: ApiKey | None
+class _Known:
+    key: ApiKey
     until: float
 
 
 class Authenticator:
-    """Remembers keys and tenants for 30 seconds, so a revoked key or a deleted tenant works that long at most."""
+    """Remembers keys and tenants for 30 seconds, so a revoked key or a deleted tenant works that long at most.
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    Wrong keys are looked up so many times a minute for each network they come from, a few at a time, and are
+    remembered apart from right ones: who guesses takes neither the database nor the memory from anybody.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        wrong_keys_per_minute: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._cache: dict[bytes, _Cached] = {}
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._unknown_until: OrderedDict[bytes, float] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Event] = {}
+        self._guesses = Rate(wrong_keys_per_minute)
+        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
+        self._listing = asyncio.Lock()
+        self._listed: frozenset[bytes] = frozenset()
+        self._listed_until = 0.0
         self._served_until: dict[UUID, float] = {}
 
-    async def identify(self, secret: str, wanted_tenant_id: UUID | None) -> Caller:
-        """Raises `KeyInvalid`; `NotAllowed` when a tenant's own key names another tenant."""
-        key = await self._key(hash_secret(secret))
+    async def identify(self, secret: str, wanted_tenant_id: UUID | None, network: str) -> Caller:
+        """Raises `KeyInvalid`, `WrongKeys`, or `NotAllowed` when a tenant's own key names another tenant.
+
+        `network` is where the secret comes from.
+        """
+        key = await self._key(secret, network)
         if key is None:
             raise errors.KeyInvalid
         if key.tenant_id is not None and wanted_tenant_id not in (None, key.tenant_id):
             raise errors.NotAllowed("this key belongs to another tenant")
         return Caller(
-            key_id=key.id, tenant_id=key.tenant_id or wanted_tenant_id, scopes=frozenset(key.scopes)
+            key_id=key.id,
+            tenant_id=key.tenant_id or wanted_tenant_id,
+            scopes=frozenset(key.scopes),
+            is_tenants_own=key.tenant_id is not None,
         )
 
     async def check_tenant(self, tenant_id: UUID) -> None:
@@ -71,20 +106,77 @@ class Authenticator:
 
     def forget(self) -> None:
         """Drops everything remembered, so that a change of keys or tenants counts at once on this server."""
-        self._cache.clear()
+        self._known.clear()
+        self._unknown_until.clear()
         self._served_until.clear()
 
-    async def _key(self, secret_hash: bytes) -> ApiKey | None:
-        cached = self._cache.get(secret_hash)
-        if cached is not None and cached.until > self._clock():
-            return cached.key
+    async def _key(self, secret: str, network: str) -> ApiKey | None:
+        """None for a wrong one. What is not spelled as a key is nobody's, and worth no look."""
+        if not SECRET.fullmatch(secret):
+            return None
+        secret_hash = hash_secret(secret)
+        while True:
+            known = self._known.get(secret_hash)
+            if known is not None and known.until > self._clock():
+                return known.key
+            if self._unknown_until.get(secret_hash, 0.0) > self._clock():
+                return None
+            await self._ask_once(secret_hash, network, is_stranger=known is None)
+
+    async def _ask_once(self, secret_hash: bytes, network: str, *, is_stranger: bool) -> None:
+        """Calls that come together with one key share one look, and its failure makes the next one look."""
+        if secret_hash in self._asking:
+            await self._asking[secret_hash].wait()
+            return
+        answered = self._asking[secret_hash] = asyncio.Event()
+        try:
+            await (self._ask_for_stranger(secret_hash, network) if is_stranger else self._ask(secret_hash))
+        finally:
+            del self._asking[secret_hash]
+            answered.set()
+
+    async def _ask_for_stranger(self, secret_hash: bytes, network: str) -> None:
+        """Only wrong keys are counted: behind one proxy right ones come from the same address."""
+        wait = self._guesses.take(network, 1, self._clock())
+        if wait:
+            if secret_hash not in await self._listed_hashes():
+                raise errors.WrongKeys(retry_after_seconds=wait)
+            await self._ask(secret_hash)
+            return
+        is_wrong = False
+        try:
+            async with self._strangers:
+                is_wrong = not await self._ask(secret_hash)
+        finally:
+            if not is_wrong:
+                self._guesses.give_back(network, 1)
+
+    async def _listed_hashes(self) -> frozenset[bytes]:
+        """Of all right keys, read once a second at most, and only while somebody guesses."""
+        async with self._listing:
+            if self._listed_until <= self._clock():
+                async with self._database.operator() as operator:
+                    self._listed = await keys.hashes(operator)
+                self._listed_until = self._clock() + LISTED_SECONDS
+            return self._listed
+
+    async def _ask(self, secret_hash: bytes) -> bool:
+        """Whether the key is right; either is remembered."""
         async with self._database.operator() as operator:
             key = await keys.get_by_hash(operator, secret_hash)
-        if len(self._cache) >= CACHE_SIZE:
-            self._cache.clear()
-        seconds = UNKNOWN_SECONDS if key is None else KNOWN_SECONDS
-        self._cache[secret_hash] = _Cached(key=key, until=self._clock() + seconds)
-        return key
+        self._known.pop(secret_hash, None)
+        if key is None:
+            remember(self._unknown_until, secret_hash, self._clock() + UNKNOWN_SECONDS)
+        else:
+            remember(self._known, secret_hash, _Known(key=key, until=self._clock() + KNOWN_SECONDS))
+        return key is not None
+
+
+def remember(cache: OrderedDict[bytes, Value], secret_hash: bytes, value: Value) -> None:
+    cache[secret_hash] = value
+    cache.move_to_end(secret_hash)
+    if len(cache) > CACHE_SIZE:
+        cache.popitem(last=False)
 
 
 def new_secret() -> str:

@@ -10,8 +10,8 @@ from retrieval_service.stores.database import PoolSize, open_database
 
 
 async def mint_key(dsn: str, *, scopes: Sequence[str], display_name: str) -> str:
-    """The secret of a new key that belongs to no tenant; brings the schema forward first."""
-    await schema.upgrade(dsn)
+    """The secret of a new key that belongs to no tenant."""
+    await schema.require_current(dsn)
     secret = new_secret()
     size = PoolSize(minimum=1, maximum=1)
     async with open_database(dsn, size) as database, database.operator() as operator:

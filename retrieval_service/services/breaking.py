@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.circuit import Circuit, CircuitLimits
 
 log = structlog.get_logger("kladez.breaking")
@@ -49,6 +49,7 @@ class Breaker:
     def _note_failure(self) -> None:
         was_open = self._circuit.is_open
         self._circuit.failed(self._clock())
+        metrics.CIRCUIT_OPEN.set(self._circuit.is_open)
         if self._circuit.is_open and not was_open:
             log.warning("circuit_opened")
 
@@ -56,3 +57,4 @@ class Breaker:
         if self._circuit.is_open:
             log.info("circuit_closed")
         self._circuit.succeeded()
+        metrics.CIRCUIT_OPEN.set(0)

@@ -13,7 +13,7 @@ from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
-from retrieval_service.services import checking_remote
+from retrieval_service.services import checking_access, checking_processes, checking_remote, checking_tls
 from retrieval_service.stores import inspection, schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
@@ -46,18 +46,27 @@ TRIAL = Prompt(
 )
 
 
+# What is wrong with one of these keeps the service from the rest of the database, and us too.
+CLOSES_DOORS = ("migrations", "policies and grants")
+
+
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
     """Goes on after a failure as far as the rest can still be looked at."""
     embedders = [await _embedder(settings, "embedding model")]
     if settings.next_embedder:
         embedders.append(await _embedder(as_next(settings), "next embedding model"))
-    findings = [*embedders, await _answerer(settings)]
+    certificate = await asyncio.to_thread(checking_tls.examine, settings)
+    findings = [*embedders, await _answerer(settings), *certificate]
     try:
         async with open_database(dsn, SMALL_POOL) as database:
-            findings = [finding async for finding in _database(database, dsn)] + findings
+            found = [finding async for finding in _database(database, dsn)]
+            findings = found + findings
+            if any(finding.name in CLOSES_DOORS and not finding.ok for finding in found):
+                return findings
             if all(finding.ok for finding in embedders):
                 findings.append(await _spaces(database, {finding.detail for finding in embedders}))
             findings += [finding async for finding in checking_remote.examine(settings, database)]
+            findings += [finding async for finding in checking_processes.examine(database)]
     except errors.KladezError as error:
         remedy = "start Postgres, or set DATABASE_URL to one that runs"
         findings.insert(0, Finding(name="database", ok=False, detail=str(error), remedy=remedy))
@@ -69,10 +78,19 @@ async def _database(database: Database, dsn: str) -> AsyncIterator[Finding]:
         server = await inspection.server(owner)
         yield _postgres(server)
         yield _vector(server)
-        yield await _migrations(dsn)
+        migrations = await _migrations(dsn)
+        yield migrations
+        if not migrations.ok:
+            return
         open_tables = await inspection.open_tables(owner)
     yield _row_level_security(open_tables)
     yield _leakproof(server)
+    opens = True
+    async for finding in checking_access.examine(database, dsn):
+        opens &= finding.ok or finding.name not in CLOSES_DOORS
+        yield finding
+    if not opens:
+        return
     async with database.operator() as operator:
         backlogs = await inspection.backlogs(operator)
     for backlog in backlogs:

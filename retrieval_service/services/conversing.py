@@ -15,12 +15,14 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.records import LoggedAnswer
-from retrieval_service.stores import chats, handoffs, sessions, tenants
+from retrieval_service.domain.session_proofs import SessionProof
+from retrieval_service.stores import chats, handoffs, quotas, sessions, tenants
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.conversing")
 
 CODE_BYTES = 16
+TOKEN_BYTES = 24
 CODE_SECONDS = 600.0
 FORGETTING_EVERY_SECONDS = 3_600.0
 
@@ -38,6 +40,7 @@ class Claimed:
     """A conversation that goes on elsewhere; `language` is "" when it was never said."""
 
     session_id: UUID
+    session_token: str
     public_key: UUID
     language: str
     last_turn: LoggedAnswer | None
@@ -53,6 +56,14 @@ class Claimant:
     user_key: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A new conversation, and the token that proves it, which nobody can read again."""
+
+    session_id: UUID
+    session_token: str
+
+
 class Conversing:
     """`clock` is monotonic, in seconds."""
 
@@ -62,15 +73,19 @@ class Conversing:
         self._guesses = Guesses(clock)
         self._next_forgetting = 0.0
 
-    async def open_session(self, tenant_id: UUID, *, channel: str, user_key: str, language: str) -> UUID:
+    async def open_session(self, tenant_id: UUID, *, channel: str, user_key: str, language: str) -> Opened:
+        token = new_token()
         async with self._database.tenant(tenant_id) as scope:
-            return await chats.open_session(scope, channel=channel, user_key=user_key, language=language)
+            session_id = await chats.open_session(
+                scope, channel=channel, user_key=user_key, language=language, token_hash=hash_code(token)
+            )
+        return Opened(session_id=session_id, session_token=token)
 
     async def turns(
         self, tenant_id: UUID, session_id: UUID, *, after: tuple[datetime, UUID], limit: int
     ) -> list[LoggedAnswer]:
         async with self._database.tenant(tenant_id) as scope:
-            if not await chats.session_exists(scope, session_id):
+            if not await chats.session_exists(scope, SessionProof(session_id=session_id)):
                 raise errors.NotFound("there is no such session")
             return await sessions.turns(scope, session_id, after=after, limit=limit)
 
@@ -83,12 +98,12 @@ class Conversing:
         log.info("session_erased", tenant_id=str(tenant_id), session_id=str(session_id), turns=erased)
         return erased
 
-    async def create_handoff(self, tenant_id: UUID, session_id: UUID) -> Handoff:
+    async def create_handoff(self, tenant_id: UUID, proof: SessionProof) -> Handoff:
         code = secrets.token_urlsafe(CODE_BYTES)
         async with self._database.tenant(tenant_id) as scope:
-            if not await chats.session_exists(scope, session_id):
+            if not await chats.session_exists(scope, proof):
                 raise errors.NotFound("there is no such session")
-            expires_at = await handoffs.insert(scope, session_id, hash_code(code), seconds=CODE_SECONDS)
+            expires_at = await handoffs.insert(scope, proof.session_id, hash_code(code), seconds=CODE_SECONDS)
         return Handoff(code=code, expires_at=expires_at)
 
     async def claim_handoff(self, claimant: Claimant, code: str) -> Claimed:
@@ -107,21 +122,25 @@ class Conversing:
         if claimed is None or tenant is None or tenant.deleted_at is not None:
             self._guesses.note(who)
             raise errors.NotFound("there is no such code, or it was used, or its time is over")
+        token = new_token()
         async with self._database.tenant(tenant.id) as scope:
+            await sessions.add_proof(scope, claimed[1], hash_code(token))
             return Claimed(
                 session_id=claimed[1],
+                session_token=token,
                 public_key=tenant.public_key,
                 language=await sessions.language(scope, claimed[1]),
                 last_turn=await sessions.last_turn(scope, claimed[1]),
             )
 
     async def look_around(self) -> None:
-        """Housekeeping, once an hour: old chats are erased where the tenant wants it, and codes nobody used."""
+        """Housekeeping, once an hour: old chats are erased where the tenant wants it, codes nobody used, old counts."""
         if self._clock() < self._next_forgetting:
             return
         self._next_forgetting = self._clock() + FORGETTING_EVERY_SECONDS
         async with self._database.operator() as operator:
             await handoffs.forget_expired(operator)
+            await quotas.forget_old(operator)
             retentions = await sessions.retentions(operator)
         for tenant_id, days in retentions:
             async with self._database.tenant(tenant_id) as scope:
@@ -154,6 +173,11 @@ class Guesses:
 
     def _recent(self, who: tuple[UUID, str]) -> list[float]:
         return [at for at in self._wrong.get(who, ()) if at > self._clock() - self.PERIOD_SECONDS]
+
+
+def new_token() -> str:
+    """192 random bits."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def hash_code(code: str) -> bytes:

@@ -11,7 +11,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.conditions import Selection
-from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.documents import MAX_CONTENT_BYTES, Draft
 from retrieval_service.domain.records import DocumentKey, StoredDocument
 from retrieval_service.services.importing import prepare, store, under
 from retrieval_service.services.remote_purging import RemotelyPurged, RemotePurger
@@ -51,9 +51,13 @@ class Undone:
 class Editor:
     """Documents of one tenant at a time."""
 
-    def __init__(self, database: Database, remote: RemotePurger) -> None:
+    def __init__(
+        self, database: Database, remote: RemotePurger, *, most_bytes: int = MAX_CONTENT_BYTES
+    ) -> None:
+        """Contents that are longer are refused."""
         self._database = database
         self._remote = remote
+        self._most_bytes = most_bytes
 
     async def update(
         self,
@@ -70,7 +74,8 @@ class Editor:
             if version not in (None, document.version):
                 raise errors.Conflict
             changes = {name: getattr(given, name) for name in names}
-            [item] = await asyncio.to_thread(prepare, [replace(draft_of(document), **changes)])
+            wanted = replace(draft_of(document), **changes)
+            [item] = await asyncio.to_thread(prepare, [wanted], self._most_bytes)
             if not item.violations:
                 [item] = await store(scope, [item])
             if item.violations:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Vector, mean
@@ -29,6 +29,10 @@ class EmbeddedChunks:
     vectors: Mapping[int, Mapping[UUID, Vector]]
     bill: Usage
     failed_spaces: frozenset[int]
+
+    @classmethod
+    def nothing(cls) -> EmbeddedChunks:
+        return cls(vectors={}, bill=Usage(), failed_spaces=frozenset())
 
     @property
     def count(self) -> int:
@@ -72,5 +76,6 @@ async def _embed_in(
         raise errors.Misconfigured(f"space {space_id} has no embedder")
     wanted = [one for plan in plans for one in plan.wanted if one.space_id == space_id]
     embedded = await embedder.embed_passages([text for one in wanted for text in one.texts])
+    metrics.EMBEDDED.labels("passages").inc(embedded.tokens)
     ids = [chunk_id for one in wanted for chunk_id in one.chunk_ids]
     return dict(zip(ids, embedded.vectors, strict=True)), embedded.tokens

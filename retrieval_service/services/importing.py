@@ -12,7 +12,7 @@ from uuid import UUID
 from retrieval_service import errors
 from retrieval_service.domain import documents as drafts_domain
 from retrieval_service.domain import languages
-from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.documents import MAX_CONTENT_BYTES, Draft
 from retrieval_service.domain.html_text import html_to_text
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import DocumentKey, Progress, StoredDocument
@@ -55,12 +55,14 @@ class ShopReport:
 class Importer:
     """Documents are stored at once; the triggers of the database queue them for the index."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, most_bytes: int = MAX_CONTENT_BYTES) -> None:
+        """Contents that are longer are refused."""
         self._database = database
+        self._most_bytes = most_bytes
 
     async def upsert(self, tenant_id: UUID, draft: Draft) -> tuple[StoredDocument, Outcome]:
         """Raises `Invalid` for a draft that cannot be stored."""
-        [item] = await asyncio.to_thread(prepare, [draft])
+        [item] = await asyncio.to_thread(prepare, [draft], self._most_bytes)
         if item.violations:
             raise errors.Invalid([under("document", one) for one in item.violations])
         async with self._database.tenant(tenant_id) as scope:
@@ -78,7 +80,7 @@ class Importer:
         """One item for each draft, in order; the good ones are stored together."""
         if not 1 <= len(drafts) <= MAX_BATCH:
             raise errors.Invalid([Violation("documents", f"must be 1-{MAX_BATCH}, are {len(drafts):,}")])
-        prepared = await asyncio.to_thread(prepare, drafts)
+        prepared = await asyncio.to_thread(prepare, drafts, self._most_bytes)
         async with self._database.tenant(tenant_id) as scope:
             return await store(scope, prepared)
 
@@ -91,7 +93,7 @@ class Importer:
         self, tenant_id: UUID, import_id: UUID, first_sequence: int, drafts: Sequence[Draft]
     ) -> tuple[Progress, list[tuple[int, Item]]]:
         """Stores what was not stored before, together with the new place to resume; items by sequence."""
-        prepared = await asyncio.to_thread(prepare, drafts)
+        prepared = await asyncio.to_thread(prepare, drafts, self._most_bytes)
         async with self._database.tenant(tenant_id) as scope:
             before = await imports.begin(scope, import_id)
             if first_sequence > before.next_sequence:
@@ -146,12 +148,12 @@ class Importer:
         )
 
 
-def prepare(drafts: Sequence[Draft]) -> list[Item]:
+def prepare(drafts: Sequence[Draft], most_bytes: int = MAX_CONTENT_BYTES) -> list[Item]:
     """Checks drafts and fills in their languages; slow for long ones, so it is called in a thread."""
     seen: set[tuple[str, str]] = set()
     items: list[Item] = []
     for draft in drafts:
-        violations = drafts_domain.check(draft)
+        violations = drafts_domain.check(draft, most_bytes=most_bytes)
         text = as_text(draft)
         if not violations and is_blank(text.content):
             violations.append(Violation("content", "has no text in its HTML"))

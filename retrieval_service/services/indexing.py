@@ -6,12 +6,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.documents import oversized
 from retrieval_service.domain.index_jobs import Outcome
 from retrieval_service.domain.retry import delay_seconds
 from retrieval_service.services.embedders import Embedders
@@ -45,39 +47,79 @@ class Reading:
         return Spaces(ids=self.space_ids, embedded_ids=embedded_ids)
 
 
+class Thought(Protocol):
+    """What is done between reading and writing, without a transaction."""
+
+    async def plan(self, reading: Reading) -> list[Planned]: ...
+
+    async def embed(
+        self, reading: Reading, planned: Sequence[Planned], *, active_id: int | None
+    ) -> EmbeddedChunks: ...
+
+
+class AtOnce:
+    """Plans and embeds a batch as a whole."""
+
+    def __init__(self, embedders: Embedders, policy: ChunkPolicy) -> None:
+        self._embedders = embedders
+        self._policy = policy
+
+    async def plan(self, reading: Reading) -> list[Planned]:
+        return await asyncio.to_thread(plan_all, reading, self._policy)
+
+    async def embed(
+        self,
+        reading: Reading,  # noqa: ARG002 - the plans hold all there is to embed
+        planned: Sequence[Planned],
+        *,
+        active_id: int | None,
+    ) -> EmbeddedChunks:
+        return await embed(self._embedders, [one.plan for one in planned], active_id=active_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`attempts` at a document, and what it may hold at most, which whoever writes SQL is not told before."""
+
+    attempts: int
+    content_bytes: int
+
+
 class Indexer:
     """Indexes batches of claimed jobs under one worker's name."""
 
     def __init__(
-        self,
-        database: Database,
-        embedders: Embedders,
-        *,
-        policy: ChunkPolicy,
-        worker: str,
-        max_attempts: int,
+        self, database: Database, embedders: Embedders, thought: Thought, *, worker: str, limits: Limits
     ) -> None:
         self._database = database
         self._embedders = embedders
-        self._policy = policy
+        self._thought = thought
         self._writer = Writer(database, embedders, worker=worker)
         self._worker = worker
-        self._max_attempts = max_attempts
+        self._limits = limits
 
     async def index(self, batch: Sequence[Job]) -> None:
         """Ends every job of the batch: done, put back for later, or given up with the reason kept."""
         for job in batch:
-            if job.attempts > self._max_attempts:
-                await self._fail(job, "every attempt ended with the death of its worker", final=True)
-        alive = [job for job in batch if job.attempts <= self._max_attempts]
+            if fault := self._fault(job):
+                await self._fail(job, fault, final=True)
+        alive = [job for job in batch if not self._fault(job)]
         for tenant_id, tenant_jobs in by_tenant(alive).items():
             await self._index(await self._read(tenant_id, tenant_jobs))
+
+    def _fault(self, job: Job) -> str:
+        """Why the job is not worth beginning."""
+        if job.attempts > self._limits.attempts:
+            return "every attempt ended with the death of its worker"
+        if job.content_bytes > self._limits.content_bytes:
+            return str(errors.Invalid([oversized(job.content_bytes, self._limits.content_bytes)]))
+        return ""
 
     async def _index(self, reading: Reading) -> None:
         spaces = reading.spaces
         try:
-            planned = await asyncio.to_thread(plan_all, reading, self._policy)
-            embedded = await embed(self._embedders, [one.plan for one in planned], active_id=spaces.active_id)
+            planned = await self._thought.plan(reading)
+            embedded = await self._thought.embed(reading, planned, active_id=spaces.active_id)
         except errors.ProviderUnavailable as error:
             await self._fail_all(reading.jobs, str(error), final=False)
         except (errors.KladezError, ValueError) as error:
@@ -89,9 +131,7 @@ class Indexer:
     async def _isolate(self, reading: Reading, error: Exception) -> None:
         """One document spoils its batch: the others go on without it."""
         if len(reading.jobs) == 1:
-            locked = isinstance(error, errors.ProviderLocked)
-            final = isinstance(error, errors.ProviderRefused) and not locked
-            await self._fail_all(reading.jobs, f"{type(error).__name__}: {error}", final=final)
+            await self._fail_all(reading.jobs, in_words(error), final=is_final(error))
             return
         for job in reading.jobs:
             await self._index(replace(reading, jobs=[job]))
@@ -150,13 +190,14 @@ class Indexer:
                 worker=self._worker,
                 error=error,
                 delay_seconds=delay_seconds(job.attempts),
-                max_attempts=self._max_attempts,
+                max_attempts=self._limits.attempts,
                 final=final,
             )
             if status == "error":
                 await chunks.mark_failed(scope, job.document_id, error)
                 failed = Ended(document_id=job.document_id, outcome=Outcome.FAILED)
                 await index_jobs.record(scope, [failed])
+        metrics.JOBS.labels(jobs.PGVECTOR, status).inc()
         log.warning(
             "indexing_failed",
             tenant_id=str(job.tenant_id),
@@ -165,6 +206,18 @@ class Indexer:
             status=status,
             error=error,
         )
+
+
+def is_final(error: Exception) -> bool:
+    """Whether another attempt would end in the same way."""
+    if isinstance(error, errors.ProviderRefused):
+        return not isinstance(error, errors.ProviderLocked)
+    return isinstance(error, errors.Invalid)
+
+
+def in_words(error: Exception) -> str:
+    """What names a field says all there is to say."""
+    return str(error) if isinstance(error, errors.Invalid) else f"{type(error).__name__}: {error}"
 
 
 def by_tenant(batch: Iterable[Job]) -> dict[UUID, list[Job]]:

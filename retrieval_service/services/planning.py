@@ -79,6 +79,20 @@ def plan(
 
     Slow for long documents: call it in a thread.
     """
+    return plan_of(matched(source, stored, policy), stored, targets, by_document=by_document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matched:
+    """A document's passages beside those in the index; `leftovers` are stored ones that none equals."""
+
+    source: Source
+    language: str
+    matches: Sequence[Match]
+    leftovers: Sequence[UUID]
+
+
+def matched(source: Source, stored: Sequence[StoredChunk], policy: ChunkPolicy) -> Matched:
     content = html_to_text(source.content) if source.content_type == "text/html" else source.content
     language = source.language or languages.detect_language(content)
     reusable = by_hash(stored)
@@ -86,6 +100,14 @@ def plan(
         match(chunk, source.title, language, reusable)
         for chunk in placed(split(content, source.content_type, policy), source.ancestors)
     ]
+    leftovers = [old.id for left in reusable.values() for old in left]
+    return Matched(source=source, language=language, matches=matches, leftovers=leftovers)
+
+
+def plan_of(
+    found: Matched, stored: Sequence[StoredChunk], targets: Sequence[Target], *, by_document: bool
+) -> Plan:
+    source, matches = found.source, found.matches
     missing = pooled if by_document else apart
     wanted = [one for one in (missing(matches, stored, target) for target in targets) if one.texts]
     wanted_ids = {chunk_id for one in wanted for chunk_id in one.chunk_ids}
@@ -93,9 +115,9 @@ def plan(
     change = Change(
         document_id=source.id,
         version=source.version,
-        added=[new_chunk(one, source.title, language) for one in matches if one.old is None],
+        added=[new_chunk(one, source.title, found.language) for one in matches if one.old is None],
         kept=[KeptChunk(id=one.id, place=place(one.chunk)) for one in matches if one.old],
-        removed=[old.id for leftovers in reusable.values() for old in leftovers],
+        removed=found.leftovers,
     )
     return Plan(
         change=change,

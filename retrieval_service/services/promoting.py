@@ -1,4 +1,7 @@
-"""Gives big tenants an index of their own and takes it away from those that shrank; all others are scanned exactly."""
+"""Gives big tenants an index of their own and takes it away from those that shrank; all others are scanned exactly.
+
+Indexes that a crash or a deadlock left half-built, of any table, are built again.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service.stores import spaces, tenant_spaces
+from retrieval_service import errors, metrics
+from retrieval_service.stores import inspection, spaces, tenant_spaces
 from retrieval_service.stores.database import Database
 
 log = structlog.get_logger("kladez.promoting")
@@ -17,6 +21,11 @@ LOOK_AROUND_SECONDS = 60.0
 TENANTS_PER_PAGE = 1_000
 # An index is kept until its tenant is well below the border, so that it does not come and go.
 DEMOTION_SHARE = 0.5
+# A deadlock leaves a tenant without its index, so the next try does not wait for a minute to pass.
+BUILD_ATTEMPTS = 5
+# What REINDEX CONCURRENTLY calls the index that it has not finished, or has replaced.
+LEAVINGS = ("_ccnew", "_ccold")
+EVERY_SPACE = 0
 
 
 class Promoter:
@@ -46,6 +55,19 @@ class Promoter:
                 # Of several services one does it: to others an index under way would look like a crash's leavings.
                 if await spaces.lock_indexes(owner, space.id):
                     await self._look_at(space.id, await spaces.tenant_indexes(owner, space.id))
+        await self._mend()
+
+    async def _mend(self) -> None:
+        """Tenants' own indexes were looked at before, or are looked at by another worker."""
+        async with self._database.owner() as owner:
+            if not await spaces.lock_indexes(owner, EVERY_SPACE):
+                return
+            for name in await inspection.invalid_indexes(owner):
+                if name.rstrip("0123456789").endswith(LEAVINGS):
+                    await self._drop(name)
+                elif not name.startswith(spaces.TENANT_INDEX_PREFIX):
+                    await spaces.rebuild_index(owner, name)
+                    log.info("index_rebuilt", index=name)
 
     async def _look_at(self, space_id: int, indexes: dict[str, bool]) -> None:
         async for tenant_id in self._tenants(space_id):
@@ -62,13 +84,25 @@ class Promoter:
         if usable is False or (usable and small):
             await self._drop(name)
         if not usable and count >= self._own_index_chunks:
-            async with self._database.owner() as owner:
-                await spaces.create_tenant_index(owner, space_id, tenant_id)
+            await self._build(space_id, tenant_id, name)
+            metrics.TENANT_INDEXES.labels("built").inc()
             log.info("tenant_index_built", tenant_id=str(tenant_id), space_id=space_id, chunks=count)
+
+    async def _build(self, space_id: int, tenant_id: UUID, name: str) -> None:
+        """Again at once when others were in the way."""
+        for attempt in range(1, BUILD_ATTEMPTS + 1):
+            try:
+                async with self._database.owner() as owner:
+                    return await spaces.create_tenant_index(owner, space_id, tenant_id)
+            except errors.DatabaseBusy:
+                log.warning("tenant_index_interrupted", tenant_id=str(tenant_id), attempt=attempt)
+                await self._drop(name)
+        raise errors.DatabaseBusy(f"the index of tenant {tenant_id} was interrupted {BUILD_ATTEMPTS} times")
 
     async def _drop(self, name: str) -> None:
         async with self._database.owner() as owner:
             await spaces.drop_index(owner, name)
+        metrics.TENANT_INDEXES.labels("dropped").inc()
         log.info("tenant_index_dropped", index=name)
 
     async def _tenants(self, space_id: int) -> AsyncIterator[UUID]:

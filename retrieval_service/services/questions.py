@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from uuid import UUID
 
+from retrieval_service import metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Embedded, Vector
@@ -45,6 +46,7 @@ class Questions:
         if embedder is None:
             raise LookupError(f"space {space_id} has no embedder")
         embedded = await embedder.embed_query(text)
+        metrics.EMBEDDED.labels("questions").inc(embedded.tokens)
         self._meter.count(tenant_id, embedding_bill(self._embedders.price(space_id), tokens=embedded.tokens))
         self._remembered[key] = embedded
         while len(self._remembered) > self._limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, Fil
 from retrieval_service.domain.remote_files import Hit as FileHit
 from retrieval_service.providers.ports import FileAnswerer
 from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.proofreading import Proofreading
 from retrieval_service.services.referencing import numbered, references
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Hit
@@ -77,7 +79,8 @@ class RemoteAnswerer:
                 yield written.note_not_found(asked, self._clock())
                 return
             written.answerer = self._answerer.name
-            checked = CheckedText(replace(asked, fragments=whole_documents(hits)), cites_late=True)
+            whole = replace(asked, fragments=whole_documents(hits))
+            checked = await asyncio.to_thread(CheckedText, whole, cites_late=True)
             async with aclosing(self._write(written, checked, beginning, parts)) as events:
                 async for event in events:
                     yield event
@@ -106,12 +109,15 @@ class RemoteAnswerer:
     ) -> AsyncGenerator[Said, None]:
         citations = FileCitations(numbers_of(written), checked)
         known = {hit.file_id for hit in beginning.files}
-        for event in said(citations, written, known, beginning.first):
-            yield written.note(event, self._clock())
-        async for part in parts:
-            for event in said(citations, written, known, part):
+        proofreading = Proofreading()
+        async for part in led_by(beginning.first, parts):
+            if isinstance(part, TextPart):
+                events = await proofreading.read(citations.text, part.text)
+            else:
+                events = said(citations, written, known, part)
+            for event in events:
                 yield written.note(event, self._clock())
-        for event in citations.finish():
+        for event in await asyncio.to_thread(citations.finish):
             yield written.note(event, self._clock())
 
 
@@ -127,13 +133,20 @@ async def begin(parts: AsyncGenerator[FileAnswerPart, None]) -> Beginning:
     return Beginning(files=files, first=None, search_count=search_count)
 
 
+async def led_by(
+    first: FileAnswerPart | None, parts: AsyncGenerator[FileAnswerPart, None]
+) -> AsyncGenerator[FileAnswerPart, None]:
+    if first:
+        yield first
+    async for part in parts:
+        yield part
+
+
 def said(
-    citations: FileCitations, written: WrittenAnswer, known: set[str], part: FileAnswerPart | None
+    citations: FileCitations, written: WrittenAnswer, known: set[str], part: FileAnswerPart
 ) -> Sequence[Said]:
-    """What a part adds to the answer; the model may not read files that nobody has approved of."""
+    """What a part adds beside text; the model may not read files that nobody has approved of."""
     match part:
-        case TextPart():
-            return citations.text(part.text)
         case FileCited():
             return citations.cited(part)
         case FoundFiles() if not known.issuperset(hit.file_id for hit in part.hits):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.backends import Backend
 from retrieval_service.services.choosing import Chooser, Chosen
 from retrieval_service.services.remote_searching import RemoteSearcher
@@ -40,6 +40,12 @@ class Retriever:
         self._clock = clock
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
+        """With the tenant's backend, or in Postgres, and then the reply says why."""
+        found = await self._search(tenant_id, query)
+        metrics.note_search(found.mode, found.backend, is_degraded=bool(found.degraded_reason))
+        return found
+
+    async def _search(self, tenant_id: UUID, query: Query) -> Found:
         """Full text stays in Postgres: the provider cannot search by words alone."""
         if self._remote is None or query.mode is Mode.FULL_TEXT:
             return await self._searcher.search(tenant_id, query)

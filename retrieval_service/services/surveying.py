@@ -20,6 +20,7 @@ from retrieval_service.domain.insights import (
     TopDocument,
     TopQuestion,
 )
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.stores import chat_logs, gaps
 from retrieval_service.stores.database import Database
 
@@ -45,13 +46,11 @@ class Surveyor:
         self._database = database
 
     async def rate(
-        self, tenant_id: UUID, answer_id: UUID, *, session_id: UUID | None, rating: int, reason: str
+        self, tenant_id: UUID, answer_id: UUID, *, proof: SessionProof | None, rating: int, reason: str
     ) -> None:
         """Replaces an earlier rating; raises `NotFound` for an answer of another conversation."""
         async with self._database.tenant(tenant_id) as scope:
-            rated = await chat_logs.rate(
-                scope, answer_id, session_id=session_id, rating=rating, reason=reason
-            )
+            rated = await chat_logs.rate(scope, answer_id, proof=proof, rating=rating, reason=reason)
         if not rated:
             raise errors.NotFound("there is no such answer in this conversation")
 

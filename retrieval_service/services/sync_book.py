@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from retrieval_service import metrics
 from retrieval_service.domain.retry import delay_seconds
 from retrieval_service.services.sync_plans import Plan
 from retrieval_service.stores import document_files, documents, jobs, remote_documents, sync_log
@@ -64,6 +65,7 @@ class SyncBook:
                 await sync_log.record(scope, ended.entry)
             status = await (self._fail if ended.failure else self._succeed)(scope, ended)
             await document_files.add_leftovers(scope, [leftover(ended, one) for one in ended.leftovers])
+        metrics.JOBS.labels(jobs.OPENAI, status).inc()
         log.info(
             "document_synced" if status == "done" else "sync_not_done",
             tenant_id=str(job.tenant_id),

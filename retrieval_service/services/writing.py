@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from retrieval_service import metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Vector
@@ -17,7 +18,7 @@ from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.embedding import EmbeddedChunks
 from retrieval_service.services.metering import total, total_of
 from retrieval_service.services.planning import Plan
-from retrieval_service.stores import chunks, index_jobs, jobs, tenant_spaces, usage, vectors
+from retrieval_service.stores import chunks, embedding_steps, index_jobs, jobs, tenant_spaces, usage, vectors
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.index_jobs import Ended
 from retrieval_service.stores.jobs import Job
@@ -120,6 +121,10 @@ class Writer:
             )
             for one in planned
         ]
+        if whole := [
+            one.document_id for one in planned if one.document_id in applied and may_have_steps(one)
+        ]:
+            await embedding_steps.forget(scope, whole)
         await index_jobs.record(scope, [ended(one) for one in written if is_end(one)])
         await usage.add(scope, total_of(one.amounts for one in written))
         return written
@@ -127,6 +132,11 @@ class Writer:
     def _amounts(self, plan: Plan, embedded: EmbeddedChunks, spaces: Spaces) -> Usage:
         price = self._embedders.price(spaces.active_id)
         return total(used(plan, embedded), embedding_bill(price, tokens=0, saved_tokens=plan.saved_tokens))
+
+
+def may_have_steps(planned: Planned) -> bool:
+    """Small documents leave none; those of one that was large are forgotten with their age."""
+    return planned.job.is_large or planned.plan.is_gone
 
 
 def of_jobs(planned: Iterable[Planned], wanted: Iterable[Job]) -> list[Planned]:
@@ -207,6 +217,7 @@ def ended(written: Written) -> Ended:
 
 def tell(planned: Sequence[Planned], written: Sequence[Written]) -> None:
     """One event for each document."""
+    metrics.JOBS.labels(jobs.PGVECTOR, "done").inc(len(written))
     done = {one.planned.job.id for one in written}
     for lost in (one.job for one in planned if one.job.id not in done):
         log.warning("job_lost", tenant_id=str(lost.tenant_id), document_id=str(lost.document_id))

@@ -15,6 +15,7 @@ from retrieval_service.domain.insights import (
     Figures,
     TopDocument,
 )
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.stores.database import TenantScope
 
 # A thumb up takes the question back out of its group, unless nothing was found for it.
@@ -22,17 +23,21 @@ RATE = """
 UPDATE chat_logs SET rating = %(rating)s, rating_reason = %(reason)s, rated_at = now(),
     gap_id = CASE WHEN %(rating)s = 1 AND finish_reason <> 'no_relevant_content' THEN NULL ELSE gap_id END
 WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND session_id IS NOT DISTINCT FROM %(session_id)s
+    AND (%(token_hash)s::bytea IS NULL OR EXISTS (
+        SELECT FROM chat_sessions s
+        WHERE s.tenant_id = %(tenant_id)s AND s.id = %(session_id)s AND %(token_hash)s = ANY (s.token_hashes)))
 """
 
 
 async def rate(
-    scope: TenantScope, answer_id: UUID, *, session_id: UUID | None, rating: int, reason: str
+    scope: TenantScope, answer_id: UUID, *, proof: SessionProof | None, rating: int, reason: str
 ) -> bool:
-    """Replaces an earlier rating; False when the conversation has no such answer."""
+    """Replaces an earlier rating; False when the conversation has no such answer, or is not the caller's."""
     parameters = {
         "tenant_id": scope.tenant_id,
         "answer_id": answer_id,
-        "session_id": session_id,
+        "session_id": proof.session_id if proof else None,
+        "token_hash": proof.token_hash if proof else None,
         "rating": rating,
         "reason": reason,
     }

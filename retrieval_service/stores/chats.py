@@ -11,31 +11,46 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
+from retrieval_service.domain.answers import Question
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.stores.database import TenantScope, only
 
 INSERT_SESSION = """
-INSERT INTO chat_sessions (tenant_id, channel, user_key, language)
-VALUES (%(tenant_id)s, %(channel)s, %(user_key)s, %(language)s) RETURNING id
+INSERT INTO chat_sessions (tenant_id, channel, user_key, language, token_hashes)
+VALUES (%(tenant_id)s, %(channel)s, %(user_key)s, %(language)s, ARRAY[%(token_hash)s]) RETURNING id
 """
 
 
-async def open_session(scope: TenantScope, *, channel: str, user_key: str, language: str) -> UUID:
+async def open_session(
+    scope: TenantScope, *, channel: str, user_key: str, language: str, token_hash: bytes
+) -> UUID:
     parameters = {
         "tenant_id": scope.tenant_id,
         "channel": channel,
         "user_key": user_key,
         "language": language,
+        "token_hash": token_hash,
     }
     cursor = await scope.connection.execute(INSERT_SESSION, parameters)
     return only(await cursor.fetchone())[0]
 
 
-SESSION_EXISTS = "SELECT FROM chat_sessions WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s"
+SESSION_EXISTS = """
+SELECT FROM chat_sessions
+WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s
+    AND (%(token_hash)s::bytea IS NULL OR %(token_hash)s = ANY (token_hashes))
+"""
 
 
-async def session_exists(scope: TenantScope, session_id: UUID) -> bool:
-    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id}
+async def session_exists(scope: TenantScope, proof: SessionProof) -> bool:
+    """Whether there is such a session and the proof, where one is needed, is its own."""
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "session_id": proof.session_id,
+        "token_hash": proof.token_hash,
+    }
     cursor = await scope.connection.execute(SESSION_EXISTS, parameters)
     return await cursor.fetchone() is not None
 
@@ -53,25 +68,71 @@ class Beginning:
     """The tenant, deleted or not, who asks, and the id the answer is logged under.
 
     The asker is None outside of sessions and when there is no such session. The id is None when nothing was logged:
-    there is no such tenant or session, or the request has an answer, or a writer, or was another question.
+    there is no such tenant or session, or a quota is spent, or the request has an answer, or a writer, or was another
+    question. `spent` is the kind of the quota, "" for none.
     """
 
     tenant: Tenant
     asker: Asker | None
     answer_id: UUID | None
+    spent: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting:
+    """What the question counts for: who asks, None for nobody in particular, and the installation's quotas."""
+
+    visitor: str | None
+    is_free: bool
+    quotas: Quotas
 
 
 # Nothing is logged for a tenant or a session that is not there. A repeat starts over what was cut off; an answer that
-# is finished, or that somebody still writes, is left alone.
+# is finished, or that somebody still writes, is left alone and not counted. All counts grow or none does, so that who
+# has spent the own share takes nothing from others; the busiest row is locked last.
 BEGIN = """
-WITH begun AS (
+WITH asked AS (
+    SELECT t.id AS tenant_id, s.id AS session_id, coalesce(nullif(%(channel)s, ''), s.channel, '') AS channel,
+        (now() AT TIME ZONE 'UTC')::date AS day,
+        coalesce(nullif((t.settings #>> '{quotas,questions_per_day}')::int, 0), %(tenant_most)s) AS tenant_most,
+        coalesce(nullif((t.settings #>> '{quotas,channel_questions_per_day}')::int, 0), %(channel_most)s)
+            AS channel_most,
+        coalesce((t.settings #>> '{quotas,visitor_questions_per_day}')::int, 0) AS own_visitor_most
+    FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
+        AND (%(token_hash)s::bytea IS NULL OR %(token_hash)s = ANY (s.token_hashes))
+    WHERE t.id = %(tenant_id)s AND t.deleted_at IS NULL AND (%(session_id)s::uuid IS NULL OR s.id IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM chat_logs l WHERE l.tenant_id = %(tenant_id)s AND l.request_id = %(request_id)s
+                AND (l.status = 'completed' OR (l.status = 'running' AND l.lease_until >= now()))
+        )
+),
+quotas AS (
+    SELECT tenant_id, day, kind, name, most FROM asked, LATERAL (VALUES
+        ('visitor', %(visitor)s, CASE
+            WHEN own_visitor_most > 0 THEN own_visitor_most
+            WHEN %(visitor_most)s = 0 OR tenant_most = 0 THEN %(visitor_most)s
+            ELSE least(%(visitor_most)s, (tenant_most + 9) / 10)
+        END),
+        ('channel', channel, channel_most),
+        ('tenant', '', tenant_most)
+    ) AS each (kind, name, most)
+    WHERE most > 0 AND name IS NOT NULL AND NOT %(is_free)s
+),
+spent AS (
+    SELECT kind FROM quotas JOIN question_counts USING (tenant_id, day, kind, name) WHERE questions >= most
+    ORDER BY kind LIMIT 1
+),
+counted AS (
+    INSERT INTO question_counts AS q (tenant_id, day, kind, name, questions)
+    SELECT tenant_id, day, kind, name, 1 FROM quotas WHERE NOT EXISTS (SELECT FROM spent)
+    ON CONFLICT (tenant_id, day, kind, name) DO UPDATE SET questions = q.questions + 1
+),
+begun AS (
     INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until,
         channel, request_hash)
     SELECT %(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
-        now() + make_interval(secs => %(lease_seconds)s), coalesce(nullif(%(channel)s, ''), s.channel, ''),
-        %(request_hash)s
-    FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
-    WHERE t.id = %(tenant_id)s AND t.deleted_at IS NULL AND (%(session_id)s::uuid IS NULL OR s.id IS NOT NULL)
+        now() + make_interval(secs => %(lease_seconds)s), channel, %(request_hash)s
+    FROM asked WHERE NOT EXISTS (SELECT FROM spent)
     ON CONFLICT (tenant_id, request_id) DO UPDATE
         SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
@@ -83,8 +144,10 @@ WITH begun AS (
     RETURNING id
 )
 SELECT t.id, public_key, name, settings, space_id, version, t.created_at, updated_at, deleted_at,
-    (SELECT id FROM begun) AS answer_id, s.user_key, s.language AS asked_in
+    (SELECT id FROM begun) AS answer_id, coalesce((SELECT kind FROM spent), '') AS spent, s.user_key,
+    s.language AS asked_in
 FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
+    AND (%(token_hash)s::bytea IS NULL OR %(token_hash)s = ANY (s.token_hashes))
 WHERE t.id = %(tenant_id)s
 """
 
@@ -93,12 +156,8 @@ async def begin(
     scope: TenantScope,
     *,
     answer_id: UUID,
-    session_id: UUID | None,
-    request_id: UUID | None,
-    request_hash: bytes,
-    question: str,
-    language: str,
-    channel: str,
+    question: Question,
+    counting: Counting,
     writer: UUID,
     lease_seconds: float,
 ) -> Callable[[], Awaitable[Beginning | None]]:
@@ -109,14 +168,20 @@ async def begin(
     parameters = {
         "tenant_id": scope.tenant_id,
         "answer_id": answer_id,
-        "session_id": session_id,
-        "request_id": request_id,
-        "request_hash": request_hash,
-        "question": question,
-        "language": language,
-        "channel": channel,
+        "session_id": question.session_id,
+        "token_hash": question.token_hash,
+        "request_id": question.request_id,
+        "request_hash": question.request_hash,
+        "question": question.text,
+        "language": question.language,
+        "channel": question.channel,
         "writer": writer,
         "lease_seconds": lease_seconds,
+        "visitor": counting.visitor,
+        "is_free": counting.is_free,
+        "tenant_most": counting.quotas.questions_per_day,
+        "channel_most": counting.quotas.channel_questions_per_day,
+        "visitor_most": counting.quotas.visitor_questions_per_day,
     }
     cursor = scope.connection.cursor(row_factory=kwargs_row(_beginning))
     await cursor.execute(BEGIN, parameters)
@@ -124,10 +189,10 @@ async def begin(
 
 
 def _beginning(
-    *, answer_id: UUID | None, user_key: str | None, asked_in: str | None, **tenant: Any
+    *, answer_id: UUID | None, spent: str, user_key: str | None, asked_in: str | None, **tenant: Any
 ) -> Beginning:
     asker = None if user_key is None else Asker(user_key=user_key, language=asked_in or "")
-    return Beginning(tenant=Tenant(**tenant), asker=asker, answer_id=answer_id)
+    return Beginning(tenant=Tenant(**tenant), asker=asker, answer_id=answer_id, spent=spent)
 
 
 KEEP = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from retrieval_service.domain.lexical import SparseVector, Terms
 from retrieval_service.stores.database import TenantScope, only
 
 TERM_DIMENSIONS = 1_000_000_000
+ROWS_AT_A_TIME = 32
+ROWS_READ_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +121,12 @@ async def of_documents(scope: TenantScope, ids: Sequence[UUID]) -> dict[UUID, li
     """By document, in order; documents without chunks are missing."""
     cursor = await scope.connection.execute(SELECT_CHUNKS, {"tenant_id": scope.tenant_id, "ids": list(ids)})
     found: defaultdict[UUID, list[StoredChunk]] = defaultdict(list)
-    for document_id, chunk_id, index, digest, text in await cursor.fetchall():
-        found[document_id].append(StoredChunk(id=chunk_id, chunk_index=index, chunk_hash=digest, text=text))
+    while rows := await cursor.fetchmany(ROWS_READ_AT_A_TIME):
+        for document_id, chunk_id, index, digest, text in rows:
+            found[document_id].append(
+                StoredChunk(id=chunk_id, chunk_index=index, chunk_hash=digest, text=text)
+            )
+        await asyncio.sleep(0)  # others come between
     return dict(found)
 
 
@@ -221,13 +228,14 @@ async def _move(scope: TenantScope, kept: Sequence[KeptChunk]) -> None:
 
 
 async def _add(scope: TenantScope, changes: Sequence[Change]) -> None:
-    rows = [
-        {"tenant_id": scope.tenant_id, "document_id": change.document_id, **_row(chunk)}
-        for change in changes
-        for chunk in change.added
-    ]
-    if rows:
-        async with scope.connection.cursor() as cursor:
+    """Portion by portion: making the rows takes the event loop's time, which others need too."""
+    added = [(change.document_id, chunk) for change in changes for chunk in change.added]
+    async with scope.connection.cursor() as cursor:
+        for start in range(0, len(added), ROWS_AT_A_TIME):
+            rows = [
+                {"tenant_id": scope.tenant_id, "document_id": document_id, **_row(chunk)}
+                for document_id, chunk in added[start : start + ROWS_AT_A_TIME]
+            ]
             await cursor.executemany(INSERT_CHUNK, rows)
             await cursor.executemany(INSERT_TERMS, rows)
 

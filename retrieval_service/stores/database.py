@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -17,6 +17,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from retrieval_service import errors
 from retrieval_service.domain import exact_json
+from retrieval_service.stores import logins
+from retrieval_service.stores.failures import told_apart, unavailable_when_lost
 
 Row = TypeVar("Row")
 
@@ -64,12 +66,29 @@ class TenantScope:
     tenant_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolFigures:
+    """Connections of this process, and who waits for one."""
+
+    in_use: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """The only way to a connection; every door but `owner()` is one transaction under row-level security."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection], dsn: str) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection], owner_dsn: str, refusals: list[psycopg.Error]
+    ) -> None:
         self._pool = pool
-        self._dsn = dsn
+        self.owner_dsn = owner_dsn
+        self._refusals = refusals
+
+    def pool_figures(self) -> PoolFigures:
+        figures = self._pool.get_stats()
+        size, idle = figures.get("pool_size", 0), figures.get("pool_available", 0)
+        return PoolFigures(in_use=size - idle, idle=idle, waiting=figures.get("requests_waiting", 0))
 
     @contextlib.asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[TenantScope]:
@@ -111,13 +130,13 @@ class Database:
     async def owner(self) -> AsyncIterator[AsyncConnection]:
         """A connection of its own that may change the schema; statements commit at once."""
         with unavailable_when_lost():
-            async with await AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+            async with await AsyncConnection.connect(self.owner_dsn, autocommit=True) as connection:
                 yield connection
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         before = cancellations()
-        with unavailable_when_lost():
+        with unavailable_when_lost(), refused_by(self._refusals):
             async with self._pool.connection() as connection:
                 # wait_for of Python 3.11 loses a cancellation that comes together with the connection.
                 if cancellations() > before:
@@ -127,10 +146,12 @@ class Database:
 
 @contextlib.asynccontextmanager
 async def open_database(dsn: str, size: PoolSize | None = None) -> AsyncIterator[Database]:
-    """Raises `errors.Unavailable` when the database does not answer."""
-    size = size or PoolSize()
+    """The pool logs in as a role that owns nothing, where there is one; raises `errors.Unavailable`."""
+    size, refusals = size or PoolSize(), list[psycopg.Error]()
+    doors = await logins.doors(dsn)
     pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
-        dsn,
+        doors.service,
+        connection_class=remembering(refusals),
         min_size=size.minimum,
         max_size=size.maximum,
         timeout=size.wait_seconds,
@@ -139,11 +160,39 @@ async def open_database(dsn: str, size: PoolSize | None = None) -> AsyncIterator
         open=False,
     )
     try:
-        with unavailable_when_lost():
+        with unavailable_when_lost(), refused_by(refusals):
             await pool.open(wait=True, timeout=size.wait_seconds)
-        yield Database(pool, dsn)
+        yield Database(pool, doors.owner, refusals)
     finally:
         await pool.close()
+
+
+def remembering(refusals: list[psycopg.Error]) -> type[AsyncConnection]:
+    """Connections that write down why the last one could not be made; of the pool one only hears that none came."""
+
+    class Remembering(AsyncConnection):
+        @classmethod
+        async def connect(cls, *arguments: Any, **options: Any) -> Self:
+            try:
+                connection = await super().connect(*arguments, **options)
+            except psycopg.OperationalError as error:
+                refusals[:] = [error]
+                raise
+            refusals.clear()
+            return connection
+
+    return Remembering
+
+
+@contextlib.contextmanager
+def refused_by(refusals: Sequence[psycopg.Error]) -> Iterator[None]:
+    """Tells why the pool has no connection, where the server said so."""
+    try:
+        yield
+    except PoolTimeout as error:
+        if refusals and (told := told_apart(refusals[0])).reason != errors.Unavailable.reason:
+            raise told from error
+        raise
 
 
 async def configure(connection: AsyncConnection) -> None:
@@ -165,18 +214,3 @@ def only(row: Row | None) -> Row:
     if row is None:
         raise RuntimeError("a statement that always returns a row returned none")
     return row
-
-
-@contextlib.contextmanager
-def unavailable_when_lost() -> Iterator[None]:
-    """Turns a lost or exhausted database into our error; mistakes in SQL stay what they are."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise errors.Unavailable("the database is busy or unreachable") from error
-    except (psycopg.errors.AdminShutdown, psycopg.errors.CannotConnectNow) as error:
-        raise errors.Unavailable("the database is restarting") from error
-    except psycopg.OperationalError as error:
-        if isinstance(error, psycopg.errors.QueryCanceled):
-            raise
-        raise errors.Unavailable("the connection to the database was lost") from error

@@ -36,6 +36,50 @@ async def server(owner: AsyncConnection) -> Server:
         return only(await cursor.fetchone())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Who the pool of connections logs in as, and what that role may do without taking on another one."""
+
+    role: str
+    is_mighty: bool
+    owns_tables: bool
+    readable: Sequence[str]
+
+
+# A right that comes with a role which it may only take on does not count: that is what the doors are for.
+SELECT_SESSION = """
+SELECT r.rolname::text AS role, r.rolsuper OR r.rolbypassrls OR r.rolcreaterole AS is_mighty,
+    EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace) AS owns_tables,
+    ARRAY(SELECT c.relname::text FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+            AND has_any_column_privilege(r.oid, c.oid, 'SELECT') ORDER BY 1) AS readable
+FROM pg_roles r WHERE r.rolname = session_user
+"""
+
+
+async def session(connection: AsyncConnection) -> Session:
+    async with connection.cursor(row_factory=class_row(Session)) as cursor:
+        await cursor.execute(SELECT_SESSION)
+        return only(await cursor.fetchone())
+
+
+# Whoever builds an index, or vacuums, holds such a lock on its table; of the progress other roles see nothing.
+SELECT_INVALID_INDEXES = """
+SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisvalid AND NOT EXISTS (
+    SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.relation = i.indrelid AND l.granted
+        AND l.mode = 'ShareUpdateExclusiveLock')
+ORDER BY 1
+"""
+
+
+async def invalid_indexes(owner: AsyncConnection) -> list[str]:
+    """Indexes that a crash or a deadlock left half-built, and that nobody is building now."""
+    cursor = await owner.execute(SELECT_INVALID_INDEXES)
+    return [name for (name,) in await cursor.fetchall()]
+
+
 SELECT_OPEN_TABLES = """
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
@@ -93,6 +137,31 @@ async def backlogs(operator: AsyncConnection) -> list[Backlog]:
     """Targets that never had a job are missing."""
     async with operator.cursor(row_factory=class_row(Backlog)) as cursor:
         await cursor.execute(SELECT_BACKLOGS)
+        return await cursor.fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """Jobs of all tenants in one state for one target; `oldest_seconds` is the age of the oldest."""
+
+    target: str
+    status: str
+    count: int
+    oldest_seconds: float
+
+
+# Most of the table is done, and is kept for a day.
+SELECT_DEPTHS = """
+SELECT target, status, count(*) AS count,
+    extract(epoch FROM now() - min(created_at))::float8 AS oldest_seconds
+FROM document_sync_jobs WHERE status <> 'done' GROUP BY target, status
+"""
+
+
+async def depths(operator: AsyncConnection) -> list[Depth]:
+    """What is not done; a target or a state without jobs is missing."""
+    async with operator.cursor(row_factory=class_row(Depth)) as cursor:
+        await cursor.execute(SELECT_DEPTHS)
         return await cursor.fetchall()
 
 

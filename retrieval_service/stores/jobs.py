@@ -17,17 +17,22 @@ from retrieval_service.stores.database import TenantScope, only
 
 CHANNEL = "kladez_jobs"
 PGVECTOR, OPENAI = "pgvector", "openai"
+# Before every tenant.
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A claimed job; `attempts` counts this one."""
+    """A claimed job; `attempts` counts this one. An orphan's last worker died with it."""
 
     id: int
     tenant_id: UUID
     document_id: UUID
     action: str
     attempts: int
+    is_orphan: bool = False
+    content_bytes: int = 0
+    is_large: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,35 +47,82 @@ class Standing:
     failed_count: int
 
 
-# Tenants are visited in turn, so that one tenant's import does not keep the others waiting. Jobs whose worker
-# died come one at a time, the least tried first: the one that kills its workers takes no others with it. At a
-# provider, where each attempt takes seconds and a look for what the last one left, only from the second death on.
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a worker can take now: `limit` jobs of the target at most, of `tenants` tenants.
+
+    `max_bytes` of content, or one document. Large documents are asked for apart. `after` is the tenant that was
+    served last. Those of `busy` are passed over, and with `takes_orphans` false what a dead worker left too.
+    """
+
+    target: str = PGVECTOR
+    limit: int
+    is_large: bool = False
+    tenants: int = 1
+    max_bytes: int = 2**31 - 1
+    after: UUID = NOBODY
+    busy: Sequence[UUID] = ()
+    takes_orphans: bool = True
+
+
+# The tenants that wait stand in a ring by their ids, which is gone round from the tenant served last on: each step
+# is one look into an index, however many jobs a tenant has. Subqueries are written so that no planner makes joins
+# of them, which would read all jobs when the queue was empty at the last ANALYZE. Jobs whose worker died come one
+# at a time, the least tried first: the one that kills its workers takes no others with it. At a provider, where
+# each attempt takes seconds and a look for what the last one left, only from the second death on.
 CLAIM = """
-WITH RECURSIVE waiting AS (
-    (SELECT tenant_id FROM document_sync_jobs WHERE status = 'pending' ORDER BY tenant_id LIMIT 1)
+WITH RECURSIVE ring AS (
+    SELECT %(after)s::uuid AS tenant_id, false AS is_round, false AS waits
     UNION ALL
-    SELECT (SELECT j.tenant_id FROM document_sync_jobs j
-            WHERE j.status = 'pending' AND j.tenant_id > w.tenant_id ORDER BY j.tenant_id LIMIT 1)
-    FROM waiting w WHERE w.tenant_id IS NOT NULL
+    SELECT following.tenant_id, following.is_round, true FROM ring r, LATERAL (
+        (SELECT j.tenant_id, r.is_round FROM document_sync_jobs j
+         WHERE j.status = 'pending' AND j.target = %(target)s AND j.is_large = %(is_large)s
+            AND j.tenant_id > r.tenant_id
+         ORDER BY j.tenant_id LIMIT 1)
+        UNION ALL
+        (SELECT j.tenant_id, true FROM document_sync_jobs j
+         WHERE j.status = 'pending' AND j.target = %(target)s AND j.is_large = %(is_large)s AND NOT r.is_round
+         ORDER BY j.tenant_id LIMIT 1)
+        ORDER BY is_round LIMIT 1
+    ) AS following
+    WHERE NOT following.is_round OR following.tenant_id <= %(after)s
+),
+turn AS (
+    SELECT ring.tenant_id FROM ring, LATERAL (
+        SELECT FROM document_sync_jobs j
+        WHERE j.status = 'pending' AND j.target = %(target)s AND j.is_large = %(is_large)s
+            AND j.tenant_id = ring.tenant_id AND j.scheduled_at <= now()
+            AND (%(takes_orphans)s OR NOT j.is_orphan)
+            AND (SELECT p.id FROM document_sync_jobs p
+                WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id AND p.target = j.target
+                    AND p.status = 'processing') IS NULL
+        ORDER BY j.scheduled_at LIMIT 1
+    ) AS due
+    WHERE waits AND tenant_id <> ALL(%(busy)s) LIMIT %(tenants)s
 ),
 share AS (
-    SELECT tenant_id, ceil(%(limit)s::float8 / count(*) OVER ())::int AS fair
-    FROM waiting w WHERE EXISTS (SELECT FROM document_sync_jobs j
-        WHERE j.tenant_id = w.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
-            AND j.target = %(target)s)
-    ORDER BY random() LIMIT %(limit)s
+    SELECT tenant_id, ceil(%(limit)s::float8 / count(*) OVER ())::int AS fair FROM turn
+),
+ready AS (
+    SELECT free.id, free.comes_alone, free.attempts,
+        sum(free.bytes) OVER (ORDER BY free.place, share.tenant_id) - free.bytes AS bytes_before
+    FROM share, LATERAL (
+        SELECT *, row_number() OVER () AS place FROM (
+            SELECT j.id, j.attempts, coalesce(j.content_bytes, 0) AS bytes,
+                j.is_orphan AND (j.target = 'pgvector' OR j.attempts > 1) AS comes_alone
+            FROM document_sync_jobs j
+            WHERE j.status = 'pending' AND j.target = %(target)s AND j.is_large = %(is_large)s
+                AND j.tenant_id = share.tenant_id AND j.scheduled_at <= now()
+                AND (%(takes_orphans)s OR NOT j.is_orphan)
+                AND (SELECT p.id FROM document_sync_jobs p
+                    WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id AND p.target = j.target
+                        AND p.status = 'processing') IS NULL
+            ORDER BY j.scheduled_at, j.id LIMIT share.fair FOR UPDATE SKIP LOCKED
+        ) AS oldest
+    ) AS free
 ),
 picked AS (
-    SELECT ready.id, ready.comes_alone, ready.attempts FROM share, LATERAL (
-        SELECT j.id, j.attempts, j.is_orphan AND (j.target = 'pgvector' OR j.attempts > 1) AS comes_alone
-        FROM document_sync_jobs j
-        WHERE j.tenant_id = share.tenant_id AND j.status = 'pending' AND j.scheduled_at <= now()
-            AND j.target = %(target)s
-            AND NOT EXISTS (SELECT FROM document_sync_jobs p
-                WHERE p.tenant_id = j.tenant_id AND p.document_id = j.document_id AND p.target = j.target
-                    AND p.status = 'processing')
-        ORDER BY j.scheduled_at, j.id LIMIT share.fair FOR UPDATE SKIP LOCKED
-    ) AS ready LIMIT %(limit)s
+    SELECT id, comes_alone, attempts FROM ready WHERE bytes_before < %(max_bytes)s ORDER BY bytes_before LIMIT %(limit)s
 ),
 chosen AS (
     (SELECT id FROM picked WHERE comes_alone ORDER BY attempts, id LIMIT 1)
@@ -80,16 +132,15 @@ chosen AS (
 UPDATE document_sync_jobs SET status = 'processing', worker = %(worker)s, attempts = attempts + 1,
     lease_until = now() + make_interval(secs => %(lease_seconds)s)
 WHERE id IN (SELECT id FROM chosen)
-RETURNING id, tenant_id, document_id, action, attempts
+RETURNING id, tenant_id, document_id, action, attempts, is_orphan, coalesce(content_bytes, 0) AS content_bytes,
+    is_large
 """
 
 
-async def claim(
-    operator: AsyncConnection, *, worker: str, limit: int, lease_seconds: float, target: str = PGVECTOR
-) -> list[Job]:
-    """Up to `limit` due jobs for the target, each for another document, now processed by this worker alone."""
+async def claim(operator: AsyncConnection, ask: Ask, *, worker: str, lease_seconds: float) -> list[Job]:
+    """Due jobs, each for another document, the oldest of each tenant; from now on this worker alone has them."""
     async with operator.cursor(row_factory=class_row(Job)) as cursor:
-        parameters = {"worker": worker, "limit": limit, "lease_seconds": lease_seconds, "target": target}
+        parameters = {**vars(ask), "busy": list(ask.busy), "worker": worker, "lease_seconds": lease_seconds}
         await cursor.execute(CLAIM, parameters)
         return await cursor.fetchall()
 
@@ -163,11 +214,11 @@ FAIL = """
 WITH failed AS (
     DELETE FROM document_sync_jobs
     WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s AND worker = %(worker)s AND status = 'processing'
-    RETURNING tenant_id, document_id, action, target, attempts, created_at
+    RETURNING tenant_id, document_id, action, target, attempts, created_at, coalesce(content_bytes, 0) AS content_bytes
 )
 INSERT INTO document_sync_jobs
-    (tenant_id, document_id, action, target, attempts, created_at, scheduled_at, last_error, status)
-SELECT tenant_id, document_id, action, target, attempts, created_at,
+    (tenant_id, document_id, action, target, attempts, created_at, content_bytes, scheduled_at, last_error, status)
+SELECT tenant_id, document_id, action, target, attempts, created_at, content_bytes,
     now() + make_interval(secs => %(delay_seconds)s), %(error)s,
     CASE WHEN attempts >= %(max_attempts)s OR %(final)s THEN 'error' ELSE 'pending' END
 FROM failed WHERE NOT EXISTS (
@@ -215,11 +266,11 @@ WITH left_behind AS MATERIALIZED (
 taken AS (
     DELETE FROM document_sync_jobs j USING left_behind WHERE j.id = left_behind.id
     RETURNING j.tenant_id, j.document_id, j.action, j.target, j.attempts, j.created_at,
-        j.worker = %(worker)s AS is_given_back
+        coalesce(j.content_bytes, 0) AS content_bytes, j.worker = %(worker)s AS is_given_back
 )
 INSERT INTO document_sync_jobs
-    (tenant_id, document_id, action, target, created_at, attempts, is_orphan, last_error)
-SELECT tenant_id, document_id, action, target, created_at,
+    (tenant_id, document_id, action, target, created_at, content_bytes, attempts, is_orphan, last_error)
+SELECT tenant_id, document_id, action, target, created_at, content_bytes,
     CASE WHEN is_given_back THEN attempts - 1 ELSE attempts END, NOT is_given_back, 'the worker stopped'
 FROM taken
 ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending' DO NOTHING

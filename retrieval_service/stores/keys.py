@@ -53,6 +53,14 @@ async def get_by_hash(operator: AsyncConnection, secret_hash: bytes) -> ApiKey |
         return await cursor.fetchone()
 
 
+SELECT_HASHES = "SELECT secret_hash FROM api_keys WHERE revoked_at IS NULL"
+
+
+async def hashes(operator: AsyncConnection) -> frozenset[bytes]:
+    """Of all keys that are not revoked."""
+    return frozenset(bytes(row[0]) for row in await (await operator.execute(SELECT_HASHES)).fetchall())
+
+
 SELECT_PAGE = """
 SELECT id, tenant_id, scopes, display_name, created_at, revoked_at
 FROM api_keys

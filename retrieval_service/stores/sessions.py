@@ -64,6 +64,20 @@ async def language(scope: TenantScope, session_id: UUID) -> str:
     return row[0] if row else ""
 
 
+# The newest are kept: a conversation is hardly ever taken along so often.
+ADD_PROOF = """
+UPDATE chat_sessions
+SET token_hashes = (token_hashes || %(token_hash)s::bytea)[greatest(1, cardinality(token_hashes) - 8):]
+WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s
+"""
+
+
+async def add_proof(scope: TenantScope, session_id: UUID, token_hash: bytes) -> None:
+    """One more token that proves the session."""
+    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "token_hash": token_hash}
+    await scope.connection.execute(ADD_PROOF, parameters)
+
+
 # Turns and handoffs go with their session. The lock keeps a turn from being added meanwhile and left uncounted.
 DELETE = """
 WITH session AS (

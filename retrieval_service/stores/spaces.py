@@ -10,7 +10,11 @@ from psycopg.rows import class_row
 from retrieval_service import errors
 from retrieval_service.domain.spaces import KnownSpace, Space
 from retrieval_service.stores.database import TenantScope, only
+from retrieval_service.stores.patience import insisting
 
+SELECT_REGISTERED = """
+SELECT id, dimensions FROM embedding_spaces WHERE key = %(key)s AND max_tokens = %(max_tokens)s
+"""
 REGISTER = """
 INSERT INTO embedding_spaces
     (key, provider, model, revision, dimensions, max_tokens, languages, scripts, query_prefix, passage_prefix)
@@ -38,9 +42,12 @@ CREATE POLICY own_rows ON {vectors} TO kladez_tenant
     WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 GRANT SELECT, INSERT, UPDATE, DELETE ON {vectors} TO kladez_tenant
 """
+HAS_VECTORS = "SELECT to_regclass(%(name)s) IS NOT NULL"
 
 # Services that start together must not create one table twice; the first number is arbitrary.
 LOCK = "SELECT pg_advisory_xact_lock(6172635, %(space_id)s)"
+# Whoever writes chunks waits behind us for the lock that the foreign key takes.
+WAIT_SHORTLY = "SET LOCAL lock_timeout = 200"
 
 
 def vectors_table(space_id: int) -> sql.Identifier:
@@ -49,19 +56,32 @@ def vectors_table(space_id: int) -> sql.Identifier:
 
 
 async def register(owner: AsyncConnection, space: Space) -> int:
-    """The id of the space; makes its row and its table when they are missing."""
-    async with owner.transaction():
-        cursor = await owner.execute(REGISTER, _columns(space))
-        space_id, dimensions = only(await cursor.fetchone())
-        if dimensions != space.dimensions:
-            raise errors.SpaceMismatch(
-                f"{space.key} is stored with {dimensions} dimensions, the model has {space.dimensions}"
-            )
-        await owner.execute(LOCK, {"space_id": space_id})
-        width = sql.Literal(space.dimensions)
-        table = vectors_table(space_id)
-        await owner.execute(sql.SQL(CREATE_VECTORS).format(vectors=table, dimensions=width))
+    """The id of the space; makes its row and its table when they are missing, and locks nothing when they are not."""
+    space_id, dimensions = await _registered(owner, space)
+    if dimensions != space.dimensions:
+        raise errors.SpaceMismatch(
+            f"{space.key} is stored with {dimensions} dimensions, the model has {space.dimensions}"
+        )
+    cursor = await owner.execute(HAS_VECTORS, {"name": f"public.chunk_vectors_{space_id:d}"})
+    if not only(await cursor.fetchone())[0]:
+        await insisting(f"the table of {space.key}", lambda: _create_vectors(owner, space_id, space))
     return space_id
+
+
+async def _registered(owner: AsyncConnection, space: Space) -> tuple[int, int]:
+    """The space's id and the length of its vectors."""
+    found = await (await owner.execute(SELECT_REGISTERED, _columns(space))).fetchone()
+    return found or only(await (await owner.execute(REGISTER, _columns(space))).fetchone())
+
+
+async def _create_vectors(owner: AsyncConnection, space_id: int, space: Space) -> None:
+    statement = sql.SQL(CREATE_VECTORS).format(
+        vectors=vectors_table(space_id), dimensions=sql.Literal(space.dimensions)
+    )
+    async with owner.transaction():
+        await owner.execute(WAIT_SHORTLY)
+        await owner.execute(LOCK, {"space_id": space_id})
+        await owner.execute(statement)
 
 
 SELECT_ALL = "SELECT id, key, provider, model, dimensions FROM embedding_spaces ORDER BY id"
@@ -109,8 +129,11 @@ async def tenant_indexes(owner: AsyncConnection, space_id: int) -> dict[str, boo
     return dict(await cursor.fetchall())
 
 
+TENANT_INDEX_PREFIX = "hnsw_"
+
+
 def tenant_index_name(space_id: int, tenant_id: UUID) -> str:
-    return f"hnsw_{space_id:d}_{tenant_id.hex}"
+    return f"{TENANT_INDEX_PREFIX}{space_id:d}_{tenant_id.hex}"
 
 
 CREATE_INDEX = """
@@ -133,6 +156,15 @@ async def create_tenant_index(owner: AsyncConnection, space_id: int, tenant_id: 
 async def drop_index(owner: AsyncConnection, name: str) -> None:
     statement = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}").format(index=sql.Identifier(name))
     await owner.execute(statement)
+
+
+REBUILD_INDEX = "REINDEX INDEX CONCURRENTLY {index}"
+
+
+async def rebuild_index(owner: AsyncConnection, name: str) -> None:
+    """Builds an index anew beside itself; takes seconds to minutes."""
+    await owner.execute("SET statement_timeout = 0")
+    await owner.execute(sql.SQL(REBUILD_INDEX).format(index=sql.Identifier("public", name)))
 
 
 def _columns(space: Space) -> dict[str, str | int | list[str]]:

@@ -15,6 +15,8 @@ from retrieval_service.domain.spaces import Vector
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
 
+ROWS_AT_A_TIME = 128
+
 SELECT_HELD = """
 SELECT c.id FROM chunks c JOIN {vectors} v ON v.tenant_id = c.tenant_id AND v.chunk_id = c.id
 WHERE c.tenant_id = %(tenant_id)s AND c.document_id = ANY(%(document_ids)s)
@@ -185,10 +187,12 @@ async def questions(scope: TenantScope, *, limit: int) -> list[str]:
 async def _write(
     scope: TenantScope, space_id: int, statement: LiteralString, vectors: Mapping[UUID, Vector]
 ) -> None:
-    rows = [
-        {"tenant_id": scope.tenant_id, "id": chunk_id, "embedding": HalfVector(vector)}
-        for chunk_id, vector in sorted(vectors.items())
-    ]
-    if rows:
-        async with scope.connection.cursor() as cursor:
+    """Portion by portion: making the rows takes the event loop's time, which others need too."""
+    ordered = sorted(vectors.items())
+    async with scope.connection.cursor() as cursor:
+        for start in range(0, len(ordered), ROWS_AT_A_TIME):
+            rows = [
+                {"tenant_id": scope.tenant_id, "id": chunk_id, "embedding": HalfVector(vector)}
+                for chunk_id, vector in ordered[start : start + ROWS_AT_A_TIME]
+            ]
             await cursor.executemany(sql.SQL(statement).format(vectors=vectors_table(space_id)), rows)

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,10 +21,12 @@ from typing import Any
 
 import pytest
 
+from retrieval_service.cli.ports import any_free
 from tests.fakes.bot_api import TOKEN, running_bot_api
 
 ROOT = Path(__file__).parents[2]
-ON_FREE_PORTS = ("--no-browser", "--port", "0", "--http-port", "0")
+FREE_PORTS = ("--port", "0", "--http-port", "0")
+ON_FREE_PORTS = ("--no-browser", *FREE_PORTS)
 START_SECONDS = 110.0
 STOP_SECONDS = 40.0
 KLADEZ = [sys.executable, "-m", "retrieval_service.cli.main"]
@@ -73,10 +76,10 @@ class Installation:
         return json.loads(done.stdout)
 
     @contextmanager
-    def up(self) -> Iterator[Running]:
+    def up(self, ports: tuple[str, ...] = FREE_PORTS) -> Iterator[Running]:
         """Started on free ports; killed at the end, if it still runs."""
         with subprocess.Popen(
-            [*KLADEZ, "--data-dir", str(self.data_dir), "--json", "up", *ON_FREE_PORTS],
+            [*KLADEZ, "--data-dir", str(self.data_dir), "--json", "up", "--no-browser", *ports],
             cwd=self.data_dir.parent,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -235,14 +238,127 @@ def test_killed_up_leaves_no_process(installation: Installation) -> None:
         wait_until(lambda: not alive(running.children), "the children of a killed parent to end")
 
 
-@pytest.mark.parametrize(("words", "name"), [("cli.main serve", "service"), ("widget_gateway", "gateway")])
-def test_dead_child_ends_all_and_is_named(installation: Installation, words: str, name: str) -> None:
+def test_dead_parts_are_started_again_and_named(installation: Installation) -> None:
+    """One after another in one installation, the database last."""
     with installation.up() as running:
-        os.kill(running.child(words), signal.SIGKILL)
+        for words, name in (
+            ("extras gateway", "gateway"),
+            ("cli.main serve", "service"),
+            ("bin/postgres", "postgres"),
+        ):
+            before = running.child(words)
+            os.kill(before, signal.SIGKILL)
+            wait_until(lambda: renewed(running, words, before), f"the {name} to run again")  # noqa: B023
+            wait_until(lambda: works(installation, running), f"everything to work after the {name}'s death")
+        with_new_ones = tuple(children(running.process.pid))
+        running.process.send_signal(signal.SIGTERM)
         _, complaint = running.process.communicate(timeout=STOP_SECONDS)
-        assert running.process.returncode == 1
-        assert f"The {name} ended by itself with code -9" in complaint
-        assert not alive(running.children)
+        assert running.process.returncode == 0, complaint
+        for name in ("gateway", "service", "postgres"):
+            assert f"The {name} ended by itself with code -9" in complaint
+        assert not alive(with_new_ones)
+
+
+def renewed(running: Running, words: str, before: int) -> bool:
+    """A child may end between the two looks."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        now = [pid for pid in children(running.process.pid) if words in command_line(pid)]
+        return any(pid != before for pid in now)
+    return False
+
+
+def works(installation: Installation, running: Running) -> bool:
+    try:
+        with urllib.request.urlopen(f"{running.announced['page']}readyz", timeout=10) as answer:  # noqa: S310
+            is_ready = answer.status == 200
+    except OSError:
+        return False
+    return is_ready and installation.run("search", "delivery").returncode == 0
+
+
+BOT_TROUBLES = {
+    "a token that Telegram rejects": (
+        {"KLADEZ_BOT_TOKEN": "123:not-a-token"},
+        "Telegram rejects KLADEZ_BOT_TOKEN",
+    ),
+    "no way to Telegram": (
+        {"KLADEZ_BOT_TOKEN": TOKEN, "KLADEZ_BOT_API_BASE_URL": "http://127.0.0.1:9"},
+        "Telegram cannot be reached",
+    ),
+    "a setting that is wrong": (
+        {"KLADEZ_BOT_TOKEN": TOKEN, "KLADEZ_BOT_EDIT_INTERVAL_SECONDS": "-1"},
+        "KLADEZ_BOT_EDIT_INTERVAL_SECONDS",
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", BOT_TROUBLES)
+async def test_bots_trouble_stays_its_own(installation: Installation, trouble: str) -> None:
+    variables, reason = BOT_TROUBLES[trouble]
+    async with running_bot_api() as telegram:
+        reachable = {"KLADEZ_BOT_API_BASE_URL": telegram.base_url, **variables}
+        with_bot = replace(installation, environment={**installation.environment, **reachable})
+        await asyncio.to_thread(stays_up, with_bot, reason)
+
+
+def stays_up(installation: Installation, reason: str) -> None:
+    with installation.up() as running:
+        log = installation.data_dir / "logs" / "bot.log"
+        size = log.stat().st_size
+        wait_until(lambda: log.stat().st_size > size, "the bot to be tried again")
+        assert works(installation, running)
+        pids = tuple(children(running.process.pid))
+        running.process.send_signal(signal.SIGTERM)
+        _, complaint = running.process.communicate(timeout=STOP_SECONDS)
+        assert running.process.returncode == 0
+        lines = [line for line in complaint.splitlines() if line.startswith("The bot ended by itself")]
+        assert lines
+        assert all(reason in line for line in lines), lines
+        assert not alive(pids)
+
+
+def test_nothing_that_is_printed_or_logged_is_a_key(installation: Installation) -> None:
+    with installation.up() as running:
+        assert installation.run("ask", "Сколько стоит доставка?").returncode == 0
+        os.kill(running.child("cli.main serve"), signal.SIGKILL)
+        wait_until(lambda: works(installation, running), "the service to run again")
+        running.process.send_signal(signal.SIGTERM)
+        printed = "".join(running.process.communicate(timeout=STOP_SECONDS))
+    secrets = [value for name, value in profile_of(installation).items() if name.endswith(("key", "secret"))]
+    texts = {"what it printed": printed + str(running.announced), **logs_of(installation)}
+    assert len(texts) > 3
+    assert [name for name, text in texts.items() if "kld_" in text] == []
+    assert [name for name, text in texts.items() for secret in secrets if secret in text] == []
+
+
+def profile_of(installation: Installation) -> dict[str, str]:
+    return json.loads((installation.data_dir / "profile.json").read_text())
+
+
+def logs_of(installation: Installation) -> dict[str, str]:
+    found = installation.data_dir.rglob("*.log*")
+    return {path.name: path.read_text(errors="replace") for path in found if path.is_file()}
+
+
+def test_ports_of_the_environment_are_taken(installation: Installation) -> None:
+    service_port, page_port = any_free("127.0.0.1"), any_free("127.0.0.1")
+    variables = {"KLADEZ_PORT": str(service_port), "KLADEZ_GATEWAY_PORT": str(page_port)}
+    told = replace(installation, environment={**installation.environment, **variables})
+    with told.up(ports=()) as running:
+        assert running.announced["service_address"] == f"127.0.0.1:{service_port}"
+        assert running.announced["page"] == f"http://127.0.0.1:{page_port}/"
+        stop(running)
+
+
+@pytest.mark.parametrize("variable", ["KLADEZ_PORT", "KLADEZ_GATEWAY_PORT"])
+def test_port_that_was_asked_for_and_is_taken_is_named(installation: Installation, variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = replace(installation, environment={**installation.environment, variable: port})
+        done = told.run("up", "--no-browser")
+    assert done.returncode == 1
+    assert f"{variable} or --" in done.stderr
+    assert f"port {port} of 127.0.0.1 is taken" in done.stderr
 
 
 async def test_bot_answers_when_it_has_a_token(installation: Installation) -> None:

@@ -368,7 +368,7 @@ async def test_failure_is_explained_and_can_be_tried_again(
     service.script("kettle", ScriptedAnswer(failure=failure))
     await chat.visit(site.url)
     await chat.ask("kettle")
-    await expect(chat.last).to_contain_text("Too many questions at once. Try again in 7 s.")
+    await expect(chat.last).to_contain_text("Too many questions for now. Try again in 7 seconds.")
     await expect(chat.last).not_to_contain_text("secret")
     service.script("kettle", ScriptedAnswer())
     await chat.page.get_by_role("button", name="Try again").click()

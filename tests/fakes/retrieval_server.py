@@ -7,8 +7,8 @@
             ...
         assert service.journal.questions == ["How much is the kettle?"]
 
-It checks the key and the tenant, keeps answers by their request id and replays them; an answer whose caller
-hung up goes on until CancelAnswer stops it, and a repeat joins it, as the contract says.
+It checks the key, the tenant and the conversation's token, keeps answers by their request id and replays them; an
+answer whose caller hung up goes on until CancelAnswer stops it, and a repeat joins it, as the contract says.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ class FakeRetrieval:
         self.address = ""
         self.journal = Journal()
         self.shops: dict[str, tenants_pb.ResolvePublicKeyResponse] = {}
-        self.sessions: set[str] = set()
+        # Their tokens by their ids.
+        self.sessions: dict[str, str] = {}
         self.answers: dict[str, answers_pb.Answer] = {}
         self.bodies: dict[str, Request] = {}
         # By codes that nobody has claimed.
@@ -157,6 +158,12 @@ class FakeRetrieval:
         )
         self.shops[public_key or str(uuid.uuid4())] = shop
         return shop
+
+    def add_session(self) -> str:
+        """The id of a conversation that somebody has opened."""
+        session_id = str(uuid.uuid4())
+        self.sessions[session_id] = secrets.token_urlsafe(24)
+        return session_id
 
     def script(self, fragment: str, answer: ScriptedAnswer) -> None:
         """Questions that contain the fragment get this answer; the newest script wins."""
@@ -252,22 +259,16 @@ class Answers(answers_grpc.AnswerServiceServicer):
     ) -> answers_pb.CreateSessionResponse:
         await check_tenant(self._service, context)
         self._service.journal.sessions.append(request)
-        session_id = str(uuid.uuid4())
-        self._service.sessions.add(session_id)
-        return answers_pb.CreateSessionResponse(session_id=session_id)
-
-    async def GetAnswer(  # noqa: N802 - the contract's name
-        self, request: answers_pb.GetAnswerRequest, context: Context
-    ) -> answers_pb.GetAnswerResponse:
-        await check_tenant(self._service, context)
-        found = (answer for answer in self._service.answers.values() if answer.answer_id == request.answer_id)
-        answer = next(found, None) or await abort(context, ScriptedFailure(code="NOT_FOUND"))
-        return answers_pb.GetAnswerResponse(answer=answer)
+        session_id = self._service.add_session()
+        return answers_pb.CreateSessionResponse(
+            session_id=session_id, session_token=self._service.sessions[session_id]
+        )
 
     async def SubmitFeedback(  # noqa: N802 - the contract's name
         self, request: answers_pb.SubmitFeedbackRequest, context: Context
     ) -> answers_pb.SubmitFeedbackResponse:
         await check_tenant(self._service, context)
+        await check_session(self._service, request.session_id, request.session_token, context)
         rated = (request.answer_id, request.session_id)
         if rated not in [(one.answer_id, one.session_id) for one in self._service.answers.values()]:
             await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
@@ -344,10 +345,11 @@ class Answers(answers_grpc.AnswerServiceServicer):
         self, request: answers_pb.CancelAnswerRequest, context: Context
     ) -> answers_pb.CancelAnswerResponse:
         await check_tenant(self._service, context)
+        await check_session(self._service, request.session_id, request.session_token, context)
         answer = self._service.answers.get(request.request_id)
-        if answer is None:
-            await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
-        elif answer.status == answers_pb.AnswerStatus.ANSWER_STATUS_RUNNING:
+        if answer is None or answer.session_id != request.session_id:
+            return await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        if answer.status == answers_pb.AnswerStatus.ANSWER_STATUS_RUNNING:
             answer.status = answers_pb.AnswerStatus.ANSWER_STATUS_CANCELLED
             self._service.journal.cancelled.append(answer.question)
         return answers_pb.CancelAnswerResponse(answer=answer)
@@ -356,8 +358,7 @@ class Answers(answers_grpc.AnswerServiceServicer):
         self, request: answers_pb.CreateHandoffRequest, context: Context
     ) -> answers_pb.CreateHandoffResponse:
         await check_tenant(self._service, context)
-        if request.session_id not in self._service.sessions:
-            await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
+        await check_session(self._service, request.session_id, request.session_token, context)
         code = secrets.token_urlsafe(16)
         self._service.handoffs[code] = Handoff(
             tenant_id=metadata(context)["x-tenant-id"], session_id=request.session_id
@@ -375,6 +376,7 @@ class Answers(answers_grpc.AnswerServiceServicer):
         keys = {shop.tenant_id: key for key, shop in self._service.shops.items()}
         return answers_pb.ClaimHandoffResponse(
             session_id=handoff.session_id,
+            session_token=self._service.sessions[handoff.session_id],
             language=handoff.language,
             last_turn=turns[-1] if turns else None,
             public_key=keys[handoff.tenant_id],
@@ -417,10 +419,21 @@ def completed(answer: answers_pb.Answer, script: ScriptedAnswer) -> answers_pb.A
 
 
 async def check_request(service: FakeRetrieval, request: Request, context: Context) -> None:
-    if request.session_id and request.session_id not in service.sessions:
-        await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
-    if service.bodies.setdefault(request.request_id, request) != request:
+    await check_session(service, request.session_id, request.session_token, context)
+    body = Request()
+    body.CopyFrom(request)
+    body.ClearField("session_token")
+    body.ClearField("visitor")
+    if service.bodies.setdefault(request.request_id, body) != body:
         await abort(context, ScriptedFailure(code="INVALID_ARGUMENT", reason="INVALID_FIELDS"))
+
+
+async def check_session(service: FakeRetrieval, session_id: str, token: str, context: Context) -> None:
+    """As of a key of scope `channel`."""
+    if not session_id:
+        await abort(context, ScriptedFailure(code="INVALID_ARGUMENT", reason="INVALID_FIELDS"))
+    if not token or service.sessions.get(session_id) != token:
+        await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
 
 
 async def check_key(service: FakeRetrieval, context: Context) -> None:

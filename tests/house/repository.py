@@ -15,6 +15,7 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from pydantic_settings import BaseSettings
 
 import bot.config
+import retrieval_service.client.tls
 import retrieval_service.config
 import widget_gateway.config
 from retrieval_service.cli.main import app
@@ -24,6 +25,7 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     retrieval_service.config.Settings,
     bot.config.Settings,
     widget_gateway.config.Settings,
+    retrieval_service.client.tls.TlsSettings,
 )
 
 
@@ -40,7 +42,7 @@ def text(name: str) -> str:
 
 
 def setting_names() -> set[str]:
-    """Every environment variable that one of the three deployables reads."""
+    """Every environment variable that a deployable or the client reads."""
     return {
         variable(settings, field, info.validation_alias)
         for settings in SETTINGS

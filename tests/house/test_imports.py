@@ -21,11 +21,12 @@ TRESPASSES = {
         "retrieval_service/api/paging.py",
         "import retrieval_service.stores.documents",
     ),
-    "bot and gateway know the service by its client only": (
+    "bot and gateway know of the service its client and the pages for operators only": (
         "bot/limits.py",
         "import retrieval_service.errors",
     ),
     "the client installs without the service": ("retrieval_service/client/calls.py", "import numpy"),
+    "the pages for operators know no part": ("retrieval_service/monitoring/pages.py", "import grpc"),
     "bot and gateway do not know each other": ("widget_gateway/limits.py", "import bot.limits"),
     "only the stores speak SQL; migrations are run by them": (
         "retrieval_service/services/searching.py",

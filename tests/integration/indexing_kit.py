@@ -18,9 +18,9 @@ from retrieval_service.assembling import Service
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.indexing import Indexer
+from retrieval_service.services.indexing import AtOnce, Indexer
 from retrieval_service.services.searching import Found, Mode, Query
-from retrieval_service.staffing import new_worker
+from retrieval_service.staffing import new_indexer, new_worker
 from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.jobs import Job
@@ -177,9 +177,17 @@ async def jobs_of(connection: AsyncConnection, tenant_id: UUID) -> Sequence[JobR
         return await cursor.fetchall()
 
 
-async def claim(database: Database, worker: str = "one", limit: int = 32) -> list[Job]:
+async def claim(
+    database: Database,
+    worker: str = "one",
+    limit: int = 32,
+    *,
+    after: UUID = jobs.NOBODY,
+    is_large: bool = False,
+) -> list[Job]:
+    ask = jobs.Ask(limit=limit, after=after, is_large=is_large)
     async with database.operator() as operator:
-        return await jobs.claim(operator, worker=worker, limit=limit, lease_seconds=60)
+        return await jobs.claim(operator, ask, worker=worker, lease_seconds=60)
 
 
 async def finish(database: Database, job: Job, worker: str = "one") -> bool:
@@ -213,14 +221,7 @@ async def states(connection: AsyncConnection, tenant_id: UUID) -> list[str]:
 
 def indexer(bench: Bench, name: str = "one") -> Indexer:
     """What a worker of this name would index with."""
-    service = bench.service
-    return Indexer(
-        service.database,
-        service.embedders,
-        policy=service.policy,
-        worker=name,
-        max_attempts=service.settings.job_max_attempts,
-    )
+    return new_indexer(bench.service, name, AtOnce(bench.service.embedders, bench.service.policy))
 
 
 async def value(

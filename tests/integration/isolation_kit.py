@@ -86,6 +86,7 @@ async def new_owned(running: Running) -> Owned:
     await hold_remotely(running, shop, uuid.UUID(stored.document_id))
     await make_of_a_row(running, shop, uuid.UUID(stored.document_id))
     await name_writer(running, answer.answer_id)
+    await keep_step(running, shop, uuid.UUID(stored.document_id))
     return Owned(
         shop=shop,
         document_id=uuid.UUID(stored.document_id),
@@ -250,6 +251,18 @@ async def name_writer(running: Running, answer_id: str) -> None:
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
         statement = "UPDATE chat_logs SET writer = %(writer)s WHERE id = %(answer_id)s"
         await connection.execute(statement, {"writer": WRITER, "answer_id": answer_id})
+
+
+STEP = """
+INSERT INTO embedding_steps (tenant_id, document_id, space_id, text_hash, embedding, tokens)
+SELECT %(tenant_id)s, %(document_id)s, id, 'x', '', 1 FROM embedding_spaces LIMIT 1
+"""
+
+
+async def keep_step(running: Running, shop: Shop, document_id: uuid.UUID) -> None:
+    """As if a large document were not embedded to its end."""
+    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+        await connection.execute(STEP, {"tenant_id": shop.tenant_id, "document_id": document_id})
 
 
 def remote_file_id(document_id: uuid.UUID) -> str:

@@ -17,6 +17,7 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import server, wiring
+from retrieval_service.api import tls
 from retrieval_service.api.gate import Gate
 from retrieval_service.api.health import Health
 from retrieval_service.api.policies import POLICIES, SCOPES, Policy
@@ -91,11 +92,14 @@ async def serving(
     extend: Callable[[grpc.aio.Server], None] = lambda _: None,
 ) -> AsyncIterator[int]:
     """A server with the product's gate and services that ends at once; `extend` may add servicers."""
-    running = grpc.aio.server(interceptors=[Gate(policies, service.authenticator)], options=server.OPTIONS)
+    gate = Gate(policies, service.authenticator, service.limiter)
+    running = grpc.aio.server(interceptors=[gate], options=server.OPTIONS)
     health = Health()
     server.add_services(running, service, health)
     extend(running)
-    port = server.listen(running, service.settings)
+    port = server.listen(
+        running, service.settings, await asyncio.to_thread(tls.credentials, service.settings)
+    )
     await running.start()
     await server.report(health, health_pb2.HealthCheckResponse.SERVING)
     try:
@@ -131,7 +135,9 @@ def settings_for_tests(**changes: Any) -> Settings:
     """Defaults that depend on nobody's environment; no rebuild comes in between."""
     quiet = {"port": 0, "embedder": "local", "answerer": "extractive", "openai_api_key": None}
     without_openai = {"openai_base_url": None, "use_openai_retrieval": False}
-    return load().model_copy(update={**quiet, **without_openai, "schedule_rebuild": "", **changes})
+    return load().model_copy(
+        update={**quiet, **without_openai, "schedule_rebuild": "", "migrate": True, **changes}
+    )
 
 
 async def new_shop(running: Running, **settings: Any) -> Shop:
@@ -153,9 +159,7 @@ async def new_key(
 
 def channel_to(port: int) -> grpc.aio.Channel:
     """A connection as the product's client makes it."""
-    return grpc.aio.insecure_channel(
-        connecting.target(f"127.0.0.1:{port}"), options=connecting.channel_options()
-    )
+    return grpc.aio.insecure_channel(f"dns:///127.0.0.1:{port}", options=connecting.channel_options())
 
 
 def bearer(key: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:

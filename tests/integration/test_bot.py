@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import uuid
@@ -241,8 +242,7 @@ class TestHandoff:
 
 def begun_elsewhere(service: FakeRetrieval, language: str = "") -> tuple[str, str]:
     """The code and the session of a conversation with one turn."""
-    session_id, code = str(uuid.uuid4()), uuid.uuid4().hex
-    service.sessions.add(session_id)
+    session_id, code = service.add_session(), uuid.uuid4().hex
     service.answers[session_id] = answers_pb.Answer(
         session_id=session_id,
         question="How much is the kettle?",
@@ -536,6 +536,25 @@ class TestBadDays:
         final = await message_with(telegram, "does not respond right now")
         assert final.text.startswith("We deliver")
         assert "secret detail" not in final.text
+
+    async def test_spent_day_is_told_with_its_end(self, telegram: FakeBotApi, service: FakeRetrieval) -> None:
+        failure = ScriptedFailure(code="RESOURCE_EXHAUSTED", reason="QUOTA_SPENT", retry_after_seconds=19_800)
+        service.script("deliver", ScriptedAnswer(failure=failure))
+        await start(telegram)
+        telegram.user_sends(ANN, "Do you deliver?")
+        final = await message_with(telegram, "No more questions can be answered today")
+        assert "UTC, in 5 h 30 min" in final.text
+
+    async def test_person_is_one_visitor_and_no_name(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        for chat in (ANN, BOB):
+            await start(telegram, chat)
+            telegram.user_sends(chat, "Do you deliver?", user_id=chat)
+            await message_with(telegram, "990 roubles", chat)
+        first, second = [call.visitor for call in service.journal.answer_calls]
+        assert first != second
+        assert re.fullmatch(r"[0-9a-f]{32}", first)
 
 
 @pytest.mark.usefixtures("bot")

@@ -285,7 +285,12 @@ async def test_conversation_goes_on_in_another_channel(quoting: Running, quoted:
     assert claimed.public_key == quoted.tenant.public_key
     assert claimed.last_turn == turn
     shop_of_bot = Shop(tenant=quoted.tenant, client=bot.for_tenant(quoted.tenant_id), key="")
-    heard = await ask(shop_of_bot, "and how about it for bulbs?", session_id=session_id)
+    heard = await ask(
+        shop_of_bot,
+        "and how about it for bulbs?",
+        session_id=session_id,
+        session_token=claimed.session_token,
+    )
     assert heard.completed.answer.standalone_question
     with refused("NOT_FOUND"):
         await bot.claim_handoff(claim(handoff.code))

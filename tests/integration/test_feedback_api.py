@@ -51,11 +51,19 @@ async def test_rating_and_reason_are_kept_and_a_repeat_replaces_them(shop: Shop)
     assert (log.rating, log.rating_reason) == (pb.RATING_UP, "")
 
 
-async def test_channels_key_may_rate(running: Running, shop: Shop) -> None:
-    [answer_id] = await asked(shop, QUESTION)
+async def test_channels_key_may_rate_in_a_conversation_it_can_prove(running: Running, shop: Shop) -> None:
+    opened = await shop.client.create_session(pb.CreateSessionRequest(channel="widget"))
+    [answer_id] = await asked(shop, QUESTION, session_id=opened.session_id)
     key = await new_key(running, [tenants_pb.SCOPE_CHANNEL], tenant_id=shop.tenant_id)
     channel = Client(running.channel, bearer(key))
-    await channel.submit_feedback(pb.SubmitFeedbackRequest(answer_id=answer_id, rating=pb.RATING_UP))
+    await channel.submit_feedback(
+        pb.SubmitFeedbackRequest(
+            answer_id=answer_id,
+            session_id=opened.session_id,
+            session_token=opened.session_token,
+            rating=pb.RATING_UP,
+        )
+    )
     [log] = await chat_logs(shop)
     assert log.rating == pb.RATING_UP
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
@@ -196,3 +197,21 @@ async def test_error_of_a_method_names_its_field(running: Running, shop: Shop) -
     [violation] = answer.detail(error_details_pb2.BadRequest()).field_violations
     assert (violation.field, answer.code) == ("query", "INVALID_ARGUMENT")
     assert_explained(answer)
+
+
+# --- what clients of other makes ask for
+
+
+async def test_health_lists_what_it_knows_without_a_key(running: Running) -> None:
+    answer = await running.channel.unary_unary("/grpc.health.v1.Health/List")(b"")
+    names = [f"kladez.v1.{one.name}" for one in server.SERVICES]
+    assert [name for name in names if name.encode() not in answer] == []
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_is_served_under_both_of_its_names(running: Running, version: str) -> None:
+    method = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+    asked = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    [answer] = [one async for one in running.channel.stream_stream(method)(iter([asked]))]
+    listed = reflection_pb2.ServerReflectionResponse.FromString(answer).list_services_response.service
+    assert {one.full_name for one in server.SERVICES} <= {one.name for one in listed}

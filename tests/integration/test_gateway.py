@@ -383,7 +383,9 @@ async def status_of(gateway: RunningGateway, path: str) -> int:
 async def test_demo_page_behind_our_proxy_embeds_the_chat_by_https(service: FakeRetrieval) -> None:
     headers = {"X-Forwarded-Proto": "https", "Host": "demo.example"}
     async with (
-        running_gateway(service, demo_shop=SHOP, trusted_proxies="127.0.0.1/32") as gateway,
+        running_gateway(
+            service, demo_shop=SHOP, demo_hosts="demo.example", trusted_proxies="127.0.0.1/32"
+        ) as gateway,
         gateway.http.get(f"{gateway.url}/?lang=pt", headers=headers) as response,
     ):
         text = await response.text()

@@ -7,7 +7,9 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import aiohttp
 import pytest
+from kladez.v1.answer_service_pb2 import FinishReason
 
 from tests.fakes.retrieval_server import (
     FakeRetrieval,
@@ -15,7 +17,7 @@ from tests.fakes.retrieval_server import (
     ScriptedFailure,
 )
 from tests.running_gateway import SHOP, RunningGateway, eventually, running_gateway, service_with_shop
-from tests.widget_client import close_of, opened_widget
+from tests.widget_client import Widget, close_of, opened_widget
 
 
 @pytest.fixture
@@ -150,6 +152,127 @@ async def test_session_that_asks_too_often_is_told_how_long_to_wait(service: Fak
         error = await widget.next()
     assert error["code"] == "rate_limited"
     assert 0 < error["retry_after"] <= 60
+
+
+POLITE = ScriptedAnswer(
+    deltas=("You are welcome.",), references=(), finish_reason=FinishReason.FINISH_REASON_PLEASANTRY
+)
+
+
+def from_address(address: str) -> dict[str, dict[str, str]]:
+    return {"headers": {"X-Forwarded-For": address}}
+
+
+async def outcome(widget: Widget, question: str) -> str:
+    """ "done", or the code of the refusal."""
+    await widget.ask(question)
+    last = (await widget.until("done", "error"))[-1]
+    return last.get("code") or last["t"]
+
+
+async def test_one_visitor_cannot_use_up_a_shops_day(service: FakeRetrieval) -> None:
+    limits = {"shop_questions_per_day": 30, "trusted_proxies": "127.0.0.1/32"}
+    async with running_gateway(service, **limits) as gateway:
+        greedy = await opened_widget(gateway, **from_address("5.5.5.5"))
+        assert [await outcome(greedy, "kettle") for _ in range(5)] == ["done"] * 3 + ["quota_spent"] * 2
+        other = await opened_widget(gateway, **from_address("7.7.7.7"))
+        assert await outcome(other, "kettle") == "done"
+
+
+async def test_network_of_one_customer_is_one_visitor(service: FakeRetrieval) -> None:
+    limits = {"address_questions_per_day": 1, "trusted_proxies": "127.0.0.1/32"}
+    async with running_gateway(service, **limits) as gateway:
+        first = await opened_widget(gateway, **from_address("2001:db8:1:2::1"))
+        second = await opened_widget(gateway, **from_address("2001:db8:1:2:9::9"))
+        other = await opened_widget(gateway, **from_address("2001:db8:1:3::1"))
+        told = [await outcome(widget, "kettle") for widget in (first, second, other)]
+    assert told == ["done", "quota_spent", "done"]
+    visitors = [call.visitor for call in service.journal.answer_calls]
+    assert len(set(visitors)) == 2
+    assert not any("2001" in visitor for visitor in visitors)
+
+
+async def test_courtesies_take_nothing_of_the_day(service: FakeRetrieval) -> None:
+    service.script("thanks", POLITE)
+    async with running_gateway(service, shop_questions_per_day=1) as gateway:
+        widget = await opened_widget(gateway)
+        assert [await outcome(widget, "thanks") for _ in range(5)] == ["done"] * 5
+        assert [await outcome(widget, "kettle") for _ in range(2)] == ["done", "quota_spent"]
+
+
+async def test_services_quota_is_told_with_the_time_to_wait(service: FakeRetrieval) -> None:
+    failure = ScriptedFailure(code="RESOURCE_EXHAUSTED", reason="QUOTA_SPENT", retry_after_seconds=40_000)
+    service.script("kettle", ScriptedAnswer(failure=failure))
+    async with running_gateway(service) as gateway:
+        widget = await opened_widget(gateway)
+        await widget.ask("kettle")
+        error = (await widget.until("error"))[-1]
+    assert (error["code"], error["retry_after"]) == ("quota_spent", 40_000)
+
+
+async def test_visitor_is_one_to_the_service_after_a_restart_without_a_secret(service: FakeRetrieval) -> None:
+    for _ in range(2):
+        async with running_gateway(service, session_secret=None) as gateway:
+            widget = await opened_widget(gateway)
+            assert await outcome(widget, "kettle") == "done"
+    assert len({call.visitor for call in service.journal.answer_calls}) == 1
+
+
+async def test_request_that_never_becomes_whole_is_not_waited_for(service: FakeRetrieval) -> None:
+    async with running_gateway(service, request_seconds=0.2) as gateway:
+        for sent in (b"", b"GET /ws HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(gateway))
+            writer.write(sent)
+            async with asyncio.timeout(10):
+                await reader.read(-1)  # until the gateway hangs up
+            writer.close()
+
+
+def port_of(gateway: RunningGateway) -> int:
+    return int(gateway.url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example:8080", 421),
+        ("evil.example:8080", 421),
+        ('x"><script>', 421),
+        ("localhost", 200),
+        ("LOCALHOST:8080", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("demo.example", 200),
+    ],
+)
+async def test_demo_page_is_served_under_its_own_names_alone(
+    service: FakeRetrieval, host: str, status: int
+) -> None:
+    async with running_gateway(service, demo_shop=SHOP, demo_hosts="Demo.example") as gateway:
+        async with gateway.http.get(gateway.url, headers={"Host": host}) as response:
+            text = await response.text()
+        assert response.status == status
+        assert ("evil" in text) is False
+        origin = f"http://{host}"
+        socket = await gateway.socket(origin=origin, headers={"Host": host})
+        await socket.send_json({"t": "hello", "v": 1, "shop": SHOP})
+        told = await socket.receive()
+        assert (told.type is aiohttp.WSMsgType.TEXT) is (status == 200), told
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/nowhere", "/widget.js", "/s/none", "/ws"])
+async def test_answers_say_little_of_us_and_are_kept_only_on_purpose(
+    service: FakeRetrieval, path: str
+) -> None:
+    async with (
+        running_gateway(service, demo_shop=SHOP) as gateway,
+        gateway.http.get(f"{gateway.url}{path}") as response,
+    ):
+        assert response.headers["Server"] == "kladez"
+        kept = response.headers["Cache-Control"]
+    assert kept.startswith("public") if path == "/widget.js" else "no-" in kept
 
 
 async def test_sockets_of_one_address_are_limited_behind_a_trusted_proxy(service: FakeRetrieval) -> None:

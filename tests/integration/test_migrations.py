@@ -7,6 +7,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from retrieval_service import errors
@@ -28,7 +29,7 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDE
 """
 FUNCTIONS = """
 SELECT proname, md5(prosrc) FROM pg_proc
-WHERE pronamespace = 'public'::regnamespace AND proowner = 'postgres'::regrole
+WHERE pronamespace = 'public'::regnamespace
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
 ORDER BY proname
 """
@@ -159,6 +160,59 @@ async def test_sources_come_and_go_and_leave_older_rows_alone(empty_database_dsn
     assert await rows(empty_database_dsn, KEPT) == before
     await schema.upgrade(empty_database_dsn, "0003")
     assert await rows(empty_database_dsn, "SELECT name FROM sources") == []
+
+
+OLD_ROWS = """
+INSERT INTO embedding_spaces
+    (key, provider, model, revision, dimensions, max_tokens, languages, scripts, query_prefix, passage_prefix)
+VALUES ('a:b', 'a', 'b', '', 2, 9, '{}', '{}', '', '');
+WITH tenant AS (
+    INSERT INTO tenants (name, space_id, deleted_at) SELECT 'Кофейня', id, now() FROM embedding_spaces RETURNING id
+), session AS (
+    INSERT INTO chat_sessions (tenant_id, channel) SELECT id, 'widget' FROM tenant RETURNING tenant_id, id
+), store AS (
+    INSERT INTO vector_stores (tenant_id, store_id) SELECT id, 'vs_1' FROM tenant
+)
+INSERT INTO chat_logs (tenant_id, id, session_id, question, finish_reason)
+SELECT tenant_id, gen_random_uuid(), id, 'Почём?', 'no_relevant_content' FROM session
+"""
+MOVED_ROWS = """
+SELECT t.leaves_provider, l.channel, s.state, g.arrivals FROM tenants t JOIN chat_logs l ON l.tenant_id = t.id
+JOIN tenant_spaces s ON s.tenant_id = t.id JOIN gap_inbox g ON g.tenant_id = t.id
+"""
+REMOTE_JOBS = """
+INSERT INTO document_sync_jobs (tenant_id, document_id, action, target)
+SELECT id, gen_random_uuid(), 'upsert', 'openai' FROM tenants;
+INSERT INTO index_jobs (tenant_id, mode) SELECT id, 'changed' FROM tenants
+"""
+LODGER = """
+DO $$ BEGIN IF to_regrole('old_owner') IS NULL THEN CREATE ROLE old_owner LOGIN PASSWORD 'x'; END IF; END $$;
+CREATE EXTENSION IF NOT EXISTS vector;
+GRANT kladez_tenant, kladez_operator TO old_owner WITH ADMIN OPTION
+"""
+
+
+@pytest.mark.parametrize("role", ["postgres", "old_owner"])
+async def test_rows_of_older_revisions_are_moved_also_by_an_owner_who_is_no_superuser(
+    migrated_template: str, empty_database_dsn: str, role: str
+) -> None:
+    """Row-level security closes a table to its owner too; a migration that saw no rows would silently move none."""
+    await execute(empty_database_dsn, LODGER)
+    await execute(empty_database_dsn, "GRANT ALL ON SCHEMA public TO old_owner")
+    own = empty_database_dsn
+    if role == "old_owner":
+        own = make_conninfo(empty_database_dsn, user=role, password="x")
+    await schema.upgrade(own, "0005")
+    await execute(empty_database_dsn, OLD_ROWS)
+    await schema.upgrade(own, "head")
+    assert await rows(empty_database_dsn, MOVED_ROWS) == [(True, "widget", "active", 1)]
+    await execute(empty_database_dsn, REMOTE_JOBS)
+    await schema.downgrade(own, "0004")
+    assert (
+        await rows(empty_database_dsn, "SELECT target FROM document_sync_jobs WHERE target = 'openai'") == []
+    )
+    assert await rows(empty_database_dsn, "SELECT mode FROM index_jobs WHERE mode = 'changed'") == []
+    await schema.upgrade(own)
 
 
 async def test_unreachable_database_is_reported_without_its_password() -> None:

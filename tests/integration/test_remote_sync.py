@@ -77,7 +77,12 @@ def syncer(bench: Bench, worker: str = "one") -> Syncer:
 
 async def claim(bench: Bench, worker: str = "one", limit: int = 100) -> list[Job]:
     async with bench.service.database.operator() as operator:
-        return await jobs.claim(operator, worker=worker, limit=limit, lease_seconds=60, target=jobs.OPENAI)
+        return await jobs.claim(
+            operator,
+            jobs.Ask(target=jobs.OPENAI, limit=limit, tenants=limit),
+            worker=worker,
+            lease_seconds=60,
+        )
 
 
 async def sync_once(bench: Bench) -> None:

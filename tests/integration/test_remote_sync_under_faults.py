@@ -195,7 +195,9 @@ async def die_after(bench: Bench, method: str, path: str, count: int) -> None:
     """A worker that is cut off in the middle of its work, without a word to the queue."""
     assert bench.service.backend
     async with bench.service.database.operator() as operator:
-        claimed = await jobs.claim(operator, worker="dead", limit=50, lease_seconds=60, target=jobs.OPENAI)
+        claimed = await jobs.claim(
+            operator, jobs.Ask(target=jobs.OPENAI, limit=50, tenants=50), worker="dead", lease_seconds=60
+        )
     before = len(bench.fake.journal.exchanges)
     syncer = Syncer(bench.service.database, bench.service.backend, worker="dead", max_attempts=5)
     async with asyncio.TaskGroup() as group:

@@ -105,7 +105,10 @@ async def test_next_worker_polls_the_file_that_a_dead_one_attached(bench: Bench)
         syncer = Syncer(bench.service.database, bench.service.backend, worker=name, max_attempts=5)
         async with bench.service.database.operator() as operator:
             claimed = await jobs.claim(
-                operator, worker=name, limit=DOCUMENTS, lease_seconds=60, target=jobs.OPENAI
+                operator,
+                jobs.Ask(target=jobs.OPENAI, limit=DOCUMENTS, tenants=DOCUMENTS),
+                worker=name,
+                lease_seconds=60,
             )
         await syncer.sync(claimed)
 

@@ -17,13 +17,16 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import stores
+from retrieval_service.domain.answers import Question
 from retrieval_service.domain.backends import Backend, Choice, Comparison, Standing
 from retrieval_service.domain.conditions import Conditions, Selection
 from retrieval_service.domain.documents import Draft
 from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
 from retrieval_service.domain.insights import ChatFilter, Figures, GapStatus
 from retrieval_service.domain.lexical import passage_terms
+from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
+from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
 from retrieval_service.domain.spaces import Vector
@@ -38,6 +41,7 @@ from retrieval_service.stores import (
     comparisons,
     document_files,
     documents,
+    embedding_steps,
     evaluations,
     gaps,
     handoffs,
@@ -124,17 +128,17 @@ async def begun(scope: TenantScope, own: Owned) -> object:
     fetch = await chats.begin(
         scope,
         answer_id=own.answer_id,
-        session_id=own.session_id,
-        request_id=own.request_id,
-        request_hash=b"mine",
-        question="mine",
-        language="",
-        channel="",
+        question=Question(text="mine", session_id=own.session_id, request_id=own.request_id),
+        counting=chats.Counting(visitor="mine", is_free=False, quotas=Quotas(questions_per_day=9)),
         writer=WRITER,
         lease_seconds=9,
     )
     beginning = await fetch()
     return beginning and (beginning.answer_id or beginning.asker)
+
+
+def proof_of(own: Owned) -> SessionProof:
+    return SessionProof(session_id=own.session_id)
 
 
 async def recent_turns(scope: TenantScope, own: Owned) -> object:
@@ -162,6 +166,22 @@ class Raises:
 
 def place() -> chunks.Place:
     return chunks.Place(index=0, heading="mine", start=0, end=1)
+
+
+def original(own: Owned) -> chunks.Source:
+    return chunks.Source(
+        id=own.document_id,
+        version=1,
+        title="",
+        content="mine",
+        content_type="text/plain",
+        language="en",
+        is_deleted=False,
+    )
+
+
+def step() -> embedding_steps.Kept:
+    return embedding_steps.Kept(vector=direction(), tokens=1.0)
 
 
 def change(own: Owned) -> chunks.Change:
@@ -392,10 +412,12 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "chats.open_session": (
-        lambda scope, _: chats.open_session(scope, channel="api", user_key="", language=""),
+        lambda scope, _: chats.open_session(
+            scope, channel="api", user_key="", language="", token_hash=b"mine"
+        ),
         anything,
     ),
-    "chats.session_exists": (lambda scope, own: chats.session_exists(scope, own.session_id), NO_ROWS),
+    "chats.session_exists": (lambda scope, own: chats.session_exists(scope, proof_of(own)), NO_ROWS),
     "chats.begin": (
         lambda scope, own: begun(scope, own),
         NO_ROWS,
@@ -422,12 +444,11 @@ STORES: dict[str, Trial] = {
     ),
     "sessions.last_turn": (lambda scope, own: sessions.last_turn(scope, own.session_id), NO_ROWS),
     "sessions.language": (lambda scope, own: sessions.language(scope, own.session_id), NO_ROWS),
+    "sessions.add_proof": (lambda scope, own: sessions.add_proof(scope, own.session_id, b"mine"), anything),
     "sessions.delete": (lambda scope, own: sessions.delete(scope, own.session_id), NO_ROWS),
     "sessions.forget_old": (lambda scope, _: sessions.forget_old(scope, days=0), NO_ROWS),
     "chat_logs.rate": (
-        lambda scope, own: chat_logs.rate(
-            scope, own.answer_id, session_id=own.session_id, rating=1, reason="mine"
-        ),
+        lambda scope, own: chat_logs.rate(scope, own.answer_id, proof=proof_of(own), rating=1, reason="mine"),
         NO_ROWS,
     ),
     "chat_logs.page": (
@@ -760,6 +781,18 @@ STORES: dict[str, Trial] = {
     "vectors.nearest": (lambda scope, _: vectors.nearest(scope, 1, direction(), limit=9), (set(),)),
     "vectors.delete": (lambda scope, _: vectors.delete(scope, 1, limit=9), NO_ROWS),
     "vectors.questions": (lambda scope, _: vectors.questions(scope, limit=9), NO_ROWS),
+    "embedding_steps.kept": (
+        lambda scope, own: embedding_steps.kept(scope, own.document_id, 1),
+        NO_ROWS,
+    ),
+    "embedding_steps.keep": (
+        lambda scope, own: embedding_steps.keep(scope, original(own), 1, {b"y": step()}),
+        NO_ROWS,
+    ),
+    "embedding_steps.forget": (
+        lambda scope, own: embedding_steps.forget(scope, [own.document_id]),
+        NO_ROWS,
+    ),
     "evaluations.insert": (
         lambda scope, _: evaluations.insert(scope, set_name="s", answerer="", figures={}),
         None,
@@ -851,6 +884,8 @@ WRITERS = {
     "documents.delete",
     "documents.enqueue_all",
     "documents.lock",
+    "embedding_steps.forget",
+    "embedding_steps.keep",
     "documents.lock_tree",
     "imports.note",
     "imports.record_problems",

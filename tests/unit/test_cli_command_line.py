@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,13 @@ from typer.testing import CliRunner
 
 from retrieval_service import errors
 from retrieval_service.cli import announcing, main, output, status
+from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.failures import BadInput, ExitCode, Failed, exit_code, explanation
 from retrieval_service.cli.options import hoisted
-from retrieval_service.cli.profile import Profile
 from retrieval_service.client import CallFailed, FieldViolation
 from tests.unit.cli_profiles import PROFILE
 
-FROM_ENVIRONMENT = ("ADDRESS", "KEY", "TENANT", "DATA_DIR", "LOG_LEVEL")
+FROM_ENVIRONMENT = ("ADDRESS", "KEY", "KEY_FILE", "TENANT", "DATA_DIR", "LOG_LEVEL")
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +31,18 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_global_options_may_stand_anywhere() -> None:
-    arguments = ["search", "--json", "tea", "--tenant", "t1", "--limit", "3", "--key=k"]
-    assert hoisted(arguments) == ["--json", "--tenant", "t1", "--key=k", "search", "tea", "--limit", "3"]
+    arguments = ["search", "--json", "tea", "--tenant", "t1", "--limit", "3", "--key-file", "k"]
+    assert hoisted(arguments) == [
+        "--json",
+        "--tenant",
+        "t1",
+        "--key-file",
+        "k",
+        "search",
+        "tea",
+        "--limit",
+        "3",
+    ]
 
 
 def test_nothing_behind_two_dashes_is_an_option() -> None:
@@ -160,14 +172,51 @@ def test_table_in_a_pipe_is_tab_separated_lines(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "x [bold]\ttwo lines\n1\t\n"
 
 
-def test_pasted_lines_carry_what_they_need() -> None:
-    profile: Profile = PROFILE
-    buf = announcing.curl_line(profile, use_grpcurl=False)
-    grpcurl = announcing.curl_line(profile, use_grpcurl=True)
-    for line in (buf, grpcurl):
-        assert f"'authorization: Bearer {profile.tenant_key}'" in line
-        assert profile.service_address in line
+@pytest.mark.parametrize("use_grpcurl", [True, False])
+def test_pasted_line_reads_the_key_from_a_file(tmp_path: Path, use_grpcurl: bool) -> None:
+    folder = tmp_path / "a folder's name"
+    folder.mkdir()
+    profiles.save(folder, PROFILE)
+    file = profiles.header_file(folder)
+    line = announcing.curl_line(PROFILE.service_address, file, use_grpcurl=use_grpcurl)
+    assert PROFILE.service_address in line
+    shown = f'printf "%s\\n" {line}'
+    words = subprocess.run(
+        ["sh", "-c", shown], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    header = words[words.index("-H") + 1]
+    expected = f"authorization: Bearer {PROFILE.tenant_key}"
+    assert header == (expected if use_grpcurl else f"@{file}")
+    assert file.read_text() == f"{expected}\n"
+
+
+def test_nothing_that_is_announced_is_secret(tmp_path: Path) -> None:
+    said = announcing.announcement(PROFILE, page="http://page", public_key="public", data_dir=tmp_path)
+    secrets = (PROFILE.operator_key, PROFILE.tenant_key, PROFILE.channel_key, PROFILE.session_secret)
+    assert [secret for secret in secrets if secret in str(said)] == []
+
+
+def test_pasted_question_names_the_folder() -> None:
     assert "--data-dir /elsewhere" in announcing.ask_line(Path("/elsewhere"))
+
+
+def test_key_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("kld_from_file\n")
+    assert main.key_from_file(str(tmp_path / "key"), "") == "kld_from_file"
+
+
+def test_key_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("kld_from_input\n"))
+    assert main.key_from_file("-", "") == "kld_from_input"
+
+
+def test_key_file_is_named_when_it_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    for name, fault in (("absent", "No such file"), ("empty", "holds no key")):
+        with pytest.raises(BadInput, match=fault):
+            main.key_from_file(str(tmp_path / name), "")
+    with pytest.raises(BadInput, match="--key and --key-file"):
+        main.key_from_file(str(tmp_path / "empty"), "kld_one")
 
 
 def test_no_browser_is_opened_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ UNTOLD = Options(data_dir=Path("data"))
 
 def test_profile_is_for_its_owner_alone(tmp_path: Path) -> None:
     profiles.save(tmp_path, PROFILE)
-    assert stat.S_IMODE((tmp_path / profiles.FILE_NAME).stat().st_mode) == 0o600
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     assert profiles.load(tmp_path) == PROFILE
 
 
@@ -29,7 +29,8 @@ def test_saved_again_it_is_replaced(tmp_path: Path) -> None:
     loaded = profiles.load(tmp_path)
     assert loaded is not None
     assert loaded.tenant_key == "new"
-    assert [path.name for path in tmp_path.iterdir()] == [profiles.FILE_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["authorization", profiles.FILE_NAME]
+    assert profiles.header_file(tmp_path).read_text() == "authorization: Bearer new\n"
 
 
 def test_no_profile_is_no_error(tmp_path: Path) -> None:

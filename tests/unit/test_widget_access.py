@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from kladez.v1.tenant_service_pb2 import ResolvePublicKeyResponse, SuggestedQuestions
 
 from widget_gateway.access import (
+    NO_CONVERSATION,
     Grant,
+    ServiceProof,
     Shop,
     ShopUnknown,
     Signer,
@@ -88,11 +90,14 @@ def test_key_is_compared_in_one_spelling() -> None:
 
 
 def signer(name: str = "one of the tests") -> Signer:
-    return Signer(f"the secret of {name}", lifetime_seconds=WEEK)
+    return Signer(f"the secret of {name}", lifetime_seconds=WEEK, lasting_secret="that lasts")
+
+
+SERVICE = ServiceProof(session_id="service-session", session_token="service-token")
 
 
 def granted(by: Signer) -> tuple[Grant, str]:
-    grant = by.grant("session", "service-session", unix_time=NOW)
+    grant = by.grant("session", SERVICE, unix_time=NOW)
     return grant, by.token(grant, "tenant")
 
 
@@ -126,6 +131,48 @@ def test_any_text_is_a_token_or_not(text: str) -> None:
     assert signer().check(text, session_id="session", tenant_id="tenant", unix_time=NOW) is None
 
 
+def test_conversation_of_an_older_gateway_is_begun_anew() -> None:
+    by = signer()
+    body = f"{NOW + WEEK:.0f}.11111111-2222-4333-8444-555555555555"
+    token = f"{body}.{by._signature('session', 'tenant', body)}"
+    grant = by.check(token, session_id="session", tenant_id="tenant", unix_time=NOW)
+    assert grant
+    assert grant.service == NO_CONVERSATION
+
+
+@pytest.mark.parametrize("service", [SERVICE, NO_CONVERSATION])
+def test_token_carries_the_services_proof_before_and_after_the_first_question(service: ServiceProof) -> None:
+    token = signer().token(signer().grant("session", service, unix_time=NOW), "tenant")
+    grant = signer().check(token, session_id="session", tenant_id="tenant", unix_time=NOW)
+    assert grant
+    assert grant.service == service
+
+
+def test_day_of_a_visitor_is_counted_under_one_hash_whatever_the_process() -> None:
+    assert signer().visitor_hash("203.0.113.9") == signer("another process").visitor_hash("203.0.113.9")
+    assert signer().visitor_hash("203.0.113.9") != signer().visitor_hash("203.0.113.10")
+    assert signer().visitor_hash("203.0.113.9")[:16] != signer().address_hash("203.0.113.9")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:DB8:1:2::1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:203.0.113.9", "203.0.113.9", True),
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.10", False),
+        ("203.0.113.9", "203.0.113.10", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("", "garbage", False),
+    ],
+)
+def test_network_of_one_customer_is_one_visitor(first: str, second: str, is_same: bool) -> None:
+    by = signer()
+    assert (by.address_hash(first) == by.address_hash(second)) is is_same
+    assert (by.visitor_hash(first) == by.visitor_hash(second)) is is_same
+
+
 def test_address_hash_tells_visitors_apart_and_hides_them() -> None:
     first, second = signer().address_hash("203.0.113.9"), signer().address_hash("203.0.113.10")
     assert first != second
@@ -146,6 +193,10 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
         ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
         ("10.0.0.1", "garbage", "10.0.0.1"),
         ("2001:db8::1", "2606:4700::1", "2606:4700::1"),
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("::ffff:203.0.113.9", "198.51.100.1", "::ffff:203.0.113.9"),
+        ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, garbage, 10.0.0.2", "10.0.0.2"),
         ("", "198.51.100.1", ""),
     ],
 )

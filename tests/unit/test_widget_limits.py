@@ -75,3 +75,13 @@ def test_seat_is_free_again_after_its_taker_left() -> None:
     assert seats.take("address")
     assert seats.take("another")
     assert len(seats) == 3
+
+
+def test_given_back_is_as_if_never_taken() -> None:
+    quota = DailyQuota(2)
+    quota.give_back("a", 0.0)
+    assert [quota.take("a", 0.0) > 0 for _ in range(3)] == [False, False, True]
+    quota.give_back("a", 0.0)
+    assert [quota.take("a", 0.0) > 0 for _ in range(2)] == [False, True]
+    quota.give_back("a", SECONDS_PER_DAY)
+    assert [quota.take("a", SECONDS_PER_DAY) > 0 for _ in range(3)] == [False, False, True]

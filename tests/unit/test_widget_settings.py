@@ -37,3 +37,8 @@ def test_secrets_are_not_in_the_representation(environment: pytest.MonkeyPatch) 
 def test_proxies_are_a_list_with_commas(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("KLADEZ_GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1/32")
     assert read_settings().trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"))
+
+
+def test_hosts_of_the_demo_page_are_a_list_with_commas(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KLADEZ_GATEWAY_DEMO_HOSTS", "demo.example, shop.example")
+    assert read_settings().demo_hosts == ("demo.example", "shop.example")

@@ -26,49 +26,49 @@ const LABELS = {
     open: 'Open chat', close: 'Close chat', title: 'Shop assistant', fresh: 'New conversation',
     hint: 'Ask about our products…', send: 'Send', stop: 'Stop',
     you: 'You said', assistant: 'Assistant said', thinking: 'Looking it up', sources: 'Sources',
-    stopped: 'Stopped.', retry: 'Try again', wait: 'Try again in # s.',
+    stopped: 'Stopped.', retry: 'Try again', wait: 'Try again #.',
     offline: 'No connection. Your question will be sent when it is back.',
     helped: 'This helped', unhelpful: 'This did not help', thanks: 'Thank you!',
     reasons: ['It is wrong', 'Not what I asked', 'Out of date', 'Hard to understand'],
     note: 'Answers may be wrong: check the sources.',
     doubt: 'Not confirmed by the sources', legend: 'Dotted: not confirmed by the sources.',
     telegram: 'Continue in Telegram',
-    rate_limited: 'Too many questions at once.', too_long: 'The question is too long.',
+    rate_limited: 'Too many questions for now.', too_long: 'The question is too long.',
     unavailable: 'The assistant is not available right now.', internal: 'Something went wrong.',
   },
   ru: {
     open: 'Открыть чат', close: 'Закрыть чат', title: 'Помощник магазина', fresh: 'Новый разговор',
     hint: 'Спросите о товарах…', send: 'Отправить', stop: 'Остановить',
     you: 'Вы', assistant: 'Помощник', thinking: 'Ищу ответ', sources: 'Источники',
-    stopped: 'Остановлено.', retry: 'Повторить', wait: 'Попробуйте через # с.',
+    stopped: 'Остановлено.', retry: 'Повторить', wait: 'Попробуйте #.',
     offline: 'Нет связи. Вопрос уйдёт, когда она вернётся.',
     helped: 'Ответ помог', unhelpful: 'Ответ не помог', thanks: 'Спасибо!',
     reasons: ['Неверно', 'Не о том', 'Устарело', 'Непонятно'],
     note: 'Ответы бывают неточны: сверяйтесь с источниками.',
     doubt: 'Не подтверждено источниками', legend: 'Точками подчёркнуто: не подтверждено источниками.',
     telegram: 'Продолжить в Telegram',
-    rate_limited: 'Слишком много вопросов подряд.', too_long: 'Вопрос слишком длинный.',
+    rate_limited: 'Пока слишком много вопросов.', too_long: 'Вопрос слишком длинный.',
     unavailable: 'Помощник сейчас недоступен.', internal: 'Что-то пошло не так.',
   },
   pt: {
     open: 'Abrir chat', close: 'Fechar chat', title: 'Assistente da loja', fresh: 'Nova conversa',
     hint: 'Pergunte sobre os produtos…', send: 'Enviar', stop: 'Parar',
     you: 'Você disse', assistant: 'Assistente disse', thinking: 'Procurando', sources: 'Fontes',
-    stopped: 'Interrompido.', retry: 'Tentar de novo', wait: 'Tente em # s.',
+    stopped: 'Interrompido.', retry: 'Tentar de novo', wait: 'Tente #.',
     offline: 'Sem conexão. A pergunta será enviada quando ela voltar.',
     helped: 'Ajudou', unhelpful: 'Não ajudou', thanks: 'Obrigado!',
     reasons: ['Está errado', 'Não é o que perguntei', 'Desatualizado', 'Difícil de entender'],
     note: 'As respostas podem ter erros: confira as fontes.',
     doubt: 'Não confirmado pelas fontes', legend: 'Pontilhado: não confirmado pelas fontes.',
     telegram: 'Continuar no Telegram',
-    rate_limited: 'Perguntas demais de uma vez.', too_long: 'A pergunta é longa demais.',
+    rate_limited: 'Perguntas demais por agora.', too_long: 'A pergunta é longa demais.',
     unavailable: 'O assistente não está disponível agora.', internal: 'Algo deu errado.',
   },
 };
 const wanted = (options.lang || document.documentElement.lang || navigator.language || 'en').slice(0, 2).toLowerCase();
 const language = LABELS[wanted] ? wanted : 'en';
 const label = LABELS[language];
-label.busy = label.rate_limited;
+label.busy = label.quota_spent = label.rate_limited;
 
 /* ---------- state: the session and the transcript, kept for a week ---------- */
 
@@ -401,7 +401,9 @@ const rate = (message, value, why = '') => {
   message.why = why;
 };
 const failure = message => {
-  const wait = message.wait ? ' ' + label.wait.replace('#', Math.ceil(message.wait)) : '';
+  const [size, unit] = message.wait > 99 ? [3600, 'hour'] : [1, 'second'];
+  const time = new Intl.RelativeTimeFormat(language).format(Math.ceil(message.wait / size), unit);
+  const wait = message.wait ? ' ' + label.wait.replace('#', time) : '';
   const again = element('button', { class: 'again', type: 'button', onclick: () => retry(message) }, label.retry);
   return element('p', { class: 'quiet' }, (label[message.code] || label.internal) + wait + ' ', again);
 };
@@ -469,7 +471,7 @@ const finish = (message, outcome, code = '', wait = 0) => {
   resuming.delete(message.id);
   unpainted.delete(message);
   if (!state.open) state.unread++;
-  // One announcement for the whole answer: a live log would read every word as it comes.
+  // One announcement of the whole answer: a live log would read each word.
   announcement.textContent = label.assistant + ': ' + (message.text.replace(/[*`#]|\[\d+\]/g, '') || label[code] || '').slice(0, 1500) + ((message.doubts || []).length ? ' ' + label.legend : '');
   const detail = { id: message.id, question: message.question, text: message.text, citations: message.items };
   if (outcome === 'failed') emit('error', { ...detail, code });

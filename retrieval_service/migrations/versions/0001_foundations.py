@@ -9,17 +9,21 @@ down_revision = None
 
 EXTENSION = "CREATE EXTENSION IF NOT EXISTS vector"
 
-# Roles belong to the whole cluster: another database of it may have made them already.
+# Roles belong to the whole cluster: another database of it may have made them already, or somebody who may.
 ROLES = """
 DO $$
 DECLARE role_name text;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['kladez_tenant', 'kladez_operator'] LOOP
         BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            IF to_regrole(role_name) IS NULL THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END;
-        EXECUTE format('GRANT %I TO CURRENT_USER', role_name);
+        IF NOT pg_has_role(CURRENT_USER, role_name, 'MEMBER') THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', role_name);
+        END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role_name);
     END LOOP;
 END $$

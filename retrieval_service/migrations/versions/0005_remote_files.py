@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from retrieval_service.migrations.rows import seen
+
 revision = "0005"
 down_revision = "0004"
 
@@ -207,6 +209,7 @@ CREATE TRIGGER documents_cascade_remote AFTER UPDATE ON documents
     EXECUTE FUNCTION documents_cascade_remote()
 """
 
+FORGET_JOBS = "DELETE FROM document_sync_jobs WHERE target = 'openai'"
 DOWN = """
 DROP TRIGGER documents_cascade_remote ON documents;
 DROP FUNCTION documents_cascade_remote();
@@ -218,7 +221,6 @@ DROP TRIGGER documents_zz_stamp_remote_update ON documents;
 DROP TRIGGER documents_zz_stamp_remote_insert ON documents;
 DROP FUNCTION documents_stamp_remote_change();
 DROP FUNCTION documents_stamp_remote();
-DELETE FROM document_sync_jobs WHERE target = 'openai';
 DROP TABLE backend_comparisons, sync_log, document_files, vector_stores;
 ALTER TABLE documents DROP COLUMN openai_primary_file_id, DROP COLUMN remote_status, DROP COLUMN remote_error,
     DROP COLUMN remote_synced_at, DROP COLUMN is_remote_unsettled;
@@ -233,4 +235,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with seen("document_sync_jobs"):
+        op.execute(FORGET_JOBS)
     op.execute(DOWN)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from retrieval_service.migrations.rows import seen
+
 revision = "0006"
 down_revision = "0005"
 
@@ -34,7 +36,10 @@ CREATE TABLE tenant_spaces (
     PRIMARY KEY (tenant_id, space_id)
 );
 CREATE UNIQUE INDEX tenant_spaces_active ON tenant_spaces (tenant_id) WHERE state = 'active';
-CREATE INDEX tenant_spaces_due ON tenant_spaces (next_step_at) WHERE state = 'filling' OR is_stale;
+CREATE INDEX tenant_spaces_due ON tenant_spaces (next_step_at) WHERE state = 'filling' OR is_stale
+"""
+
+ACTIVE = """
 INSERT INTO tenant_spaces (tenant_id, space_id, state)
 SELECT id, space_id, 'active' FROM tenants WHERE space_id IS NOT NULL
 """
@@ -59,7 +64,10 @@ ALTER TABLE usage_daily DROP COLUMN cache_saved_tokens
 
 
 def upgrade() -> None:
-    for statements in (TABLES, USAGE, SECURITY):
+    op.execute(TABLES)
+    with seen("tenants"):
+        op.execute(ACTIVE)
+    for statements in (USAGE, SECURITY):
         op.execute(statements)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from retrieval_service.migrations.rows import seen
+
 revision = "0007"
 down_revision = "0006"
 
@@ -44,11 +46,11 @@ ALTER TABLE usage_daily
     ADD COLUMN hash_saved_usd numeric(20, 10) NOT NULL DEFAULT 0
 """
 
+FORGET_JOBS = "DELETE FROM index_jobs WHERE mode = 'changed'"
 DOWN = """
 ALTER TABLE usage_daily DROP COLUMN hash_saved_tokens, DROP COLUMN unpriced_tokens,
     DROP COLUMN embedding_usd, DROP COLUMN answering_usd, DROP COLUMN hash_saved_usd;
 DROP TABLE index_job_changes;
-DELETE FROM index_jobs WHERE mode = 'changed';
 ALTER TABLE index_jobs DROP CONSTRAINT index_jobs_mode_check,
     ADD CONSTRAINT index_jobs_mode_check CHECK (mode IN ('missing', 'all', 'rebuild'))
 """
@@ -60,4 +62,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with seen("index_jobs"):
+        op.execute(FORGET_JOBS)
     op.execute(DOWN)

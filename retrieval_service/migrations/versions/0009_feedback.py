@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from retrieval_service.migrations.rows import seen
+
 revision = "0009"
 down_revision = "0008"
 
@@ -74,7 +76,10 @@ END $$;
 CREATE TRIGGER chat_logs_to_inbox AFTER UPDATE ON chat_logs FOR EACH ROW
     WHEN (NEW.gap_id IS NULL AND (NEW.finish_reason = 'no_relevant_content' OR NEW.rating = -1)
         AND (NEW.finish_reason, coalesce(NEW.rating, 0)) <> (OLD.finish_reason, coalesce(OLD.rating, 0)))
-    EXECUTE FUNCTION chat_logs_to_inbox();
+    EXECUTE FUNCTION chat_logs_to_inbox()
+"""
+
+WAITING = """
 INSERT INTO gap_inbox (tenant_id)
 SELECT DISTINCT tenant_id FROM chat_logs WHERE finish_reason = 'no_relevant_content'
 """
@@ -91,6 +96,8 @@ DROP TABLE gap_inbox, question_gaps
 def upgrade() -> None:
     for statements in (CHAT_LOGS, TABLES, SECURITY, INBOX):
         op.execute(statements)
+    with seen("chat_logs", "gap_inbox"):
+        op.execute(WAITING)
 
 
 def downgrade() -> None:

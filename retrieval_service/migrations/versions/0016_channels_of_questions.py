@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from alembic import op
 
+from retrieval_service.migrations.rows import seen
+
 revision = "0016"
 down_revision = "0015"
 
-UP = """
-ALTER TABLE chat_logs ADD COLUMN channel text NOT NULL DEFAULT '';
+UP = "ALTER TABLE chat_logs ADD COLUMN channel text NOT NULL DEFAULT ''"
+COPY = """
 UPDATE chat_logs l SET channel = s.channel FROM chat_sessions s
 WHERE s.tenant_id = l.tenant_id AND s.id = l.session_id
 """
@@ -17,6 +19,8 @@ DOWN = "ALTER TABLE chat_logs DROP COLUMN channel"
 
 def upgrade() -> None:
     op.execute(UP)
+    with seen("chat_logs", "chat_sessions"):
+        op.execute(COPY)
 
 
 def downgrade() -> None:

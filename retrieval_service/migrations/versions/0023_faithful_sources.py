@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0023"
-down_revision = "0018"
+down_revision = "0022"
 
 # The reasons are JSON as text: jsonb knows no NUL, which may be what was wrong.
 IMPORT_PROBLEMS = """

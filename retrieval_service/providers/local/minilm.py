@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +32,9 @@ SPACE = Space(
 
 DEFAULT_WORKERS = max(1, (os.cpu_count() or 1) - 1)
 _PADDED_TOKENS_PER_BATCH = 2048  # more is slower and costs 100 MB; also the grain of cancellation
+_PATIENT_TOKENS_PER_BATCH = 512  # two passages: no more of a core is taken from others at a time
+_PATIENT_THREADS = 2
+_PATIENT_NICENESS = 10
 _TEXTS_PER_WINDOW = 256  # sorted by length together; bounds the ids held for a long import
 
 _Argument = TypeVar("_Argument")
@@ -53,6 +59,10 @@ class MiniLM:
         self._passage_threads = ThreadPoolExecutor(workers, "minilm-passages")
         # A person waits for a query: it must not queue behind an import.
         self._query_threads = ThreadPoolExecutor(1, "minilm-queries")
+        # Where there is only one core, the kernel gives it to all other threads first.
+        self._patient_threads = ThreadPoolExecutor(
+            min(workers, _PATIENT_THREADS), "minilm-patient", initializer=_give_way
+        )
 
     @property
     def space(self) -> Space:
@@ -63,12 +73,12 @@ class MiniLM:
         """The model's own; its `count` is the length function of a chunker."""
         return self._tokenizer
 
-    async def embed_passages(self, texts: Sequence[str]) -> Embedded:
+    async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
         vectors = np.empty((len(texts), SPACE.dimensions), np.float32)
         tokens = 0
         for start in range(0, len(texts), _TEXTS_PER_WINDOW):
             window = slice(start, start + _TEXTS_PER_WINDOW)
-            tokens += await self._embed_window(texts[window], vectors[window])
+            tokens += await self._embed_window(texts[window], vectors[window], patiently)
         return Embedded(vectors=vectors, tokens=tokens)
 
     async def embed_query(self, text: str) -> Embedded:
@@ -82,13 +92,17 @@ class MiniLM:
         self._closed = True
         await asyncio.to_thread(self._passage_threads.shutdown)
         await asyncio.to_thread(self._query_threads.shutdown)
+        await asyncio.to_thread(self._patient_threads.shutdown)
 
-    async def _embed_window(self, texts: Sequence[str], vectors: Vectors) -> int:
+    async def _embed_window(self, texts: Sequence[str], vectors: Vectors, patiently: bool) -> int:
         """Fills `vectors` and returns the tokens read."""
+        # Never by a thread that gives way: it would keep the interpreter's lock while it waits for a core.
         ids_by_text = await self._in_thread(self._passage_threads, self._encode, texts)
-        for batch in _batches_of_similar_length([len(ids) for ids in ids_by_text]):
+        threads = self._patient_threads if patiently else self._passage_threads
+        most = _PATIENT_TOKENS_PER_BATCH if patiently else _PADDED_TOKENS_PER_BATCH
+        for batch in _batches_of_similar_length([len(ids) for ids in ids_by_text], most):
             ids = [ids_by_text[position] for position in batch]
-            vectors[batch] = await self._in_thread(self._passage_threads, self._infer, ids)
+            vectors[batch] = await self._in_thread(threads, self._infer, ids)
         return sum(map(len, ids_by_text))
 
     async def _in_thread(
@@ -111,6 +125,13 @@ class MiniLM:
         return cast("Vectors", self._session.run(["embedding"], feed)[0])
 
 
+def _give_way() -> None:
+    """For the calling thread alone, which only Linux can do."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PATIENT_NICENESS)
+
+
 def _load(model_dir: Path | None, workers: int) -> MiniLM:
     files = model_files.locate(model_dir)
     return MiniLM(_open_session(files.weights.parent), WordPiece(files.vocabulary), workers)
@@ -127,11 +148,11 @@ def _open_session(weights_folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _batches_of_similar_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Positions of the texts, short ones first; a batch stays within its padded tokens."""
+def _batches_of_similar_length(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
+    """Positions of the texts, short ones first; a batch stays within so many padded tokens."""
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if (len(batch) + 1) * lengths[position] > _PADDED_TOKENS_PER_BATCH:
+        if batch and (len(batch) + 1) * lengths[position] > most_tokens:
             yield batch
             batch = []
         batch.append(position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -84,17 +85,19 @@ class OpenAIEmbedder:
         self._settings = settings
         self._space = space
         self._slots = asyncio.Semaphore(settings.concurrency)
+        # One slot is left to those who are not patient; where there is only one, they take turns.
+        self._patient_slots = asyncio.Semaphore(max(1, settings.concurrency - 1))
 
     @property
     def space(self) -> Space:
         return self._space
 
-    async def embed_passages(self, texts: Sequence[str]) -> Embedded:
+    async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
         prefixed = [self._space.passage_prefix + text for text in texts]
         runs = batches(prefixed, self._settings.limits, window_tokens=self._space.max_tokens)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._embed_in_turn(run)) for run in runs]
+                tasks = [group.create_task(self._embed_in_turn(run, patiently)) for run in runs]
         except ExceptionGroup as failed:
             # The first failure cancels the others, and it alone is what the caller can act on.
             raise failed.exceptions[0] from None
@@ -107,8 +110,8 @@ class OpenAIEmbedder:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _embed_in_turn(self, texts: Sequence[str]) -> Embedded:
-        async with self._slots:
+    async def _embed_in_turn(self, texts: Sequence[str], patiently: bool) -> Embedded:
+        async with self._patient_slots if patiently else contextlib.nullcontext(), self._slots:
             return await self._embed(texts)
 
     async def _embed(self, texts: Sequence[str]) -> Embedded:

@@ -17,7 +17,7 @@ import aiohttp
 import httpx2
 import openai
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 # These come with 429 or inside a stream, and yet only a person can help.
@@ -42,7 +42,13 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused` for whatever the SDK raises inside."""
+    """One request: raises `errors.ProviderUnavailable` or `errors.ProviderRefused` for whatever the SDK raises."""
+    with metrics.provider_call(), _translated():
+        yield
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
         yield
     except (TimeoutError, openai.APITimeoutError) as error:

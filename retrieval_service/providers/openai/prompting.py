@@ -17,11 +17,12 @@ LANGUAGE_NAMES = {"ru": "Russian", "en": "English", "pt": "Portuguese"}
 FENCE = re.compile(r"[<\uff1c\ufe64\u02c2\u1438\u2329\u3008\u27e8\u276c\u276e\u29fc](?=\s*[^\s\d=<-]|<|\s*/)")
 # A document's own "[2]" would pass for a citation of ours, its "[INST]" for a turn.
 FOREIGN_MARKER = re.compile(
-    r"[\[【]\s*(\^?\d{1,3}(?:[\s,;–-]+\d{1,3})*|/?INST|/?SYS(?:TEM)?)\s*(?:†[^\]】\n]*)?[\]】]", re.IGNORECASE
+    r"[\[【]\s*(\^?\d{1,3}(?:[\s,;–-]+\d{1,3})*|/?INST|/?SYS(?:TEM)?)\s*(?:†[^\]】\n]{0,200}+)?[\]】]",
+    re.IGNORECASE,
 )
 IN_ATTRIBUTE = str.maketrans('"<>', "'‹›")
 _CACHED_FRAGMENTS = 512
-CITATION = re.compile(r"[ \t]*\[\d{1,3}\]")
+CITATION = re.compile(r"(?<![ \t])[ \t]*+\[\d{1,3}\]")
 
 RULES = """\
 You are the assistant of {shop}. You answer its customers' questions.

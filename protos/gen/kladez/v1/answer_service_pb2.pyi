@@ -150,10 +150,12 @@ class StreamAnswerRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     TRIAL_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    VISITOR_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """Required. 1-2,000 code points."""
     session_id: _builtins.str
-    """Optional. The conversation; a question on its own when empty."""
+    """Optional. The conversation; a question on its own when empty. Required without the scope `tenant:read`."""
     request_id: _builtins.str
     """Optional. A UUID; a repeat joins the answer that is being written, or streams the stored one again, and calls
     no model. Only what was cut off is begun anew. The same id with another body is an INVALID_ARGUMENT.
@@ -165,10 +167,19 @@ class StreamAnswerRequest(_message.Message):
     trial: _builtins.bool
     """Optional. No customer's question, asked to see what one would be told: it is in no chat log, group or count, and
     GetAnswer does not know it; what it costs is in GetUsage's tokens and dollars. Without session_id and request_id.
+    Needs the scope `tenant:read`.
+    """
+    session_token: _builtins.str
+    """Required without the scope `tenant:read`. From CreateSession or ClaimHandoff; NOT_FOUND when it does not prove the
+    conversation.
+    """
+    visitor: _builtins.str
+    """Optional. Who asks, for the quota of one visitor: a keyed hash of the address or of the person, at most 64
+    characters and no personal data. All who have none are one visitor; who has the scope `tenant:read` is none.
     """
     @_builtins.property
     def filter(self) -> _common_pb2.Filter:
-        """Optional. Which documents to answer from."""
+        """Optional. Which documents to answer from. Needs the scope `tenant:read`."""
 
     def __init__(
         self,
@@ -180,10 +191,12 @@ class StreamAnswerRequest(_message.Message):
         language: _builtins.str = ...,
         channel: _builtins.str = ...,
         trial: _builtins.bool = ...,
+        session_token: _builtins.str = ...,
+        visitor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "filter", b"filter", "language", b"language", "question", b"question", "request_id", b"request_id", "session_id", b"session_id", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "filter", b"filter", "language", b"language", "question", b"question", "request_id", b"request_id", "session_id", b"session_id", "session_token", b"session_token", "trial", b"trial", "visitor", b"visitor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,16 +583,20 @@ class CreateSessionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The id, a UUID."""
+    session_token: _builtins.str
+    """Proves the conversation to a key without the scope `tenant:read`. It is kept nowhere but here."""
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -593,19 +610,27 @@ class CancelAnswerRequest(_message.Message):
 
     ANSWER_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """The id."""
     request_id: _builtins.str
     """What the answer was asked for with; known before the answer begins."""
+    session_id: _builtins.str
+    """Required without the scope `tenant:read`. The answer's conversation; NOT_FOUND when it belongs to another one."""
+    session_token: _builtins.str
+    """Required without the scope `tenant:read`. Proves the conversation."""
     def __init__(
         self,
         *,
         answer_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "request_id", b"request_id", "session_id", b"session_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -744,16 +769,20 @@ class CreateHandoffRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Required. The conversation."""
+    session_token: _builtins.str
+    """Required without the scope `tenant:read`. Proves the conversation."""
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -827,12 +856,15 @@ class ClaimHandoffResponse(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     LAST_TURN_FIELD_NUMBER: _builtins.int
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The conversation, which stays usable where it began."""
     language: _builtins.str
     """ISO 639-1 code of its interface; empty when it was never said."""
     public_key: _builtins.str
     """The tenant's public key: with ResolvePublicKey a channel learns whose conversation this is."""
+    session_token: _builtins.str
+    """Proves the conversation; the one of where it began stays good."""
     @_builtins.property
     def last_turn(self) -> Global___Answer:
         """The newest turn; unset when nothing was asked yet."""
@@ -844,10 +876,11 @@ class ClaimHandoffResponse(_message.Message):
         language: _builtins.str = ...,
         last_turn: Global___Answer | None = ...,
         public_key: _builtins.str = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_turn", b"last_turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "last_turn", b"last_turn", "public_key", b"public_key", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "last_turn", b"last_turn", "public_key", b"public_key", "session_id", b"session_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -863,14 +896,19 @@ class SubmitFeedbackRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """Required. The answer."""
     session_id: _builtins.str
-    """Required when the answer belongs to a conversation; NOT_FOUND when it belongs to another one."""
+    """Required when the answer belongs to a conversation, and without the scope `tenant:read`; NOT_FOUND when the answer
+    belongs to another one.
+    """
     rating: Global___Rating.ValueType
     """Required. RATING_UP or RATING_DOWN."""
     reason: _builtins.str
     """Optional. Why, in the customer's words, at most 1,000 code points."""
+    session_token: _builtins.str
+    """Required without the scope `tenant:read`. Proves the conversation."""
     def __init__(
         self,
         *,
@@ -878,10 +916,11 @@ class SubmitFeedbackRequest(_message.Message):
         session_id: _builtins.str = ...,
         rating: Global___Rating.ValueType = ...,
         reason: _builtins.str = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "rating", b"rating", "reason", b"reason", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "rating", b"rating", "reason", b"reason", "session_id", b"session_id", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

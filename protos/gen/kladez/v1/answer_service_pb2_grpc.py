@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class AnswerServiceStub:
-    """Answers questions from the tenant's documents. Needs the scope `tenant:read` or `channel`.
+    """Answers questions from the tenant's documents. Needs the scope `tenant:read`; what says so may be called with the
+    scope `channel` alone, which reaches only conversations that it can prove by their session_token.
     """
 
     def __init__(self, channel):
@@ -83,13 +84,16 @@ class AnswerServiceStub:
 
 
 class AnswerServiceServicer:
-    """Answers questions from the tenant's documents. Needs the scope `tenant:read` or `channel`.
+    """Answers questions from the tenant's documents. Needs the scope `tenant:read`; what says so may be called with the
+    scope `channel` alone, which reaches only conversations that it can prove by their session_token.
     """
 
     def StreamAnswer(self, request, context):
         """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
         A stream without `completed` ends in a status other than OK. The answer is written whether anybody listens or
-        not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it.
+        not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it. A question
+        above the tenant's quotas is RESOURCE_EXHAUSTED with the reason QUOTA_SPENT and the time to wait. Also for the
+        scope `channel`, which sees snippets of at most 240 code points.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,14 +107,15 @@ class AnswerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSession(self, request, context):
-        """Opens a conversation.
+        """Opens a conversation. Also for the scope `channel`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelAnswer(self, request, context):
-        """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is.
+        """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is. Also for
+        the scope `channel`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,14 +136,16 @@ class AnswerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateHandoff(self, request, context):
-        """Makes a code with which the customer goes on in another channel, once and within ten minutes.
+        """Makes a code with which the customer goes on in another channel, once and within ten minutes. Also for the scope
+        `channel`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimHandoff(self, request, context):
-        """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND.
+        """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND. Needs the scope
+        `channel`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,6 +153,7 @@ class AnswerServiceServicer:
 
     def SubmitFeedback(self, request, context):
         """Says whether an answer helped; also while it is being written. A repeat replaces what was said before.
+        Also for the scope `channel`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,7 +216,8 @@ def add_AnswerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnswerService:
-    """Answers questions from the tenant's documents. Needs the scope `tenant:read` or `channel`.
+    """Answers questions from the tenant's documents. Needs the scope `tenant:read`; what says so may be called with the
+    scope `channel` alone, which reaches only conversations that it can prove by their session_token.
     """
 
     @staticmethod

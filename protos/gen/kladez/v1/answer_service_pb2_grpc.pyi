@@ -13,33 +13,47 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AnswerServiceStub:
-    """Answers questions from the tenant's documents. Needs the scope `tenant:read` or `channel`."""
+    """Answers questions from the tenant's documents. Needs the scope `tenant:read`; what says so may be called with the
+    scope `channel` alone, which reaches only conversations that it can prove by their session_token.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamAnswer: _aio.UnaryStreamMultiCallable[_answer_service_pb2.StreamAnswerRequest, _answer_service_pb2.StreamAnswerResponse]
     """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
     A stream without `completed` ends in a status other than OK. The answer is written whether anybody listens or
-    not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it.
+    not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it. A question
+    above the tenant's quotas is RESOURCE_EXHAUSTED with the reason QUOTA_SPENT and the time to wait. Also for the
+    scope `channel`, which sees snippets of at most 240 code points.
     """
     GetAnswer: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.GetAnswerRequest, _answer_service_pb2.GetAnswerResponse]
     """Returns a stored answer; of one that is being written, what there was about a second ago."""
     CreateSession: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CreateSessionRequest, _answer_service_pb2.CreateSessionResponse]
-    """Opens a conversation."""
+    """Opens a conversation. Also for the scope `channel`."""
     CancelAnswer: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CancelAnswerRequest, _answer_service_pb2.CancelAnswerResponse]
-    """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is."""
+    """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is. Also for
+    the scope `channel`.
+    """
     ListSessionTurns: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.ListSessionTurnsRequest, _answer_service_pb2.ListSessionTurnsResponse]
     """Lists a conversation's questions and answers, oldest first."""
     DeleteSession: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.DeleteSessionRequest, _answer_service_pb2.DeleteSessionResponse]
     """Erases a conversation with everything that was said in it."""
     CreateHandoff: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.CreateHandoffRequest, _answer_service_pb2.CreateHandoffResponse]
-    """Makes a code with which the customer goes on in another channel, once and within ten minutes."""
+    """Makes a code with which the customer goes on in another channel, once and within ten minutes. Also for the scope
+    `channel`.
+    """
     ClaimHandoff: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.ClaimHandoffRequest, _answer_service_pb2.ClaimHandoffResponse]
-    """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND."""
+    """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND. Needs the scope
+    `channel`.
+    """
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_answer_service_pb2.SubmitFeedbackRequest, _answer_service_pb2.SubmitFeedbackResponse]
-    """Says whether an answer helped; also while it is being written. A repeat replaces what was said before."""
+    """Says whether an answer helped; also while it is being written. A repeat replaces what was said before.
+    Also for the scope `channel`.
+    """
 
 class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers questions from the tenant's documents. Needs the scope `tenant:read` or `channel`."""
+    """Answers questions from the tenant's documents. Needs the scope `tenant:read`; what says so may be called with the
+    scope `channel` alone, which reaches only conversations that it can prove by their session_token.
+    """
 
     @_abc_1.abstractmethod
     def StreamAnswer(
@@ -49,7 +63,9 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_answer_service_pb2.StreamAnswerResponse]:
         """Streams an answer: `started`, then `delta`, `citation` and `unsupported`, and `completed` as the last message.
         A stream without `completed` ends in a status other than OK. The answer is written whether anybody listens or
-        not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it.
+        not: who leaves finds it with GetAnswer or a repeat of the same `request_id`. CancelAnswer stops it. A question
+        above the tenant's quotas is RESOURCE_EXHAUSTED with the reason QUOTA_SPENT and the time to wait. Also for the
+        scope `channel`, which sees snippets of at most 240 code points.
         """
 
     @_abc_1.abstractmethod
@@ -66,7 +82,7 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.CreateSessionRequest,
         context: _aio.ServicerContext[_answer_service_pb2.CreateSessionRequest, _abc.Awaitable[_answer_service_pb2.CreateSessionResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.CreateSessionResponse]:
-        """Opens a conversation."""
+        """Opens a conversation. Also for the scope `channel`."""
 
     @_abc_1.abstractmethod
     def CancelAnswer(
@@ -74,7 +90,9 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.CancelAnswerRequest,
         context: _aio.ServicerContext[_answer_service_pb2.CancelAnswerRequest, _abc.Awaitable[_answer_service_pb2.CancelAnswerResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.CancelAnswerResponse]:
-        """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is."""
+        """Stops an answer that is being written and keeps what there is of it; one that has ended stays as it is. Also for
+        the scope `channel`.
+        """
 
     @_abc_1.abstractmethod
     def ListSessionTurns(
@@ -98,7 +116,9 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.CreateHandoffRequest,
         context: _aio.ServicerContext[_answer_service_pb2.CreateHandoffRequest, _abc.Awaitable[_answer_service_pb2.CreateHandoffResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.CreateHandoffResponse]:
-        """Makes a code with which the customer goes on in another channel, once and within ten minutes."""
+        """Makes a code with which the customer goes on in another channel, once and within ten minutes. Also for the scope
+        `channel`.
+        """
 
     @_abc_1.abstractmethod
     def ClaimHandoff(
@@ -106,7 +126,9 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.ClaimHandoffRequest,
         context: _aio.ServicerContext[_answer_service_pb2.ClaimHandoffRequest, _abc.Awaitable[_answer_service_pb2.ClaimHandoffResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.ClaimHandoffResponse]:
-        """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND."""
+        """Opens the conversation behind a code. A code that is unknown, expired or used is NOT_FOUND. Needs the scope
+        `channel`.
+        """
 
     @_abc_1.abstractmethod
     def SubmitFeedback(
@@ -114,6 +136,8 @@ class AnswerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _answer_service_pb2.SubmitFeedbackRequest,
         context: _aio.ServicerContext[_answer_service_pb2.SubmitFeedbackRequest, _abc.Awaitable[_answer_service_pb2.SubmitFeedbackResponse]],
     ) -> _abc.Awaitable[_answer_service_pb2.SubmitFeedbackResponse]:
-        """Says whether an answer helped; also while it is being written. A repeat replaces what was said before."""
+        """Says whether an answer helped; also while it is being written. A repeat replaces what was said before.
+        Also for the scope `channel`.
+        """
 
 def add_AnswerServiceServicer_to_server(servicer: AnswerServiceServicer, server: _aio.Server) -> None: ...

@@ -279,7 +279,7 @@ class BatchUpsertDocumentsRequest(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """Required. 1-500 documents."""
+        """Required. 1-500 documents, together at most 4 MiB; ImportDocuments takes any number."""
 
     def __init__(
         self,
@@ -486,7 +486,7 @@ class ImportChunk(_message.Message):
     """
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """Required. 1-500 documents, in order."""
+        """Required. 1-500 documents, in order, together at most 4 MiB."""
 
     def __init__(
         self,
@@ -813,7 +813,7 @@ class ListDocumentsRequest(_message.Message):
     SOURCE_TYPE_FIELD_NUMBER: _builtins.int
     SYNC_STATUS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Optional. Default 50, at most 500."""
+    """Optional. Default 50, at most 500; a page of large documents holds fewer."""
     page_token: _builtins.str
     """Optional. From the previous response."""
     source_type: _builtins.str

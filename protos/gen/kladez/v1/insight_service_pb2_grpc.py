@@ -81,6 +81,11 @@ class InsightServiceStub:
                 request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsRequest.SerializeToString,
                 response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsResponse.FromString,
                 _registered_method=True)
+        self.ListProcesses = channel.unary_unary(
+                '/kladez.v1.InsightService/ListProcesses',
+                request_serializer=kladez_dot_v1_dot_insight__service__pb2.ListProcessesRequest.SerializeToString,
+                response_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListProcessesResponse.FromString,
+                _registered_method=True)
 
 
 class InsightServiceServicer:
@@ -155,6 +160,14 @@ class InsightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListProcesses(self, request, context):
+        """Lists the servers and workers of the installation, and the settings in which those that live differ though they
+        should not. Needs the scope `operator`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InsightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -202,6 +215,11 @@ def add_InsightServiceServicer_to_server(servicer, server):
                     servicer.ListEvaluations,
                     request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsRequest.FromString,
                     response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsResponse.SerializeToString,
+            ),
+            'ListProcesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProcesses,
+                    request_deserializer=kladez_dot_v1_dot_insight__service__pb2.ListProcessesRequest.FromString,
+                    response_serializer=kladez_dot_v1_dot_insight__service__pb2.ListProcessesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -449,6 +467,33 @@ class InsightService:
             '/kladez.v1.InsightService/ListEvaluations',
             kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsRequest.SerializeToString,
             kladez_dot_v1_dot_insight__service__pb2.ListEvaluationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProcesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kladez.v1.InsightService/ListProcesses',
+            kladez_dot_v1_dot_insight__service__pb2.ListProcessesRequest.SerializeToString,
+            kladez_dot_v1_dot_insight__service__pb2.ListProcessesResponse.FromString,
             options,
             channel_credentials,
             insecure,

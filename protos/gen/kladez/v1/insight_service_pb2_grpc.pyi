@@ -42,6 +42,10 @@ class InsightServiceStub:
     """Keeps what a run of labelled questions measured, so that later runs can be compared with it."""
     ListEvaluations: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListEvaluationsRequest, _insight_service_pb2.ListEvaluationsResponse]
     """Lists recorded runs, newest first."""
+    ListProcesses: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListProcessesRequest, _insight_service_pb2.ListProcessesResponse]
+    """Lists the servers and workers of the installation, and the settings in which those that live differ though they
+    should not. Needs the scope `operator`.
+    """
 
 class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a tenant used, what its customers asked, what they got no good answer to, and how good answers are.
@@ -125,5 +129,15 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_insight_service_pb2.ListEvaluationsRequest, _abc.Awaitable[_insight_service_pb2.ListEvaluationsResponse]],
     ) -> _abc.Awaitable[_insight_service_pb2.ListEvaluationsResponse]:
         """Lists recorded runs, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListProcesses(
+        self,
+        request: _insight_service_pb2.ListProcessesRequest,
+        context: _aio.ServicerContext[_insight_service_pb2.ListProcessesRequest, _abc.Awaitable[_insight_service_pb2.ListProcessesResponse]],
+    ) -> _abc.Awaitable[_insight_service_pb2.ListProcessesResponse]:
+        """Lists the servers and workers of the installation, and the settings in which those that live differ though they
+        should not. Needs the scope `operator`.
+        """
 
 def add_InsightServiceServicer_to_server(servicer: InsightServiceServicer, server: _aio.Server) -> None: ...

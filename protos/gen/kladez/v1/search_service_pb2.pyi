@@ -66,7 +66,7 @@ class _SummaryFlavourEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Summar
     """
 
 class SummaryFlavour(_SummaryFlavour, metaclass=_SummaryFlavourEnumTypeWrapper):
-    """Where a summary is shown. Treat unknown values as SUMMARY_FLAVOUR_WEB."""
+    """Where a summary is shown."""
 
 SUMMARY_FLAVOUR_UNSPECIFIED: SummaryFlavour.ValueType  # 0
 """The same as SUMMARY_FLAVOUR_WEB."""

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SearchServiceStub:
-    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`.
+    """Finds passages and summarises them. Needs the scope `tenant:read`.
     """
 
     def __init__(self, channel):
@@ -68,7 +68,7 @@ class SearchServiceStub:
 
 
 class SearchServiceServicer:
-    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`.
+    """Finds passages and summarises them. Needs the scope `tenant:read`.
     """
 
     def Search(self, request, context):
@@ -107,7 +107,7 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSnapshot(self, request, context):
-        """Deletes a snapshot. Needs the scope `tenant:write` or `channel`.
+        """Deletes a snapshot. Needs the scope `tenant:write`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +155,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SearchService:
-    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`.
+    """Finds passages and summarises them. Needs the scope `tenant:read`.
     """
 
     @staticmethod

@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SearchServiceStub:
-    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`."""
+    """Finds passages and summarises them. Needs the scope `tenant:read`."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Search: _aio.UnaryUnaryMultiCallable[_search_service_pb2.SearchRequest, _search_service_pb2.SearchResponse]
@@ -27,10 +27,10 @@ class SearchServiceStub:
     ResolveSnapshot: _aio.UnaryUnaryMultiCallable[_search_service_pb2.ResolveSnapshotRequest, _search_service_pb2.ResolveSnapshotResponse]
     """Returns a snapshot by its token, of whichever tenant. Needs the scope `channel`; names no tenant."""
     DeleteSnapshot: _aio.UnaryUnaryMultiCallable[_search_service_pb2.DeleteSnapshotRequest, _search_service_pb2.DeleteSnapshotResponse]
-    """Deletes a snapshot. Needs the scope `tenant:write` or `channel`."""
+    """Deletes a snapshot. Needs the scope `tenant:write`."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Finds passages and summarises them. Needs the scope `tenant:read` or `channel`."""
+    """Finds passages and summarises them. Needs the scope `tenant:read`."""
 
     @_abc_1.abstractmethod
     def Search(
@@ -78,6 +78,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_service_pb2.DeleteSnapshotRequest,
         context: _aio.ServicerContext[_search_service_pb2.DeleteSnapshotRequest, _abc.Awaitable[_search_service_pb2.DeleteSnapshotResponse]],
     ) -> _abc.Awaitable[_search_service_pb2.DeleteSnapshotResponse]:
-        """Deletes a snapshot. Needs the scope `tenant:write` or `channel`."""
+        """Deletes a snapshot. Needs the scope `tenant:write`."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _aio.Server) -> None: ...

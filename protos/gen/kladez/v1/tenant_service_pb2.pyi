@@ -36,7 +36,7 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     SCOPE_TENANT_READ: _Scope.ValueType  # 3
     """Reads documents, searches, reads usage."""
     SCOPE_CHANNEL: _Scope.ValueType  # 4
-    """Opens chats for customers: resolves public keys, searches, answers."""
+    """Speaks with customers: resolves public keys, opens snapshots by their token, answers in conversations of its own."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a key may do. Each scope stands alone: tenant:write does not include tenant:read."""
@@ -50,7 +50,7 @@ SCOPE_TENANT_WRITE: Scope.ValueType  # 2
 SCOPE_TENANT_READ: Scope.ValueType  # 3
 """Reads documents, searches, reads usage."""
 SCOPE_CHANNEL: Scope.ValueType  # 4
-"""Opens chats for customers: resolves public keys, searches, answers."""
+"""Speaks with customers: resolves public keys, opens snapshots by their token, answers in conversations of its own."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final
@@ -167,6 +167,7 @@ class TenantSettings(_message.Message):
     CHAT_RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     INDEX_GRANULARITY_FIELD_NUMBER: _builtins.int
     ALLOWED_LINK_DOMAINS_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Optional. Added to the model's instructions, below our own, at most 4,000 code points."""
     fallback_contact: _builtins.str
@@ -199,6 +200,10 @@ class TenantSettings(_message.Message):
         in an answer only when they stand in a document it cites.
         """
 
+    @_builtins.property
+    def quotas(self) -> Global___Quotas:
+        """Optional. How many questions are answered in a day."""
+
     def __init__(
         self,
         *,
@@ -211,14 +216,47 @@ class TenantSettings(_message.Message):
         chat_retention_days: _builtins.int = ...,
         index_granularity: _builtins.str = ...,
         allowed_link_domains: _abc.Iterable[_builtins.str] | None = ...,
+        quotas: Global___Quotas | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quotas", b"quotas"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "chat_retention_days", b"chat_retention_days", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "chat_retention_days", b"chat_retention_days", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "quotas", b"quotas", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TenantSettings: _TypeAlias = TenantSettings  # noqa: Y015
+
+@_typing.final
+class Quotas(_message.Message):
+    """How many questions are answered in a day of UTC, at most 10,000,000; courtesies that no model answers are free.
+    0 is what the installation sets.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_PER_DAY_FIELD_NUMBER: _builtins.int
+    CHANNEL_QUESTIONS_PER_DAY_FIELD_NUMBER: _builtins.int
+    VISITOR_QUESTIONS_PER_DAY_FIELD_NUMBER: _builtins.int
+    questions_per_day: _builtins.int
+    """Optional. In all."""
+    channel_questions_per_day: _builtins.int
+    """Optional. In any one channel."""
+    visitor_questions_per_day: _builtins.int
+    """Optional. Of any one visitor; what the installation sets is at most a tenth of questions_per_day."""
+    def __init__(
+        self,
+        *,
+        questions_per_day: _builtins.int = ...,
+        channel_questions_per_day: _builtins.int = ...,
+        visitor_questions_per_day: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_questions_per_day", b"channel_questions_per_day", "questions_per_day", b"questions_per_day", "visitor_questions_per_day", b"visitor_questions_per_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quotas: _TypeAlias = Quotas  # noqa: Y015
 
 @_typing.final
 class SuggestedQuestions(_message.Message):

@@ -1,0 +1,46 @@
+"""Who may reach which rows, as the database stands: roles, owners, policies, grants, and the service's own login."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from retrieval_service.domain.findings import Finding
+from retrieval_service.stores import inspection, securing
+from retrieval_service.stores.database import Database
+
+SHOWN = 5
+BY_MIGRATING = "kladez migrate, as the owner of the tables or with KLADEZ_ADMIN_DATABASE_URL"
+
+
+async def examine(database: Database, dsn: str) -> AsyncIterator[Finding]:
+    """Without roles, policies or grants the doors do not open, so that what is behind them is not looked at."""
+    access = await securing.compared(dsn)
+    grave = [str(one) for one in access.differences if one.is_grave]
+    yield _listed("policies and grants", grave, "are as declared", BY_MIGRATING)
+    if not grave:
+        yield await _login(database)
+    odd = [str(one) for one in access.tables if not one.is_grave]
+    yield _listed("owners", odd, f"everything belongs to {access.owner.role}", BY_MIGRATING)
+    async with database.owner() as owner:
+        broken = await inspection.invalid_indexes(owner)
+    remedy = "a running worker builds them again: kladez work"
+    yield _listed("indexes", broken, "are whole", remedy, prefix="half-built: ")
+
+
+def _listed(name: str, problems: list[str], well: str, remedy: str, prefix: str = "") -> Finding:
+    if not problems:
+        return Finding(name=name, ok=True, detail=well)
+    more = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return Finding(name=name, ok=False, detail=prefix + "; ".join(problems[:SHOWN]) + more, remedy=remedy)
+
+
+async def _login(database: Database) -> Finding:
+    """What somebody reaches who makes the service run SQL of his own and gives up the role of a door."""
+    async with database.operator() as connection:
+        session = await inspection.session(connection)
+    name = "database login"
+    if not (session.is_mighty or session.owns_tables or session.readable):
+        return Finding(name=name, ok=True, detail=f"{session.role} reads nothing by itself")
+    kind = "has powers over every row" if session.is_mighty else "owns tables or may read some by itself"
+    detail = f"the service logs in as {session.role}, who {kind}"
+    return Finding(name=name, ok=False, detail=detail, remedy=BY_MIGRATING)

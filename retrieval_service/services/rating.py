@@ -1,0 +1,70 @@
+"""Holds each key, and each tenant however many keys it has, to so many requests and bytes a minute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from retrieval_service import errors
+from retrieval_service.domain.rates import Rate
+from retrieval_service.services.authenticating import Caller
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Of a minute; 0 sets no limit."""
+
+    key_requests: int = 0
+    key_bytes: int = 0
+    tenant_requests: int = 0
+    tenant_bytes: int = 0
+
+
+class Limiter:
+    """In the memory of one server; `clock` is monotonic, in seconds.
+
+    What a key of many tenants does for one of them is counted beside what that tenant's own keys do: who steals such
+    a key takes nothing from a tenant's own programs.
+    """
+
+    def __init__(self, rates: Rates, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rates = rates
+        self._clock = clock
+        self._key_requests = Rate(rates.key_requests)
+        self._key_bytes = Rate(rates.key_bytes)
+        self._tenant_requests = Rate(rates.tenant_requests)
+        self._tenant_bytes = Rate(rates.tenant_bytes)
+
+    def count_request(self, caller: Caller) -> None:
+        """Of the key alone: the tenant may not be known to exist yet. Raises `RateLimited`."""
+        wait = self._key_requests.take(caller.key_id, 1, self._clock())
+        refuse_if(wait, limit="requests", of="key", per_minute=self._rates.key_requests)
+
+    def count_tenants_request(self, caller: Caller) -> None:
+        """Raises `RateLimited`."""
+        wait = self._tenant_requests.take(share_of(caller), 1, self._clock())
+        refuse_if(wait, limit="requests", of="tenant", per_minute=self._rates.tenant_requests)
+
+    def count_bytes(self, caller: Caller, byte_count: int) -> None:
+        """Raises `RateLimited`."""
+        now = self._clock()
+        wait = self._key_bytes.take(caller.key_id, byte_count, now)
+        refuse_if(wait, limit="bytes", of="key", per_minute=self._rates.key_bytes)
+        if caller.tenant_id is not None:
+            wait = self._tenant_bytes.take(share_of(caller), byte_count, now)
+            refuse_if(wait, limit="bytes", of="tenant", per_minute=self._rates.tenant_bytes)
+
+
+def share_of(caller: Caller) -> Hashable:
+    return (caller.tenant_id, None if caller.is_tenants_own else caller.key_id)
+
+
+def refuse_if(wait_seconds: float, *, limit: str, of: str, per_minute: int) -> None:
+    if wait_seconds:
+        raise errors.RateLimited(
+            f"this {of} may send {per_minute:,} {limit} a minute",
+            retry_after_seconds=wait_seconds,
+            limit=limit,
+            of=of,
+        )

@@ -1,0 +1,205 @@
+"""Brings roles, owners, policies and grants to what is declared, and says what only a person can mend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg import errors as faults
+from psycopg.conninfo import conninfo_to_dict
+
+from retrieval_service import errors
+from retrieval_service.stores import logins, roles, security
+from retrieval_service.stores.failures import unavailable_when_lost
+from retrieval_service.stores.logins import Login, Powers
+from retrieval_service.stores.patience import SHORT_WAITS, insisting, pauses
+from retrieval_service.stores.roles import StoredRole
+from retrieval_service.stores.security import Difference
+
+log = structlog.get_logger("kladez.securing")
+
+# One process at a time changes the schema or its access; the number is arbitrary.
+CHANGE_LOCK = 6_172_634
+TRY_LOCK = "SELECT pg_try_advisory_lock(%(lock)s)"
+UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How a database's access compares with what is declared, and the logins that it is for."""
+
+    given: Login
+    owner: Login
+    service: Login
+    roles: Sequence[Difference]
+    tables: Sequence[Difference]
+
+    @property
+    def differences(self) -> list[Difference]:
+        return [*self.roles, *self.tables]
+
+
+async def ensure(dsn: str, admin_dsn: str | None = None) -> Access:
+    """Mends what can be mended; raises `errors.Misconfigured` when something grave is left.
+
+    `admin_dsn` is a superuser's or another's who may make roles; without it DATABASE_URL is used as far as it goes.
+    Nothing is locked, and nobody waits, where all is as declared.
+    """
+    with unavailable_when_lost():
+        async with _connected(admin_dsn or dsn) as connection:
+            access = await look(connection, dsn)
+            if any(one.statements for one in access.differences):
+                async with changing(connection):
+                    access = await _mended(connection, dsn)
+    return _checked(access)
+
+
+async def compared(dsn: str) -> Access:
+    """As the role in the DSN sees it; changes nothing."""
+    with unavailable_when_lost():
+        async with _connected(dsn) as connection:
+            return await look(connection, dsn)
+
+
+async def make_groups(connection: AsyncConnection) -> None:
+    """The roles that policies name; without them no policy can be restored."""
+    await _mend(connection, list(roles.group_differences(await roles.stored(connection, roles.GROUPS))))
+
+
+async def _mended(connection: AsyncConnection, dsn: str) -> Access:
+    """Logins first: one that cannot be used must not own anything."""
+    before = await look(connection, dsn)
+    await _mend(connection, before.roles)
+    made = {one.subject for one in before.roles}
+    for login in {before.owner.role: before.owner, before.service.role: before.service}.values():
+        if login.role in made and login != before.given:
+            await _try_login(connection, dsn, login, before.given)
+    await _mend(connection, (await look(connection, dsn)).tables)
+    return await look(connection, dsn)
+
+
+def _checked(access: Access) -> Access:
+    grave = [str(one) for one in access.differences if one.is_grave]
+    if grave:
+        raise errors.Misconfigured(
+            f"The database is not closed as it has to be, and its role may not mend it: {'; '.join(grave[:5])}. "
+            "Run `kladez migrate` as the owner of the tables, or with KLADEZ_ADMIN_DATABASE_URL."
+        )
+    return access
+
+
+async def look(connection: AsyncConnection, dsn: str) -> Access:
+    """Compares only. The connection is whoever's would mend; `dsn` is what the service is given."""
+    own = await logins.powers(connection)
+    given = _given(connection, own, dsn)
+    mighty = (await roles.stored(connection, [given.role])).get(given.role)
+    owner = logins.owner_of(given, is_superuser=bool(mighty and mighty.is_superuser))
+    service = logins.service_of(owner)
+    found = await roles.stored(connection, [*roles.GROUPS, given.role, owner.role, service.role])
+    table_owner = owner.role if owner.role in found else given.role
+    return Access(
+        given=given,
+        owner=owner,
+        service=service,
+        roles=[
+            *roles.group_differences(found),
+            *_logins(connection, own, given, owner, service, found),
+            *await roles.server_differences(connection, own),
+        ],
+        tables=security.differences(await security.catalogue(connection), owner=table_owner),
+    )
+
+
+def _given(connection: AsyncConnection, own: Powers, dsn: str) -> Login:
+    """The login in DATABASE_URL. By its own connection the server says who it is; an administrator has to read."""
+    told = conninfo_to_dict(dsn)
+    if told.get("user", own.role) != connection.info.user:
+        return Login(role=str(told.get("user", "")), password=str(told.get("password") or ""))
+    return logins.login_of(connection, own)
+
+
+def _logins(
+    connection: AsyncConnection,
+    own: Powers,
+    given: Login,
+    owner: Login,
+    service: Login,
+    found: Mapping[str, StoredRole],
+) -> Iterator[Difference]:
+    """Where nobody may make roles, the login that was given opens the doors itself."""
+    if owner != given or _is_ours(given, own, found):
+        yield from roles.login_differences(connection, owner, found.get(owner.role))
+    yield from roles.owner_differences(owner.role, found.get(owner.role))
+    existing = found.get(service.role)
+    if own.makes_roles and given.password:
+        yield from roles.login_differences(connection, service, existing)
+        yield from roles.membership_differences(service.role, existing)
+    elif existing is None or not roles.is_usable(existing, service):
+        yield from roles.membership_differences(given.role, found.get(given.role))
+
+
+def _is_ours(given: Login, own: Powers, found: Mapping[str, StoredRole]) -> bool:
+    """Whether an administrator makes, or made, the login; somebody else's password is not ours to change."""
+    if not (own.makes_roles and given.password):
+        return False
+    existing = found.get(given.role)
+    return existing is None or logins.is_fingerprint(existing.remark)
+
+
+async def _mend(connection: AsyncConnection, differences: Sequence[Difference]) -> None:
+    due = [difference for difference in differences if difference.statements]
+    for difference in due:
+        await insisting(str(difference), lambda one=difference: _carry_out(connection, one))
+    if due:
+        log.info("access_mended", changes=len(due))
+
+
+async def _carry_out(connection: AsyncConnection, difference: Difference) -> None:
+    """What the role may not do, or another session did first, is left to whoever looks next."""
+    try:
+        async with connection.transaction():
+            for statement in difference.statements:
+                await connection.execute(statement)
+    except (faults.InsufficientPrivilege, faults.UndefinedObject, faults.DuplicateObject) as error:
+        log.warning("access_not_mended", difference=str(difference), reason=type(error).__name__)
+    else:
+        log.debug("access_mended", difference=str(difference))
+
+
+async def _try_login(connection: AsyncConnection, dsn: str, login: Login, given: Login) -> None:
+    """A login that the way to the server refuses, as some proxies do, must not be taken for one that works."""
+    try:
+        async with _connected(login.dsn(dsn)):
+            pass
+    except psycopg.OperationalError as error:
+        log.warning("login_refused", role=login.role, reason=str(error).splitlines()[0])
+        await roles.drop(connection, login.role)
+        existing = await roles.stored(connection, [given.role])
+        await _mend(connection, [*roles.membership_differences(given.role, existing.get(given.role))])
+
+
+@asynccontextmanager
+async def changing(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Alone; asked for again and again, because a statement that waits would hold up who builds an index."""
+    for pause in pauses():
+        cursor = await connection.execute(TRY_LOCK, {"lock": CHANGE_LOCK})
+        if await cursor.fetchone() == (True,):
+            break
+        await asyncio.sleep(pause)
+    else:
+        raise errors.DatabaseBusy("another process changes the schema and does not end")
+    try:
+        yield
+    finally:
+        await connection.execute(UNLOCK, {"lock": CHANGE_LOCK})
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[AsyncConnection]:
+    async with await AsyncConnection.connect(dsn, autocommit=True, options=SHORT_WAITS) as connection:
+        yield connection

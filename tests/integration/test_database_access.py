@@ -1,0 +1,336 @@
+"""Who may reach what in Postgres: as declared, however the database came to be, and no more than that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from retrieval_service import errors
+from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.stores import access, logins, schema, securing, security
+from retrieval_service.stores.access import Table
+from retrieval_service.stores.database import open_database
+from tests.conftest import administer, temporary_database
+from tests.postgres import start_server
+
+SERVICE = "kladez_service_postgres"
+OWNER = "kladez_owner_postgres"
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Embedded]:
+    """A server whose roles no other test needs."""
+    with start_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_dsn(own_server: Embedded) -> Iterator[str]:
+    with temporary_database(own_server, template="template1") as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def superuser(dsn: str) -> AsyncIterator[AsyncConnection]:
+    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+async def problems(dsn: str) -> list[str]:
+    return [str(one) for one in (await securing.compared(dsn)).differences]
+
+
+async def test_what_migrations_make_is_declared_and_nothing_else(database_dsn: str) -> None:
+    """A migration that gives a role more needs its line in stores/access.py, or a restored database lacks it."""
+    async with superuser(database_dsn) as connection:
+        found = await security.catalogue(connection)
+    tables = [table.declared for table in found.tables if security.is_ours(table)]
+    made = {(one.table, one.name) for one in found.policies}
+    assert made == {(one.table, one.name) for one in access.policies(tables)}
+    given = {(one.table, one.role, one.privilege, one.column) for one in found.grants}
+    assert given == {(one.table, one.role, one.privilege, one.column) for one in access.grants(tables)}
+    assert {table.name for table in found.tables if not security.is_ours(table)} == set()
+    assert await problems(database_dsn) == []
+
+
+def test_condition_is_known_again_in_the_words_of_the_server() -> None:
+    stored = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
+    assert access.is_same(access.OWN_ROWS, stored)
+    assert not access.is_same(access.OWN_ROWS, stored.replace("=", "<>"))
+    assert not access.is_same(access.OWN_ROWS, "true")
+    assert not access.is_same(None, "true")
+
+
+def test_new_table_with_a_tenant_is_closed_by_rule() -> None:
+    table = Table(name="coupons", columns=frozenset({"tenant_id", "code"}))
+    [policy] = access.policies([table])
+    assert (policy.role, policy.using, policy.check) == (access.TENANT, access.OWN_ROWS, access.OWN_ROWS)
+    assert {grant.privilege for grant in access.grants([table])} == set(access.ALL_PRIVILEGES)
+    assert access.is_closed(table)
+
+
+SABOTAGE: dict[str, LiteralString] = {
+    "no policy": "DROP POLICY own_rows ON documents",
+    "no policy of the operator": "DROP POLICY every_row ON tenants",
+    "policy lets everybody in": "ALTER POLICY own_rows ON chunks USING (true)",
+    "policy lets everything be written": "ALTER POLICY own_rows ON chunks WITH CHECK (true)",
+    "policy is for everybody": "ALTER POLICY own_rows ON chat_logs TO PUBLIC",
+    "security is off": "ALTER TABLE documents DISABLE ROW LEVEL SECURITY",
+    "owner is free": "ALTER TABLE chat_sessions NO FORCE ROW LEVEL SECURITY",
+    "no rights": "REVOKE ALL ON documents FROM kladez_tenant",
+    "no right to a column": "REVOKE SELECT (status) ON chat_logs FROM kladez_operator",
+    "everybody reads": "GRANT SELECT ON documents TO PUBLIC",
+    "everybody reads a column": "GRANT SELECT (secret_hash) ON api_keys TO PUBLIC",
+    "another owner": "ALTER TABLE documents OWNER TO postgres",
+    "another owner of a function": "ALTER FUNCTION documents_stamp() OWNER TO postgres",
+    "everybody calls": "GRANT EXECUTE ON FUNCTION match_documents(vector, double precision, integer) TO PUBLIC",
+    "words leak": "ALTER FUNCTION arrayoverlap(anyarray, anyarray) NOT LEAKPROOF",
+    "schema is closed": "REVOKE USAGE ON SCHEMA public FROM PUBLIC, kladez_tenant",
+    "door's role logs in": "ALTER ROLE kladez_tenant LOGIN",
+    "door's role is mighty": "ALTER ROLE kladez_operator BYPASSRLS",
+    "service is mighty": f"ALTER ROLE {SERVICE} SUPERUSER",
+    "service inherits": f"ALTER ROLE {SERVICE} INHERIT",
+    "service may not enter": f"REVOKE kladez_tenant FROM {SERVICE}",
+    "service may not log in": f"ALTER ROLE {SERVICE} NOLOGIN",
+    "owner makes roles": f"ALTER ROLE {OWNER} CREATEROLE",
+    "owner makes no tables": f"REVOKE CREATE ON SCHEMA public FROM {OWNER}",
+}
+
+
+@pytest.fixture(scope="module")
+def sabotaged_dsn(own_server: Embedded) -> Iterator[str]:
+    with temporary_database(own_server, template="template1") as dsn:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(schema.upgrade(dsn))
+        yield dsn
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+async def test_whatever_is_missing_is_seen_and_mended_at_the_next_start(
+    sabotaged_dsn: str, name: str
+) -> None:
+    assert await problems(sabotaged_dsn) == []
+    async with superuser(sabotaged_dsn) as connection:
+        await connection.execute(SABOTAGE[name])
+    assert await problems(sabotaged_dsn) != []
+    await schema.prepare(sabotaged_dsn, migrates=False)
+    assert await problems(sabotaged_dsn) == []
+
+
+async def test_policy_of_somebody_elses_making_is_told_and_left(own_dsn: str) -> None:
+    await schema.upgrade(own_dsn)
+    async with superuser(own_dsn) as connection:
+        await connection.execute("CREATE POLICY spy ON documents TO kladez_tenant USING (true)")
+    await schema.prepare(own_dsn, migrates=False)
+    assert await problems(own_dsn) == ["documents: the policy spy is not ours"]
+
+
+async def test_table_of_another_program_is_left_alone(own_dsn: str) -> None:
+    await schema.upgrade(own_dsn)
+    async with superuser(own_dsn) as connection:
+        await connection.execute("CREATE TABLE invoices (id int); GRANT SELECT ON invoices TO PUBLIC")
+        await schema.prepare(own_dsn, migrates=True)
+        cursor = await connection.execute(
+            "SELECT has_table_privilege('public', oid, 'SELECT'), relrowsecurity FROM pg_class"
+            " WHERE relname = 'invoices'"
+        )
+        assert await cursor.fetchone() == (True, False)
+
+
+# What somebody tries who can make the service run SQL of his own.
+ESCAPES: dict[str, LiteralString] = {
+    "become the owner": f"SET ROLE {OWNER}",
+    "become the superuser": "SET ROLE postgres",
+    "log in as another": "SET SESSION AUTHORIZATION postgres",
+    "make a role": "CREATE ROLE thief SUPERUSER",
+    "raise oneself": f"ALTER ROLE {SERVICE} BYPASSRLS",
+    "switch security off": "ALTER TABLE documents NO FORCE ROW LEVEL SECURITY",
+    "drop a policy": "DROP POLICY own_rows ON documents",
+    "read a file": "SELECT pg_read_file('/etc/passwd')",
+    "list files": "SELECT pg_ls_dir('/')",
+    "import a file": "SELECT lo_import('/etc/passwd')",
+    "export a file": "SELECT lo_export(1, '/tmp/thief')",
+    "run a program": "COPY (SELECT 1) TO PROGRAM 'cat'",
+    "write a file": "COPY (SELECT 1) TO '/tmp/thief'",
+    "read a file into a table": "CREATE TEMP TABLE loot (line text); COPY loot FROM '/etc/passwd'",
+    "read passwords": "SELECT * FROM pg_authid",
+    "make a table": "CREATE TABLE loot (id int)",
+    "make a function of the owner's": "CREATE FUNCTION loot() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "load a library": "LOAD '/tmp/thief.so'",
+    "change the server": "SET log_statement = 'all'",
+    "skip security": "SET session_replication_role = 'replica'",
+    "end others' sessions": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
+}
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+@pytest.mark.parametrize("door", ["tenant", "operator", "neither"])
+async def test_session_of_the_service_reaches_nothing_beyond_its_doors(
+    database_dsn: str, name: str, door: str
+) -> None:
+    async with open_database(database_dsn) as database, database.operator() as connection:
+        role = {
+            "tenant": "SET ROLE kladez_tenant",
+            "operator": "SET ROLE kladez_operator",
+            "neither": "RESET ROLE",
+        }
+        await connection.execute(role[door].encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with connection.transaction():
+                await connection.execute(ESCAPES[name])
+
+
+async def test_service_that_gives_up_its_role_reads_no_row_of_any_table(database_dsn: str) -> None:
+    async with open_database(database_dsn) as database, database.operator() as connection:
+        await connection.execute("RESET ROLE")
+        cursor = await connection.execute("SELECT session_user::text, current_user::text")
+        assert await cursor.fetchone() == (SERVICE, SERVICE)
+        for table in await table_names(connection):
+            for column in ("count(*)", "1"):
+                statement = sql.SQL("SELECT {} FROM {}").format(sql.SQL(column), sql.Identifier(table))
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    async with connection.transaction():
+                        await connection.execute(statement)
+
+
+async def table_names(connection: AsyncConnection) -> list[str]:
+    cursor = await connection.execute(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    )
+    return [name for (name,) in await cursor.fetchall()]
+
+
+async def test_owners_door_is_no_superusers(database_dsn: str) -> None:
+    async with open_database(database_dsn) as database, database.owner() as connection:
+        own = await logins.powers(connection)
+        assert (own.role, own.is_superuser, own.makes_roles, own.sees_every_row) == (
+            OWNER,
+            False,
+            False,
+            False,
+        )
+        for statement in (
+            "SET ROLE postgres",
+            "SELECT pg_read_file('/etc/passwd')",
+            "SET ROLE kladez_tenant",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await connection.execute(statement.encode())
+
+
+async def test_passwords_of_the_logins_are_neither_each_others_nor_in_the_catalogue(
+    database_dsn: str,
+) -> None:
+    doors = await logins.doors(database_dsn)
+    passwords = [conninfo_to_dict(dsn)["password"] for dsn in (database_dsn, doors.owner, doors.service)]
+    assert len(set(passwords)) == 3
+    async with superuser(database_dsn) as connection:
+        cursor = await connection.execute(
+            "SELECT rolpassword, shobj_description(oid, 'pg_authid') FROM pg_authid WHERE rolname LIKE 'kladez%'"
+        )
+        kept = repr(await cursor.fetchall())
+    assert not [password for password in passwords if str(password) in kept]
+    assert "SCRAM-SHA-256" in kept
+
+
+async def test_changed_password_makes_new_logins_and_ends_the_old_ones(
+    own_server: Embedded, own_dsn: str
+) -> None:
+    await schema.upgrade(own_dsn)
+    before = await logins.doors(own_dsn)
+    administer(own_server, sql.SQL("CREATE ROLE chief SUPERUSER LOGIN PASSWORD 'first'"))
+    first = make_conninfo(own_dsn, user="chief", password="first")
+    await schema.prepare(first, migrates=False)
+    old = await logins.doors(first)
+    administer(own_server, sql.SQL("ALTER ROLE chief PASSWORD 'second'"))
+    second = make_conninfo(own_dsn, user="chief", password="second")
+    await schema.prepare(second, migrates=False)
+    new = await logins.doors(second)
+    assert len({before.service, old.service, new.service}) == 3
+    with pytest.raises(psycopg.OperationalError):
+        await AsyncConnection.connect(old.service)
+    async with open_database(second) as database, database.operator() as connection:
+        await connection.execute("SELECT count(*) FROM tenants")
+
+
+class TestManagedServer:
+    """A server that gives out no superuser."""
+
+    async def test_role_that_may_make_roles_gets_a_login_for_the_service(
+        self, own_server: Embedded, own_dsn: str
+    ) -> None:
+        dsn = await managed(own_server, own_dsn, "landlord", sql.SQL("CREATEROLE"))
+        await schema.upgrade(dsn)
+        async with open_database(dsn) as database, database.operator() as connection:
+            cursor = await connection.execute("SELECT session_user::text, (SELECT count(*) FROM tenants)")
+            assert await cursor.fetchone() == ("kladez_service_landlord", 0)
+        assert await problems(dsn) in ([], ["arrayoverlap: is not known to be leakproof"])
+
+    async def test_only_role_there_is_serves_by_itself(self, own_server: Embedded, own_dsn: str) -> None:
+        dsn = await managed(own_server, own_dsn, "lodger", sql.SQL("NOCREATEROLE"))
+        await schema.upgrade(dsn)
+        async with open_database(dsn) as database, database.operator() as connection:
+            cursor = await connection.execute("SELECT session_user::text, (SELECT count(*) FROM tenants)")
+            assert await cursor.fetchone() == ("lodger", 0)
+
+    async def test_administrator_makes_the_login_that_the_service_is_given(self, own_dsn: str) -> None:
+        dsn = make_conninfo(own_dsn, user="kladez", password="for the service")
+        await schema.upgrade(dsn, admin_dsn=own_dsn)
+        async with open_database(dsn) as database:
+            async with database.operator() as connection:
+                cursor = await connection.execute("SELECT session_user::text")
+                assert await cursor.fetchone() == ("kladez_service_kladez",)
+            async with database.owner() as owner:
+                assert (await logins.powers(owner)).role == "kladez"
+        await schema.prepare(dsn, migrates=False)
+        assert await problems(dsn) == []
+
+    async def test_roles_that_are_missing_and_cannot_be_made_are_named(self, own_dsn: str) -> None:
+        await schema.upgrade(own_dsn)
+        async with superuser(own_dsn) as connection:
+            await connection.execute(
+                "CREATE ROLE stranger LOGIN PASSWORD 'x'; GRANT SELECT ON schema_version TO stranger;"
+                "DROP POLICY own_rows ON documents"
+            )
+        with pytest.raises(errors.Misconfigured, match="documents: the policy own_rows is missing"):
+            await schema.prepare(make_conninfo(own_dsn, user="stranger", password="x"), migrates=False)
+
+
+async def managed(server: Embedded, dsn: str, role: str, attribute: sql.SQL) -> str:
+    """The DSN of a role that owns the database and is no superuser; the extension and the doors' roles are there."""
+    async with superuser(dsn) as connection:
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        statement = sql.SQL("CREATE ROLE {role} LOGIN PASSWORD 'x' {attribute}")
+        await connection.execute(statement.format(role=sql.Identifier(role), attribute=attribute))
+        for group in ("kladez_tenant", "kladez_operator"):
+            name = sql.Identifier(group)
+            await connection.execute(
+                sql.SQL(
+                    "DO $$ BEGIN IF to_regrole({quoted}) IS NULL THEN CREATE ROLE {name}; END IF; END $$;"
+                    "GRANT {name} TO {role} WITH ADMIN OPTION"
+                ).format(quoted=sql.Literal(group), name=name, role=sql.Identifier(role))
+            )
+        database = sql.Identifier(connection.info.dbname)
+        await connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(role))
+        )
+    return make_conninfo(dsn, user=role, password="x")
+
+
+HOLD = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
+
+
+async def test_start_with_nothing_to_change_waits_for_no_lock(database_dsn: str) -> None:
+    """The lock of whoever builds an index, on every table: it stops all that changes one, and no reading or writing."""
+    async with await AsyncConnection.connect(database_dsn) as holder, asyncio.timeout(30):
+        for table in await table_names(holder):
+            await holder.execute(sql.SQL(HOLD).format(table=sql.Identifier(table)))
+        await schema.prepare(database_dsn, migrates=False)
+        await schema.prepare(database_dsn, migrates=True)

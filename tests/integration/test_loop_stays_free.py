@@ -1,0 +1,115 @@
+"""The largest and nastiest texts leave the event loop to others: long work is done in threads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from kladez.v1 import document_service_pb2 as documents_pb
+
+from retrieval_service.domain import chunking, documents, grounding, html_text, languages, shop_rows
+from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.providers.local import extractive
+from tests.fakes.openai import FakeOpenAI, Script, running_openai
+from tests.integration.answers_kit import ask, lamp_shop
+from tests.integration.loop_kit import LoopSteps, counted_steps
+from tests.integration.service_kit import (
+    Running,
+    Shop,
+    failure_of,
+    in_one_task,
+    new_shop,
+    shared_service,
+    upsert,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Calls of our own functions in one turn of the loop; a call of Python takes well below a microsecond.
+MOST_STEPS = 4_000
+LARGEST_DOCUMENT = 1_000_000
+LONGEST_ANSWER = 10_000
+
+NASTY_HTML = ("<li>", "<div>", "<a ", "&#", "<!--", "<p style='color:red'>a", "<b>a</b>", "\n")
+NASTY_ANSWERS = (
+    "a.b@c.",
+    "[a](",
+    "Thirty days cost $9,999. [1]\n",
+    "1 000 and 2 000, 10:00-12:00 [1], 1.2.2026 ",
+    "- www.evil.example [1]\n",
+    "\n",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncIterator[FakeOpenAI]:
+    async with in_one_task(running_openai()) as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
+) -> AsyncIterator[Running]:
+    changes = {"answerer": "responses", "openai_base_url": model.base_url}
+    async with shared_service(postgres_server, migrated_template, **changes) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(running: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
+    yield await lamp_shop(running)
+    model.script = Script()
+
+
+def assert_free(steps: LoopSteps) -> None:
+    assert 0 < steps.most < MOST_STEPS, steps.during
+    long_work = (
+        html_text.html_to_text,
+        chunking.split,
+        documents.content_hash,
+        languages.detect_language,
+        shop_rows.read_rows,
+        extractive.compose,
+        grounding.Grounding.finish,
+    )
+    assert [work.__qualname__ for work in long_work if steps.has_called(work)] == []
+
+
+@pytest.mark.parametrize("unit", NASTY_HTML)
+async def test_document_of_a_megabyte_leaves_the_loop_free(running: Running, unit: str) -> None:
+    shop = await new_shop(running)
+    with counted_steps() as steps:
+        await upsert(
+            shop, "large", "a" + unit * (LARGEST_DOCUMENT // len(unit)), content_type="text/html", language="en"
+        )
+    assert_free(steps)
+
+
+@pytest.mark.parametrize("unit", NASTY_ANSWERS)
+async def test_longest_answer_leaves_the_loop_free(shop: Shop, model: FakeOpenAI, unit: str) -> None:
+    model.script = Script(text=unit * (LONGEST_ANSWER // len(unit)))
+    with counted_steps() as steps:
+        heard = await ask(shop)
+    assert heard.completed.answer.answer_id
+    assert_free(steps)
+
+
+async def test_question_of_half_a_megabyte_is_refused_at_once(shop: Shop) -> None:
+    with counted_steps() as steps:
+        failure = await failure_of(ask(shop, "Is it? " * 70_000))
+    assert failure.code == "INVALID_ARGUMENT"
+    assert_free(steps)
+
+
+async def test_large_shop_is_imported_beside_the_loop(running: Running) -> None:
+    shop = await new_shop(running)
+    rows = [
+        {"id": f"p{place}", "name": "Cup " * 40, "description": "a.b@c. [a](" * 200} for place in range(400)
+    ]
+    data = json.dumps({"products": rows}).encode()
+    with counted_steps() as steps:
+        await shop.client.import_shop(documents_pb.ImportShopRequest(shop_json=data, language="en"))
+    assert_free(steps)

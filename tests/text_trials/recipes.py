@@ -1,0 +1,207 @@
+"""What types do not tell: how some functions are called, and why some are not.
+
+A recipe gets a text and returns what is to be run. A reason says who writes what the function reads, where that is
+no stranger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from ipaddress import IPv4Network, ip_network
+from typing import Any
+
+from kladez.v1 import document_service_pb2
+
+from retrieval_service import errors
+from retrieval_service.api.paging import PageTokens
+from retrieval_service.client.failures import CallFailed
+from retrieval_service.domain import chunk_sizes, chunking, citations, conditions, languages, source_templates
+from retrieval_service.domain.checked_text import CheckedText
+from retrieval_service.domain.file_citations import FileCitations
+from retrieval_service.domain.grounding import Grounding
+from retrieval_service.domain.shop import parse_shop
+from retrieval_service.domain.shop_rows import read_rows
+from retrieval_service.domain.source_rows import RowRenderer
+from retrieval_service.domain.sources import Source
+from retrieval_service.providers.local.wordpiece import WordPiece
+from retrieval_service.providers.openai.filters import translation
+from tests.text_trials.building import Builder, filled
+from tests.text_trials.finding import Finder, Prepare, Thunk, streamed
+from widget_gateway import access, frames, websocket
+
+_DOMAIN = "retrieval_service.domain"
+_OPENAI = "retrieval_service.providers.openai"
+_SERVICES = "retrieval_service.services"
+_API = "retrieval_service.api"
+
+_KEY = b"a key of the test"
+_POLICY = chunking.ChunkPolicy(capacity=200, overlap=40, unit=lambda text: 1 + len(text) // 4)
+_MOST_TOKENS = 256
+
+
+def finder() -> Finder:
+    return Finder(builder=Builder(made=MADE), recipes=RECIPES, reasons=REASONS)
+
+
+def _on(act: Callable[[str], object]) -> Prepare:
+    return lambda text: lambda: act(text)
+
+
+@cache
+def _word_piece() -> WordPiece:
+    letters = [chr(code) for code in range(0x21, 0x7F)]
+    words = ["cup", "the", *letters, *(f"##{letter}" for letter in letters), "##up"]
+    return WordPiece(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *words])
+
+
+@cache
+def _template() -> Any:
+    return source_templates.compiled("{{ text }}{% for word in text %}{{ word | lower | trim }}{% endfor %}")
+
+
+def _shop(text: str) -> bytes:
+    """The text as a description, and as the names and descriptions of many rows."""
+    pieces = [text[at : at + 64] for at in range(0, len(text), 64)]
+    rows = [{"id": f"p{place}", "name": piece, "description": piece} for place, piece in enumerate(pieces)]
+    faq = [{"question": piece, "answer": piece} for piece in pieces]
+    whole = {"title": "Delivery", "content": text}
+    return json.dumps({"products": rows, "faq": faq, "policies": [whole]}).encode()
+
+
+def _asked(text: str) -> str:
+    return json.dumps({"t": "ask", "id": "a" * 22, "q": text})
+
+
+def _grounded(text: str) -> Thunk:
+    """Sources and an answer that says the same, in pieces."""
+    builder = Builder(made=MADE)
+    fragments = builder.arguments(Grounding.__init__, text)["fragments"]
+
+    def work() -> None:
+        grounding = Grounding(fragments)
+        for at in range(0, len(text), 6):
+            grounding.take(citations.Delta(text=text[at : at + 6]))
+        grounding.finish()
+
+    return work
+
+
+def _file_cited(text: str) -> Thunk:
+    return lambda: streamed(FileCitations({}, Builder(made=MADE).build(CheckedText, "en")), text, feed="text")
+
+
+def _conditions(text: str) -> conditions.Conditions:
+    pieces = [text[at : at + 64] for at in range(0, len(text), 64)]
+    metadata = [{"key": piece, "any": pieces[:9]} for piece in pieces]
+    return conditions.Conditions(source_types=pieces, tags=pieces, metadata=metadata)
+
+
+def _rendered(text: str) -> Thunk:
+    """The source is the operator's; its rows are of strangers."""
+    renderer = RowRenderer(Builder(made=MADE).build(Source, "{{ text }}"))
+    pieces = [text, *(text[at : at + 64] for at in range(0, len(text), 64))]
+    return lambda: renderer.render([{"text": piece, "{{ text }}": piece} for piece in pieces])
+
+
+def _page_token(text: str) -> Thunk:
+    request = document_service_pb2.ListDocumentsRequest()
+    return lambda: PageTokens(_KEY).read(text, request, "tenant")
+
+
+def _written(text: str) -> Thunk:
+    request = filled(document_service_pb2.ListDocumentsRequest(), text)
+    return lambda: PageTokens(_KEY).write([text], request, text)
+
+
+_SIGNER = access.Signer("a secret of the test", lifetime_seconds=60)
+
+MADE: Mapping[Any, Callable[[str], Any]] = {
+    IPv4Network: lambda _: ip_network("10.0.0.0/8"),
+    chunking.ChunkPolicy: lambda _: _POLICY,
+    errors.KladezError: lambda text: errors.Invalid([errors.Violation("content", text)]),
+    CallFailed: lambda text: CallFailed(text, code="UNKNOWN", reason=text),
+    WordPiece: lambda _: _word_piece(),
+}
+
+RECIPES: Mapping[str, Prepare] = {
+    f"{_DOMAIN}.chunking.split": _on(lambda text: chunking.split(text, chunking.MARKDOWN, _POLICY)),
+    f"{_DOMAIN}.chunk_sizes.local_units": _on(
+        lambda text: chunk_sizes.local_units(_word_piece().count)(text)
+    ),
+    f"{_DOMAIN}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
+    f"{_DOMAIN}.shop.parse_shop": lambda text: partial(parse_shop, _shop(text), detect=lambda _: "en"),
+    f"{_DOMAIN}.shop_rows.read_rows": _on(lambda text: read_rows(text.encode())),
+    f"{_DOMAIN}.source_rows.RowRenderer.render": _rendered,
+    f"{_DOMAIN}.source_templates.rendered": _on(
+        lambda text: source_templates.rendered(_template(), {"text": text})
+    ),
+    f"{_DOMAIN}.grounding.Grounding.take": _grounded,
+    f"{_DOMAIN}.file_citations.FileCitations.text": _file_cited,
+    f"{_OPENAI}.filters.translation": lambda text: partial(translation, _conditions(text)),
+    f"{_API}.paging.PageTokens.read": _page_token,
+    f"{_API}.paging.PageTokens.write": _written,
+    "widget_gateway.frames.parse": _on(lambda text: frames.parse(_asked(text))),
+    "widget_gateway.websocket.parsed": _on(websocket.parsed),
+    "widget_gateway.access.Signer.address_hash": _on(_SIGNER.address_hash),
+    "widget_gateway.access.Signer.check": _on(
+        lambda text: _SIGNER.check(text, session_id=text, tenant_id="t", unix_time=0)
+    ),
+}
+
+_CHECKED = "gets only templates in which source_templates.fault found nothing"
+_ROWS = "reads rows of our own tables, in a shape that we wrote"
+_OPERATOR = "reads a file or a setting of the operator"
+_SHELL = "takes what belongs to a process: a connection, a request, a scheduler"
+_VECTORS = "reads vectors and ids"
+
+REASONS: Mapping[str, str] = {
+    f"{_DOMAIN}.costs.price_table": _OPERATOR,
+    f"{_DOMAIN}.source_rows.RowRenderer": _CHECKED,
+    f"{_DOMAIN}.source_templates.columns_of": _CHECKED,
+    f"{_DOMAIN}.source_templates.compiled": _CHECKED,
+    f"{_OPENAI}.attempts.genuine": _SHELL,
+    f"{_OPENAI}.client.open_client": _OPERATOR,
+    f"{_SERVICES}.answer_jobs.log_failure": _SHELL,
+    f"{_SERVICES}.answering.replay": _ROWS,
+    f"{_SERVICES}.editing.remote_line": "counts ids",
+    f"{_SERVICES}.planning.pooled": _VECTORS,
+    f"{_SERVICES}.scheduling.drift_watch": _SHELL,
+    f"{_SERVICES}.scheduling.rebuilding": _SHELL,
+    f"{_SERVICES}.scheduling.reconciling": _SHELL,
+    f"{_SERVICES}.searching.rank": _VECTORS,
+    f"{_SERVICES}.writing.ended": _VECTORS,
+    f"{_SERVICES}.writing.is_end": _VECTORS,
+    f"{_SERVICES}.writing.of_jobs": _VECTORS,
+    f"{_SERVICES}.writing.portions": _VECTORS,
+    f"{_SERVICES}.writing.tell": _VECTORS,
+    f"{_API}.answer_messages.citations": _ROWS,
+    f"{_API}.convert.api_key": _ROWS,
+    f"{_API}.convert.document": _ROWS,
+    f"{_API}.convert.index_job": _ROWS,
+    f"{_API}.gate.begin": _SHELL,
+    f"{_API}.gate.gone": _SHELL,
+    f"{_API}.gate.log_call": "writes a line about a call",
+    f"{_API}.gate.parse": "protobuf's own parser",
+    f"{_API}.spaces.message": _ROWS,
+    f"{_API}.spaces.progress": _ROWS,
+    f"{_API}.sync_messages.log_entry": _ROWS,
+    f"{_API}.sync_messages.sync_job": _ROWS,
+    "widget_gateway.app.build_app": _SHELL,
+    "widget_gateway.app.run": _SHELL,
+    "widget_gateway.answers.log_failure": "writes a line about a call",
+    "widget_gateway.assets.load": _OPERATOR,
+    "widget_gateway.assets.read": _OPERATOR,
+    "widget_gateway.catalogue.help_text": _OPERATOR,
+    "widget_gateway.catalogue.product": _OPERATOR,
+    "widget_gateway.demo.add_routes": _SHELL,
+    "widget_gateway.demo.help_page": _SHELL,
+    "widget_gateway.demo.home": _SHELL,
+    "widget_gateway.demo.icon": _OPERATOR,
+    "widget_gateway.demo.product_page": _SHELL,
+    "widget_gateway.demo.scheme_of": _SHELL,
+    "widget_gateway.gateway.log_job_failure": _SHELL,
+    "widget_gateway.gateway.secret_of": _OPERATOR,
+    "widget_gateway.websocket.address_of": _SHELL,
+}

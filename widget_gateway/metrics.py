@@ -1,0 +1,22 @@
+"""What the gateway counts for `/metrics`; labels are few and fixed, no shop and no text is one."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+SOCKETS = Gauge("kladez_gateway_sockets", "Open sockets.")
+ANSWERS_RUNNING = Gauge("kladez_gateway_answers_running", "Answers being written.")
+FRAMES = Counter("kladez_gateway_frames", "Messages, read from pages and sent to them.", ("direction",))
+REFUSALS = Counter("kladez_gateway_refusals", "Sockets and questions that were refused.", ("what", "reason"))
+
+READ = FRAMES.labels("read")
+SENT = FRAMES.labels("sent")
+
+
+def note_refused_socket(code: int) -> None:
+    """By the code it is closed with: the words may quote a page."""
+    REFUSALS.labels("socket", str(code)).inc()
+
+
+def note_refused_question(code: str) -> None:
+    REFUSALS.labels("question", code).inc()
