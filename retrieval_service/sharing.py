@@ -24,6 +24,7 @@ FINGERPRINT_DIGITS = 12
 # Said as they are.
 AS_THEY_ARE = {
     "use_openai_retrieval": DEFAULT_BACKEND,
+    "openai_vector_store_id": "OPENAI_VECTOR_STORE_ID",
     "own_index_chunks": OWN_INDEX,
     "schedule_reconcile": "KLADEZ_SCHEDULE_RECONCILE",
     "schedule_rebuild": "KLADEZ_SCHEDULE_REBUILD",
