@@ -1,4 +1,4 @@
-# setup, run, test, lint, protos, bench, clean: docs/development.md says more about each.
+# setup, run, test, fuzz, lint, protos, bench, clean: docs/development.md says more about each.
 PYTHON ?=
 TESTS ?= tests
 export PYTHON
@@ -6,7 +6,7 @@ export PYTHON
 # Relative on purpose: the folder's own path may hold spaces.
 PY := .venv/bin/python
 
-.PHONY: setup run test lint protos bench clean
+.PHONY: setup run test fuzz lint protos bench clean
 
 setup:
 	@.ci/setup
@@ -17,6 +17,10 @@ run: setup
 test:
 	@.ci/setup tests
 	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
+
+fuzz:
+	@.ci/setup tests
+	@$(PY) -m pytest tests/integration/test_isolation_fuzz.py --fuzz-calls 100000 --show-capture no
 
 lint: setup
 	@$(PY) -m ruff check

@@ -10,6 +10,7 @@ from retrieval_service.providers.ports import FileAnswerer, RetrievalBackend
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.quoting import Quoter
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.retrieving import Retriever
@@ -41,6 +42,7 @@ def assemble_retrieval(
     meter: Meter,
     backend: RetrievalBackend | None,
     answerer: FileAnswerer | None,
+    quoter: Quoter,
 ) -> Retrieval:
     uses_openai, has_openai = settings.use_openai_retrieval, backend is not None
     chooser = Chooser(database, uses_openai=uses_openai, has_openai=has_openai)
@@ -67,5 +69,5 @@ def assemble_retrieval(
         chooser=chooser,
         switcher=switcher,
         shadow=shadow,
-        answerer=RemoteAnswerer(answerer, remote, sifter, breaker) if answerer else None,
+        answerer=RemoteAnswerer(answerer, remote, sifter, breaker, quoter) if answerer else None,
     )

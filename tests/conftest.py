@@ -40,6 +40,11 @@ settings.load_profile("unhurried")
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-calls", type=int, default=600, help="how many calls thieves make")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="which calls these are")
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Embedded]:
     """One server for the whole run. Its roles (kladez_tenant, kladez_operator) are shared by all databases."""

@@ -127,6 +127,8 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
         fallback_contact=settings.fallback_contact,
         allowed_origins=settings.allowed_origins,
         allowed_link_domains=settings.allowed_link_domains,
+        trusted_source_types=settings.trusted_source_types,
+        untrusted_source_types=settings.untrusted_source_types,
         greetings=settings.greetings,
         suggested_questions=suggestions(settings),
         chat_retention_days=settings.chat_retention_days,
@@ -156,6 +158,8 @@ def settings_json(message: tenant_service_pb2.TenantSettings) -> dict[str, Any]:
         "allowed_origins": list(message.allowed_origins),
         "chat_retention_days": message.chat_retention_days,
         "allowed_link_domains": list(message.allowed_link_domains),
+        "trusted_source_types": list(message.trusted_source_types),
+        "untrusted_source_types": list(message.untrusted_source_types),
         "greetings": dict(message.greetings),
         "suggested_questions": {
             code: list(one.questions) for code, one in message.suggested_questions.items()

@@ -107,7 +107,7 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.SearchService/CreateSnapshot": _question(max_seconds=120.0),
     "/kladez.v1.SearchService/GetSnapshot": _read(),
     "/kladez.v1.SearchService/ResolveSnapshot": _channels(),
-    "/kladez.v1.SearchService/DeleteSnapshot": _write(max_request_bytes=64 * KIB),
+    "/kladez.v1.SearchService/DeleteSnapshot": _write(max_request_bytes=64 * KIB, max_seconds=30.0),
     "/kladez.v1.AnswerService/StreamAnswer": _also_for_channels(_question(max_seconds=120.0)),
     "/kladez.v1.AnswerService/GetAnswer": _read(),
     "/kladez.v1.AnswerService/CreateSession": _also_for_channels(_read()),

@@ -35,7 +35,24 @@ NAMES: Mapping[str, tuple[str, str]] = {
         "Erase conversations after so many days; 0 keeps them.",
     ),
     "settings.index_granularity": ("granularity", "What a vector stands for: chunk or document."),
+    "settings.quotas.questions_per_day": (
+        "questions-per-day",
+        "Questions that are answered in a day of UTC; 0 is what the installation sets.",
+    ),
+    "settings.quotas.channel_questions_per_day": (
+        "channel-questions-per-day",
+        "Of these in any one channel.",
+    ),
+    "settings.quotas.visitor_questions_per_day": (
+        "visitor-questions-per-day",
+        "Of these by any one visitor.",
+    ),
     "settings.allowed_link_domains": ("link-domain", "A domain that answers may link to."),
+    "settings.trusted_source_types": ("trusted-type", "A source type that the business itself writes."),
+    "settings.untrusted_source_types": (
+        "untrusted-type",
+        "One that strangers write: its links reach nobody.",
+    ),
 }
 WHOLE_MESSAGES = "google.protobuf."
 INTEGERS = frozenset(

@@ -110,6 +110,10 @@ class Authenticator:
         self._unknown_until.clear()
         self._served_until.clear()
 
+    def expect_new_key(self) -> None:
+        """A key that this server has made passes at once, however many guesses come from where it is used."""
+        self._listed_until = 0.0
+
     async def _key(self, secret: str, network: str) -> ApiKey | None:
         """None for a wrong one. What is not spelled as a key is nobody's, and worth no look."""
         if not SECRET.fullmatch(secret):
@@ -155,9 +159,10 @@ class Authenticator:
         """Of all right keys, read once a second at most, and only while somebody guesses."""
         async with self._listing:
             if self._listed_until <= self._clock():
+                # Before the read: a key that is made meanwhile is read next time.
+                self._listed_until = self._clock() + LISTED_SECONDS
                 async with self._database.operator() as operator:
                     self._listed = await keys.hashes(operator)
-                self._listed_until = self._clock() + LISTED_SECONDS
             return self._listed
 
     async def _ask(self, secret_hash: bytes) -> bool:

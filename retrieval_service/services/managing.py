@@ -120,6 +120,7 @@ class Manager:
                 scopes=scopes,
                 display_name=display_name,
             )
+        self._authenticator.expect_new_key()
         return key, secret
 
     async def list_keys(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,6 +18,9 @@ from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey, StoredDocument
 from retrieval_service.errors import Invalid, Violation
 from retrieval_service.stores.database import TenantScope
+
+# From here on a thread is cheaper than the loop's time.
+SLOW_CHARACTERS = 50_000
 
 # What the trigger documents_tree calls its two rules.
 TREE_RULES = ("documents_no_circle", "documents_depth")
@@ -84,7 +89,7 @@ async def upsert(scope: TenantScope, drafts: Sequence[Draft]) -> list[Written]:
     would stand below itself, or too deep.
     """
     async with scope.connection.cursor(row_factory=class_row(Written)) as cursor:
-        rows = Jsonb([_row(draft) for draft in drafts])
+        rows = await _rows(drafts)
         try:
             await cursor.execute(UPSERT, {"tenant_id": scope.tenant_id, "rows": rows})
         except psycopg.errors.CheckViolation as error:
@@ -274,6 +279,18 @@ def _selected(selector: UUID | DocumentKey) -> dict[str, Any]:
     if isinstance(selector, UUID):
         return {"document_id": selector, "source_type": None, "external_id": None}
     return {"document_id": None, "source_type": selector.source_type, "external_id": selector.external_id}
+
+
+async def _rows(drafts: Sequence[Draft]) -> Jsonb:
+    """Hashing and packing long contents would keep the event loop from everybody else."""
+    if sum(len(draft.content) for draft in drafts) < SLOW_CHARACTERS:
+        return _packed(drafts)
+    return await asyncio.to_thread(_packed, drafts)
+
+
+def _packed(drafts: Sequence[Draft]) -> Jsonb:
+    text = json.dumps([_row(draft) for draft in drafts])
+    return Jsonb(text, dumps=str)
 
 
 def _row(draft: Draft) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from retrieval_service.api.policies import POLICIES, SCOPES
-from tests.house.repository import ROOT, methods_of, rpc_methods
+from tests.house.repository import ROOT, methods_of, rpc_methods, text
 
 
 def test_every_method_has_a_policy() -> None:
@@ -49,3 +50,12 @@ def test_every_listing_is_cut_to_what_a_client_can_read() -> None:
         if isinstance(node, ast.AsyncFunctionDef)
     }
     assert [name for name in sorted(listings) if "pages.cut(" not in handlers[name]] == []
+
+
+def test_readme_says_what_each_scope_may_call() -> None:
+    rows = re.findall(r"^\| `([a-z:]+)` \| ((?:`[A-Za-z]+` ?)+) \|", text("README.md"), re.MULTILINE)
+    told = {scope: set(re.findall(r"`(\w+)`", methods)) for scope, methods in rows if scope in SCOPES}
+    assert told == {
+        scope: {method.rpartition("/")[2] for method, policy in POLICIES.items() if scope in policy.scopes}
+        for scope in SCOPES
+    }

@@ -34,6 +34,20 @@ WRITER = uuid.UUID(int=7)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Words that stand in everything: what pages tell of a shop, what its documents say, and what nobody is told."""
+
+    public: str = MARK
+    text: str = MARK
+    hidden: str = MARK
+
+    @property
+    def question(self) -> str:
+        asked = QUESTION.replace(MARK, self.text)
+        return asked if self.hidden == self.text else f"{asked} {self.hidden}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Owned:
     """What the first tenant owns."""
 
@@ -41,6 +55,7 @@ class Owned:
     document_id: uuid.UUID
     chunk_id: uuid.UUID
     session_id: uuid.UUID
+    session_token: str
     answer_id: uuid.UUID
     request_id: uuid.UUID
     import_id: uuid.UUID
@@ -57,32 +72,50 @@ class Owned:
         ids = (self.document_id, self.chunk_id, self.session_id, self.answer_id, self.snapshot_id)
         tenant = self.shop.tenant
         names = (tenant.tenant_id, tenant.public_key, tenant.name)
-        return (*map(str, ids), *names, self.snapshot_token, "dried in the sun")
+        tokens = (self.session_token, self.snapshot_token)
+        return (*map(str, ids), *names, *tokens, "dried in the sun")
 
 
-async def new_owned(running: Running) -> Owned:
+async def new_owned(running: Running, marks: Marks | None = None) -> Owned:
     """A tenant with rows in every table."""
-    shop = await new_shop(running, fallback_contact=MARK)
-    stored = await upsert(shop, "cloves", TEXT, title=MARK, language="en")
+    marks = marks or Marks()
+    shop = await new_shop(
+        running,
+        fallback_contact=marks.public,
+        greetings={"en": marks.public},
+        suggested_questions={"en": tenants_pb.SuggestedQuestions(questions=[marks.public])},
+        system_prompt=marks.public,
+    )
+    stored = await upsert(
+        shop,
+        "cloves",
+        TEXT.replace(MARK, marks.text),
+        title=marks.text,
+        section=marks.text,
+        tags=[marks.text],
+        url=f"https://shop.example/{marks.text}",
+        language="en",
+        metadata={"cost": marks.hidden, marks.hidden: 1},
+    )
     import_id, request_id = uuid.uuid4(), uuid.uuid4()
     await run_import(shop, import_id)
     await wait_until_indexed(shop)
     session = await shop.client.create_session(
-        answers_pb.CreateSessionRequest(channel="api", user_key="anna", language="en")
+        answers_pb.CreateSessionRequest(channel="api", user_key=f"anna{marks.hidden}", language="en")
     )
     asked = answers_pb.StreamAnswerRequest(
-        question=QUESTION, session_id=session.session_id, request_id=str(request_id)
+        question=marks.question, session_id=session.session_id, request_id=str(request_id)
     )
     handoff = await shop.client.create_handoff(answers_pb.CreateHandoffRequest(session_id=session.session_id))
     answer = [event async for event in shop.client.stream_answer(asked)][-1].completed.answer
     assert answer.references, "the tenant's own answer must have something to leak"
-    await running.client.for_tenant(shop.tenant_id).upsert_source(declared_source())
+    await running.client.for_tenant(shop.tenant_id).upsert_source(declared_source(marks.hidden))
     kept = await shop.client.create_snapshot(
-        search_pb.CreateSnapshotRequest(query=QUESTION, reader_key="reader")
+        search_pb.CreateSnapshotRequest(query=marks.question, reader_key="reader")
     )
     assert kept.snapshot.hits, "a snapshot must have something to leak"
     keys = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
-    await shop.client.record_evaluation(recorded_run())
+    await shop.client.record_evaluation(recorded_run(marks.hidden))
     await hold_remotely(running, shop, uuid.UUID(stored.document_id))
     await make_of_a_row(running, shop, uuid.UUID(stored.document_id))
     await name_writer(running, answer.answer_id)
@@ -92,11 +125,12 @@ async def new_owned(running: Running) -> Owned:
         document_id=uuid.UUID(stored.document_id),
         chunk_id=uuid.UUID(answer.references[0].chunk_id),
         session_id=uuid.UUID(session.session_id),
+        session_token=session.session_token,
         answer_id=uuid.UUID(answer.answer_id),
         request_id=request_id,
         import_id=import_id,
         job=await processing_job(running, shop, uuid.UUID(stored.document_id)),
-        gap_id=await collect(running, shop, answer.answer_id, session.session_id),
+        gap_id=await collect(running, shop, answer.answer_id, session.session_id, marks.hidden),
         index_job_id=await waiting_index_job(running, shop, uuid.UUID(stored.document_id)),
         api_key_id=keys.api_keys[0].api_key_id,
         handoff_code=handoff.code,
@@ -105,14 +139,14 @@ async def new_owned(running: Running) -> Owned:
     )
 
 
-def recorded_run() -> insights_pb.RecordEvaluationRequest:
+def recorded_run(mark: str = MARK) -> insights_pb.RecordEvaluationRequest:
     figures = [insights_pb.EvaluationFigures(question_count=1, answerable_accuracy=1.0)]
     return insights_pb.RecordEvaluationRequest(
-        evaluation=insights_pb.Evaluation(set_name=MARK, answerer="extractive", figures=figures)
+        evaluation=insights_pb.Evaluation(set_name=mark, answerer="extractive", figures=figures)
     )
 
 
-def declared_source() -> sources_pb.UpsertSourceRequest:
+def declared_source(mark: str = MARK) -> sources_pb.UpsertSourceRequest:
     """Of the type of the tenant's document, so that a sync could delete it."""
     source = sources_pb.Source(
         name="spices",
@@ -121,7 +155,7 @@ def declared_source() -> sources_pb.UpsertSourceRequest:
         ids_query="SELECT * FROM spices WHERE id = ANY(%(ids)s)",
         all_query="SELECT * FROM spices",
         id_column="id",
-        text_template=f"{MARK}: {{{{ text }}}}",
+        text_template=f"{mark}: {{{{ text }}}}",
     )
     return sources_pb.UpsertSourceRequest(source=source)
 
@@ -184,10 +218,12 @@ ON CONFLICT (tenant_id) DO UPDATE SET arrivals = 99, due_at = excluded.due_at
 GAP = "SELECT gap_id FROM chat_logs WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s"
 
 
-async def collect(running: Running, shop: Shop, answer_id: str, session_id: str) -> uuid.UUID:
+async def collect(
+    running: Running, shop: Shop, answer_id: str, session_id: str, mark: str = MARK
+) -> uuid.UUID:
     """The group of the answer, which was rated down, and an inbox that no worker looks into for an hour."""
     request = answers_pb.SubmitFeedbackRequest(
-        answer_id=answer_id, session_id=session_id, rating=answers_pb.RATING_DOWN, reason=MARK
+        answer_id=answer_id, session_id=session_id, rating=answers_pb.RATING_DOWN, reason=mark
     )
     await shop.client.submit_feedback(request)
     await running.service.collector.collect(uuid.UUID(shop.tenant_id))

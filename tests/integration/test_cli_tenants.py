@@ -41,6 +41,9 @@ SAMPLES: dict[str, tuple[list[str], Any]] = {
     "settings.chat_retention_days": (["30"], 30),
     "settings.index_granularity": (["document"], "document"),
     "settings.allowed_link_domains": (["shop.example"], ["shop.example"]),
+    "settings.quotas.questions_per_day": (["5000"], 5000),
+    "settings.quotas.channel_questions_per_day": (["4000"], 4000),
+    "settings.quotas.visitor_questions_per_day": (["30"], 30),
 }
 
 

@@ -186,6 +186,14 @@ async def test_guesses_that_are_refused_read_the_database_once_a_second(running:
         await authenticator.identify(new_secret(), None, NETWORK)
 
 
+async def test_key_that_was_made_a_moment_ago_passes_while_guesses_come(running: Running) -> None:
+    for _ in range(4):
+        for _ in range(25):
+            await ended(search(running.channel, bearer(new_secret())))
+        shop = await new_shop(running)
+        assert (await ended(search(running.channel, bearer(shop.key)))).code == "OK"
+
+
 async def test_revoked_key_is_a_guess_like_others(running: Running) -> None:
     authenticator, _ = await authenticator_of(running)
     shop = await new_shop(running)

@@ -773,7 +773,10 @@ STORES: dict[str, Trial] = {
     "vectors.insert": (lambda scope, own: vectors.insert(scope, 1, {own.chunk_id: direction()}), Raises),
     "vectors.remove": (lambda scope, own: vectors.remove(scope, 1, [own.chunk_id]), NO_ROWS),
     "vectors.fill": (lambda scope, own: vectors.fill(scope, 1, {own.chunk_id: direction()}), NO_ROWS),
-    "vectors.walk": (lambda scope, _: vectors.walk(scope, 1, after=uuid.UUID(int=0), limit=9), NO_ROWS),
+    "vectors.walk": (
+        lambda scope, _: vectors.walk(scope, 1, after=uuid.UUID(int=0), limit=9, max_bytes=9),
+        NO_ROWS,
+    ),
     "vectors.missing": (
         lambda scope, _: vectors.missing(scope, 1),
         (vectors.Missing(chunk_count=0, byte_count=0),),

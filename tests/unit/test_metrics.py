@@ -85,6 +85,20 @@ def test_operations_page_names_every_metric_and_invents_none() -> None:
     assert told == set(declared())
 
 
+def test_every_embedding_is_counted_where_it_is_asked_for() -> None:
+    """The checklist's one word aside."""
+    services = ROOT / "retrieval_service" / "services"
+    asking = {
+        f"{file.stem}.{node.name}": ast.unparse(node)
+        for file in services.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.AsyncFunctionDef)
+        and re.search(r"\.embed_(passages|query)\(", ast.unparse(node))
+    }
+    assert len(asking) > 5
+    assert {name for name, body in asking.items() if "note_embedded(" not in body} == {"checking._embedder"}
+
+
 @pytest.mark.parametrize(
     ("peer", "host"),
     [
