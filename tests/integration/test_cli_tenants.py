@@ -39,6 +39,9 @@ SAMPLES: dict[str, tuple[list[str], Any]] = {
         {"en": ["Where?", "When?"], "pt": ["Onde?"]},
     ),
     "settings.chat_retention_days": (["30"], 30),
+    "settings.quotas.questions_per_day": (["900"], 900),
+    "settings.quotas.channel_questions_per_day": (["600"], 600),
+    "settings.quotas.visitor_questions_per_day": (["60"], 60),
     "settings.index_granularity": (["document"], "document"),
     "settings.allowed_link_domains": (["shop.example"], ["shop.example"]),
 }
