@@ -7,6 +7,7 @@ import uvloop
 from benchmarks import (
     command,
     delta,
+    fairness,
     first_token,
     freshness,
     indexing,
@@ -14,6 +15,7 @@ from benchmarks import (
     recall,
     reporting,
     search_overhead,
+    wire,
 )
 from benchmarks.reporting import Figure
 
@@ -24,7 +26,9 @@ BENCHMARKS = (
     delta.BENCHMARK,
     first_token.BENCHMARK,
     freshness.BENCHMARK,
+    fairness.BENCHMARK,
     queue.BENCHMARK,
+    wire.BENCHMARK,
 )
 
 
@@ -36,7 +40,7 @@ async def run_all(*, quick: bool) -> list[Figure]:
 
 
 def run() -> None:
-    options = command.parsed("All benchmarks; about eight minutes.")
+    options = command.parsed("All benchmarks; about ten minutes.")
     figures = uvloop.run(run_all(quick=options.quick))
     reporting.show("Kladez in numbers", figures, as_json=options.json)
 

@@ -211,7 +211,8 @@ class Answering:
         self._doubts = doubts(completed.answer.unsupported)
         self._references = list(completed.answer.references) or self._references
         is_cut = completed.finish_reason == answers_pb.FINISH_REASON_LENGTH
-        self._note = self._texts.cut_short if is_cut else ""
+        away = self._texts.model_away if completed.model_away else ""
+        self._note = self._texts.cut_short if is_cut else away
         self._interruption = None
 
     def _words_for(self, interruption: Interruption) -> str:

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import os
 import pickle
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -36,13 +36,18 @@ class ApartFailed(errors.KladezError):
 class Child:
     """A running process and the two pipes to it."""
 
-    process: Process
+    process: subprocess.Popen[bytes]
     questions: asyncio.StreamWriter
     answers: asyncio.StreamReader
 
     @property
     def is_alive(self) -> bool:
-        return self.process.returncode is None
+        return self.process.poll() is None
+
+    async def end(self) -> None:
+        self.process.kill()
+        self.questions.close()
+        await asyncio.to_thread(self.process.wait)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,7 @@ class Apart:
         self._child: Child | None = None
         self._turn = asyncio.Lock()
         self._retirement: asyncio.TimerHandle | None = None
+        self._endings: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
@@ -95,20 +101,20 @@ class Apart:
 
     async def close(self) -> None:
         self._stay()
-        if child := self._kill():
-            await child.process.wait()
+        self._kill()
+        await asyncio.gather(*self._endings)
 
     def _stay(self) -> None:
         if self._retirement:
             self._retirement.cancel()
             self._retirement = None
 
-    def _kill(self) -> Child | None:
+    def _kill(self) -> None:
         child, self._child = self._child, None
-        if child and child.is_alive:
-            with contextlib.suppress(ProcessLookupError):
-                child.process.kill()
-        return child
+        if child:
+            ending = asyncio.ensure_future(child.end())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     async def _asked(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Child:
         if self._child is None or not self._child.is_alive:
@@ -135,17 +141,27 @@ class Apart:
 
 
 async def _start() -> Child:
+    """By a thread, for uvloop's own way is a fork, which gRPC warns of."""
+    process = await asyncio.to_thread(_spawned)
+    loop = asyncio.get_running_loop()
+    answers = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(answers), process.stdout)
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), process.stdin
+    )
+    questions = asyncio.StreamWriter(transport, protocol, None, loop)
+    return Child(process=process, questions=questions, answers=answers)
+
+
+def _spawned() -> subprocess.Popen[bytes]:
     """In a session of its own: a Ctrl-C reaches only the parent."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__),
-        stdin=PIPE,
-        stdout=PIPE,
+    return subprocess.Popen(  # noqa: S603 - our own program
+        (sys.executable, "-m", __name__),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         start_new_session=True,
     )
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("a child that was started with pipes has none")
-    return Child(process=process, questions=process.stdin, answers=process.stdout)
 
 
 def _packed(message: Any) -> bytes:

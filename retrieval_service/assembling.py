@@ -10,9 +10,11 @@ from pydantic import SecretStr
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.circuit import CircuitLimits
 from retrieval_service.domain.costs import price_table
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.quotas import Quotas
+from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.ports import (
     Answerer,
@@ -28,8 +30,10 @@ from retrieval_service.services.answer_jobs import AnswerJobs
 from retrieval_service.services.answer_log import AnswerLog
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
+from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.collecting import Collector
 from retrieval_service.services.comparing_backends import Comparer
+from retrieval_service.services.composing import Composer
 from retrieval_service.services.conversing import Conversing
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
@@ -44,6 +48,7 @@ from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.overseeing import Overseer
 from retrieval_service.services.questions import Questions
+from retrieval_service.services.quoting import Quoter
 from retrieval_service.services.rating import Limiter, Rates
 from retrieval_service.services.reading import Reader
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
@@ -149,16 +154,19 @@ def assemble(
     importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
     searcher = new_searcher(settings, database, embedders, meter, weigher)
+    quoter, writers = Quoter(ExtractiveAnswerer()), answer_breaker(settings)
     retrieval = assemble_retrieval(
-        settings, database, searcher, weigher, meter, backend, providers.file_answerer
+        settings, database, searcher, weigher, meter, backend, providers.file_answerer, quoter
     )
-    summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter)
+    summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter, writers)
     pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
     answer_log = AnswerLog(
         database, pseudonyms, history_tokens=settings.history_tokens, quotas=quotas(settings)
     )
     trials = Trials(database, pseudonyms)
-    answering = new_answering(settings, providers, retrieval, answer_log, trials, meter)
+    composer = new_composer(settings, providers.answerer, quoter, writers)
+    rewording = Rewording(providers.rewriter, writers)
+    answering = new_answering(settings, composer, rewording, retrieval, answer_log, trials, meter)
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
     sourcing = Sourcing(database, addresses)
@@ -233,8 +241,31 @@ def new_searcher(
     )
 
 
+def answer_breaker(settings: Settings) -> Breaker:
+    """One for all that the model writes."""
+    limits = CircuitLimits(
+        failures=settings.answer_breaker_failures, pause_seconds=settings.answer_breaker_pause_seconds
+    )
+    return Breaker(limits, provider="The model provider")
+
+
+def new_composer(settings: Settings, answerer: Answerer, quoter: Quoter, breaker: Breaker) -> Composer:
+    return Composer(
+        answerer,
+        quoter,
+        breaker,
+        patience_seconds=settings.answer_patience_seconds,
+        most_characters=settings.answer_max_tokens * MOST_CHARACTERS_OF_A_TOKEN,
+    )
+
+
 def new_summarizing(
-    settings: Settings, database: Database, summarizer: Summarizer, retrieval: Retrieval, meter: Meter
+    settings: Settings,
+    database: Database,
+    summarizer: Summarizer,
+    retrieval: Retrieval,
+    meter: Meter,
+    breaker: Breaker,
 ) -> Summarizing:
     return Summarizing(
         database,
@@ -242,13 +273,15 @@ def new_summarizing(
         summarizer,
         ExtractiveSummarizer(),
         meter,
+        breaker,
         model_seconds=settings.summary_seconds,
     )
 
 
 def new_answering(
     settings: Settings,
-    providers: Providers,
+    composer: Composer,
+    rewording: Rewording,
     retrieval: Retrieval,
     answer_log: AnswerLog,
     trials: Trials,
@@ -260,11 +293,10 @@ def new_answering(
         trials,
         Gatherer(retrieval.retriever),
         retrieval.chooser,
-        providers.answerer,
-        Rewording(providers.rewriter),
+        composer,
+        rewording,
         meter,
         retrieval.answerer,
-        most_characters=settings.answer_max_tokens * MOST_CHARACTERS_OF_A_TOKEN,
     )
 
 

@@ -48,19 +48,32 @@ class Claiming:
     """Goes on until `stop()`; a dead worker's jobs are free after the lease."""
 
     def __init__(
-        self, database: Database, lane: Lane, *, worker: str, lease_seconds: float, poll_seconds: float
+        self,
+        database: Database,
+        lane: Lane,
+        *,
+        worker: str,
+        lease_seconds: float,
+        poll_seconds: float,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
+        """`ended` is called after each batch: jobs that waited for its documents may stand in another lane."""
         self._database = database
         self._lane = lane
         self._worker = worker
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
+        self._ended = ended
         self._bell = Bell()
         self._busy: dict[object, Sequence[Job]] = {}
         self._waiting: dict[object, Sequence[Job]] = {}
         self._served_last = uuid4()  # workers begin at different tenants
         self._has_ended_some = False
         self._stopping = False
+
+    @property
+    def target(self) -> str:
+        return self._lane.target
 
     def wake(self) -> None:
         self._bell.ring()
@@ -146,6 +159,7 @@ class Claiming:
             self._busy.pop(batch, None)  # here: the scheduler drops a job only after the waking
             self._waiting.pop(batch, None)
             self._bell.ring()
+            self._ended()
 
     @contextlib.asynccontextmanager
     async def _kept(self, claimed: Sequence[Job]) -> AsyncIterator[None]:

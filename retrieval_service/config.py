@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     answerer: str = "auto"
     answer_model: str = "gpt-5.4-mini"
     answer_max_tokens: Annotated[int, Field(ge=16)] = 1_000
+    answer_patience_seconds: Annotated[float, Field(gt=0)] = 12.0
+    answer_breaker_failures: Annotated[int, Field(ge=1)] = 5
+    answer_breaker_pause_seconds: Annotated[float, Field(gt=0)] = 30.0
     answer_seconds: Annotated[float, Field(gt=0)] = 110.0
     history_tokens: Annotated[int, Field(ge=0)] = 1_500
     summary_seconds: Annotated[float, Field(gt=0)] = 45.0
@@ -96,6 +99,7 @@ class Settings(BaseSettings):
     openai_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
 
     use_openai_retrieval: bool = Field(default=False, validation_alias="USE_OPENAI_RETRIEVAL")
+    openai_vector_store_id: str = Field(default="", validation_alias="OPENAI_VECTOR_STORE_ID")
     openai_search_seconds: Annotated[float, Field(gt=0)] = 3.0
     openai_search_usd: Annotated[float, Field(ge=0)] = 2.5
     openai_breaker_failures: Annotated[int, Field(ge=1)] = 5

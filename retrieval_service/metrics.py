@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -14,6 +15,7 @@ FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0
 
 RPC_SECONDS = Histogram("kladez_rpc_seconds", "How long calls took.", ("method",), buckets=SECONDS)
 RPCS = Counter("kladez_rpcs", "Calls that ended, by method and gRPC status.", ("method", "code"))
+REFUSALS = Counter("kladez_refusals", "Calls that ended with an error of ours, by its reason.", ("reason",))
 RPCS_RUNNING = Gauge("kladez_rpcs_running", "Calls being served.")
 
 SEARCHES = Counter("kladez_searches", "Searches that were answered.", ("mode", "backend", "degraded"))
@@ -37,24 +39,26 @@ DATABASE_UP = Gauge("kladez_database_up", "Whether the database answered the las
 PROVIDER_CALLS = Counter("kladez_openai_calls", "Requests to OpenAI or a compatible server.", ("outcome",))
 CIRCUIT_OPEN = Gauge("kladez_openai_circuit_open", "Whether OpenAI Retrieval is left alone for a while.")
 
-# A child is looked up under a lock: once for each method is enough.
-_seconds_of: dict[str, Histogram] = {}
-_calls_of: dict[tuple[str, str], Counter] = {}
+# Prometheus's client looks a child up under a lock, and checks its labels each time.
+_seconds = functools.cache(RPC_SECONDS.labels)
+_ended = functools.cache(RPCS.labels)
+_searched = functools.cache(SEARCHES.labels)
+_embedded = functools.cache(EMBEDDED.labels)
 
 
-def note_rpc(method: str, code: str, seconds: float) -> None:
-    observed = _seconds_of.get(method)
-    if observed is None:
-        observed = _seconds_of[method] = RPC_SECONDS.labels(method)
-    observed.observe(seconds)
-    counted = _calls_of.get((method, code))
-    if counted is None:
-        counted = _calls_of[(method, code)] = RPCS.labels(method, code)
-    counted.inc()
+def note_rpc(method: str, code: str, seconds: float, *, reason: str = "") -> None:
+    if reason:
+        REFUSALS.labels(reason).inc()
+    _seconds(method).observe(seconds)
+    _ended(method, code).inc()
 
 
 def note_search(mode: str, backend: str, *, is_degraded: bool) -> None:
-    SEARCHES.labels(mode, backend, _word(is_degraded)).inc()
+    _searched(mode, backend, _word(is_degraded)).inc()
+
+
+def note_embedded(purpose: str, tokens: int) -> None:
+    _embedded(purpose).inc(tokens)
 
 
 def note_answer(finish_reason: str, status: str, *, is_degraded: bool, first_token_ms: int | None) -> None:

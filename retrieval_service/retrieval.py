@@ -10,12 +10,14 @@ from retrieval_service.providers.ports import FileAnswerer, RetrievalBackend
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.quoting import Quoter
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.shadowing import Shadow
 from retrieval_service.services.sifting import Sifter
+from retrieval_service.services.store_keeping import StoreKeeper
 from retrieval_service.services.switching_backends import Switcher
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores.database import Database
@@ -40,10 +42,12 @@ def assemble_retrieval(
     meter: Meter,
     backend: RetrievalBackend | None,
     answerer: FileAnswerer | None,
+    quoter: Quoter,
 ) -> Retrieval:
     uses_openai, has_openai = settings.use_openai_retrieval, backend is not None
     chooser = Chooser(database, uses_openai=uses_openai, has_openai=has_openai)
-    switcher = Switcher(database, chooser, uses_openai=uses_openai, has_openai=has_openai)
+    keeper = StoreKeeper(database, backend) if backend else None
+    switcher = Switcher(database, chooser, keeper, uses_openai=uses_openai, has_openai=has_openai)
     sifter = Sifter(weigher)
     if backend is None:
         return Retrieval(retriever=Retriever(searcher, chooser, sifter), chooser=chooser, switcher=switcher)
@@ -65,5 +69,5 @@ def assemble_retrieval(
         chooser=chooser,
         switcher=switcher,
         shadow=shadow,
-        answerer=RemoteAnswerer(answerer, remote, sifter, breaker) if answerer else None,
+        answerer=RemoteAnswerer(answerer, remote, sifter, breaker, quoter) if answerer else None,
     )

@@ -24,6 +24,7 @@ FINGERPRINT_DIGITS = 12
 # Said as they are.
 AS_THEY_ARE = {
     "use_openai_retrieval": DEFAULT_BACKEND,
+    "openai_vector_store_id": "OPENAI_VECTOR_STORE_ID",
     "own_index_chunks": OWN_INDEX,
     "schedule_reconcile": "KLADEZ_SCHEDULE_RECONCILE",
     "schedule_rebuild": "KLADEZ_SCHEDULE_REBUILD",
@@ -38,6 +39,16 @@ AS_THEY_ARE = {
     "answer_max_tokens": "KLADEZ_ANSWER_MAX_TOKENS",
     "history_tokens": "KLADEZ_HISTORY_TOKENS",
     "exact_lexical_chunks": "KLADEZ_EXACT_LEXICAL_CHUNKS",
+    "document_bytes": "KLADEZ_DOCUMENT_BYTES",
+    "document_passages": "KLADEZ_DOCUMENT_PASSAGES",
+    "key_requests_per_minute": "KLADEZ_KEY_REQUESTS_PER_MINUTE",
+    "key_bytes_per_minute": "KLADEZ_KEY_BYTES_PER_MINUTE",
+    "tenant_requests_per_minute": "KLADEZ_TENANT_REQUESTS_PER_MINUTE",
+    "tenant_bytes_per_minute": "KLADEZ_TENANT_BYTES_PER_MINUTE",
+    "wrong_keys_per_minute": "KLADEZ_WRONG_KEYS_PER_MINUTE",
+    "questions_per_day": "KLADEZ_QUESTIONS_PER_DAY",
+    "channel_questions_per_day": "KLADEZ_CHANNEL_QUESTIONS_PER_DAY",
+    "visitor_questions_per_day": "KLADEZ_VISITOR_QUESTIONS_PER_DAY",
 }
 # Said by what they result in: a model's space, the address of a provider, a fingerprint.
 BY_RESULT = frozenset(
@@ -63,6 +74,16 @@ BY_RESULT = frozenset(
 OWN = frozenset(
     {
         "database_url",
+        "admin_database_url",
+        "migrate",
+        "tls_cert",
+        "tls_key",
+        "tls_client_ca",
+        "metrics_host",
+        "metrics_port",
+        "job_batch_bytes",
+        "job_tenants",
+        "job_step_passages",
         "data_dir",
         "host",
         "port",
@@ -75,6 +96,9 @@ OWN = frozenset(
         "next_openai_api_key",
         "next_openai_base_url",
         "answer_seconds",
+        "answer_patience_seconds",
+        "answer_breaker_failures",
+        "answer_breaker_pause_seconds",
         "summary_seconds",
         "openai_timeout_seconds",
         "openai_search_seconds",

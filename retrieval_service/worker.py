@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiojobs
@@ -79,6 +80,7 @@ class Worker:
                 worker=name,
                 lease_seconds=options.lease_seconds,
                 poll_seconds=options.poll_seconds,
+                ended=partial(self._wake, lane.target),
             )
             for lane in lanes
         ]
@@ -103,9 +105,11 @@ class Worker:
             await self._last()
             await self._give_back()
 
-    def _wake(self) -> None:
+    def _wake(self, target: str = "") -> None:
+        """Those who claim for the target, or all."""
         for claiming in self._claimings:
-            claiming.wake()
+            if target in ("", claiming.target):
+                claiming.wake()
 
     def _ring(self) -> None:
         for bell in self._index_job_bells:

@@ -55,6 +55,9 @@ FINISH_REASONS = {
     FinishReason.FINISH_REASON_PLEASANTRY: PLEASANTRY,
 }
 
+# Whole, and made of quoted sentences because the model is away.
+QUOTED = "quoted"
+
 RATINGS = {1: Rating.RATING_UP, -1: Rating.RATING_DOWN}
 
 Tell = Callable[[Event | None], Awaitable[None]]
@@ -245,7 +248,7 @@ def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted
     """A replay may be of an answer that was cut off, by the death of the gateway that asked for it say."""
     if completed.answer.status in CUT_OFF:
         return conversation.fail(ask_id, "interrupted")
-    finish_reason = FINISH_REASONS.get(completed.finish_reason, "stop")
+    finish_reason = QUOTED if completed.model_away else FINISH_REASONS.get(completed.finish_reason, "stop")
     # What has no id cannot be rated, and politeness is nothing to rate.
     is_polite = completed.finish_reason == FinishReason.FINISH_REASON_PLEASANTRY
     return conversation.finish(ask_id, finish_reason, "" if is_polite else completed.answer.answer_id)

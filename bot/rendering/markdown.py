@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from telegramify_markdown import MessageEntity, RenderConfig, convert
 
+from bot.rendering.linking import without_new_links
 from bot.rendering.messages import utf16_offsets
 from bot.rendering.styled import Span, StyledText, joined
 
@@ -27,8 +28,8 @@ WEB_ADDRESS = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 def from_markdown(text: str) -> StyledText:
-    """Text and spans; links go to the web or nowhere."""
-    return joined(map(_converted, stretches(shielded(text))), "\n\n")
+    """Text and spans; links go to the web or nowhere, and none comes together that nobody has looked at."""
+    return without_new_links(joined(map(_converted, stretches(shielded(text))), "\n\n"), text)
 
 
 def _converted(shielded_text: str) -> StyledText:

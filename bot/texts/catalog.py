@@ -47,6 +47,7 @@ class Texts:
     """{limit}"""
     only_text: str
     empty_answer: str
+    model_away: str
     cut_short: str
 
     interrupted: str

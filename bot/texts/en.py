@@ -48,6 +48,7 @@ TEXTS = Texts(
     too_long="Your question is too long. Please keep it within {limit} characters.",
     only_text="I understand only written questions.",
     empty_answer="I have no answer to this.",
+    model_away="The assistant's writer is unavailable; these are quotations.",
     cut_short="The answer was longer than allowed and ends here.",
     interrupted="The answer was interrupted because I am being restarted. Please ask again in a minute.",
     failed="I could not finish the answer. Please try again.",

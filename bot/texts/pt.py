@@ -43,6 +43,7 @@ TEXTS = Texts(
     too_long="A pergunta é longa demais. Use no máximo {limit} caracteres.",
     only_text="Só entendo perguntas escritas.",
     empty_answer="Não tenho resposta para isso.",
+    model_away="O redator do assistente está indisponível; estas são citações.",
     cut_short="A resposta passou do tamanho permitido e termina aqui.",
     interrupted="A resposta foi interrompida porque estou sendo reiniciado. Pergunte de novo em um minuto.",
     failed="Não consegui terminar a resposta. Tente de novo.",

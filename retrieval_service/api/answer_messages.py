@@ -8,6 +8,7 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 
 from retrieval_service.api.convert import timestamp
+from retrieval_service.domain.answers import is_model_away
 from retrieval_service.domain.grounding import Reason
 from retrieval_service.domain.insights import ChatLog
 from retrieval_service.domain.records import LoggedAnswer
@@ -77,6 +78,7 @@ def answer(row: LoggedAnswer) -> pb.Answer:
         create_time=timestamp(row.created_at),
         degraded=bool(row.degraded_reason),
         degraded_reason=row.degraded_reason,
+        model_away=is_model_away(row.degraded_reason),
         standalone_question=row.standalone_question,
         unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
     )

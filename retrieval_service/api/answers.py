@@ -13,7 +13,7 @@ from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 from retrieval_service import errors
 from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages, pages, proofs
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.answers import AnswerEvent, Question, Started
+from retrieval_service.domain.answers import AnswerEvent, Question, Started, is_model_away
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.records import LoggedAnswer
@@ -211,5 +211,7 @@ def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
         finish_reason=answer_messages.FINISH_REASONS[event.answer.finish_reason],
         answer=answer_messages.answer(event.answer),
         degraded=bool(event.answer.degraded_reason),
+        degraded_reason=event.answer.degraded_reason,
+        model_away=is_model_away(event.answer.degraded_reason),
     )
     return pb.StreamAnswerResponse(sequence=sequence, completed=completed)

@@ -233,7 +233,7 @@ def cancelled_from_outside() -> bool:
 def note_call(call: Call, seconds: float, peer: str) -> None:
     """One line for each call; the key by its id alone, which `ListApiKeys` knows."""
     tenant_id = call.caller.tenant_id if call.caller else None
-    metrics.note_rpc(call.method, call.outcome, seconds)
+    metrics.note_rpc(call.method, call.outcome, seconds, reason=call.reason)
     log.info(
         "rpc",
         method=call.method,

@@ -26,8 +26,12 @@ class SourceServicer(pb_grpc.SourceServiceServicer):
         self._page_tokens = page_tokens
 
     async def UpsertSource(self, request: pb.UpsertSourceRequest, context: Any) -> pb.UpsertSourceResponse:
-        version = fields.version("source.etag", request.source.etag)
-        declared = await self._declarer.upsert(calls.tenant_id(), source(request.source), version=version)
+        declared = await self._declarer.upsert(
+            calls.tenant_id(),
+            source(request.source),
+            version=fields.version("source.etag", request.source.etag),
+            strangers_write=request.source.strangers_write,
+        )
         return pb.UpsertSourceResponse(source=message(declared))
 
     async def GetSource(self, request: pb.GetSourceRequest, context: Any) -> pb.GetSourceResponse:

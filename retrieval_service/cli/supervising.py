@@ -29,33 +29,6 @@ class ChildEnded(Failed):
     """A part of the system ended by itself."""
 
 
-@asynccontextmanager
-async def supervised(command: Command, logs: Path, limits: LogLimits | None = None) -> AsyncIterator[Child]:
-    """Runs a command for as long as the block runs, which ends in `ChildEnded` when the command ends first.
-
-    Its output goes to a file of its name in the folder `logs`.
-    """
-    log = await asyncio.to_thread(_opened_log, command, logs, limits)
-    async with (
-        processes.running(replace(command, log=log.path)) as child,
-        kept_short(log),
-        watched(child, log),
-    ):
-        yield child
-
-
-@asynccontextmanager
-async def watched(child: Child, log: ServerLog) -> AsyncIterator[None]:
-    """Breaks the block off with `ChildEnded` when a child ends; an error of the block comes out as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            watcher = group.create_task(_raise_when_ended(child, log))
-            yield
-            watcher.cancel()
-    except BaseExceptionGroup as several:
-        raise _most_telling(several) from None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """A part that is started again whenever it ends; until `settled` is set, its end ends the block instead."""
@@ -125,10 +98,6 @@ async def _ended(kept: Kept, running: AbstractAsyncContextManager[Child]) -> str
 def pause_seconds(failures: int) -> float:
     """Twice as long after each failure in a row, up to a minute."""
     return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
-
-
-async def _raise_when_ended(child: Child, log: ServerLog) -> None:
-    raise await _told_end(child.name, await child.wait(), log)
 
 
 async def _told_end(name: str, code: int, log: ServerLog) -> ChildEnded:

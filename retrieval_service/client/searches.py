@@ -7,7 +7,7 @@ from functools import cached_property
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import search_service_pb2_grpc as search_grpc
 
-from retrieval_service.client.calls import ANSWER_TIMEOUT_SECONDS, Calls
+from retrieval_service.client.calls import ANSWER_TIMEOUT_SECONDS, WRITE_TIMEOUT_SECONDS, Calls
 
 
 class SearchCalls(Calls):
@@ -43,4 +43,4 @@ class SearchCalls(Calls):
     async def delete_snapshot(
         self, request: search_pb.DeleteSnapshotRequest
     ) -> search_pb.DeleteSnapshotResponse:
-        return await self._unary(self._search.DeleteSnapshot, request)
+        return await self._unary(self._search.DeleteSnapshot, request, timeout_seconds=WRITE_TIMEOUT_SECONDS)

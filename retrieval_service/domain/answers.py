@@ -19,6 +19,9 @@ from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
 
+# One of the reasons for which an answer is not what it was to be; several are joined.
+MODEL_AWAY = "the model is not available"
+
 
 class AnswerStatus(StrEnum):
     """Where an answer stands."""
@@ -165,6 +168,11 @@ class WrittenAnswer:
         self.language = self.question.language or said.language or undecided
         return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language)), now)
 
+    def note_model_away(self, answerer: str) -> None:
+        """Somebody else writes from here on, before the first word."""
+        self.answerer = answerer
+        self.degraded_reason = "; ".join(filter(None, (self.degraded_reason, MODEL_AWAY)))
+
     def note_no_answer(self, asked: Prompt, now: float) -> CheckedEvent:
         """For a model that said nothing."""
         return self.note(Delta(text=phrases.no_answer_text(asked.language, asked.fallback_contact)), now)
@@ -197,3 +205,8 @@ class WrittenAnswer:
         if ending.finish_reason is FinishReason.STOP and not is_claim and is_denial(self.text):
             return FinishReason.NO_RELEVANT_CONTENT
         return ending.finish_reason
+
+
+def is_model_away(degraded_reason: str) -> bool:
+    """Whether sentences are quoted because the model was away."""
+    return MODEL_AWAY in degraded_reason.split("; ")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from retrieval_service.domain.held_text import HeldText
+from retrieval_service.domain.markers import UNFINISHED, marker_at, numbers_of
 from retrieval_service.domain.sentences import bullet_length, split_sentences
 
 _SPACES = " \t\u00a0"
@@ -13,31 +14,22 @@ _PLAIN = re.compile(rf"[^\[【{_SPACES}]+")
 # Punctuation that stands without a space before it.
 _CLINGING = ".,;:!?…)»”\n"
 _SPACE_RUN = re.compile(rf"[{_SPACES}]+")
+_NO_SPACE = re.compile(rf"[^{_SPACES}]")
 
-# Longer brackets are text: a marker is never held back for more than this.
-_MAX_NUMBERS = 60
-_MAX_NOTE = 80
+# A marker supports no more of its sentence than this, and is looked for behind no longer bullet.
+_LONGEST_BULLET = 12
+_MAX_SENTENCE = 800
+# So much of a text around a full stop decides whether it ends a sentence.
+_CONTEXT = 45
 _MAX_ADDRESS = 2_000
-_MAX_RANGE = 20
-
-# "[1]", "[1, 3]", "[1-3]", "[^1]", "【1†source】"; four digits are a year.
-_BRACKET = re.compile(
-    rf"[\[【](?P<numbers>[ ^0-9,;:–-]{{1,{_MAX_NUMBERS}}})(?:†[^\]】\n]{{0,{_MAX_NOTE}}})?(?P<closing>[\]】])"
-)
-_UNFINISHED_BRACKET = re.compile(
-    rf"[\[【](?:[ ^0-9,;:–-]{{1,{_MAX_NUMBERS}}}(?:†[^\]】\n]{{0,{_MAX_NOTE}}})?)?\Z"
-)
-_CLOSING = {"[": "]", "【": "】"}
-_NUMBER = r"\^?[0-9]{1,3}(?: ?[–-] ?[0-9]{1,3})?"
-_NUMBERS = re.compile(rf" ?{_NUMBER}(?: ?[,;] ?{_NUMBER})* ?")
-# "4:0" is how OpenAI's own search tool counts; it names no fragment of ours.
-_FOREIGN = re.compile(r"[0-9]{1,3}:[0-9]{1,3}")
 
 # Models write "[1](https://…)"; the reference has its own checked link, so this one goes.
-_ADDRESS = rf"[^\s()]{{0,{_MAX_ADDRESS}}}"
+_ADDRESS = rf"[^\s()]{{0,{_MAX_ADDRESS}}}+"
+_ENDS_ADDRESS = re.compile(r"[\s()]")
 _LINK = re.compile(rf"\((?=https?://|www\.|mailto:|/|\#){_ADDRESS}\)")
 _UNFINISHED_LINK = re.compile(rf"\({_ADDRESS}\Z")
 _LINK_BEGINNINGS = ("http://", "https://", "www.", "mailto:", "/", "#")
+_LONGEST_BEGINNING = max(map(len, _LINK_BEGINNINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,58 +60,64 @@ class CitationStream:
 
     def __init__(self, known_numbers: frozenset[int]) -> None:
         self._known_numbers = known_numbers
-        self._held = ""
+        self._held = HeldText()
         self._answer = _Answer()
 
     def feed(self, text: str) -> list[AnswerEvent]:
         """What can be said after this piece; often one delta, sometimes nothing yet."""
-        self._held += text
-        return self._read(final=False)
+        return self._read(final=False) if self._held.add(text) else []
 
     def finish(self) -> list[AnswerEvent]:
         """The rest; nothing may be fed afterwards."""
+        self._held.collect()
         events = self._read(final=True)
         return [*events, *self._answer.finish()]
 
     def _read(self, *, final: bool) -> list[AnswerEvent]:
         position = 0
+        self._held.wait_for_anything()
         while (end := self._read_token(position, final=final)) > position:
             position = end
-        self._held = self._held[position:]
+        self._held.drop_until(position)
         return self._answer.take_events()
 
     def _read_token(self, position: int, *, final: bool) -> int:
         """The end of the token at this place, or the place itself when more text must come first."""
-        if position == len(self._held):
+        text = self._held.text
+        if position == len(text):
             return position
-        if self._answer.is_behind_marker and self._held[position] == "(":
+        if self._answer.is_behind_marker and text[position] == "(":
             return self._read_parenthesis(position, final=final)
-        if plain := _PLAIN.match(self._held, position):
+        if plain := _PLAIN.match(text, position):
             return self._write(plain[0], position)
-        if spaces := _SPACE_RUN.match(self._held, position):
+        if spaces := _SPACE_RUN.match(text, position):
             return self._read_spaces(spaces, final=final)
         return self._read_bracket(position, final=final)
 
     def _read_spaces(self, spaces: re.Match[str], *, final: bool) -> int:
-        if spaces.end() == len(self._held) and not final:
+        if spaces.end() == len(self._held.text) and not final:
+            self._held.wait_for(_NO_SPACE)
             return spaces.start()
         self._answer.hold_spaces(spaces[0])
         return spaces.end()
 
     def _read_bracket(self, position: int, *, final: bool) -> int:
-        if not final and _UNFINISHED_BRACKET.match(self._held, position):
+        text = self._held.text
+        if not final and UNFINISHED.match(text, position):
             return position
-        marker = _BRACKET.match(self._held, position)
-        if marker is None or not _is_marker(marker):
-            return self._write(self._held[position], position)
-        numbers = _read_numbers(marker["numbers"])
-        self._answer.cite([number for number in numbers if number in self._known_numbers])
+        marker = marker_at(text, position)
+        if marker is None:
+            return self._write(text[position], position)
+        self._answer.cite([number for number in numbers_of(marker) if number in self._known_numbers])
         return marker.end()
 
     def _read_parenthesis(self, position: int, *, final: bool) -> int:
-        if not final and _may_become_link(self._held, position):
+        text = self._held.text
+        if not final and _may_become_link(text, position):
+            if len(text) - position > _LONGEST_BEGINNING:
+                self._held.wait_for(_ENDS_ADDRESS, room=_MAX_ADDRESS)
             return position
-        if link := _LINK.match(self._held, position):
+        if link := _LINK.match(text, position):
             return link.end()
         return self._write("(", position)
 
@@ -129,24 +127,26 @@ class CitationStream:
 
 
 class _Answer:
-    """The visible text so far, its citations, and what is said of them in which order."""
+    """How long the visible text is, its last words, and what is said of it in which order."""
 
     def __init__(self) -> None:
         self.is_behind_marker = False
-        self._text = ""
-        # The same with blanks for markers.
+        self._new: list[str] = []
+        # The last words with blanks for markers, and where they begin.
         self._words = ""
-        self._spoken = 0
+        self._from = 0
+        # Where the sentence before the last marker begins and ends in the whole text.
+        self._last_sentence = -1, 0
+        self._is_at_line_start = True
         self._spaces = ""
         self._is_behind_removed = False
-        self._cited_from = 0
         self._pending: Cited | None = None
         self._events: list[AnswerEvent] = []
 
     def hold_spaces(self, spaces: str) -> None:
         """Nobody knows yet whether a marker follows that takes them along."""
         self._spaces = spaces
-        if self._is_behind_removed and self._is_at_line_start():
+        if self._is_behind_removed and self._is_at_line_start:
             self._spaces = ""
         self._is_behind_removed = self.is_behind_marker = False
 
@@ -169,8 +169,7 @@ class _Answer:
         supported = self._supported_range()
         self._append(self._spaces)
         markers = "".join(f"[{number}]" for number in numbers)
-        self._text += markers
-        self._words += " " * len(markers)
+        self._append(markers, words=" " * len(markers))
         self._spaces = ""
         if supported:
             self._add_citation(*supported, numbers)
@@ -186,14 +185,24 @@ class _Answer:
         self._flush_citation()
         return self.take_events()
 
-    def _append(self, text: str) -> None:
-        self._text += text
-        self._words += text
+    def _append(self, text: str, *, words: str = "") -> None:
+        if not text:
+            return
+        self._new.append(text)
+        self._is_at_line_start = text.endswith("\n")
+        self._words += words or text
+        if len(self._words) > 2 * _MAX_SENTENCE:
+            self._forget(len(self._words) - _MAX_SENTENCE)
+
+    def _forget(self, count: int) -> None:
+        """What is further back than any sentence goes is settled."""
+        self._from += count
+        self._words = self._words[count:]
 
     def _flush_text(self) -> None:
-        if self._spoken < len(self._text):
-            self._events.append(Delta(text=self._text[self._spoken :]))
-            self._spoken = len(self._text)
+        if self._new:
+            self._events.append(Delta(text="".join(self._new)))
+            self._new.clear()
 
     def _flush_citation(self) -> None:
         if self._pending:
@@ -210,53 +219,37 @@ class _Answer:
             self._flush_citation()
         self._pending = Cited(start=start, end=end, numbers=tuple(dict.fromkeys([*before, *numbers])))
 
-    def _is_at_line_start(self) -> bool:
-        return not self._text or self._text.endswith("\n")
-
     def _supported_range(self) -> tuple[int, int] | None:
         """The last sentence of this line; of the line before when the marker opens its own line."""
-        offset, words = self._last_words()
+        self._forget(max(0, len(self._words) - _MAX_SENTENCE))
+        words = self._words
         end = len(words.rstrip())
         if end == 0 or words.count("\n", end) > 1:
             return None
         line_start = words.rfind("\n", 0, end) + 1
-        if line_start or not offset:
-            line_start += bullet_length(words[line_start:end] + " ")
-        sentences = split_sentences(words[line_start:end])
+        if line_start or not self._from:
+            line_start += bullet_length(f"{words[line_start:end][:_LONGEST_BULLET]} ")
+        start = self._sentence_start(line_start, end)
+        return None if start is None else (start, self._from + end)
+
+    def _sentence_start(self, line_start: int, end: int) -> int | None:
+        """Of the last sentence of a line, in the whole text; what the last marker has read is not read again."""
+        begin = line_start
+        known_start, known_end = (place - self._from for place in self._last_sentence)
+        if known_start >= line_start:
+            begin = max(line_start, known_end - 2 * _CONTEXT)
+        sentences = split_sentences(self._words[begin:end])
         if not sentences:
             return None
-        start, end = (offset + line_start + place for place in (sentences[-1].start, sentences[-1].end))
-        # "5." is a sentence inside of a line, and would be a bullet at its beginning.
-        if not bullet_length(f"{sentences[-1].text} "):
-            self._cited_from = start
-        return start, end
-
-    def _last_words(self) -> tuple[int, str]:
-        """From where the last cited sentence begins; what is before it is settled."""
-        return self._cited_from, self._words[self._cited_from :]
-
-
-def _is_marker(bracket: re.Match[str]) -> bool:
-    numbers = bracket["numbers"]
-    is_closed = _CLOSING[bracket[0][0]] == bracket["closing"]
-    return is_closed and bool(_NUMBERS.fullmatch(numbers) or _FOREIGN.fullmatch(numbers))
-
-
-def _read_numbers(text: str) -> list[int]:
-    if ":" in text:
-        return []
-    parts = text.replace("^", "").replace("–", "-").replace(";", ",").split(",")
-    return list(dict.fromkeys(number for part in parts for number in _read_range(part)))
-
-
-def _read_range(text: str) -> Iterator[int]:
-    first, _, last = text.partition("-")
-    numbers = range(int(first), int(last or first) + 1)
-    return iter(numbers[:_MAX_RANGE])
+        start = begin + sentences[-1].start
+        if begin > line_start and start < known_end - _CONTEXT:
+            start = known_start
+        self._last_sentence = self._from + start, self._from + end
+        return self._from + start
 
 
 def _may_become_link(text: str, position: int) -> bool:
     if not _UNFINISHED_LINK.match(text, position):
         return False
-    address = text[position + 1 :]
+    address = text[position + 1 : position + 1 + _LONGEST_BEGINNING]
     return any(address.startswith(start) or start.startswith(address) for start in _LINK_BEGINNINGS)

@@ -18,7 +18,10 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fragment:
-    """A retrieved passage, numbered from 1 for the reader; `score` is in [0, 1]."""
+    """A retrieved passage, numbered from 1 for the reader; `score` is in [0, 1].
+
+    One that is not `is_trusted` was written by strangers: its links and contacts are no one's word.
+    """
 
     number: int
     document_id: str
@@ -28,6 +31,7 @@ class Fragment:
     text: str
     language: str
     score: float
+    is_trusted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from retrieval_service.domain.contacts import contacts_of, digits_of, folded, telephones_of
 from retrieval_service.domain.fragments import Fragment, Prompt
+from retrieval_service.domain.hosts import hosts_of
 from retrieval_service.domain.invisible import without_invisible
 
-# What readers' programs make a link of without any scheme, and a text would hardly hold by accident.
-_TOP_LEVELS = (
-    "com net org info biz test ru su рф рус by kz ua br pt eu uk us de fr es it io me co xyz top shop store site "
-    "online club live link click app dev page pro cc tk ml ga gq icu vip win ai tech space website example "
-    "nl cn ly gl gd jp kr ca au ch pl cz fi dk gr tr ir il ae sg hk tw vn th nz za mx cl pe ve uy lt lv ee az md gg "
-    "fm ws sh sx nu vc am ge mobi zip mov bio wiki blog casino loan bet moscow tatar lol бел укр қаз бг"
+_MAX_ADDRESS = 2_000
+_BEHIND_HOST = re.compile(rf"[^\s<>\"«»]{{0,{_MAX_ADDRESS}}}+")
+_WITH_SCHEME = re.compile(
+    rf"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{{0,30}}+:(?://)?[^\s<>\"«»]{{1,{_MAX_ADDRESS}}}+", re.IGNORECASE
 )
-# Words and countries that end a host only where a path leads on from it: "St.Petersburg/Moscow" and "Node.js/React"
-# are none.
-_TOP_LEVELS_WITH_PATH = (
-    "cash support cloud world news host fun life money today finance dance zone group email center agency media "
-    "digital network systems solutions services company ltd inc llc guru ninja rocks red one video games game chat "
-    "social press academy school health care fit pizza bar cafe restaurant hotel travel tours taxi buzz best deals "
-    "sale gift gifts promo work works run team tools trade market markets credit cards bank gmbh moe men date "
-    "review stream download racing party science webcam faith accountant cricket rest monster cyou sbs cfd beauty "
-    "hair skin quest boats autos"
-)
-_WITH_PATH = (
-    rf"(?:[a-z]{{2}}(?<!js)(?<!py)(?<!rb)(?<!ts)|{'|'.join(_TOP_LEVELS_WITH_PATH.split())})(?=/[^\s/])"
-)
-_ENDING = rf"(?:{'|'.join(_TOP_LEVELS.split())}|xn--[a-z0-9-]{{2,59}})(?![\w-])"
-DOMAIN = (
-    rf"(?:(?:[\w-]{{1,63}}\.){{1,8}}{_ENDING}|(?:[a-z0-9-]{{1,63}}\.){{1,8}}{_WITH_PATH}"
-    r"|(?:\d{1,3}\.){3}\d{1,3}(?=[:/]\w))"
-)
-_IN_TEXT = re.compile(rf"(?:[a-z][a-z0-9+.-]*:(?://)?[^\s<>\"«»]+|{DOMAIN}[^\s<>\"«»]*)", re.IGNORECASE)
-_TRAILING = ".,;:!?…'\"*_`|"
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:(?!\d)", re.IGNORECASE)
+_TRAILING = frozenset(".,;:!?…'\"*_`|]")
 _WEB = ("http", "https")
 _SPOKEN = ("mailto", "tel")
 _LATIN_HOST = re.compile(r"[a-z0-9.-]+(?::[0-9]{1,5})?")
@@ -58,7 +40,10 @@ class Verdict:
 
 
 class LinkPolicy:
-    """`trusted` are texts of the tenant itself: its contact, its name, its instructions."""
+    """`trusted` are texts of the tenant itself: its contact, its name, its instructions.
+
+    What strangers write into a fragment that is not trusted allows nothing; the fragment's own address does.
+    """
 
     def __init__(
         self,
@@ -68,7 +53,7 @@ class LinkPolicy:
         trusted: Iterable[str] = (),
     ) -> None:
         self._domains = frozenset(domain.lower() for domain in allowed_domains)
-        self._trusted = frozenset(address for text in trusted for address in addresses(text))
+        self._own_words = tuple(trusted)
         self._fragments = tuple(fragments)
 
     def verdict(self, address: str) -> Verdict:
@@ -79,10 +64,43 @@ class LinkPolicy:
             return Verdict(is_free=True)
         return Verdict(numbers=self._numbers.get(said, NOBODY))
 
+    def allows(self, address: str) -> bool:
+        """Whether the address may be shown, wherever its sources are cited."""
+        verdict = self.verdict(address)
+        return verdict.is_free or bool(verdict.numbers)
+
+    def knows(self, contact: str) -> bool:
+        """Whether the tenant or a trusted source says this mail address, name, tag, command or mere host."""
+        said = folded(contact)
+        host = said.rpartition("@")[2] if "@" in said[1:] else said
+        return said in self._contacts or normal_form(contact) in self._numbers or self._is_domain(host)
+
+    def knows_telephone(self, telephone: str) -> bool:
+        return digits_of(telephone) in self._telephones
+
+    @cached_property
+    def _trusted(self) -> frozenset[str]:
+        return frozenset(address for text in self._own_words for address in addresses(text))
+
     @cached_property
     def _numbers(self) -> Mapping[str, Numbers]:
         """Most answers have no link at all, and none is to wait for this."""
         return _numbers_by_address(self._fragments)
+
+    @cached_property
+    def _contacts(self) -> frozenset[str]:
+        return frozenset(contact for text in self._trusted_texts() for contact in contacts_of(text))
+
+    @cached_property
+    def _telephones(self) -> frozenset[str]:
+        return frozenset(digits for text in self._trusted_texts() for digits in telephones_of(text))
+
+    def _trusted_texts(self) -> Iterator[str]:
+        yield from self._own_words
+        yield from (_words_of(fragment) for fragment in self._fragments if fragment.is_trusted)
+
+    def _is_domain(self, host: str) -> bool:
+        return any(host == domain or host.endswith(f".{domain}") for domain in self._domains)
 
     def _is_at_home(self, address: str) -> bool:
         """Not with another address in it, at which a reader's program might begin its link."""
@@ -91,7 +109,7 @@ class LinkPolicy:
             return False
         parts = _split(address)
         host = (parts.hostname or "") if parts and parts.scheme in _WEB else ""
-        return any(host == domain or host.endswith(f".{domain}") for domain in self._domains)
+        return self._is_domain(host)
 
 
 def policy_of(asked: Prompt) -> LinkPolicy:
@@ -102,7 +120,19 @@ def policy_of(asked: Prompt) -> LinkPolicy:
 
 def addresses(text: str) -> frozenset[str]:
     """All that could be opened of a text, in the form in which addresses are compared."""
-    return frozenset(normal_form(trimmed(found[0])) for found in _IN_TEXT.finditer(without_invisible(text)))
+    return frozenset(normal_form(trimmed(found)) for found in _addresses(without_invisible(text)))
+
+
+def _addresses(text: str) -> Iterator[str]:
+    for found in _WITH_SCHEME.finditer(text):
+        yield found[0]
+    end = 0
+    for run, length in hosts_of(text):
+        if run.start() < end:
+            continue
+        behind = _BEHIND_HOST.match(text, run.start() + length)
+        end = behind.end() if behind else run.end()
+        yield text[run.start() : end]
 
 
 def normal_form(address: str) -> str:
@@ -115,13 +145,12 @@ def normal_form(address: str) -> str:
 
 def trimmed(address: str) -> str:
     """Without the punctuation of the sentence around it; a bracket stays when it was opened inside."""
-    while address:
-        last = address[-1]
-        is_open = (last == ")" and address.count("(") >= address.count(")")) or last not in f"{_TRAILING})]"
-        if is_open:
-            return address
-        address = address[:-1]
-    return address
+    unopened = address.count(")") - address.count("(")
+    end = len(address)
+    while end and (address[end - 1] in _TRAILING or (address[end - 1] == ")" and unopened > 0)):
+        end -= 1
+        unopened -= address[end] == ")"
+    return address[:end]
 
 
 def is_honest(address: str, domains: frozenset[str] = frozenset()) -> bool:
@@ -148,18 +177,22 @@ def _is_honest_host(parts: SplitResult, domains: frozenset[str]) -> bool:
 
 def _split(address: str) -> SplitResult | None:
     """None for what no browser would open; without a scheme it is an address of the web."""
-    has_scheme = re.match(r"[a-z][a-z0-9+.-]*:(?!\d)", address, re.IGNORECASE)
     try:
-        parts = urlsplit(address if has_scheme else f"https://{address}")
+        parts = urlsplit(address if _SCHEME.match(address) else f"https://{address}")
         # Reading the port is what finds it wrong.
         return parts if parts.port is None or parts.port else None
     except ValueError:
         return None
 
 
+def _words_of(fragment: Fragment) -> str:
+    return f"{fragment.title}\n{fragment.text}"
+
+
 def _numbers_by_address(fragments: Iterable[Fragment]) -> Mapping[str, Numbers]:
     found: dict[str, set[int]] = {}
     for fragment in fragments:
-        for address in {normal_form(fragment.url), *addresses(f"{fragment.title}\n{fragment.text}")} - {""}:
+        said = addresses(_words_of(fragment)) if fragment.is_trusted else frozenset[str]()
+        for address in {normal_form(fragment.url), *said} - {""}:
             found.setdefault(address, set()).add(fragment.number)
     return {address: frozenset(numbers) for address, numbers in found.items()}

@@ -5,46 +5,54 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from retrieval_service.domain import contacts
+from retrieval_service.domain.held_text import HeldText
+from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_with_host, host_in
 from retrieval_service.domain.invisible import VisibleText
-from retrieval_service.domain.links import DOMAIN, LinkPolicy, trimmed
+from retrieval_service.domain.links import LinkPolicy, trimmed
+from retrieval_service.domain.markers import MAX_MARKER, UNFINISHED, marker_at, numbers_of
+from retrieval_service.domain.written_text import WrittenText
 
+# Each look ahead is bounded by one of these, and what it fails on is not looked at again.
 _MAX_TAG = 2_000
-_MAX_TITLE = 300
+_MAX_TITLE = 200
+_MAX_TARGET = 600
 _MAX_ADDRESS = 2_000
+_MAX_BEHIND_WORD = 600
 # How far behind a link the citation may stand that allows it.
 _MAX_SENTENCE = 400
 
 _BLANKS = " \t\u00a0"
 _IN_ADDRESS = r"[^\s<>\[\]\"«»]"
-_PLAIN = re.compile(r"\w+|[^\w\s<\[!(.:]+|.", re.DOTALL)
+_OUT_OF_ADDRESS = re.compile(r"[\s<>\[\]\"«»]")
+_OUT_OF_LABEL = re.compile(r"[^\w-]")
+_SPECIAL = rf"<\[!(:{DOTS}{contacts.SIGILS}+"
+_PLAIN = re.compile(rf"\w+|[^\w\s{re.escape(_SPECIAL)}]+|.", re.DOTALL)
 _SPACES = re.compile(rf"[{_BLANKS}]+")
+_REST_OF_ADDRESS = re.compile(rf"{_IN_ADDRESS}*+")
 
-_TAG = re.compile(rf"<!--.{{0,{_MAX_TAG}}}?-->|<(?!!--)[a-zA-Z/!?][^<>]{{0,{_MAX_TAG}}}+>", re.DOTALL)
-_UNFINISHED_TAG = re.compile(
-    rf"<(?:!(?:-(?:-.{{0,{_MAX_TAG + 2}}})?)?|[a-zA-Z/!?][^<>]{{0,{_MAX_TAG}}})?\Z", re.DOTALL
-)
-_AUTOLINK = re.compile(rf"<((?:https?://|www\.){_IN_ADDRESS}{{1,{_MAX_ADDRESS}}})>", re.IGNORECASE)
+_TAG = re.compile(rf"<[a-zA-Z/!?][^<>]{{0,{_MAX_TAG}}}+>")
+_UNFINISHED_TAG = re.compile(rf"<(?:[a-zA-Z/!?][^<>]{{0,{_MAX_TAG}}}+)?\Z")
+_ENDS_TAG = re.compile("[<>]")
+_COMMENT = "<!--"
+_AUTOLINK = re.compile(rf"<((?:https?://|www\.){_IN_ADDRESS}{{1,{_MAX_ADDRESS}}}+)>", re.IGNORECASE)
 # What may follow a bracket that never was a tag.
 _AFTER_LESS = re.compile(r"<[\s\d=-]")
 
 # Quantifiers are possessive: no model's text may keep them busy.
-_INNER = rf"\[[^\[\]\n]{{0,{_MAX_TITLE}}}+"
-_TITLE = rf"(?:[^\[\]\n]|{_INNER}\]){{0,{_MAX_TITLE}}}+"
-_TARGET = rf"(?:[^()\n]|\([^()\n]{{0,{_MAX_TITLE}}}+\)){{0,{_MAX_ADDRESS}}}+"
-_LINK = re.compile(rf"!?\[(?P<title>{_TITLE})\]\((?P<target>{_TARGET})\)")
-_UNFINISHED_LINK = re.compile(
-    rf"!?(?:\[{_TITLE}(?:{_INNER}|\](?:\({_TARGET}(?:\([^()\n]{{0,{_MAX_TITLE}}}+)?)?)?)?\Z"
-)
+_IN_TITLE = r"(?:[^\[\]\n]|\[[^\[\]\n]*+\])*+"
+_TITLE = re.compile(rf"!?\[({_IN_TITLE})\]")
+_UNFINISHED_TITLE = re.compile(rf"!?(?:\[{_IN_TITLE}(?:\[[^\[\]\n]*+)?)?\Z")
+_IN_TARGET = r"(?:[^()\n]|\([^()\n]*+\))*+"
+_TARGET = re.compile(rf"\(({_IN_TARGET})\)")
+_UNFINISHED_TARGET = re.compile(rf"\({_IN_TARGET}(?:\([^()\n]*+)?\Z")
+_ENDS_LINK = re.compile(r"[\[\]()\n]")
 # The first word of a target, when nothing closes it.
-_OPEN_TARGET = rf"\((?P<target>(?:(?![()]){_IN_ADDRESS}|\([^()\s]{{0,{_MAX_TITLE}}}+\)){{0,{_MAX_ADDRESS}}}+)"
-_OPEN_LINK = re.compile(rf"!?\[(?P<title>{_TITLE})\]{_OPEN_TARGET}")
-_BEHIND_NUMBER = re.compile(_OPEN_TARGET)
-_UNFINISHED_BEHIND_NUMBER = re.compile(rf"{_OPEN_TARGET}(?:\([^()\s]{{0,{_MAX_TITLE}}}+)?\Z")
-_IS_TARGET = re.compile(r"[/\\]|www\.|[a-z][a-z0-9+.-]*:\S", re.IGNORECASE)
-_NUMBERS = r"[ ^0-9,;:–-]{1,60}(?:†[^\]】\n]{0,80})?"
-_MARKER = re.compile(rf"\[{_NUMBERS}\]")
-_MARKER_AT_END = re.compile(rf"[\[【]{_NUMBERS}[\]】]\Z")
-_MARKERS = re.compile(rf"(?:[{_BLANKS}]*[\[【]{_NUMBERS}[\]】])+")
+_IN_OPEN_TARGET = rf"(?:(?![()]){_IN_ADDRESS}|\([^()\s]*+\))*+"
+_OPEN_TARGET = re.compile(rf"\(({_IN_OPEN_TARGET})")
+_UNFINISHED_OPEN_TARGET = re.compile(rf"\({_IN_OPEN_TARGET}(?:\([^()\s]*+)?\Z")
+_ENDS_OPEN_TARGET = re.compile(r"[\s<>\[\]\"«»()]")
+_IS_TARGET = re.compile(r"[/\\]|www\.|[a-z][a-z0-9+.-]{0,30}:\S", re.IGNORECASE)
 
 _SCHEMES = (
     "https://",
@@ -60,192 +68,342 @@ _SCHEMES = (
     "javascript:",
     "vbscript:",
 )
+_LONGEST_SCHEME = max(map(len, _SCHEMES))
 # A scheme alone goes too: what follows might complete it.
 _ADDRESS = re.compile(
     rf"(?:(?:(?:https?|ftp|file|wss?|tg|intent)://|https?:/?(?={_IN_ADDRESS})|www\.)|(?:(?:java|vb)script|tg):(?={_IN_ADDRESS}))"
-    rf"(?P<rest>{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}})",
+    rf"(?P<rest>{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+)",
     re.IGNORECASE,
 )
-_BEHIND_WORD = re.compile(rf"(?:\.[\w-]{{1,63}}){{1,8}}(?:[:/?#@]{_IN_ADDRESS}*)?|:/{{1,2}}{_IN_ADDRESS}*")
-_UNFINISHED_BEHIND_WORD = re.compile(rf"(?:(?:\.[\w-]{{1,63}}){{0,8}}\.|:|{_BEHIND_WORD.pattern})\Z")
-_DOMAIN = re.compile(rf"{DOMAIN}(?:[:/?#].*)?", re.IGNORECASE | re.DOTALL)
+_BEHIND_SCHEME = re.compile(rf"://{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
+_BEHIND_WORD = re.compile(BEHIND_WORD)
+_PATH = re.compile(rf"[:/?#@]{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-# What may be an address, and what goes on with one.
-_IS_LIKE_ADDRESS = re.compile(r"[./]")
-_GROWS = re.compile(r"[\w/?#@:%&=-]")
-_PARTS_OF_LIST = re.compile(r"[,;=|]")
-_WORD_AT_END = re.compile(r"[^\s<>\[\]()\"«»]*\Z")
 
 
 class SafeText:
     """Feed a model's text in any pieces; what comes out joined does not depend on the cuts.
 
-    Held back is only what may become a tag, an image or a link, and behind a link of a source what its
-    sentence says until it cites that source. Links keep their title, bare addresses vanish with their space.
-    `cited` are sources that the text cites as a whole.
+    Held back is only what may become a tag, an image, a link or a telephone number, and behind a link of a source
+    what its sentence says until it cites that source. Links keep their title, bare addresses vanish with their
+    space; what merely looks like an address, and contacts that nobody trusted names, are broken so that no program
+    makes links of them. `cited` are sources that the text cites as a whole.
     """
 
     def __init__(self, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> None:
         self._policy = policy
         self._visible = VisibleText()
-        self._held = ""
-        self._written = _Written()
+        self._held = HeldText()
+        self._written = WrittenText()
         self._cited = set(cited)
+        self._drops_address = False
 
     def feed(self, text: str) -> str:
         """What can be said after this piece."""
-        self._held += self._visible.feed(text)
-        return self._read(final=False)
+        is_worth_it = self._held.add(self._visible.feed(text))
+        return self._read(final=False) if is_worth_it else ""
 
     def finish(self) -> str:
         """The rest; nothing may be fed afterwards."""
+        self._held.collect()
         return self._read(final=True)
 
     def _read(self, *, final: bool) -> str:
         position = 0
-        while position < len(self._held):
+        self._held.wait_for_anything()
+        while position < len(self._held.text):
             end = self._read_token(position, final=final)
             if end == position:
                 break
             position = end
-        self._held = self._held[position:]
+        self._held.drop_until(position)
         return self._written.take()
 
     def _read_token(self, position: int, *, final: bool) -> int:
         """The end of the token at this place, or the place itself when more text must come first."""
-        if spaces := _SPACES.match(self._held, position):
+        text = self._held.text
+        if self._drops_address:
+            return self._drop_rest(position)
+        if spaces := _SPACES.match(text, position):
             self._written.hold_spaces(spaces[0])
             return spaces.end()
-        match self._held[position]:
-            case "<":
-                return self._read_tag(position, final=final)
-            case "!" | "[":
-                return self._read_link(position, final=final)
-            case "(":
-                return self._read_parenthesis(position, final=final)
-            case "." | ":":
-                return self._read_behind_word(position, final=final)
+        first = text[position]
+        if first == "<":
+            return self._read_tag(position, final=final)
+        if first in "![【":
+            return self._read_link(position, final=final)
+        if first == "(":
+            return self._read_parenthesis(position, final=final)
+        if first in DOTS:
+            return self._read_dot(position, final=final)
+        if first == ":":
+            return self._read_colon(position, final=final)
+        if first in contacts.SIGILS:
+            return self._read_sigil(position, final=final)
+        if first == "+" or first.isdecimal():
+            return self._read_number(position, final=final)
         return self._read_word(position, final=final)
 
+    def _hold(self, position: int, wakes: re.Pattern[str], room: int) -> int:
+        """Until one of these characters comes, or as many as decide without them."""
+        self._held.wait_for(wakes, room=room)
+        return position
+
+    def _drop_rest(self, position: int) -> int:
+        """Of an address that is longer than any look ahead."""
+        rest = _REST_OF_ADDRESS.match(self._held.text, position)
+        end = rest.end() if rest else position
+        if end < len(self._held.text):
+            self._drops_address = False
+        return self._drop(end) if end > position else self._read_token(position, final=False)
+
     def _read_tag(self, position: int, *, final: bool) -> int:
-        if link := _AUTOLINK.match(self._held, position):
+        text = self._held.text
+        if link := _AUTOLINK.match(text, position):
             return self._read_address(link[1], link[1], position, link.end(), final=final)
-        if tag := _TAG.match(self._held, position):
+        if text.startswith(_COMMENT, position):
+            return self._read_comment(position, final=final)
+        if tag := _TAG.match(text, position):
             self._written.part()
             return tag.end()
-        if not final and _UNFINISHED_TAG.match(self._held, position):
-            return position
-        return self._write("<" if _AFTER_LESS.match(self._held, position) else "‹", position + 1)
+        if not final and _UNFINISHED_TAG.match(text, position):
+            return self._hold(position, _ENDS_TAG, _MAX_TAG + 2)
+        return self._write("<" if _AFTER_LESS.match(text, position) else "‹", position + 1)
+
+    def _read_comment(self, position: int, *, final: bool) -> int:
+        text, begin = self._held.text, position + len(_COMMENT)
+        end = text.find("-->", begin, begin + _MAX_TAG + 3)
+        if end >= 0:
+            self._written.part()
+            return end + 3
+        if not final and len(text) < begin + _MAX_TAG + 3:
+            return self._hold(position, _ENDS_TAG, _MAX_TAG + len(_COMMENT) + 3)
+        return self._write("‹", position + 1)
 
     def _read_link(self, position: int, *, final: bool) -> int:
-        if marker := _MARKER.match(self._held, position):
-            self._cited |= numbers_of(marker[0])
+        text = self._held.text
+        if marker := marker_at(text, position):
+            self._cited |= {*numbers_of(marker)}
             return self._write(marker[0], marker.end())
-        if link := _LINK.match(self._held, position):
-            address = (link["target"].split() or [""])[0].strip("<>")
-            return self._read_markdown(link, address, link.end(), final=final)
-        if not final and _UNFINISHED_LINK.match(self._held, position):
-            return position
-        if link := _OPEN_LINK.match(self._held, position):
-            address = trimmed(link["target"])
-            if is_target(address):
-                end = link.start("target") + len(address)
-                return self._read_markdown(link, address, end, final=final)
-        is_image = self._held.startswith("![", position) and not _MARKER.match(self._held, position + 1)
-        return self._write("" if is_image else self._held[position], position + 1)
+        if text[position] == "【":
+            return self._write("【", position + 1)
+        title = _TITLE.match(text, position, position + _MAX_TITLE)
+        if title and title.end() < len(text):
+            return self._read_titled(title, final=final)
+        may_grow = title or _UNFINISHED_TITLE.match(text, position)
+        if not final and may_grow and len(text) - position < _MAX_TITLE:
+            # Behind a title, or a mark that may be an image's, any character decides.
+            is_next_enough = title or text[position:] == "!"
+            return position if is_next_enough else self._hold(position, _ENDS_LINK, _MAX_TITLE)
+        return self._write_bracket(position)
 
-    def _read_markdown(self, link: re.Match[str], address: str, end: int, *, final: bool) -> int:
+    def _read_titled(self, title: re.Match[str], *, final: bool) -> int:
+        text, position, end = self._held.text, title.start(), title.end()
+        if text[end] != "(":
+            return self._write_bracket(position)
+        if target := _TARGET.match(text, end, end + _MAX_TARGET):
+            address = (target[1].split(maxsplit=1) or [""])[0].strip("<>")
+            return self._read_markdown(title, address, target.end(), final=final)
+        is_short = len(text) - end < _MAX_TARGET
+        if not final and is_short and _UNFINISHED_TARGET.match(text, end):
+            return self._hold(position, _ENDS_LINK, end - position + _MAX_TARGET)
+        target = _OPEN_TARGET.match(text, end, end + _MAX_ADDRESS)
+        address = trimmed(target[1]) if target else ""
+        if is_target(address):
+            return self._read_markdown(title, address, end + 1 + len(address), final=final)
+        return self._write_bracket(position)
+
+    def _write_bracket(self, position: int) -> int:
+        """What is no link is text; the mark of an image goes all the same."""
+        text = self._held.text
+        is_image = text.startswith("![", position) and not marker_at(text, position + 1)
+        return self._write("" if is_image else text[position], position + 1)
+
+    def _read_markdown(self, title: re.Match[str], address: str, end: int, *, final: bool) -> int:
         """An image goes; a link is kept, and closed, or becomes its title."""
-        if link[0].startswith("!"):
-            is_marker = _MARKER.match(self._held, link.start() + 1)
-            return self._write("!", link.start() + 1) if is_marker else self._drop(end)
-        is_allowed = self._is_allowed(address, end, final=final)
+        position = title.start()
+        if title[0].startswith("!"):
+            is_marker = marker_at(title[0], 1)
+            return self._write("!", position + 1) if is_marker else self._drop(end)
+        is_allowed = self._is_allowed(address, position, end, final=final)
         if is_allowed is None:
-            return link.start()
-        title = without_links(link["title"]).strip()
+            return position
+        words = without_links(title[1]).strip()
         if is_allowed:
-            self._written.write_link(title, address)
+            self._written.write_link(words, address)
             return end
-        if not title:
+        if not words:
             return self._drop(end)
-        self._written.write_title(title)
+        self._written.write_title(words)
         return end
 
     def _read_behind_number(self, position: int, *, final: bool) -> int:
         """The number is said already: an address goes, closed or not; a word that would become one is set apart."""
-        if not final and _UNFINISHED_BEHIND_NUMBER.match(self._held, position):
-            return position
-        target = _BEHIND_NUMBER.match(self._held, position)
-        address, end = (trimmed(target["target"]), target.end()) if target else ("", position)
+        text = self._held.text
+        is_short = len(text) - position < _MAX_TARGET
+        if not final and is_short and _UNFINISHED_OPEN_TARGET.match(text, position):
+            return self._hold(position, _ENDS_OPEN_TARGET, _MAX_TARGET)
+        target = _OPEN_TARGET.match(text, position, position + _MAX_TARGET)
+        address, end = (trimmed(target[1]), target.end()) if target else ("", position)
         if not is_target(address):
-            return self._write("(" if self._held[end : end + 1].isspace() else " (", position + 1)
-        end = end + 1 if self._held.startswith(")", end) else position + 1 + len(address)
-        return self._read_address(address, self._held[position:end], position, end, final=final)
+            return self._write("(" if text[end : end + 1].isspace() else " (", position + 1)
+        end = end + 1 if text.startswith(")", end) else position + 1 + len(address)
+        return self._read_address(address, text[position:end], position, end, final=final)
 
     def _read_parenthesis(self, position: int, *, final: bool) -> int:
         """An address in brackets of its own goes with them."""
         if self._written.is_behind_number:
             return self._read_behind_number(position, final=final)
-        if not final and (position + 1 == len(self._held) or self._may_be_address(position + 1)):
+        text = self._held.text
+        if not final and position + 1 == len(text):
             return position
-        address = _ADDRESS.match(self._held, position + 1)
+        if not final and self._may_be_address(position + 1):
+            return position
+        address = _ADDRESS.match(text, position + 1)
         bare = trimmed(address[0]) if address else ""
-        if bare and self._held.startswith(")", position + 1 + len(bare)):
+        if bare and text.startswith(")", position + 1 + len(bare)):
             return self._read_address(bare, f"({bare})", position, position + 2 + len(bare), final=final)
         return self._write("(", position + 1)
 
     def _read_word(self, position: int, *, final: bool) -> int:
+        text = self._held.text
         if self._written.is_at_word_start:
             if not final and self._may_be_address(position):
                 return position
-            if address := _ADDRESS.match(self._held, position):
+            if address := _ADDRESS.match(text, position):
                 bare = trimmed(address[0])
                 return self._read_address(bare, bare, position, position + len(bare), final=final)
-        word = _PLAIN.match(self._held, position)
+        word = _PLAIN.match(text, position)
         end = word.end() if word else position + 1
-        return self._write(self._held[position:end], end)
+        return self._write(text[position:end], end)
 
     def _read_address(self, address: str, shown: str, position: int, end: int, *, final: bool) -> int:
-        is_allowed = self._is_allowed(address, end, final=final)
+        is_allowed = self._is_allowed(address, position, end, final=final)
         if is_allowed is None:
             return position
+        self._drops_address = not is_allowed and len(address) >= _MAX_ADDRESS
         return self._write(shown, end) if is_allowed else self._drop(end)
 
-    def _read_behind_word(self, position: int, *, final: bool) -> int:
-        """A word that turns out to be a host keeps its first part, which is already said, and no link."""
-        if not final and _UNFINISHED_BEHIND_WORD.match(self._held, position):
+    def _read_colon(self, position: int, *, final: bool) -> int:
+        """A word that turns out to be a scheme is said already, and keeps no address."""
+        text, word = self._held.text, self._written.label
+        if word and not final and len(text) - position < 3 and "://".startswith(text[position:]):
             return position
-        behind = _BEHIND_WORD.match(self._held, position)
-        word = _PARTS_OF_LIST.split(self._written.last_word)[-1]
-        rest = trimmed(behind[0]) if behind else ""
-        if not word or not rest or not is_host(word + rest):
-            return self._write(self._held[position], position + 1)
+        behind = _BEHIND_SCHEME.match(text, position) if word else None
+        if behind is None:
+            return self._write(":", position + 1)
+        if behind.end() == len(text) and not final and len(behind[0]) < _MAX_ADDRESS:
+            return self._hold(position, _OUT_OF_ADDRESS, _MAX_ADDRESS)
+        return self._read_behind(word, trimmed(behind[0]), position, final=final)
+
+    def _read_behind(self, word: str, rest: str, position: int, *, final: bool) -> int:
+        """What makes an address of a word that is said already."""
         end = position + len(rest)
-        is_allowed = self._is_allowed(word + rest, end, final=final)
+        is_allowed = self._is_allowed(word + rest, position, end, final=final)
         if is_allowed is None:
             return position
-        return self._write(rest if is_allowed else "", end)
+        if is_allowed:
+            return self._write(rest, end)
+        self._drops_address = len(rest) >= _MAX_ADDRESS
+        self._written.part()
+        return end
+
+    def _read_dot(self, position: int, *, final: bool) -> int:
+        """A word that turns out to be a host keeps its first part, which is already said, and no link."""
+        text, word = self._held.text, self._written.label
+        behind = _BEHIND_WORD.match(text, position)
+        end = behind.end() if behind else position + 1
+        if not final and len(text) - position < _MAX_BEHIND_WORD:
+            if end == len(text):
+                return self._hold(position, _OUT_OF_LABEL, _MAX_BEHIND_WORD) if behind else position
+            if behind and end + 1 == len(text) and text[end] in f":/{DOTS}":
+                return position
+        if not word or behind is None:
+            return self._write(text[position], position + 1)
+        length, likeness = host_in(word + behind[0], text[end : end + 2])
+        return self._read_host(word, length - len(word), likeness, position, final=final)
+
+    def _read_host(self, word: str, length: int, likeness: Likeness, position: int, *, final: bool) -> int:
+        """`length` is what of the host stands behind the word."""
+        text, end = self._held.text, position + length
+        if likeness is Likeness.NONE or length <= 0:
+            return self._write(text[position], position + 1)
+        if likeness is Likeness.POSSIBLE and self._policy.knows(word + text[position:end]):
+            return self._write(text[position:end], end)
+        if likeness is Likeness.POSSIBLE:
+            return self._write(contacts.broken(text[position:end]), end)
+        path = _PATH.match(text, end)
+        if path and path.end() == len(text) and not final and len(path[0]) < _MAX_ADDRESS:
+            return self._hold(position, _OUT_OF_ADDRESS, length + _MAX_ADDRESS)
+        rest = trimmed(text[position : path.end() if path else end])
+        return self._read_behind(word, rest, position, final=final)
+
+    def _read_sigil(self, position: int, *, final: bool) -> int:
+        """A mail address, a name, a tag or a command."""
+        text, before = self._held.text, self._written.last
+        is_mail = text[position] in "@＠" and bool(self._written.user)
+        unfinished = contacts.UNFINISHED_MAIL_HOST if is_mail else contacts.UNFINISHED_SIGIL
+        if not final and unfinished.match(text, position):
+            return self._hold(position, _OUT_OF_LABEL, _MAX_BEHIND_WORD)
+        if is_mail and (host := contacts.MAIL_HOST.match(text, position)):
+            return self._write_contact(self._written.user, host[0], position)
+        is_inside = before.isalnum() or before == "_" or (text[position] == "/" and before in ("/", "<", ">"))
+        sigil = None if is_inside else contacts.SIGIL.match(text, position)
+        if sigil is None:
+            return self._write(text[position], position + 1)
+        return self._write_contact("", sigil[0], position)
+
+    def _write_contact(self, word: str, contact: str, position: int) -> int:
+        is_known = self._policy.knows(word + contact)
+        return self._write(contact if is_known else contacts.broken(contact), position + len(contact))
+
+    def _read_number(self, position: int, *, final: bool) -> int:
+        text = self._held.text
+        if self._written.is_at_word_start:
+            run = contacts.TELEPHONE.match(text, position)
+            end = run.end() if run else position + 1
+            if not final and end == len(text) and end - position < contacts.MAX_TELEPHONE:
+                return self._hold(position, contacts.OUT_OF_TELEPHONE, contacts.MAX_TELEPHONE)
+            if telephone := contacts.telephone_at(text, position):
+                return self._write_telephone(telephone, position)
+        word = _PLAIN.match(text, position)
+        end = word.end() if word else position + 1
+        return self._write(text[position:end], end)
+
+    def _write_telephone(self, telephone: str, position: int) -> int:
+        is_known = self._policy.knows_telephone(telephone)
+        shown = telephone if is_known else contacts.broken_telephone(telephone)
+        return self._write(shown, position + len(telephone))
 
     def _may_be_address(self, position: int) -> bool:
         """Whether more text may make an address of what stands here, or a longer one."""
-        rest = self._held[position : position + _MAX_TITLE].lower()
-        if any(scheme.startswith(rest) for scheme in _SCHEMES):
-            return True
-        address = _ADDRESS.match(self._held, position)
-        return bool(address) and address.end() == len(self._held) and len(address["rest"]) < _MAX_ADDRESS
+        text = self._held.text
+        if len(text) - position <= _LONGEST_SCHEME:
+            rest = text[position:].lower()
+            if any(scheme.startswith(rest) for scheme in _SCHEMES):
+                return True
+        address = _ADDRESS.match(text, position)
+        if address is None or address.end() < len(text) or len(address["rest"]) >= _MAX_ADDRESS:
+            return False
+        self._held.wait_for(_OUT_OF_ADDRESS, room=len(text) - position + _MAX_ADDRESS)
+        return True
 
-    def _is_allowed(self, address: str, end: int, *, final: bool) -> bool | None:
+    def _is_allowed(self, address: str, position: int, end: int, *, final: bool) -> bool | None:
         """None while the sentence has not yet cited anything."""
         verdict = self._policy.verdict(address)
         if verdict.is_free or not verdict.numbers or verdict.numbers & self._cited:
             return verdict.is_free or bool(verdict.numbers)
-        line, newline, _ = self._held[end:].partition("\n")
-        is_open = not newline and not final
-        markers = _MARKERS.search(line)
-        if markers is None or markers.start() >= _MAX_SENTENCE:
-            return None if is_open and len(line) < 2 * _MAX_SENTENCE else False
-        is_run_open = is_open and not line[markers.end() :].strip(_BLANKS)
-        return None if is_run_open else bool(verdict.numbers & numbers_of(markers[0]))
+        window = self._held.text[end : end + 2 * _MAX_SENTENCE]
+        line, newline, _ = window.partition("\n")
+        is_open = not newline and not final and len(window) < 2 * _MAX_SENTENCE
+        cited, is_closed = _cited_in(line)
+        if verdict.numbers & cited:
+            return True
+        if is_closed or not is_open:
+            return False
+        if not cited:
+            self._held.wait_for(_ENDS_SENTENCE, room=end - position + 2 * _MAX_SENTENCE)
+        return None
 
     def _write(self, text: str, end: int) -> int:
         self._written.write(text)
@@ -253,72 +411,31 @@ class SafeText:
 
     def _drop(self, end: int) -> int:
         self._written.drop_spaces()
+        self._written.part()
         return end
 
 
-class _Written:
-    """What was written, how much of it was taken, and spaces that may vanish with what follows them."""
+_ENDS_SENTENCE = re.compile(r"[\n\[\]【】]")
+_BRACKET = re.compile(r"[\[【]")
 
-    def __init__(self) -> None:
-        self._text = ""
-        self._taken = 0
-        self._spaces = ""
-        self._is_behind_dropped = False
-        self._is_parted = False
 
-    def take(self) -> str:
-        said, self._taken = self._text[self._taken :], len(self._text)
-        return said
-
-    def hold_spaces(self, spaces: str) -> None:
-        """At the start of a line those behind something dropped are nobody's."""
-        if not (self._is_behind_dropped and self._text[-1:] in ("", "\n")):
-            self._spaces += spaces
-
-    def drop_spaces(self) -> None:
-        self._spaces = ""
-        self._is_behind_dropped = True
-
-    def write(self, text: str) -> None:
-        if text:
-            self._text += self._spaces + self._before(text) + text
-            self._spaces = ""
-            self._is_behind_dropped = False
-            self._is_parted = False
-
-    def part(self) -> None:
-        """Something was left out here: an address before it must not grow by what comes after it."""
-        self._is_parted = True
-
-    def write_title(self, title: str) -> None:
-        """Of a link that is left out: an address before it, or a word, must not grow by it to another one."""
-        word = self.last_word
-        grows = bool(word) and (_IS_LIKE_ADDRESS.search(word) or is_host(word + title.split()[0]))
-        self.write(f" {title}" if grows else title)
-
-    def write_link(self, title: str, address: str) -> None:
-        self.write(f"[{title}]({address})" if title else address)
-
-    @property
-    def is_at_word_start(self) -> bool:
-        return bool(self._spaces) or not re.match(r"\w", self._text[-1:])
-
-    @property
-    def last_word(self) -> str:
-        found = None if self._spaces else _WORD_AT_END.search(self._text[-_MAX_TITLE:])
-        return found[0] if found else ""
-
-    @property
-    def is_behind_number(self) -> bool:
-        return not self._spaces and bool(_MARKER_AT_END.search(self._text[-_MAX_TITLE:]))
-
-    def _before(self, text: str) -> str:
-        """A gap where two harmless pieces would make an image, an address or a link's target that nobody checked."""
-        is_image = text.startswith("[") and self._text.endswith("!") and not _MARKER.match(text)
-        is_target = text.startswith("(") and self._text.endswith("]")
-        is_grown = self._is_parted and _GROWS.match(text) and _IS_LIKE_ADDRESS.search(self.last_word)
-        is_apart = is_image or is_grown or (is_target and not self.is_behind_number)
-        return " " if is_apart and not self._spaces else ""
+def _cited_in(line: str) -> tuple[set[int], bool]:
+    """What the first markers of a line name that stand side by side, and whether something stands behind them."""
+    cited: set[int] = set()
+    end = -1
+    for bracket in _BRACKET.finditer(line):
+        is_apart = end >= 0 and line[end : bracket.start()].strip(_BLANKS)
+        is_far = end < 0 and bracket.start() >= _MAX_SENTENCE
+        if is_apart or is_far:
+            break
+        if marker := marker_at(line, bracket.start()):
+            cited |= {*numbers_of(marker)}
+            end = marker.end()
+        elif end >= 0:
+            break
+    behind = line[end:].lstrip(_BLANKS) if end >= 0 else ""
+    is_over = bool(behind) and not UNFINISHED.match(behind)
+    return cited, is_over or (end < 0 and len(line) > _MAX_SENTENCE + MAX_MARKER)
 
 
 def made_safe(text: str, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> str:
@@ -328,12 +445,8 @@ def made_safe(text: str, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> st
 
 
 def without_links(text: str) -> str:
-    """A whole text, with no address left in it that a reader's program would open."""
+    """A whole text, with nothing left in it that a reader's program would open."""
     return made_safe(text, LinkPolicy(()))
-
-
-def numbers_of(markers: str) -> set[int]:
-    return {int(number) for number in re.findall(r"[0-9]{1,3}", markers)}
 
 
 def is_target(text: str) -> bool:
@@ -343,7 +456,7 @@ def is_target(text: str) -> bool:
 
 def is_host(text: str) -> bool:
     """Whether a reader's program opens it as an address of the web; of mail is fine."""
-    is_mail = _MAIL.fullmatch(text)
-    parts = (part.lstrip("/") for part in text.split("@"))
-    is_written_out = "://" in text or text.lower().startswith("www.")
-    return is_written_out or (not is_mail and any(_DOMAIN.fullmatch(part) for part in parts))
+    is_written_out = "://" in text or text[:4].lower() == "www."
+    if is_written_out or _MAIL.fullmatch(text):
+        return is_written_out
+    return any(begins_with_host(part.lstrip("/")) for part in text.split("@"))

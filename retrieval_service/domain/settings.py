@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.quotas import MAX_QUESTIONS_PER_DAY, Quotas
+from retrieval_service.domain.trust import SourceTrust, trust_of
 from retrieval_service.errors import Violation
 
 DEFAULT_LANGUAGES = ("ru", "en", "pt")
@@ -19,6 +20,7 @@ MAX_PROMPT = 4_000
 MAX_CONTACT = 200
 MAX_ORIGINS = 50
 MAX_LINK_DOMAINS = 50
+MAX_SOURCE_TYPES = 50
 MAX_GREETING = 500
 MAX_SUGGESTIONS = 6
 MAX_SUGGESTION = 120
@@ -29,6 +31,7 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _LINK_DOMAIN = re.compile(
     r"(?=.{4,253}\Z)(?:[a-zа-яё0-9](?:[a-zа-яё0-9-]{0,61}[a-zа-яё0-9])?\.)+[a-zа-яё0-9-]{2,63}"
 )
+_SOURCE_TYPE = re.compile(r"[a-z0-9_-]{1,64}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|\*", re.IGNORECASE)
 
 
@@ -41,6 +44,8 @@ class TenantSettings:
     fallback_contact: str = ""
     allowed_origins: tuple[str, ...] = ()
     allowed_link_domains: tuple[str, ...] = ()
+    trusted_source_types: tuple[str, ...] = ()
+    untrusted_source_types: tuple[str, ...] = ()
     greetings: Mapping[str, str] = field(default_factory=dict)
     suggested_questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     chat_retention_days: int = 0
@@ -57,11 +62,22 @@ class TenantSettings:
             fallback_contact=stored.get("fallback_contact", ""),
             allowed_origins=tuple(stored.get("allowed_origins", ())),
             allowed_link_domains=tuple(stored.get("allowed_link_domains", ())),
+            trusted_source_types=tuple(stored.get("trusted_source_types", ())),
+            untrusted_source_types=tuple(stored.get("untrusted_source_types", ())),
             greetings=dict(stored.get("greetings", {})),
             suggested_questions=suggested,
             chat_retention_days=stored.get("chat_retention_days", 0),
             quotas=Quotas.from_json(stored.get("quotas", {})),
             index_granularity=stored.get("index_granularity") or "chunk",
+        )
+
+    @property
+    def source_trust(self) -> SourceTrust:
+        return trust_of(
+            trusted=self.trusted_source_types,
+            untrusted=self.untrusted_source_types,
+            domains=self.allowed_link_domains,
+            origins=self.allowed_origins,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -87,6 +103,7 @@ def check_settings(settings: TenantSettings) -> Iterator[Violation]:
     for name, questions in asdict(settings.quotas).items():
         if not 0 <= questions <= MAX_QUESTIONS_PER_DAY:
             yield Violation(f"tenant.settings.quotas.{name}", f"must be 0 to {MAX_QUESTIONS_PER_DAY:,}")
+    yield from _check_source_types(settings)
     for code, greeting in settings.greetings.items():
         yield from _check_code(f"tenant.settings.greetings[{code}]", code)
         yield from _check_length(f"tenant.settings.greetings[{code}]", greeting, MAX_GREETING)
@@ -122,6 +139,20 @@ def _check_link_domains(domains: tuple[str, ...]) -> Iterator[Violation]:
         if not _LINK_DOMAIN.fullmatch(domain):
             reason = 'must be a domain in lower case, for example "shop.example"'
             yield Violation(f"tenant.settings.allowed_link_domains[{position}]", reason)
+
+
+def _check_source_types(settings: TenantSettings) -> Iterator[Violation]:
+    for name in ("trusted_source_types", "untrusted_source_types"):
+        path, types = f"tenant.settings.{name}", getattr(settings, name)
+        if len(types) > MAX_SOURCE_TYPES:
+            yield Violation(path, f"must be at most {MAX_SOURCE_TYPES}")
+        for position, source_type in enumerate(types[:MAX_SOURCE_TYPES]):
+            if not _SOURCE_TYPE.fullmatch(source_type):
+                yield Violation(f"{path}[{position}]", "must be 1-64 characters of a-z, 0-9, _ and -")
+    both = sorted({*settings.trusted_source_types} & {*settings.untrusted_source_types})
+    if both:
+        path = "tenant.settings.untrusted_source_types"
+        yield Violation(path, f"must not name what trusted_source_types names: {', '.join(both)}")
 
 
 def _check_suggestions(path: str, code: str, questions: tuple[str, ...]) -> Iterator[Violation]:

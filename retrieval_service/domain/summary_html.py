@@ -21,6 +21,7 @@ from retrieval_service.domain.summaries import Flavour, Statement, Summary, plai
 
 # More than any summary that keeps the form; a runaway model is not read to its end.
 MAX_DRAFT = 40_000
+_MOST_ELEMENTS = 1_000
 # Telegram takes 4,096 UTF-16 units of text in a message; the rest is for whoever adds a line.
 MAX_TELEGRAM = 4_000
 
@@ -31,17 +32,20 @@ _HIDDEN = {
     *("script", "style", "title", "iframe", "noframes", "noembed", "noscript", "object", "template"),
     *("svg", "math", "textarea", "select", "audio", "video", "canvas"),
 }
-_FENCE = re.compile(r"\A\s*```\w*\s*|\s*```\s*\Z")
-_CITATION = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
-_MARKDOWN_LINK = re.compile(r"!?\[([^\]\n]*)\]\(\s*[^)\s]*[^)\n]*\)")
+_FENCE = re.compile(r"\A\s*```\w*")
+_FENCE_END = "```"
+# What each pattern looks at ends where the next one begins: none of them is kept busy by a model's text.
+_CITATION = re.compile(r"\s?[\[【]\s?(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,20}+)\s?[\]】]")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]{0,300}+)\]\([^()\n]{0,2000}+\)")
+_EMPTY = re.compile(r"<(b|i|code|a)(?: [^<>]*+)?>\s?</\1>")
 _WEB_ADDRESS = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
-_LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>')
+_LINK = re.compile(r'<a href="([^"<>]*+)">((?:[^<]|<(?!/?a[ >]))*+)</a>')
 
 
 def read_summary(source: str, asked: Prompt) -> Summary:
     """Paragraphs before the first item are the lead; links that nothing cited there has are left out."""
     cleaned = nh3.clean(
-        _FENCE.sub("", source[:MAX_DRAFT]),
+        _shallow(_without_fence(source[:MAX_DRAFT])),
         tags=_BLOCKS | set(_INLINE) | {"a"},
         clean_content_tags=_HIDDEN,
         attributes={"a": {"href"}},
@@ -75,7 +79,7 @@ def clean_web(source: str, asked: Prompt) -> str:
         return value if name == "rel" or value in urls or _may_open(value, numbers, policy) else None
 
     return nh3.clean(
-        source,
+        _shallow(source),
         tags=_WEB_TAGS,
         clean_content_tags=_HIDDEN,
         attributes={"a": {"href"}},
@@ -88,6 +92,18 @@ def clean_web(source: str, asked: Prompt) -> str:
 def web_urls(fragments: Sequence[Fragment]) -> dict[int, str]:
     """Addresses by number, of those documents that have one anybody can open."""
     return {fragment.number: fragment.url for fragment in fragments if _WEB_ADDRESS.fullmatch(fragment.url)}
+
+
+def _shallow(source: str) -> str:
+    """A cleaner looks at all elements that are open for each that opens."""
+    return "<".join(source.split("<", _MOST_ELEMENTS)[:_MOST_ELEMENTS])
+
+
+def _without_fence(source: str) -> str:
+    """Models like to put HTML into a block of code."""
+    inside = source.strip()
+    opening = _FENCE.match(inside)
+    return inside[opening.end() if opening else 0 :].removesuffix(_FENCE_END)
 
 
 class _Reader(HTMLParser):
@@ -148,7 +164,7 @@ def _statement(inline: str, known: Collection[int], policy: LinkPolicy) -> State
     """Takes the citations out of the text; numbers nobody was given are dropped."""
     cited = [int(number) for found in _CITATION.findall(inline) for number in re.findall(r"\d+", found)]
     numbers = tuple(number for number in dict.fromkeys(cited) if number in known)
-    text = re.sub(r"<(b|i|code|a)(?: [^>]*)?>\s*</\1>", "", _CITATION.sub("", inline))
+    text = _EMPTY.sub("", _CITATION.sub("", inline))
     return _safe(Statement(html=text.strip(), numbers=numbers), policy)
 
 

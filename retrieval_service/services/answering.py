@@ -21,23 +21,22 @@ from retrieval_service.domain.answers import (
     Started,
     WrittenAnswer,
 )
-from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
+from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.follow_ups import needs_context
-from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
+from retrieval_service.domain.fragments import FinishReason, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
-from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
 from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
+from retrieval_service.services.composing import Composer
 from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
 from retrieval_service.services.metering import Meter
-from retrieval_service.services.proofreading import Proofreading
-from retrieval_service.services.referencing import numbered, references
+from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
 from retrieval_service.services.searching import Hit
@@ -47,10 +46,7 @@ log = structlog.get_logger("kladez.answering")
 
 
 class Answering:
-    """Every answer is a job of the server; whoever asked only listens.
-
-    An answer has at most `most_characters`; `clock` is monotonic, in seconds.
-    """
+    """Every answer is a job of the server; whoever asked only listens. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -59,12 +55,11 @@ class Answering:
         trials: Trials,
         gatherer: Gatherer,
         chooser: Chooser,
-        answerer: Answerer,
+        composer: Composer,
         rewording: Rewording,
         meter: Meter,
         remote: RemoteAnswerer | None = None,
         *,
-        most_characters: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
@@ -72,11 +67,10 @@ class Answering:
         self._trials = trials
         self._gatherer = gatherer
         self._chooser = chooser
-        self._answerer = answerer
+        self._composer = composer
         self._rewording = rewording
         self._meter = meter
         self._remote = remote
-        self._most_characters = most_characters
         self._clock = clock
 
     async def get(self, tenant_id: UUID, answer_id: UUID) -> LoggedAnswer:
@@ -213,7 +207,7 @@ class Answering:
         gathered = gathered or await self._gather(tenant_id, written)
         fragments = cited_by_number(written, begun, gathered)
         yield written.started()
-        async with aclosing(self._parts(written, prompt(written, begun, fragments))) as events:
+        async with aclosing(self._composer.events(written, prompt(written, begun, fragments))) as events:
             async for event in events:
                 yield event
 
@@ -236,7 +230,7 @@ class Answering:
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)
         written.rewording = tokens
-        self._meter.count_answer(tenant_id, self._answerer.name, tokens)
+        self._meter.count_answer(tenant_id, self._composer.name, tokens)
 
     async def _remotely(
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun
@@ -251,39 +245,7 @@ class Answering:
         detected = asked_in or await asyncio.to_thread(languages.detect_language, written.question.text)
         written.language = detected or undecided_language(written.question.text, begun, ())
         asked = prompt(written, begun, ())
-        return self._remote.events(tenant_id, chosen.store_id, written, asked)
-
-    async def _parts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
-        """What the model writes, made safe and held to its sources; without fragments the model is not asked."""
-        if not asked.fragments:
-            yield written.note_not_found(asked, self._clock())
-            return
-        written.answerer = self._answerer.name
-        checked = await asyncio.to_thread(CheckedText, asked)
-        proofreading = Proofreading()
-        async with aclosing(self._read(written, asked)) as texts:
-            async for text in texts:
-                for event in await proofreading.read(checked.feed, text):
-                    yield written.note(event, self._clock())
-        for event in await asyncio.to_thread(checked.finish):
-            yield written.note(event, self._clock())
-        if not written.text:
-            yield written.note_no_answer(asked, self._clock())
-
-    async def _read(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
-        """What the model says. One that knows no end is cut off, and never keeps others from their turn."""
-        room = self._most_characters
-        async with aclosing(self._answerer.stream(asked)) as parts:
-            async for part in parts:
-                if isinstance(part, Ending):
-                    written.ending = part
-                    continue
-                yield part.text[:room]
-                room -= len(part.text)
-                if room <= 0:
-                    written.ending = Ending(finish_reason=FinishReason.LENGTH)
-                    return
-                await asyncio.sleep(0)
+        return self._remote.events(begun.tenant, chosen.store_id, written, asked)
 
     async def _finish(self, job: AnswerJob, written: WrittenAnswer, outcome: AnswerOutcome) -> LoggedAnswer:
         """The rewording was counted when it was done, under the name of the model that did it."""
@@ -327,9 +289,10 @@ def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) ->
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)
     )
-    written.references = references(relevant)
+    what = shown(relevant, begun.tenant)
+    written.references = what.references
     written.degraded_reason = found.degraded_reason
-    return numbered(relevant)
+    return what.fragments
 
 
 def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]) -> Prompt:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.alike import Asked, nearest
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.spaces import Space, Vector
@@ -96,6 +96,7 @@ class Collector:
         except errors.ProviderRefused as error:
             log.warning("questions_grouped_by_words", error=str(error))
             return {}, 0
+        metrics.note_embedded("questions", embedded.tokens)
         return dict(zip(texts, embedded.vectors, strict=True)), embedded.tokens
 
     async def _keep_vectors(

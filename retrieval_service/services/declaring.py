@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service import errors
 from retrieval_service.domain import source_templates
+from retrieval_service.domain.settings import TenantSettings, check_settings
 from retrieval_service.domain.source_rows import RenderedRow, RowRenderer, text_of
 from retrieval_service.domain.sources import DeclaredSource, Source, check
 from retrieval_service.services.source_addresses import SourceAddresses
-from retrieval_service.stores import sources
+from retrieval_service.stores import sources, tenants
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.source_rows import SourceReader
 
@@ -34,7 +35,9 @@ class Declarer:
         self._database = database
         self._addresses = addresses
 
-    async def upsert(self, tenant_id: UUID, source: Source, *, version: int | None = None) -> DeclaredSource:
+    async def upsert(
+        self, tenant_id: UUID, source: Source, *, version: int | None = None, strangers_write: bool = False
+    ) -> DeclaredSource:
         """Creates the source, or replaces all of it but its type; then every row is read again.
 
         With a version the declaration must still be at it: raises `Conflict`.
@@ -42,6 +45,8 @@ class Declarer:
         violations = list(check(source, variable_prefix=self._addresses.prefix))
         if violations:
             raise errors.Invalid(violations)
+        if strangers_write:
+            await self._distrust(tenant_id, source.source_type)
         async with self._database.tenant(tenant_id) as scope:
             if version is not None and await sources.lock(scope, source.name) != version:
                 raise errors.Conflict
@@ -49,6 +54,26 @@ class Declarer:
         if declared is None:
             raise errors.Invalid([errors.Violation("source.source_type", "cannot be changed")])
         return declared
+
+    async def _distrust(self, tenant_id: UUID, source_type: str) -> None:
+        """Before the first row is read, and for good: the documents outlive the source."""
+        async with self._database.operator() as operator:
+            tenant = await tenants.get(operator, tenant_id)
+            if tenant is None:
+                raise errors.NotFound("there is no such tenant")
+            settings = TenantSettings.from_json(tenant.settings)
+            if source_type in settings.untrusted_source_types:
+                return
+            untrusted = (*settings.untrusted_source_types, source_type)
+            settings = replace(settings, untrusted_source_types=untrusted)
+            if any(check_settings(settings)):
+                reason = "needs room in the tenant's untrusted_source_types, and no such type in trusted_source_types"
+                raise errors.Invalid([errors.Violation("source.strangers_write", reason)])
+            version, stored = tenant.version, settings.as_json()
+            if not await tenants.update(
+                operator, tenant_id, version=version, name=tenant.name, settings=stored
+            ):
+                raise errors.Conflict
 
     async def get(self, tenant_id: UUID, name: str) -> DeclaredSource:
         async with self._database.tenant(tenant_id) as scope:

@@ -76,6 +76,6 @@ async def _embed_in(
         raise errors.Misconfigured(f"space {space_id} has no embedder")
     wanted = [one for plan in plans for one in plan.wanted if one.space_id == space_id]
     embedded = await embedder.embed_passages([text for one in wanted for text in one.texts])
-    metrics.EMBEDDED.labels("passages").inc(embedded.tokens)
+    metrics.note_embedded("passages", embedded.tokens)
     ids = [chunk_id for one in wanted for chunk_id in one.chunk_ids]
     return dict(zip(ids, embedded.vectors, strict=True)), embedded.tokens

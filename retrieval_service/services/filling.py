@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.hashing import embedding_text
 from retrieval_service.domain.spaces import Space, TenantSpace, Vector, mean
@@ -25,6 +27,9 @@ from retrieval_service.stores.vectors import Walked
 log = structlog.get_logger("kladez.filling")
 
 DOCUMENTS_PER_STEP = 16
+BYTES_PER_STEP = 128 * 1024
+# Of a document that has more than a step may embed, the next step does the next ones.
+PASSAGES_PER_STEP = 128
 # A chunk that somebody is deleting right now is gone, or free again, after so long.
 CONTENDED_SECONDS = 0.5
 OUTAGE_SECONDS = 10.0
@@ -54,12 +59,19 @@ class Filler:
             return await tenant_spaces.due(operator, self._embedders.ids, limit=limit)
 
     async def advance(self, due: Sequence[Due]) -> None:
-        """One step for each, but for those that another filler is at."""
+        """One step for each, but for those that another filler is at; none waits for another's."""
         async with self._database.owner() as owner:
-            for one in due:
-                if await tenant_spaces.lock_filling(owner, one):
-                    await self._advance(one)
-                    await tenant_spaces.unlock_filling(owner, one)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for one in due:
+                        group.create_task(self._advance_alone(owner, one))
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from None
+
+    async def _advance_alone(self, owner: tenant_spaces.Session, due: Due) -> None:
+        if await tenant_spaces.lock_filling(owner, due):
+            await self._advance(due)
+            await tenant_spaces.unlock_filling(owner, due)
 
     async def _advance(self, due: Due) -> None:
         try:
@@ -76,14 +88,33 @@ class Filler:
             return
         async with self._database.tenant(due.tenant_id) as scope:
             after = standing.last_document_id
-            walked = await vectors.walk(scope, due.space_id, after=after, limit=DOCUMENTS_PER_STEP)
+            walked = await vectors.walk(
+                scope, due.space_id, after=after, limit=DOCUMENTS_PER_STEP, max_bytes=BYTES_PER_STEP
+            )
             by_document = await tenant_spaces.is_by_document(scope)
-        if walked:
-            texts = lacking(unpooled(walked) if by_document else walked, embedder.space)
-            filled = await embedded(embedder, texts)
-            await self._fill(due, standing, walked, pooled(walked, filled) if by_document else filled)
-        else:
+        if not walked:
             await self._complete(due, standing)
+        elif by_document:
+            filled = await embedded(embedder, lacking(unpooled(walked), embedder.space))
+            await self._fill(due, standing, walked, pooled(walked, filled))
+        else:
+            await self._fill_some(due, standing, walked, embedder)
+
+    async def _fill_some(
+        self, due: Due, standing: TenantSpace, walked: Sequence[Walked], embedder: Embedder
+    ) -> None:
+        """A step's worth; the walk stays where it is when more is left, for what has its vector is passed over.
+
+        What is refused never has one: then all is done at once.
+        """
+        texts = lacking(walked, embedder.space)
+        first = dict(islice(texts.items(), PASSAGES_PER_STEP))
+        filled = await embedded(embedder, first)
+        if filled.refused and len(texts) > len(first):
+            rest = {chunk_id: text for chunk_id, text in texts.items() if chunk_id not in first}
+            filled = joined([filled, await embedded(embedder, rest)])
+            first = texts
+        await self._fill(due, standing, walked if len(first) == len(texts) else (), filled)
 
     async def _standing(self, due: Due) -> TenantSpace | None:
         """None when another filler was faster."""
@@ -93,11 +124,12 @@ class Filler:
         return next((one for one in wanted if one.state == "filling" or one.is_stale), None)
 
     async def _fill(self, due: Due, standing: TenantSpace, walked: Sequence[Walked], filled: Filled) -> None:
+        """The walk goes on behind what is `walked`, which now has all that it can have."""
         bill = embedding_bill(self._embedders.price(due.space_id), tokens=filled.tokens)
         amounts = replace(bill, embedded_chunks=filled.texts)
         step = Step(
             walk=standing.walk,
-            last_document_id=walked[-1].document_id,
+            last_document_id=walked[-1].document_id if walked else standing.last_document_id,
             filled=sum(one.chunk_id is not None for one in walked),
             failed=filled.refused,
             tokens=filled.tokens,
@@ -159,11 +191,12 @@ async def embedded(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
     if not texts:
         return Filled()
     try:
-        result = await embedder.embed_passages(list(texts.values()))
+        result = await embedder.embed_passages(list(texts.values()), patiently=True)
     except errors.ProviderLocked:
         raise
     except errors.ProviderRefused:
         return await _isolated(embedder, texts)
+    metrics.note_embedded("moves", result.tokens)
     rows = dict(zip(texts, result.vectors, strict=True))
     return Filled(vectors=rows, texts=len(texts), tokens=result.tokens)
 
@@ -171,7 +204,10 @@ async def embedded(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
 async def _isolated(embedder: Embedder, texts: dict[UUID, str]) -> Filled:
     if len(texts) == 1:
         return Filled(refused=1)
-    parts = [await embedded(embedder, {chunk_id: text}) for chunk_id, text in texts.items()]
+    return joined([await embedded(embedder, {chunk_id: text}) for chunk_id, text in texts.items()])
+
+
+def joined(parts: Sequence[Filled]) -> Filled:
     return Filled(
         vectors={chunk_id: vector for part in parts for chunk_id, vector in part.vectors.items()},
         texts=sum(part.texts for part in parts),

@@ -46,7 +46,7 @@ class Questions:
         if embedder is None:
             raise LookupError(f"space {space_id} has no embedder")
         embedded = await embedder.embed_query(text)
-        metrics.EMBEDDED.labels("questions").inc(embedded.tokens)
+        metrics.note_embedded("questions", embedded.tokens)
         self._meter.count(tenant_id, embedding_bill(self._embedders.price(space_id), tokens=embedded.tokens))
         self._remembered[key] = embedded
         while len(self._remembered) > self._limit:

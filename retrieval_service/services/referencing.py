@@ -3,49 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from retrieval_service.domain.answers import Reference
+from retrieval_service.domain.dead_text import deadened
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.invisible import without_invisible
-from retrieval_service.domain.snippets import snippet
+from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.records import Tenant
+from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.domain.snippets import snippet as snippet_of
+from retrieval_service.domain.trust import SourceTrust
 from retrieval_service.services.searching import Hit
 
 # Titles and texts of passages: the same ones are found again and again.
 _CACHED_TEXTS = 2_048
 
 
-def numbered(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What an answer is made from, and the same as a reader sees it, by the same numbers."""
+
+    fragments: tuple[Fragment, ...]
+    references: Sequence[Reference]
+
+
+def shown(hits: Sequence[Hit], tenant: Tenant) -> Shown:
+    """Nothing of what strangers wrote is a link in it."""
+    settings = TenantSettings.from_json(tenant.settings)
+    fragments = numbered(hits, settings.source_trust)
+    own_words = (settings.fallback_contact, tenant.name, settings.system_prompt)
+    policy = LinkPolicy(fragments, allowed_domains=settings.allowed_link_domains, trusted=own_words)
+    pairs = zip(fragments, hits, strict=True)
+    return Shown(fragments=fragments, references=[reference(one, hit, policy) for one, hit in pairs])
+
+
+def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fragment, ...]:
+    """Without `trust` they are weighed only, and shown to nobody."""
+    trust = trust or SourceTrust()
     return tuple(
         Fragment(
             number=number,
             document_id=str(hit.passage.document_id),
             chunk_id=str(hit.passage.chunk_id),
             title=_visible(hit.passage.title),
-            url=hit.passage.url,
+            url=trust.url_of(hit.passage.source_type, hit.passage.url),
             text=_visible(hit.passage.text),
             language=hit.passage.language,
             score=hit.score,
+            is_trusted=trust.trusts(hit.passage.source_type),
         )
         for number, hit in enumerate(hits, start=1)
     )
 
 
-def references(hits: Sequence[Hit]) -> list[Reference]:
-    """By the numbers of the fragments."""
-    return [reference(one, hit) for one, hit in zip(numbered(hits), hits, strict=True)]
-
-
-def reference(fragment: Fragment, hit: Hit) -> Reference:
+def reference(fragment: Fragment, hit: Hit, policy: LinkPolicy) -> Reference:
+    words = (fragment.title, _snippet(fragment.text, fragment.title))
+    title, snippet = words if fragment.is_trusted else (deadened(one, policy) for one in words)
     return Reference(
         number=fragment.number,
         document_id=fragment.document_id,
         chunk_id=fragment.chunk_id,
         source_type=hit.passage.source_type,
         external_id=hit.passage.external_id,
-        title=fragment.title,
+        title=title,
         url=fragment.url,
-        snippet=_snippet(fragment.text, fragment.title),
+        snippet=snippet,
         score=fragment.score,
     )
 
@@ -57,4 +81,4 @@ def _visible(text: str) -> str:
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def _snippet(text: str, title: str) -> str:
-    return snippet(text, title)
+    return snippet_of(text, title)

@@ -15,12 +15,14 @@ from retrieval_service.domain.checked_text import CheckedEvent as Said
 from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
 from retrieval_service.domain.fragments import Ending, Fragment, Prompt, TextPart
+from retrieval_service.domain.records import Tenant
 from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, FileSearch, FoundFiles
 from retrieval_service.domain.remote_files import Hit as FileHit
 from retrieval_service.providers.ports import FileAnswerer
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.proofreading import Proofreading
-from retrieval_service.services.referencing import numbered, references
+from retrieval_service.services.quoting import PROVIDER_FAILURES, Quoter
+from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Hit
 from retrieval_service.services.sifting import Sifter
@@ -48,6 +50,7 @@ class RemoteAnswerer:
         searcher: RemoteSearcher,
         sifter: Sifter,
         breaker: Breaker,
+        quoter: Quoter,
         *,
         beginning_seconds: float = BEGINNING_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -56,33 +59,39 @@ class RemoteAnswerer:
         self._searcher = searcher
         self._sifter = sifter
         self._breaker = breaker
+        self._quoter = quoter
         self._beginning_seconds = beginning_seconds
         self._clock = clock
 
     async def events(
-        self, tenant_id: UUID, store_id: str, written: WrittenAnswer, asked: Prompt
+        self, tenant: Tenant, store_id: str, written: WrittenAnswer, asked: Prompt
     ) -> AsyncGenerator[Started | Said, None]:
         """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`.
 
-        Before the first event nothing has been said, and somebody else may answer.
+        Before the first event nothing has been said, and somebody else may answer; before the first word the
+        documents that were found are quoted.
         """
-        where = FileSearch(store_ids=[store_id], conditions=written.question.conditions, limit=FILES)
+        conditions = replace(written.question.conditions, tenant_id=tenant_id)
+        where = FileSearch(store_ids=[store_id], conditions=conditions, limit=FILES)
         async with aclosing(self._answerer.stream(asked, where)) as parts:
             async with self._breaker.call(self._beginning_seconds):
                 beginning = await begin(parts)
-            self._searcher.count(tenant_id, beginning.search_count)
-            hits = await self._approved(tenant_id, written, beginning.files)
-            written.references = references(hits)
+            self._searcher.count(tenant.id, beginning.search_count)
+            what = shown(await self._approved(tenant.id, written, beginning.files), tenant)
+            written.references = what.references
             yield written.started()
-            if not hits:
+            if not what.fragments:
                 yield written.note_not_found(asked, self._clock())
                 return
-            written.answerer = self._answerer.name
-            whole = replace(asked, fragments=whole_documents(hits))
-            checked = await asyncio.to_thread(CheckedText, whole, cites_late=True)
-            async with aclosing(self._write(written, checked, beginning, parts)) as events:
-                async for event in events:
-                    yield event
+            asked = replace(asked, fragments=whole_documents(what.fragments))
+            try:
+                async with aclosing(self._write(written, asked, beginning, parts)) as events:
+                    async for event in events:
+                        yield event
+            except PROVIDER_FAILURES as failure:
+                async with aclosing(self._quoter.events(written, asked, failure)) as events:
+                    async for event in events:
+                        yield event
             if not written.text:
                 yield written.note_no_answer(asked, self._clock())
 
@@ -102,10 +111,12 @@ class RemoteAnswerer:
     async def _write(
         self,
         written: WrittenAnswer,
-        checked: CheckedText,
+        asked: Prompt,
         beginning: Beginning,
         parts: AsyncGenerator[FileAnswerPart, None],
     ) -> AsyncGenerator[Said, None]:
+        written.answerer = self._answerer.name
+        checked = await asyncio.to_thread(CheckedText, asked, cites_late=True)
         citations = FileCitations(numbers_of(written), checked)
         known = {hit.file_id for hit in beginning.files}
         proofreading = Proofreading()
@@ -155,10 +166,10 @@ def said(
     return ()
 
 
-def whole_documents(hits: Sequence[Hit]) -> tuple[Fragment, ...]:
+def whole_documents(fragments: Sequence[Fragment]) -> tuple[Fragment, ...]:
     """All that was found of each document, under the number of its first reference: files are cited as wholes."""
     found: dict[str, Fragment] = {}
-    for one in numbered(hits):
+    for one in fragments:
         first = found.get(one.document_id)
         found[one.document_id] = replace(first, text=f"{first.text}\n{one.text}") if first else one
     return tuple(found.values())

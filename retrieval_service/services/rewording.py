@@ -12,6 +12,7 @@ from retrieval_service import errors
 from retrieval_service.domain import follow_ups, languages
 from retrieval_service.domain.conversation import PastTurn, Reworded
 from retrieval_service.providers.ports import Rewriter
+from retrieval_service.services.breaking import Breaker
 
 log = structlog.get_logger("kladez.rewording")
 
@@ -21,10 +22,13 @@ MOST_CHARACTERS = 500
 
 
 class Rewording:
-    """Without `rewriter`, and when it fails, a follow-up keeps what the last turn was about."""
+    """Without `rewriter`, and when it fails or is left alone, a follow-up keeps what the last turn was about."""
 
-    def __init__(self, rewriter: Rewriter | None, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, rewriter: Rewriter | None, breaker: Breaker, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._rewriter = rewriter
+        self._breaker = breaker
         self._patience_seconds = patience_seconds
 
     async def standalone(self, question: str, history: Sequence[PastTurn]) -> Reworded:
@@ -42,7 +46,7 @@ class Rewording:
     async def _rewritten(self, question: str, history: Sequence[PastTurn], language: str) -> Reworded:
         """An empty text when no model wrote what can be a question; what it took is told all the same."""
         nothing = Reworded(text="", language=language)
-        if self._rewriter is None:
+        if self._rewriter is None or self._breaker.is_open:
             return nothing
         try:
             async with asyncio.timeout(self._patience_seconds):

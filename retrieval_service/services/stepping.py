@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.costs import embedding_bill
 from retrieval_service.domain.records import Usage
 from retrieval_service.domain.spaces import Vector
@@ -92,6 +92,7 @@ class Stepper:
         self, large: Large, space_id: int, embedder: Embedder, step: Mapping[bytes, str]
     ) -> dict[bytes, Kept]:
         embedded = await embedder.embed_passages([*step.values()], patiently=True)
+        metrics.note_embedded("passages", embedded.tokens)
         share = embedded.tokens / len(step)
         rows = zip(step, embedded.vectors, strict=True)
         made = {digest: Kept(vector=vector, tokens=share) for digest, vector in rows}

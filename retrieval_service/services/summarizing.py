@@ -12,7 +12,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import phrases
-from retrieval_service.domain.answers import Reference
+from retrieval_service.domain.answers import MODEL_AWAY, Reference
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
 from retrieval_service.domain.records import Tenant, Usage
 from retrieval_service.domain.settings import TenantSettings
@@ -22,8 +22,9 @@ from retrieval_service.domain.summary_html import write_summary
 from retrieval_service.domain.summary_shape import filled, is_short, read_draft
 from retrieval_service.providers.ports import Summarizer
 from retrieval_service.services.answering import language_of
+from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.metering import Meter
-from retrieval_service.services.referencing import numbered, references
+from retrieval_service.services.referencing import shown
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Hit, Mode, Query
 from retrieval_service.stores import tenants
@@ -34,8 +35,7 @@ log = structlog.get_logger("kladez.summarizing")
 NOTHING_SAID = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
 NO_FORM = "the model's summary did not keep the form"
 NO_SUMMARY = "the model wrote no summary"
-NO_MODEL = "the model is not available"
-NO_TIME = "the model did not answer in time"
+NO_MODEL = MODEL_AWAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ class Summarizing:
         summarizer: Summarizer,
         fallback: Summarizer,
         meter: Meter,
+        breaker: Breaker,
         *,
         model_seconds: float,
     ) -> None:
@@ -89,6 +90,7 @@ class Summarizing:
         self._summarizer = summarizer
         self._fallback = fallback
         self._meter = meter
+        self._breaker = breaker
         self._model_seconds = model_seconds
 
     async def summarize(self, tenant_id: UUID, request: Request) -> Summarized:
@@ -99,15 +101,16 @@ class Summarizing:
         sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
         relevant = sifted.hits[:MOST_BLOCKS]
         language = request.language or found.language or language_of(query.text, tenant, relevant)
-        asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, numbered(relevant)))
+        what = shown(relevant, tenant)
+        asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, what.fragments))
         written = await self._write(asked) if asked.fragments else _Written()
         self._count(tenant_id, written.ending)
         given = relevant[: len(asked.fragments)] if written.summary else []
         return Summarized(
-            html=await asyncio.to_thread(show, written.summary, asked, request.flavour),
+            html=await asyncio.to_thread(html_of, written.summary, asked, request.flavour),
             language=language,
             mode=found.mode,
-            references=references(given),
+            references=what.references[: len(given)],
             hits=given,
             summarizer=written.summarizer,
             ending=written.ending,
@@ -136,11 +139,8 @@ class Summarizing:
     async def _drafted(self, asked: Prompt) -> tuple[Draft | None, str]:
         """What the model wrote, or why it wrote nothing."""
         try:
-            async with asyncio.timeout(self._model_seconds):
+            async with self._breaker.call(self._model_seconds):
                 return await self._summarizer.summarize(asked), ""
-        except TimeoutError:
-            log.warning("summary_degraded", error=NO_TIME)
-            return None, NO_TIME
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("summary_degraded", error=str(error))
             return None, NO_MODEL
@@ -165,7 +165,7 @@ class Summarizing:
         self._meter.count_answer(tenant_id, self._summarizer.name, amounts)
 
 
-def show(summary: Summary | None, asked: Prompt, flavour: Flavour) -> str:
+def html_of(summary: Summary | None, asked: Prompt, flavour: Flavour) -> str:
     """Without a summary the honest sentence that nothing was found, with the contact."""
     if summary:
         return write_summary(summary, asked, flavour)

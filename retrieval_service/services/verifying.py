@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from uuid import UUID
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.spaces import Vector
 from retrieval_service.providers.ports import Embedder
@@ -81,7 +81,11 @@ class Verifier:
 
 
 async def embedded(embedder: Embedder | None, text: str) -> Vector | None:
-    return None if embedder is None else (await embedder.embed_query(text)).vectors[0]
+    if embedder is None:
+        return None
+    trial = await embedder.embed_query(text)
+    metrics.note_embedded("trials", trial.tokens)
+    return trial.vectors[0]
 
 
 def share(found: set[UUID], wanted: set[UUID]) -> float:

@@ -71,10 +71,14 @@ OPERATORS_POLICIES = (
     Policy(table="chat_logs", name="every_standing", role=OPERATOR, command="SELECT", using=EVERY_ROW),
     Policy(table="document_files", name="every_row", role=OPERATOR, command="SELECT", using=EVERY_ROW),
     Policy(table="document_sync_jobs", name="every_job", role=OPERATOR, command="ALL", using=EVERY_ROW),
+    Policy(table="embedding_steps", name="every_row", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="gap_inbox", name="every_row", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="handoffs", name="every_row", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="index_job_changes", name="every_change", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="index_jobs", name="every_job", role=OPERATOR, command="ALL", using=EVERY_ROW),
+    Policy(table="installation", name="only_row", role=OPERATOR, command="ALL", using=EVERY_ROW),
+    Policy(table="processes", name="every_process", role=OPERATOR, command="ALL", using=EVERY_ROW),
+    Policy(table="question_counts", name="every_row", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="schedule_runs", name="every_run", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="snapshots", name="every_row", role=OPERATOR, command="ALL", using=EVERY_ROW),
     Policy(table="sources", name="every_source", role=OPERATOR, command="SELECT", using=EVERY_ROW),
@@ -93,6 +97,7 @@ OPERATORS_GRANTS = {
     "document_files": ("SELECT",),
     "document_sync_jobs": ALL_PRIVILEGES,
     "embedding_spaces": ("SELECT",),
+    "embedding_steps": ("SELECT tenant_id document_id created_at", "DELETE"),
     "gap_inbox": ("SELECT", "UPDATE"),
     "handoffs": (
         "SELECT tenant_id code_hash session_id expires_at claimed_at",
@@ -101,6 +106,9 @@ OPERATORS_GRANTS = {
     ),
     "index_job_changes": ("SELECT", "UPDATE"),
     "index_jobs": ("SELECT", "UPDATE"),
+    "installation": ("SELECT", "UPDATE"),
+    "processes": ALL_PRIVILEGES,
+    "question_counts": ("SELECT tenant_id day", "DELETE"),
     "schedule_runs": ("SELECT", "INSERT", "UPDATE"),
     "snapshots": ("SELECT tenant_id id token_hash expires_at", "DELETE"),
     "sources": ("SELECT tenant_id name",),
@@ -109,7 +117,12 @@ OPERATORS_GRANTS = {
     "tenants": ("SELECT", "INSERT", "UPDATE"),
     "vector_stores": ("SELECT",),
 }
-TENANTS_GRANTS = {"embedding_spaces": ("SELECT",), "tenants": ("SELECT",)}
+# Where it is not all on a table with a tenant, and nothing on another one.
+TENANTS_GRANTS = {
+    "embedding_spaces": ("SELECT",),
+    "question_counts": ("SELECT", "INSERT", "UPDATE"),
+    "tenants": ("SELECT",),
+}
 TENANTS_FUNCTIONS = ("match_documents",)
 
 
@@ -138,8 +151,8 @@ def grants(tables: Iterable[Table]) -> Iterator[Grant]:
     """All that there have to be on these tables."""
     for table in tables:
         yield from _listed(table, OPERATOR, OPERATORS_GRANTS.get(table.name, ()))
-        own = ALL_PRIVILEGES if is_tenants(table) else TENANTS_GRANTS.get(table.name, ())
-        yield from _listed(table, TENANT, own)
+        usual = ALL_PRIVILEGES if is_tenants(table) else ()
+        yield from _listed(table, TENANT, TENANTS_GRANTS.get(table.name, usual))
 
 
 def is_tenants(table: Table) -> bool:

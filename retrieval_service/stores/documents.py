@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,10 +13,14 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey, StoredDocument
 from retrieval_service.errors import Invalid, Violation
 from retrieval_service.stores.database import TenantScope
+
+# From here on a thread is cheaper than the loop's time.
+SLOW_CHARACTERS = 50_000
 
 # What the trigger documents_tree calls its two rules.
 TREE_RULES = ("documents_no_circle", "documents_depth")
@@ -84,7 +89,7 @@ async def upsert(scope: TenantScope, drafts: Sequence[Draft]) -> list[Written]:
     would stand below itself, or too deep.
     """
     async with scope.connection.cursor(row_factory=class_row(Written)) as cursor:
-        rows = Jsonb([_row(draft) for draft in drafts])
+        rows = await _rows(drafts)
         try:
             await cursor.execute(UPSERT, {"tenant_id": scope.tenant_id, "rows": rows})
         except psycopg.errors.CheckViolation as error:
@@ -140,7 +145,7 @@ async def lock_tree(scope: TenantScope) -> None:
 
 SELECT = """
 SELECT id, source_type, external_id, title, section, tags, content, content_type, language, url, metadata,
-    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at,
+    content_hash, version, last_sync_at, last_sync_error, remote_status, remote_error, created_at, updated_at,
     (SELECT up.source_type FROM documents up
      WHERE up.tenant_id = d.tenant_id AND up.id = d.parent_id) AS parent_source_type,
     (SELECT up.external_id FROM documents up
@@ -166,7 +171,8 @@ async def get(scope: TenantScope, selector: UUID | DocumentKey) -> StoredDocumen
 
 SELECT_PAGE = """
 SELECT id, source_type, external_id, title, section, tags, '' AS content, content_type, language, url, metadata,
-    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at, status_now AS sync_status,
+    content_hash, version, last_sync_at, last_sync_error, remote_status, remote_error, created_at, updated_at,
+    status_now AS sync_status,
     (SELECT up.source_type FROM documents up
      WHERE up.tenant_id = p.tenant_id AND up.id = p.parent_id) AS parent_source_type,
     (SELECT up.external_id FROM documents up
@@ -273,6 +279,19 @@ def _selected(selector: UUID | DocumentKey) -> dict[str, Any]:
     if isinstance(selector, UUID):
         return {"document_id": selector, "source_type": None, "external_id": None}
     return {"document_id": None, "source_type": selector.source_type, "external_id": selector.external_id}
+
+
+async def _rows(drafts: Sequence[Draft]) -> Jsonb:
+    """Hashing and packing long contents would keep the event loop from everybody else."""
+    if sum(len(draft.content) for draft in drafts) < SLOW_CHARACTERS:
+        return _packed(drafts)
+    return await asyncio.to_thread(_packed, drafts)
+
+
+def _packed(drafts: Sequence[Draft]) -> Jsonb:
+    # A document at a time: others have their turn between one and the next.
+    rows = ",".join(exact_json.dumps_stored(_row(draft)) for draft in drafts)
+    return Jsonb(f"[{rows}]", dumps=str)
 
 
 def _row(draft: Draft) -> dict[str, Any]:

@@ -137,11 +137,17 @@ RETURNING id, tenant_id, document_id, action, attempts, is_orphan, coalesce(cont
 """
 
 
+# Planning it anew each time would take longer than doing it, and the plan is the same for all.
+REUSE_PLAN = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
+
+
 async def claim(operator: AsyncConnection, ask: Ask, *, worker: str, lease_seconds: float) -> list[Job]:
     """Due jobs, each for another document, the oldest of each tenant; from now on this worker alone has them."""
     async with operator.cursor(row_factory=class_row(Job)) as cursor:
         parameters = {**vars(ask), "busy": list(ask.busy), "worker": worker, "lease_seconds": lease_seconds}
-        await cursor.execute(CLAIM, parameters)
+        async with operator.pipeline():  # two statements for one wait
+            await operator.execute(REUSE_PLAN)
+            await cursor.execute(CLAIM, parameters, prepare=True)
         return await cursor.fetchall()
 
 

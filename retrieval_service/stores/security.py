@@ -243,17 +243,28 @@ REVOKE_ALL = "REVOKE ALL ON {table} FROM PUBLIC"
 
 
 def _grants(found: Catalogue, tables: Sequence[Table]) -> Iterator[Difference]:
-    held = {(one.table, one.role, one.privilege, one.column) for one in found.grants}
-    for grant in access.grants(tables):
-        wanted = (grant.table, grant.role, grant.privilege, grant.column)
-        if wanted not in held and _has_column(tables, grant):
-            of_column = f" ({grant.column})" if grant.column else ""
-            problem = f"{grant.role} lacks {grant.privilege}{of_column}"
-            yield Difference(subject=grant.table, problem=problem, statements=[_granting(grant)])
     names = {table.name for table in tables}
-    for table in sorted({one.table for one in found.grants if one.role == "" and one.table in names}):
+    held = {one for one in found.grants if one.table in names}
+    declared = {
+        StoredGrant(table=one.table, column=one.column, role=one.role, privilege=one.privilege): one
+        for one in access.grants(tables)
+        if _has_column(tables, one)
+    }
+    for stored, grant in declared.items():
+        if stored not in held:
+            problem = f"{grant.role} lacks {_named(stored)}"
+            yield Difference(subject=grant.table, problem=problem, statements=[_granting(grant)])
+    for table in sorted({one.table for one in held if one.role == ""}):
         statement = sql.SQL(REVOKE_ALL).format(table=_table(table))
         yield Difference(subject=table, problem="everybody has rights on it", statements=[statement])
+    for one in sorted(held - declared.keys(), key=str):
+        if one.role in (access.TENANT, access.OPERATOR):
+            problem = f"{one.role} holds {_named(one)}, which is not declared"
+            yield Difference(subject=one.table, problem=problem, is_grave=False)
+
+
+def _named(grant: StoredGrant) -> str:
+    return f"{grant.privilege} ({grant.column})" if grant.column else grant.privilege
 
 
 def _has_column(tables: Sequence[Table], grant: Grant) -> bool:

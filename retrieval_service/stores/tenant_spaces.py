@@ -220,6 +220,9 @@ async def due(operator: AsyncConnection, space_ids: Sequence[int], *, limit: int
         return await cursor.fetchall()
 
 
+# Whose session the locks are of.
+Session = AsyncConnection
+
 # Free again when the connection ends, however it ends.
 LOCK_FILLING = "SELECT pg_try_advisory_lock(hashtextextended(%(name)s, 6172638))"
 UNLOCK_FILLING = "SELECT pg_advisory_unlock(hashtextextended(%(name)s, 6172638))"

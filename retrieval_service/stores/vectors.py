@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
@@ -16,6 +17,7 @@ from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
 
 ROWS_AT_A_TIME = 128
+ROWS_READ_AT_A_TIME = 500
 
 SELECT_HELD = """
 SELECT c.id FROM chunks c JOIN {vectors} v ON v.tenant_id = c.tenant_id AND v.chunk_id = c.id
@@ -87,11 +89,16 @@ class Walked:
     has_vector: bool
 
 
+# As many documents as are small together: whoever reads a large one reads no other.
 SELECT_WALKED = """
-WITH walked AS MATERIALIZED (
-    SELECT tenant_id, id, title FROM documents WHERE tenant_id = %(tenant_id)s AND id > %(after)s
-    ORDER BY id LIMIT %(limit)s
-)
+WITH following AS (
+    SELECT tenant_id, id, title, octet_length(content) AS size FROM documents
+    WHERE tenant_id = %(tenant_id)s AND id > %(after)s ORDER BY id LIMIT %(limit)s
+),
+measured AS (
+    SELECT tenant_id, id, title, sum(size) OVER (ORDER BY id) - size AS bytes_before FROM following
+),
+walked AS MATERIALIZED (SELECT tenant_id, id, title FROM measured WHERE bytes_before < %(max_bytes)s)
 SELECT w.id AS document_id, w.title, c.id AS chunk_id, c.heading, c.text,
     v.chunk_id IS NOT NULL AS has_vector
 FROM walked w LEFT JOIN chunks c ON c.tenant_id = w.tenant_id AND c.document_id = w.id
@@ -100,12 +107,17 @@ ORDER BY w.id, c.chunk_index
 """
 
 
-async def walk(scope: TenantScope, space_id: int, *, after: UUID, limit: int) -> list[Walked]:
-    """The chunks of the next documents by id."""
+async def walk(scope: TenantScope, space_id: int, *, after: UUID, limit: int, max_bytes: int) -> list[Walked]:
+    """The chunks of the next documents by id: so many, and of so much content, or one document."""
+    found: list[Walked] = []
     async with scope.connection.cursor(row_factory=class_row(Walked)) as cursor:
         statement = sql.SQL(SELECT_WALKED).format(vectors=vectors_table(space_id))
-        await cursor.execute(statement, {"tenant_id": scope.tenant_id, "after": after, "limit": limit})
-        return await cursor.fetchall()
+        parameters = {"tenant_id": scope.tenant_id, "after": after, "limit": limit, "max_bytes": max_bytes}
+        await cursor.execute(statement, parameters)
+        while rows := await cursor.fetchmany(ROWS_READ_AT_A_TIME):
+            found += rows
+            await asyncio.sleep(0)  # others come between
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

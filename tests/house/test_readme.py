@@ -42,6 +42,12 @@ def test_compose_sets_only_what_is_read() -> None:
     assert sorted(names - setting_names() - ONLY_COMPOSE) == []
 
 
+def test_compose_gives_the_superuser_to_nobody_but_the_migration() -> None:
+    services = re.split(r"^  (?=\w+:$)", text("docker-compose.yml"), flags=re.MULTILINE)
+    told = {one.split(":", 1)[0] for one in services if "${POSTGRES_PASSWORD" in one}
+    assert told == {"postgres", "migrate"}
+
+
 def test_readme_names_every_command() -> None:
     assert sorted(command_lines().keys() - quoted(text("README.md"))) == []
 

@@ -132,8 +132,14 @@ async def in_one_task(manager: AbstractAsyncContextManager[Value]) -> AsyncItera
 
 
 def settings_for_tests(**changes: Any) -> Settings:
-    """Defaults that depend on nobody's environment; no rebuild comes in between."""
-    quiet = {"port": 0, "embedder": "local", "answerer": "extractive", "openai_api_key": None}
+    """Defaults that depend on nobody's environment; no rebuild comes in between, and no breaker."""
+    quiet = {
+        "answer_breaker_failures": 1_000,
+        "port": 0,
+        "embedder": "local",
+        "answerer": "extractive",
+        "openai_api_key": None,
+    }
     without_openai = {"openai_base_url": None, "use_openai_retrieval": False}
     return load().model_copy(
         update={**quiet, **without_openai, "schedule_rebuild": "", "migrate": True, **changes}

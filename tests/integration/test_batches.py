@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+import pytest
 from psycopg import AsyncConnection
 
-from retrieval_service.services.writing import CHUNKS_IN_A_TRANSACTION
+from retrieval_service.services import writing
 from tests.integration.indexing_kit import (
     Bench,
     claim,
@@ -54,9 +55,12 @@ async def test_unchanged_documents_are_done_together_too(bench: Bench, tenant_id
     assert await value(bench.sql, TRANSACTIONS, tenant_id) == 1
 
 
-async def test_transaction_grows_only_so_large(bench: Bench, tenant_id: UUID) -> None:
+async def test_transaction_grows_only_so_large(
+    bench: Bench, tenant_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever changes a document of a batch waits until all of them are written."""
-    long = "\n\n".join(f"## Part {part}\n\n" + "tea " * 500 for part in range(CHUNKS_IN_A_TRANSACTION // 2))
+    monkeypatch.setattr(writing, "CHUNKS_IN_A_TRANSACTION", 8)
+    long = "\n\n".join(f"## Part {part}\n\n" + "tea " * 500 for part in range(4))
     for number in range(3):
         await insert(bench.sql, tenant_id, str(number), long)
     await indexer(bench).index(await claim(bench.service.database))

@@ -1,4 +1,4 @@
-"""Work that needs a child ends with the child, and says why; real children, real ports."""
+"""Children are started again when they end, and stopped with the work that needs them; real ones, real ports."""
 
 from __future__ import annotations
 
@@ -14,73 +14,86 @@ import pytest
 
 from retrieval_service import errors
 from retrieval_service.cli import ports, supervising
-from retrieval_service.cli.supervising import ChildEnded, kept_running, pause_seconds, supervised
+from retrieval_service.cli.supervising import ChildEnded, kept_running, pause_seconds
 from retrieval_service.postgres.log import LogLimits, ServerLog, kept_short
-from retrieval_service.postgres.processes import Child, Command, running
+from retrieval_service.postgres.processes import Command, running
 
 
 def shell(script: str, name: str = "part") -> Command:
     return Command(name=name, arguments=("sh", "-c", script))
 
 
-async def test_child_that_ends_breaks_the_work_off_and_its_log_is_quoted(tmp_path: Path) -> None:
-    command = shell("echo the disk is full; exit 7")
-    with pytest.raises(ChildEnded, match=r"(?s)part ended by itself with code 7.*the disk is full"):
-        async with supervised(command, tmp_path / "logs"):
-            await asyncio.sleep(30)
-
-
-async def test_child_is_stopped_when_the_work_is_done(tmp_path: Path) -> None:
-    async with supervised(shell("exec sleep 60"), tmp_path / "logs") as child:
-        assert child.returncode is None
-    assert child.returncode is not None
-
-
-async def test_error_of_the_work_comes_out_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(errors.NotFound):
-        async with supervised(shell("exec sleep 60"), tmp_path / "logs"):
-            raise errors.NotFound
-
-
-async def test_end_of_an_outer_child_stops_the_inner_one_first(tmp_path: Path) -> None:
-    outer = shell("sleep 0.3; exit 3", "outer")
-    inner = shell("exec sleep 60", "inner")
-    children: list[Child] = []
-
-    async def work() -> None:
-        async with (
-            supervised(outer, tmp_path / "logs"),
-            supervised(inner, tmp_path / "logs") as child,
-        ):
-            children.append(child)
-            await asyncio.sleep(30)
-
-    with pytest.raises(ChildEnded, match="outer"):
-        await work()
-    assert [child.returncode for child in children] == [-signal.SIGTERM]
-
-
-async def test_cancelled_work_stops_its_child(tmp_path: Path) -> None:
-    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-    async def work() -> None:
-        async with supervised(shell("exec sleep 60"), tmp_path / "logs") as child:
-            started.set_result(child.pid)
-            await asyncio.sleep(30)
-
-    task = asyncio.create_task(work())
-    pid = await started
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+def sleeper(pid_file: Path, name: str = "part") -> Command:
+    """Tells its process id, and sleeps."""
+    return shell(f"echo $$ >> {pid_file}; exec sleep 60", name)
 
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+def is_gone(pid_file: Path) -> bool:
+    try:
+        os.kill(int(pid_file.read_text()), 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def test_child_that_never_settled_breaks_the_work_off_and_its_log_is_quoted(tmp_path: Path) -> None:
+    command = shell("echo the disk is full; exit 7")
+    with pytest.raises(ChildEnded, match=r"(?s)part ended by itself with code 7.*the disk is full"):
+        async with kept_running(command, tmp_path / "logs"):
+            await asyncio.sleep(30)
+
+
+async def test_child_is_stopped_when_the_work_is_done(tmp_path: Path) -> None:
+    async with kept_running(sleeper(tmp_path / "pid"), tmp_path / "logs"):
+        await until((tmp_path / "pid").exists)
+    assert await asyncio.to_thread(is_gone, tmp_path / "pid")
+
+
+async def test_error_of_the_work_comes_out_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotFound):
+        async with kept_running(shell("exec sleep 60"), tmp_path / "logs"):
+            raise errors.NotFound
+
+
+async def test_end_of_an_outer_child_stops_the_inner_one(tmp_path: Path) -> None:
+    outer, inner = shell("sleep 0.5; exit 3", "outer"), sleeper(tmp_path / "pid", "inner")
+
+    async def work() -> None:
+        async with kept_running(outer, tmp_path / "logs"), kept_running(inner, tmp_path / "logs"):
+            await asyncio.sleep(30)
+
+    with pytest.raises(ChildEnded, match="outer"):
+        await work()
+    assert await asyncio.to_thread(is_gone, tmp_path / "pid")
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+async def test_cancelled_work_stops_its_child(tmp_path: Path, is_settled: bool) -> None:
+    async def work() -> None:
+        async with kept_running(sleeper(tmp_path / "pid"), tmp_path / "logs") as settled:
+            if is_settled:
+                settled.set()
+            await asyncio.sleep(30)
+
+    task = asyncio.create_task(work())
+    await until((tmp_path / "pid").exists)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(is_gone, tmp_path / "pid")
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_work_that_is_cancelled_in_a_pause_ends_at_once(tmp_path: Path) -> None:
+    async with kept_running(shell("exit 1"), tmp_path / "logs") as settled:
+        settled.set()
+        await asyncio.sleep(0.2)
 
 
 @pytest.fixture
@@ -113,12 +126,6 @@ async def test_kept_child_that_is_killed_runs_again_and_is_stopped_with_the_work
         await until(lambda: len(pids.read_text().split()) == 2)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pids.read_text().split()[1]), 0)
-
-
-async def test_kept_child_that_never_settled_breaks_the_work_off(tmp_path: Path) -> None:
-    with pytest.raises(ChildEnded, match=r"(?s)part ended by itself with code 7.*the disk is full"):
-        async with kept_running(shell("echo the disk is full; exit 7"), tmp_path / "logs"):
-            await asyncio.sleep(30)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -20,6 +22,10 @@ from retrieval_service.stores.database import open_database
 from tests.conftest import administer, temporary_database
 from tests.postgres import start_server
 
+# Several servers and processes on a machine that also does something else.
+pytestmark = pytest.mark.timeout(600)
+
+REVISIONS = schema.revisions()
 SERVICE = "kladez_service_postgres"
 OWNER = "kladez_owner_postgres"
 
@@ -37,6 +43,16 @@ def own_dsn(own_server: Embedded) -> Iterator[str]:
         yield dsn
 
 
+@pytest.fixture
+def later_scripts(tmp_path: Path) -> Path:
+    """The migrations of a program that has one more."""
+    scripts = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, scripts)
+    later = f'revision = "9001"\ndown_revision = "{REVISIONS[-1]}"\n'
+    (scripts / "versions" / "9001_later.py").write_text(later)
+    return scripts
+
+
 @asynccontextmanager
 async def superuser(dsn: str) -> AsyncIterator[AsyncConnection]:
     async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
@@ -47,9 +63,13 @@ async def problems(dsn: str) -> list[str]:
     return [str(one) for one in (await securing.compared(dsn)).differences]
 
 
-async def test_what_migrations_make_is_declared_and_nothing_else(database_dsn: str) -> None:
-    """A migration that gives a role more needs its line in stores/access.py, or a restored database lacks it."""
-    async with superuser(database_dsn) as connection:
+async def test_what_migrations_make_is_declared_and_nothing_else(own_dsn: str, later_scripts: Path) -> None:
+    """A migration that gives a role more needs its line in stores/access.py, or a restored database lacks it.
+
+    To a program that knows a later revision this one is not the newest, so nothing is mended here.
+    """
+    await schema.upgrade(own_dsn, REVISIONS[-1], scripts=later_scripts)
+    async with superuser(own_dsn) as connection:
         found = await security.catalogue(connection)
     tables = [table.declared for table in found.tables if security.is_ours(table)]
     made = {(one.table, one.name) for one in found.policies}
@@ -57,6 +77,10 @@ async def test_what_migrations_make_is_declared_and_nothing_else(database_dsn: s
     given = {(one.table, one.role, one.privilege, one.column) for one in found.grants}
     assert given == {(one.table, one.role, one.privilege, one.column) for one in access.grants(tables)}
     assert {table.name for table in found.tables if not security.is_ours(table)} == set()
+    assert security.differences(found, owner="postgres") == []
+
+
+async def test_migrated_database_is_as_declared(database_dsn: str) -> None:
     assert await problems(database_dsn) == []
 
 
@@ -130,6 +154,14 @@ async def test_policy_of_somebody_elses_making_is_told_and_left(own_dsn: str) ->
         await connection.execute("CREATE POLICY spy ON documents TO kladez_tenant USING (true)")
     await schema.prepare(own_dsn, migrates=False)
     assert await problems(own_dsn) == ["documents: the policy spy is not ours"]
+
+
+async def test_right_that_nobody_declared_is_told_and_left(own_dsn: str) -> None:
+    await schema.upgrade(own_dsn)
+    async with superuser(own_dsn) as connection:
+        await connection.execute("GRANT TRUNCATE ON documents TO kladez_tenant")
+    await schema.prepare(own_dsn, migrates=False)
+    assert await problems(own_dsn) == ["documents: kladez_tenant holds TRUNCATE, which is not declared"]
 
 
 async def test_table_of_another_program_is_left_alone(own_dsn: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -208,11 +207,31 @@ async def test_backlog_of_one_tenant_does_not_make_anothers_claim_touch_more(ben
         assert await blocks(bench, Ask(limit=32, max_bytes=10**5, after=after)) < MOST_BLOCKS
 
 
+TYPES = {
+    "target": "text",
+    "limit": "integer",
+    "is_large": "boolean",
+    "tenants": "integer",
+    "max_bytes": "bigint",
+    "after": "uuid",
+    "busy": "uuid[]",
+    "takes_orphans": "boolean",
+    "worker": "text",
+    "lease_seconds": "float8",
+}
+
+
 async def blocks(bench: Bench, ask: Ask) -> int:
-    """How many blocks the claim looks at; the claim is real."""
-    statement = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ") + sql.SQL(jobs.CLAIM)
-    parameters = {**vars(ask), "busy": [], "worker": "one", "lease_seconds": 60}
-    row = await (await bench.sql.execute(statement, parameters)).fetchone()
+    """How many blocks the claim looks at, by the plan that serves every claim; the claim is real."""
+    numbered = {name: f"${number}" for number, name in enumerate(TYPES, start=1)}
+    await bench.sql.execute("SET plan_cache_mode = force_generic_plan")
+    await bench.sql.execute("DEALLOCATE ALL")
+    await bench.sql.execute(
+        f"PREPARE claiming ({', '.join(TYPES.values())}) AS {jobs.CLAIM % numbered}".encode()
+    )
+    given = {**vars(ask), "busy": list(ask.busy), "worker": "one", "lease_seconds": 60.0}
+    values = sql.SQL(", ").join(sql.Literal(given[name]) for name in TYPES)
+    statement = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claiming ({})").format(values)
+    row = await (await bench.sql.execute(statement)).fetchone()
     assert row
-    plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return sum(plan[0]["Plan"][name] for name in BLOCKS)
+    return sum(row[0][0]["Plan"][name] for name in BLOCKS)

@@ -114,8 +114,8 @@ async def test_the_loop_keeps_ticking_while_texts_are_embedded(minilm: MiniLM) -
         beating = tasks.create_task(heartbeat())
         await minilm.embed_passages([PARAGRAPH] * 64)
         beating.cancel()
-    # 64 texts are 8 batches: a loop blocked by each of them would tick about once per batch.
-    assert ticks > 2 * 8
+    # 64 texts are 64 batches: a loop blocked by each of them would tick about once per batch.
+    assert ticks > 2 * 64
 
 
 async def test_a_query_does_not_wait_for_the_end_of_an_import(minilm: MiniLM) -> None:
@@ -126,6 +126,24 @@ async def test_a_query_does_not_wait_for_the_end_of_an_import(minilm: MiniLM) ->
     importing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await importing
+
+
+async def test_patient_texts_have_the_same_vectors(minilm: MiniLM) -> None:
+    patient, other = await asyncio.gather(
+        minilm.embed_passages(TEXTS * 9, patiently=True), minilm.embed_passages(TEXTS * 9)
+    )
+    np.testing.assert_allclose(patient.vectors, other.vectors, atol=1e-5)
+    assert patient.tokens == other.tokens
+
+
+async def test_an_import_does_not_wait_for_a_patient_one(minilm: MiniLM) -> None:
+    patient = asyncio.create_task(minilm.embed_passages([PARAGRAPH] * 256, patiently=True))
+    await asyncio.sleep(0)
+    await minilm.embed_passages(["Coffee grinder"])
+    assert not patient.done()
+    patient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await patient
 
 
 async def test_a_cancelled_import_leaves_the_workers_free() -> None:

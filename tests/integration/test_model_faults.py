@@ -93,32 +93,51 @@ async def heard_until_failure(shop: Shop, request_id: str) -> tuple[Heard, str]:
     return Heard(events=events), "OK"
 
 
+def assert_quoted(heard: Heard) -> None:
+    """The documents answer in the model's place, and it is said so."""
+    assert_well_formed(heard)
+    assert heard.text.endswith("A lamp may be returned within thirty days. [1]")
+    assert heard.citations
+    assert not heard.unsupported
+    completed = heard.completed
+    assert completed.finish_reason == pb.FINISH_REASON_STOP
+    assert (completed.degraded, completed.model_away) == (True, True)
+    assert completed.degraded_reason == "the model is not available"
+    answer = completed.answer
+    assert (answer.answerer, answer.status) == ("extractive", pb.ANSWER_STATUS_COMPLETED)
+    assert (answer.degraded_reason, answer.model_away) == (completed.degraded_reason, True)
+
+
 REFUSED_CALLS = {
-    "429": (Fault(path="", status=429), "UNAVAILABLE"),
-    "429_without_quota": (
-        Fault(path="", status=429, code="insufficient_quota", headers={"retry-after-ms": "1"}),
-        "FAILED_PRECONDITION",
+    "429": Fault(path="", status=429),
+    "429_long_wait": Fault(path="", status=429, headers={"retry-after": "7"}),
+    "429_without_quota": Fault(
+        path="", status=429, code="insufficient_quota", headers={"retry-after-ms": "1"}
     ),
-    "500": (Fault(path="", status=500), "UNAVAILABLE"),
-    "503": (Fault(path="", status=503), "UNAVAILABLE"),
-    "wrong_key": (Fault(path="", status=401, code="invalid_api_key"), "FAILED_PRECONDITION"),
-    "too_long_a_prompt": (Fault(path="", status=400, code="context_length_exceeded"), "FAILED_PRECONDITION"),
-    "hang": (Fault(path="", hangs=True), "UNAVAILABLE"),
-    "hang_up": (Fault(path="", drop=Drop.BEFORE_EFFECT), "UNAVAILABLE"),
+    "500": Fault(path="", status=500),
+    "503": Fault(path="", status=503),
+    "wrong_key": Fault(path="", status=401, code="invalid_api_key"),
+    "forbidden": Fault(path="", status=403),
+    "no_such_model": Fault(path="", status=404, code="model_not_found"),
+    "too_long_a_prompt": Fault(path="", status=400, code="context_length_exceeded"),
+    "hang": Fault(path="", hangs=True),
+    "hang_up": Fault(path="", drop=Drop.BEFORE_EFFECT),
 }
 
 
-@pytest.mark.parametrize(("fault", "code"), REFUSED_CALLS.values(), ids=REFUSED_CALLS)
-async def test_model_that_says_nothing_ends_the_answer_with_a_status(
-    writing: Writing, shop: Shop, fault: Fault, code: str
+@pytest.mark.parametrize("fault", REFUSED_CALLS.values(), ids=REFUSED_CALLS)
+async def test_model_that_says_nothing_is_replaced_by_quotations(
+    writing: Writing, shop: Shop, fault: Fault
 ) -> None:
     writing.model.fail(replace(fault, path=writing.path, times=EVERY_TIME))
-    heard, ended = await heard_until_failure(shop, str(uuid.uuid4()))
-    assert ended == code
-    assert heard.kinds == ["started"]
-    answer = await ended_answer(shop, heard.started.answer_id)
-    assert answer.status == pb.ANSWER_STATUS_INTERRUPTED
-    assert not answer.text
+    heard = await ask(shop)
+    assert_quoted(heard)
+    assert await ended_answer(shop, heard.started.answer_id) == heard.completed.answer
+
+
+async def test_trial_is_quoted_too(writing: Writing, shop: Shop) -> None:
+    writing.model.fail(Fault(path=writing.path, status=401, times=EVERY_TIME))
+    assert_quoted(await ask(shop, trial=True))
 
 
 INTERRUPTIONS = {
@@ -147,6 +166,18 @@ async def test_model_that_breaks_off_ends_the_answer_with_a_status_and_its_words
     again = await ask(shop, request_id=request_id)
     assert_well_formed(again)
     assert again.started.answer_id == heard.started.answer_id
+
+
+@pytest.mark.parametrize(("script", "code"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
+@pytest.mark.parametrize("said", [0, 1], ids=["nothing", "no_word"])
+async def test_model_that_breaks_off_before_a_word_is_replaced_by_quotations(
+    writing: Writing, shop: Shop, script: Script, code: str, said: int
+) -> None:
+    """A marker or a hidden character is no word: nothing is doubled, nothing is taken back."""
+    writing.model.script = replace(script, text="[1]\u200b " + WORDS, interrupted_after=said)
+    heard = await ask(shop)
+    assert_quoted(heard)
+    writing.model.script = Script()
 
 
 OUTCOMES = {

@@ -96,6 +96,26 @@ async def test_no_more_requests_run_at_once_than_configured(fake: FakeOpenAI) ->
             await importing
 
 
+async def test_patient_import_leaves_a_slot_to_every_other(fake: FakeOpenAI) -> None:
+    fake.fail(Fault(path=PATH, hangs=True, times=99))
+    async with embedder_at(fake, concurrency=3, limits=BatchLimits(texts=1)) as embedder:
+        patient = [asyncio.create_task(embedder.embed_passages(["a"] * 10, patiently=True)) for _ in range(2)]
+        await fake.journal.arrived(PATH, count=2)
+        await asyncio.sleep(0.1)
+        assert inputs(fake) == [["a"]] * 2
+        fake.faults.clear()
+        assert (await embedder.embed_passages(["b"])).vectors.shape == (1, 1536)
+        for one in patient:
+            one.cancel()
+        await asyncio.wait(patient)
+
+
+async def test_patient_import_ends_even_where_there_is_one_slot(fake: FakeOpenAI) -> None:
+    async with embedder_at(fake, concurrency=1, limits=BatchLimits(texts=1)) as embedder:
+        both = [embedder.embed_passages(["a"] * 3, patiently=patiently) for patiently in (True, False)]
+        assert [one.vectors.shape for one in await asyncio.gather(*both)] == [(3, 1536)] * 2
+
+
 async def test_question_does_not_wait_behind_an_import(fake: FakeOpenAI) -> None:
     fake.fail(Fault(path=PATH, hangs=True))
     async with embedder_at(fake, concurrency=1) as embedder:

@@ -773,7 +773,10 @@ STORES: dict[str, Trial] = {
     "vectors.insert": (lambda scope, own: vectors.insert(scope, 1, {own.chunk_id: direction()}), Raises),
     "vectors.remove": (lambda scope, own: vectors.remove(scope, 1, [own.chunk_id]), NO_ROWS),
     "vectors.fill": (lambda scope, own: vectors.fill(scope, 1, {own.chunk_id: direction()}), NO_ROWS),
-    "vectors.walk": (lambda scope, _: vectors.walk(scope, 1, after=uuid.UUID(int=0), limit=9), NO_ROWS),
+    "vectors.walk": (
+        lambda scope, _: vectors.walk(scope, 1, after=uuid.UUID(int=0), limit=9, max_bytes=9),
+        NO_ROWS,
+    ),
     "vectors.missing": (
         lambda scope, _: vectors.missing(scope, 1),
         (vectors.Missing(chunk_count=0, byte_count=0),),
@@ -804,6 +807,8 @@ STORES: dict[str, Trial] = {
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
     "vector_stores.get": (lambda scope, _: vector_stores.get(scope), NO_ROWS),
+    "vector_stores.is_adopted": (lambda scope, _: vector_stores.is_adopted(scope), NO_ROWS),
+    "vector_stores.adopt": (lambda scope, _: vector_stores.adopt(scope, f"vs_2_{scope.tenant_id}"), NO_ROWS),
     "vector_stores.put": (lambda scope, _: vector_stores.put(scope, f"vs_{scope.tenant_id}"), NO_ROWS),
     "vector_stores.remove": (lambda scope, _: vector_stores.remove(scope), NO_ROWS),
 }
@@ -944,6 +949,8 @@ WRITERS = {
     "snapshots.forget_summaries",
     "sync_log.record",
     "usage.add",
+    "vector_stores.adopt",
+    "vector_stores.is_adopted",
     "vector_stores.put",
     "vector_stores.remove",
     "tenant_spaces.end_walk",

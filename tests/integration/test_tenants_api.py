@@ -20,6 +20,8 @@ SOME_SETTINGS = pb.TenantSettings(
     fallback_contact="+55 11 5555",
     allowed_origins=["https://shop.example", "http://localhost:8080"],
     allowed_link_domains=["shop.example", "магазин.рф"],
+    trusted_source_types=["comments"],
+    untrusted_source_types=["blog", "guest-book_2"],
     greetings={"pt": "Olá!"},
     suggested_questions={"pt": pb.SuggestedQuestions(questions=["Quanto custa o frete?"])},
     index_granularity="document",
@@ -116,6 +118,18 @@ async def test_all_settings_are_kept(running: Running) -> None:
         (
             {"settings": pb.TenantSettings(allowed_link_domains=["a.example"] * 51)},
             "tenant.settings.allowed_link_domains",
+        ),
+        (
+            {"settings": pb.TenantSettings(untrusted_source_types=["a", "Blog posts"])},
+            "tenant.settings.untrusted_source_types[1]",
+        ),
+        (
+            {"settings": pb.TenantSettings(trusted_source_types=["a"] * 51)},
+            "tenant.settings.trusted_source_types",
+        ),
+        (
+            {"settings": pb.TenantSettings(trusted_source_types=["a"], untrusted_source_types=["b", "a"])},
+            "tenant.settings.untrusted_source_types",
         ),
         ({"settings": pb.TenantSettings(greetings={"en": "nul\0"})}, "tenant.settings.greetings[en]"),
     ],

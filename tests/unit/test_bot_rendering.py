@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rendering import Entity, Message, Source, answer_messages, preview_message
+from bot.rendering.markdown import from_markdown
 from bot.rendering.messages import split, to_message
 from bot.rendering.styled import Span, StyledText
+from tests.fakes.telegram_links import links_of
 
 MARKDOWN_PIECES = (
     "**", "*", "_", "__", "~~", "||", "`", "```py\n", "```", "\n", "\n\n", "# ", "- ",
@@ -209,3 +211,62 @@ def test_a_preview_shows_the_newest_part_and_a_cursor() -> None:
 def test_entities_beyond_the_limit_at_one_place_are_left_out() -> None:
     spans = tuple(Span(start=0, end=1, kind=f"kind{number}") for number in range(120))
     assert len(to_message(StyledText(text="x", spans=spans)).entities) == 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "evil&#46;com",
+        "evil&period;com/pay",
+        "evil\\.com",
+        "ev**il.co**m",
+        "`evil`.com",
+        "||evil||.com",
+        "~~evil~~.finance",
+        "[evil](https://good.example).finance",
+        "&#64;evil_bot",
+        "@**evil_bot**",
+        "&sol;start",
+        "/**start**",
+        "&num;evil",
+        "win&commat;evil&#46;com",
+        "win**@**evil*.*com",
+        "+7 **999** 000 **11** 22",
+        "8 **800** 555 *35* 35",
+        "https&colon;//evil&period;com/x",
+    ],
+)
+def test_markdown_makes_no_link_that_nobody_has_looked_at(text: str) -> None:
+    for around in ("{}", "Да: {}.", "- {} [1]\n\n## {}\n\n> {}"):
+        said = around.replace("{}", text)
+        for message in (preview_message(said), *answer_messages(said, [], sources_heading="Sources")):
+            assert links_of(message.text) == []
+            for entity in message.entities:
+                assert entity.offset + entity.length <= len(utf16(message.text)) // 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Пишите на **help@shop.example** или *t.me/lumen*, [1]",
+        "Смотрите https://shop.example/a_b(c), @lumen_bot, 8 (800) 555-35-35",
+        "1. Node.js, 1.5/2 кг\n2. 12.05.2026, 10:00–18:30 `a.b`",
+    ],
+)
+def test_what_the_service_has_looked_at_stays_as_it_is(text: str) -> None:
+    [message] = answer_messages(text, [], sources_heading="Sources")
+    assert "\u2060" not in message.text
+
+
+def test_long_answer_that_is_read_in_stretches_keeps_its_paragraphs_and_styles() -> None:
+    paragraphs = [f"**Tea {number}** is kept for two years." for number in range(300)]
+    styled = from_markdown("\n\n".join(paragraphs))
+    assert styled.text == "\n\n".join(paragraphs).replace("**", "")
+    bold = [styled.text[span.start : span.end] for span in styled.spans]
+    assert bold == [f"Tea {number}" for number in range(300)]
+
+
+def test_code_is_not_cut_where_it_has_an_empty_line() -> None:
+    code = "```\n" + "one\n\ntwo\n" * 100 + "```"
+    styled = from_markdown("Words and words.\n\n" * 170 + code)
+    assert [span.kind for span in styled.spans] == ["pre"]

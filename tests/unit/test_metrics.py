@@ -80,9 +80,24 @@ def test_names_say_whose_they_are_and_are_registered() -> None:
 
 
 def test_operations_page_names_every_metric_and_invents_none() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    whole = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = whole.partition("\n## Metrics and health\n")[2].partition("\n## ")[0]
     told = {name.removesuffix("_total") for name in re.findall(r"`(kladez_[a-z_]+)`", page)}
     assert told == set(declared())
+
+
+def test_every_embedding_is_counted_where_it_is_asked_for() -> None:
+    """The checklist's one word aside."""
+    services = ROOT / "retrieval_service" / "services"
+    asking = {
+        f"{file.stem}.{node.name}": ast.unparse(node)
+        for file in services.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.AsyncFunctionDef)
+        and re.search(r"\.embed_(passages|query)\(", ast.unparse(node))
+    }
+    assert len(asking) > 5
+    assert {name for name, body in asking.items() if "note_embedded(" not in body} == {"checking._embedder"}
 
 
 @pytest.mark.parametrize(

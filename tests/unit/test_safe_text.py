@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval_service.domain.contacts import JOINER
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.links import LinkPolicy, trimmed
-from retrieval_service.domain.safe_text import SafeText
+from retrieval_service.domain.safe_text import SafeText, made_safe
 
 
 def fragment(number: int, text: str) -> Fragment:
@@ -45,7 +47,7 @@ def safe(*pieces: str) -> str:
         "Время: 10:00–18:30, т.е. до вечера… 12.05.2026, 2.890,50 ₽",
         "- пункт\n- **жирный** и `код`\n\n1. раз",
         "Смотрите [каталог](https://good.example/c) и https://a.good.example/x?y=1.",
-        "Пишите t.me/lumen или help@shop.example",
+        "Пишите t.me/lumen",
         "Адрес https://shop.example/a [1].",
         "[Возврат](/returns) описан тут [1].",
         "Olá! Não há “troca” (veja abaixo).",
@@ -53,7 +55,8 @@ def safe(*pieces: str) -> str:
         "Да![1] Нет.",
         "в [2024] году [скидка] на [всё",
         "24/7, 1.5/2 кг, т.д./т.п., руб./кг, node.js, v1.2.3.4, стр.5/6, p.m./a.m., чай.docx",
-        "г.Москва, г.Казань/Тула; сегодня.Дети до 3 лет; прайс.pdf/прайс.xlsx",
+        "г.Казань/Тула; прайс.pdf/прайс.xlsx",
+        "1 000 000 ₽, 2020-01-31, 12.05.2026-14.05.2026, 1500–2000, art. 4711, [4:0]",
         "Node.js/React, main.py/test.py, St.Petersburg/Moscow",
     ],
 )
@@ -80,9 +83,9 @@ def test_honest_text_passes_to_the_letter(text: str) -> None:
         ("see https://gооd.example now", "see now"),
         ("see https://nope\u200b.com/\u202ex now", "see now"),
         ("a <https://nope.com/x> b", "a b"),
-        ("https://good.example[.evil.com](x) b", "https://good.example .evil.com b"),
+        ("https://good.example[.evil.com](x) b", "https://good.example .evil b"),
         ("https://good.example[x](https://nope.com)", "https://good.example x"),
-        ("good[.evil.com](x)", "good .evil.com"),
+        ("good[.evil.com](x)", "good.evil"),
         ("see https://good.example/x(https://evil.example now", "see now"),
         ("t.me/lumen<b>x</b>", "t.me/lumen x"),
         ("t.me/lumen<b>, да</b>", "t.me/lumen, да"),
@@ -133,7 +136,7 @@ def test_foreign_link_that_is_never_closed_goes_too(text: str, shown: str) -> No
         ("Да [1](t.me/lumen, да", "Да [1](t.me/lumen, да"),
         ("Да [1](evil.example/x [2].", "Да [1](evil.example/x [2]."),
         ("Да [1](/returns", "Да [1](/returns"),
-        ("Да [1](help@shop.example", "Да [1] (help@shop.example"),
+        ("Да [1](help@shop.example", "Да [1] (help@\u2060shop.\u2060example"),
         ("Да [1](см. каталог", "Да [1](см. каталог"),
         ("Да [1](см. каталог)", "Да [1](см. каталог)"),
         ("Да [1](каталог)", "Да [1] (каталог)"),
@@ -234,11 +237,74 @@ def test_long_nonsense_comes_to_its_end(kernel: str) -> None:
     assert "https://" not in safe(kernel * 2_000)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Пишите @evil_support_bot", "Пишите @·evil_support_bot"),
+        ("Жмите /start или (/start)", "Жмите /·start или (/·start)"),
+        ("Ищите #выигрыш и $EVIL", "Ищите #·выигрыш и $·EVIL"),
+        ("Пишите win@evil.com!", "Пишите win@·evil.·com!"),
+        ("Пишите mailto:win@evil.com/pay", "Пишите mailto:win@·evil.·com/pay"),
+        ("Пишите win＠evil.finance", "Пишите win＠·evil.·finance"),
+        ("Идите на evil.finance, evil.foundation", "Идите на evil.·finance, evil.·foundation"),
+        ("Идите на evil.lawyer/pay и evil.google/x", "Идите на evil и evil"),
+        ("Идите на evil。com и evil．com/pay", "Идите на evil и evil"),
+        (
+            "Идите на evil｡finance, evil․lawyer, evil﹒zone",
+            "Идите на evil｡·finance, evil․·lawyer, evil﹒·zone",
+        ),
+        ("Идите на ｅｖｉｌ.ｃｏｍ/x и 𝐞𝐯𝐢𝐥.𝐥𝐚𝐰𝐲𝐞𝐫", "Идите на ｅｖｉｌ и 𝐞𝐯𝐢𝐥.·𝐥𝐚𝐰𝐲𝐞𝐫"),
+        ("Идите на nope.com.Дальше", "Идите на nope.Дальше"),
+        ("Идите на ton://pay и tonsite://evil.ton", "Идите на ton и tonsite"),
+        ("Идите на evil.ton", "Идите на evil.·ton"),
+        ("Звоните +7 (999) 000-11-22", "Звоните +·7· (999·) 000·-11·-22"),
+        ("Звоните 8 800 555 35 35.", "Звоните 8· 800· 555· 35· 35."),
+        ("Звоните 88005553535 и tel:+74951234567", "Звоните 880·055·53535 и tel:+·749·512·34567"),
+        ("Карта 4111 1111 1111 1111", "Карта 4111· 1111· 1111· 1111"),
+        ("[::1](https://evil.example/x)", "::1"),
+        ("Идите на https://evil.example/x [::1][:2:]", "Идите на [::1][:2:]"),
+        ("evil(https://nope.com) .finance", "evil .finance"),
+        ("evil.(https://nope.com)finance", "evil.("),
+        ("@[evil_bot](https://nope.com)", "@ evil_bot"),
+        ("@<b>evil_bot</b>", "@ evil_bot"),
+    ],
+)
+def test_what_a_program_would_link_by_itself_is_broken(text: str, shown: str) -> None:
+    assert safe(text) == safe(*text) == shown.replace("·", JOINER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Пишите help@lumen.shop, @lumen_bot и #lumen, звоните 8 (495) 123-45-67",
+        "Пишите HELP@Lumen.shop или shop@good.example, жмите /stock",
+        "Смотрите lumen.finance и docs.good.example",
+    ],
+)
+def test_contact_of_the_tenant_or_a_trusted_source_passes_to_the_letter(text: str) -> None:
+    said = "help@lumen.shop, @lumen_bot, #lumen, +7 495 123-45-67, /stock, lumen.finance"
+    for own in (
+        LinkPolicy([fragment(1, said)], allowed_domains=["good.example"]),
+        LinkPolicy([], allowed_domains=["good.example"], trusted=[said]),
+    ):
+        stream = SafeText(own)
+        assert "".join(map(stream.feed, text)) + stream.finish() == text
+
+
+def test_what_strangers_wrote_allows_nothing() -> None:
+    said = "https://evil.example/x, help@evil.shop, @evil_bot, +7 999 000-11-22, evil.finance"
+    own = LinkPolicy([replace(fragment(1, said), is_trusted=False)])
+    shown = made_safe(f"[Тут](https://evil.example/x) [1]: {said}", own)
+    assert shown == (
+        "Тут [1]:, help@·evil.·shop, @·evil_bot, +·7· 999· 000·-11·-22, evil.·finance".replace("·", JOINER)
+    )
+
+
 _PIECES = (
     "[1] [2] [x] ![ ]( ( ) < > <b> </b> <!-- --> https:// http www. evil.example /x nope.com good.example . : ! "
     "@ javascript: Да нет ** \u200b \u202e 🙂 data: | # [x](https://nope.com) [x](https://good.example) t.me/lumen "
     "[1]( [x]( // [1](evil.example [x](https://evil.example [x](https://good.example , ; = "
-    "bit.ly/x nope.dance/x 1.2.3.4/x tg:"
+    "bit.ly/x nope.dance/x 1.2.3.4/x tg: @evil_bot evil .finance 。 /start #tag +7 495 123-45-67 8 800 [::1] a@b.com"
 )
 _TEXTS = st.lists(st.sampled_from([*_PIECES.split(" "), " ", "\n", "\u00a0"]), max_size=20).map("".join)
 _OPENS = re.compile(

@@ -32,6 +32,7 @@ const LABELS = {
     reasons: ['It is wrong', 'Not what I asked', 'Out of date', 'Hard to understand'],
     note: 'Answers may be wrong: check the sources.',
     doubt: 'Not confirmed by the sources', legend: 'Dotted: not confirmed by the sources.',
+    quoted: 'The assistant’s writer is away: these are quotations.',
     telegram: 'Continue in Telegram',
     rate_limited: 'Too many questions for now.', too_long: 'The question is too long.',
     unavailable: 'The assistant is not available right now.', internal: 'Something went wrong.',
@@ -46,6 +47,7 @@ const LABELS = {
     reasons: ['Неверно', 'Не о том', 'Устарело', 'Непонятно'],
     note: 'Ответы бывают неточны: сверяйтесь с источниками.',
     doubt: 'Не подтверждено источниками', legend: 'Точками подчёркнуто: не подтверждено источниками.',
+    quoted: 'Автор ответов сейчас недоступен: это цитаты.',
     telegram: 'Продолжить в Telegram',
     rate_limited: 'Пока слишком много вопросов.', too_long: 'Вопрос слишком длинный.',
     unavailable: 'Помощник сейчас недоступен.', internal: 'Что-то пошло не так.',
@@ -60,6 +62,7 @@ const LABELS = {
     reasons: ['Está errado', 'Não é o que perguntei', 'Desatualizado', 'Difícil de entender'],
     note: 'As respostas podem ter erros: confira as fontes.',
     doubt: 'Não confirmado pelas fontes', legend: 'Pontilhado: não confirmado pelas fontes.',
+    quoted: 'O redator do assistente está indisponível: estas são citações.',
     telegram: 'Continuar no Telegram',
     rate_limited: 'Perguntas demais por agora.', too_long: 'A pergunta é longa demais.',
     unavailable: 'O assistente não está disponível agora.', internal: 'Algo deu errado.',
@@ -92,7 +95,7 @@ const save = () => {
 // A message is a question with its answer. waiting: not begun; running; then done, cancelled or failed.
 const isPending = message => message.status === 'waiting' || message.status === 'running';
 const pending = () => state.messages.filter(isPending);
-const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], doubts: [], code: '', wait: 0, aid: '', vote: 0, why: '' });
+const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], doubts: [], quoted: false, code: '', wait: 0, aid: '', vote: 0, why: '' });
 const restart = message => Object.assign(message, { ...newMessage(message.question), id: message.id });
 
 /* ---------- elements ---------- */
@@ -133,7 +136,7 @@ const link = (address, attributes, ...children) => {
 
 /* ---------- markdown, the small part of it that answers use ---------- */
 
-const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
+const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^[\]]+)\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
 // `at` is where the text stands in the whole answer; `seen` holds its sources, its doubtful ranges and those told.
 const inline = (text, seen, at) => {
   const nodes = [];
@@ -156,7 +159,8 @@ const inline = (text, seen, at) => {
 const words = (text, seen, at) => {
   const nodes = [];
   let end = 0;
-  for (const doubt of seen.doubts) {
+  for (let next = firstBehind(seen.reach, at); next < seen.doubts.length && seen.doubts[next][0] < at + text.length; next++) {
+    const doubt = seen.doubts[next];
     const [from, to] = doubt.map(place => Math.min(Math.max(place - at, end), text.length));
     if (from >= to) continue;
     const told = seen.told.has(doubt);
@@ -166,6 +170,15 @@ const words = (text, seen, at) => {
   }
   nodes.push(text.slice(end));
   return nodes;
+};
+// By halves: an answer may have a thousand doubts, and as many places that ask for theirs.
+const firstBehind = (reach, at) => {
+  let low = 0, high = reach.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reach[middle] > at) high = middle; else low = middle + 1;
+  }
+  return low;
 };
 const reference = (mark, item) => item
   ? element('sup', {}, link(item.url, { title: item.title, onclick: () => emit('citation', item) }, mark))
@@ -179,7 +192,9 @@ const BLOCKS = [
 const markdown = (source, items, doubts = []) => {
   const fragment = document.createDocumentFragment();
   // What a heading says may be doubted after what stands behind it.
-  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set() };
+  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set(), reach: [] };
+  // How far the doubts up to each of them reach.
+  for (const [, end] of seen.doubts) seen.reach.push(Math.max(end, seen.reach.at(-1) || 0));
   let open = null, lineEnd = -1;
   const begin = (kind, node) => { fragment.append(node); open = { kind, node }; };
   for (const line of source.split('\n')) {
@@ -387,7 +402,8 @@ const ending = message => {
   const cited = message.items.filter(item => message.text.includes('[' + item.i + ']'));
   const legend = (message.doubts || []).length ? [element('p', { class: 'quiet' }, label.legend)] : [];
   const sources = cited.length ? [element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card))] : [];
-  return [...legend, ...sources, ...(message.aid ? [verdict(message)] : [])];
+  const quoted = message.quoted ? [element('p', { class: 'quiet' }, label.quoted)] : [];
+  return [...quoted, ...legend, ...sources, ...(message.aid ? [verdict(message)] : [])];
 };
 // Thumbs; after a thumb down the reasons; then thanks.
 const verdict = message => {
@@ -503,7 +519,7 @@ const rated = (message, value) => {
 };
 const applySnapshot = (message, frame) => {
   resuming.delete(message.id);
-  Object.assign(message, { text: frame.text, items: frame.items, doubts: frame.doubts || [], number: frame.n, status: 'running', aid: frame.aid || '' });
+  Object.assign(message, { text: frame.text, items: frame.items, doubts: frame.doubts || [], number: frame.n, status: 'running', quoted: frame.finish_reason === 'quoted', aid: frame.aid || '' });
   if (frame.status !== 'running') finish(message, frame.status, frame.code, frame.retry_after);
 };
 // False when there is nothing to paint now.
@@ -517,7 +533,7 @@ const applyEvent = (message, frame) => {
   if (frame.t === 'delta') { message.text += frame.d; paintSoon(message); return false; }
   if (frame.t === 'citations') message.items = frame.items;
   if (frame.t === 'doubt') message.doubts = [...(message.doubts || []), frame.range];
-  if (frame.t === 'done') { message.aid = frame.aid || ''; finish(message, frame.status); }
+  if (frame.t === 'done') { message.aid = frame.aid || ''; message.quoted = frame.finish_reason === 'quoted'; finish(message, frame.status); }
   if (frame.t === 'error') finish(message, 'failed', frame.code, frame.retry_after);
   return true;
 };

@@ -31,8 +31,8 @@ SPACE = Space(
 )
 
 DEFAULT_WORKERS = max(1, (os.cpu_count() or 1) - 1)
-_PADDED_TOKENS_PER_BATCH = 2048  # more is slower and costs 100 MB; also the grain of cancellation
-_PATIENT_TOKENS_PER_BATCH = 512  # two passages: no more of a core is taken from others at a time
+# One long passage or two short ones: more is slower, and this is what callers wait for when they take turns.
+_PADDED_TOKENS_PER_BATCH = 256
 _PATIENT_THREADS = 2
 _PATIENT_NICENESS = 10
 _TEXTS_PER_WINDOW = 256  # sorted by length together; bounds the ids held for a long import
@@ -96,17 +96,17 @@ class MiniLM:
 
     async def _embed_window(self, texts: Sequence[str], vectors: Vectors, patiently: bool) -> int:
         """Fills `vectors` and returns the tokens read."""
-        # Never by a thread that gives way: it would keep the interpreter's lock while it waits for a core.
-        ids_by_text = await self._in_thread(self._passage_threads, self._encode, texts)
+        # Not by a thread that gives way: it would keep the interpreter's lock while it waits for a core. Nor by
+        # one that others' batches wait for.
+        ids_by_text = await self._in_thread(None, self._encode, texts)
         threads = self._patient_threads if patiently else self._passage_threads
-        most = _PATIENT_TOKENS_PER_BATCH if patiently else _PADDED_TOKENS_PER_BATCH
-        for batch in _batches_of_similar_length([len(ids) for ids in ids_by_text], most):
+        for batch in _batches_of_similar_length([len(ids) for ids in ids_by_text]):
             ids = [ids_by_text[position] for position in batch]
             vectors[batch] = await self._in_thread(threads, self._infer, ids)
         return sum(map(len, ids_by_text))
 
     async def _in_thread(
-        self, threads: ThreadPoolExecutor, work: Callable[[_Argument], _Result], argument: _Argument
+        self, threads: ThreadPoolExecutor | None, work: Callable[[_Argument], _Result], argument: _Argument
     ) -> _Result:
         if self._closed:
             raise errors.ProviderUnavailable("The embedded model is closed.")
@@ -148,11 +148,11 @@ def _open_session(weights_folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _batches_of_similar_length(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
-    """Positions of the texts, short ones first; a batch stays within so many padded tokens."""
+def _batches_of_similar_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Positions of the texts, short ones first; a batch stays within its padded tokens."""
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[position] > most_tokens:
+        if batch and (len(batch) + 1) * lengths[position] > _PADDED_TOKENS_PER_BATCH:
             yield batch
             batch = []
         batch.append(position)

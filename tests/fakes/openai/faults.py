@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ class Drop(StrEnum):
 class Fault:
     """Befalls `times` requests whose path ends with the pattern `path`, after `skips` that it lets through.
 
-    `method` None means any. `delay_seconds` comes before the first byte, `hangs` is a delay without end.
+    `method` None means any. `delay_seconds` comes before the first byte, `hangs` is a delay until `released`
+    is set, if ever.
     Without `status` and `drop` the request is then answered as usual.
     """
 
@@ -29,6 +31,7 @@ class Fault:
     skips: int = 0
     delay_seconds: float = 0.0
     hangs: bool = False
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     drop: Drop | None = None
     status: int | None = None
     code: str | None = None

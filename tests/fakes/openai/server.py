@@ -100,7 +100,7 @@ async def _faulted(request: web.Request, handler: Handler) -> web.StreamResponse
         return await _dropped(request, handler, fault.drop)
     await asyncio.sleep(fault.delay_seconds)
     if fault.hangs:
-        await asyncio.Event().wait()
+        await fault.released.wait()
     return _failure(fault) if fault.status else await handler(request)
 
 

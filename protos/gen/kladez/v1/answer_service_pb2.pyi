@@ -381,10 +381,18 @@ class AnswerCompleted(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    MODEL_AWAY_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why it ended."""
     degraded: _builtins.bool
-    """True when the passages come from another backend or another way of searching than they were to."""
+    """True when the passages come from another backend or another way of searching than they were to, or sentences
+    are quoted because the model is away.
+    """
+    degraded_reason: _builtins.str
+    """Why, in words for people; empty unless degraded."""
+    model_away: _builtins.bool
+    """True when the model is away and the text is made of quoted sentences in its place."""
     @_builtins.property
     def answer(self) -> Global___Answer:
         """The whole answer; its text equals the joined deltas."""
@@ -395,10 +403,12 @@ class AnswerCompleted(_message.Message):
         finish_reason: Global___FinishReason.ValueType = ...,
         answer: Global___Answer | None = ...,
         degraded: _builtins.bool = ...,
+        degraded_reason: _builtins.str = ...,
+        model_away: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "degraded", b"degraded", "finish_reason", b"finish_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "model_away", b"model_away"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -425,6 +435,7 @@ class Answer(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    MODEL_AWAY_FIELD_NUMBER: _builtins.int
     STANDALONE_QUESTION_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
@@ -448,9 +459,13 @@ class Answer(_message.Message):
     output_tokens: _builtins.int
     """Tokens the model wrote, for both."""
     degraded: _builtins.bool
-    """True when the passages come from another backend or another way of searching than they were to."""
+    """True when the passages come from another backend or another way of searching than they were to, or sentences
+    are quoted because the model was away.
+    """
     degraded_reason: _builtins.str
     """Why, in words for people; empty unless degraded."""
+    model_away: _builtins.bool
+    """True when the model was away and the text is made of quoted sentences in its place."""
     standalone_question: _builtins.str
     """What was searched for: the question with what it took from the conversation; empty when it stood on its own."""
     @_builtins.property
@@ -489,12 +504,13 @@ class Answer(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         degraded: _builtins.bool = ...,
         degraded_reason: _builtins.str = ...,
+        model_away: _builtins.bool = ...,
         standalone_question: _builtins.str = ...,
         unsupported: _abc.Iterable[Global___UnsupportedRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "standalone_question", b"standalone_question", "status", b"status", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "model_away", b"model_away", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "standalone_question", b"standalone_question", "status", b"status", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,6 +59,7 @@ class Source(_message.Message):
     SECTION_COLUMN_FIELD_NUMBER: _builtins.int
     TAGS_COLUMN_FIELD_NUMBER: _builtins.int
     METADATA_COLUMNS_FIELD_NUMBER: _builtins.int
+    STRANGERS_WRITE_FIELD_NUMBER: _builtins.int
     LAST_SYNC_TIME_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -95,6 +96,10 @@ class Source(_message.Message):
     """Optional. The column of the section."""
     tags_column: _builtins.str
     """Optional. The column of the tags: an array, or a text that separates them by commas."""
+    strangers_write: _builtins.bool
+    """Optional, input only. True when strangers write the rows, as in a table of reviews: source_type is added to the
+    tenant's untrusted_source_types. False takes nothing out of them.
+    """
     last_error: _builtins.str
     """Output only. Why the last sync, or rows of it, failed; empty when nothing did."""
     etag: _builtins.str
@@ -128,6 +133,7 @@ class Source(_message.Message):
         section_column: _builtins.str = ...,
         tags_column: _builtins.str = ...,
         metadata_columns: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        strangers_write: _builtins.bool = ...,
         last_sync_time: _timestamp_pb2.Timestamp | None = ...,
         last_error: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
@@ -135,7 +141,7 @@ class Source(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_query", b"all_query", "create_time", b"create_time", "dsn_variable", b"dsn_variable", "etag", b"etag", "id_column", b"id_column", "ids_query", b"ids_query", "language", b"language", "last_error", b"last_error", "last_sync_time", b"last_sync_time", "metadata_columns", b"metadata_columns", "name", b"name", "section_column", b"section_column", "source_type", b"source_type", "tags_column", b"tags_column", "text_template", b"text_template", "title_template", b"title_template", "updated_at_column", b"updated_at_column", "url_template", b"url_template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_query", b"all_query", "create_time", b"create_time", "dsn_variable", b"dsn_variable", "etag", b"etag", "id_column", b"id_column", "ids_query", b"ids_query", "language", b"language", "last_error", b"last_error", "last_sync_time", b"last_sync_time", "metadata_columns", b"metadata_columns", "name", b"name", "section_column", b"section_column", "source_type", b"source_type", "strangers_write", b"strangers_write", "tags_column", b"tags_column", "text_template", b"text_template", "title_template", b"title_template", "updated_at_column", b"updated_at_column", "url_template", b"url_template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

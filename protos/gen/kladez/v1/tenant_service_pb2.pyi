@@ -167,6 +167,8 @@ class TenantSettings(_message.Message):
     CHAT_RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     INDEX_GRANULARITY_FIELD_NUMBER: _builtins.int
     ALLOWED_LINK_DOMAINS_FIELD_NUMBER: _builtins.int
+    TRUSTED_SOURCE_TYPES_FIELD_NUMBER: _builtins.int
+    UNTRUSTED_SOURCE_TYPES_FIELD_NUMBER: _builtins.int
     QUOTAS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Optional. Added to the model's instructions, below our own, at most 4,000 code points."""
@@ -197,7 +199,20 @@ class TenantSettings(_message.Message):
     @_builtins.property
     def allowed_link_domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Domains ("shop.example", with all below it) that answers may link to; at most 50. Other links stay
-        in an answer only when they stand in a document it cites.
+        in an answer only when they stand in a document it cites, and the business itself wrote that.
+        """
+
+    @_builtins.property
+    def trusted_source_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Source types that the business writes itself, whatever their names say; at most 50."""
+
+    @_builtins.property
+    def untrusted_source_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Source types that strangers write; at most 50. Links and contacts (mail addresses, @names, telephone
+        numbers) of their documents do not reach customers, and their url only where it leads to the shop's own pages:
+        a path, an allowed link domain, the host of an allowed origin. A type that is in neither list is the strangers'
+        when a word of its name is review, comment, question, ticket, message, chat, forum, feedback or the like, and
+        otherwise the business's own.
         """
 
     @_builtins.property
@@ -216,11 +231,13 @@ class TenantSettings(_message.Message):
         chat_retention_days: _builtins.int = ...,
         index_granularity: _builtins.str = ...,
         allowed_link_domains: _abc.Iterable[_builtins.str] | None = ...,
+        trusted_source_types: _abc.Iterable[_builtins.str] | None = ...,
+        untrusted_source_types: _abc.Iterable[_builtins.str] | None = ...,
         quotas: Global___Quotas | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quotas", b"quotas"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "chat_retention_days", b"chat_retention_days", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "quotas", b"quotas", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_link_domains", b"allowed_link_domains", "allowed_origins", b"allowed_origins", "chat_retention_days", b"chat_retention_days", "fallback_contact", b"fallback_contact", "greetings", b"greetings", "index_granularity", b"index_granularity", "languages", b"languages", "quotas", b"quotas", "suggested_questions", b"suggested_questions", "system_prompt", b"system_prompt", "trusted_source_types", b"trusted_source_types", "untrusted_source_types", b"untrusted_source_types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,106 @@
+"""What programs make links of without being told to: mail addresses, @names, #tags, /commands and telephone numbers.
+
+Nothing is left out where one of them may not be a link: a word joiner, which nobody sees, breaks it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, LABEL, hosts_of
+from retrieval_service.domain.invisible import without_invisible
+
+JOINER = "\u2060"
+MAX_TELEPHONE = 42
+MAX_NAME = 64
+
+_AT = "@＠"
+# Telegram knows commands of one letter too, but then "p.m./a.m." has one.
+SIGIL = re.compile(
+    rf"[{_AT}][A-Za-z0-9_]{{2,{MAX_NAME}}}+|[#＃]\w{{1,{MAX_NAME}}}+|/[A-Za-z0-9_]{{2,{MAX_NAME}}}+|\$[A-Z]{{1,8}}+"
+)
+UNFINISHED_SIGIL = re.compile(rf"[{_AT}#＃/$]\w{{0,{MAX_NAME - 1}}}\Z")
+SIGILS = f"{_AT}#＃/$"
+# The user's part stands before it already.
+MAIL_HOST = re.compile(rf"[{_AT}]{LABEL}{BEHIND_WORD}")
+UNFINISHED_MAIL_HOST = re.compile(rf"[{_AT}](?:{LABEL}(?:{BEHIND_WORD})?[{DOTS}]?)?\Z")
+_USER = r"[\w.+-]{1,64}+"
+MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{_AT}]{LABEL}{BEHIND_WORD}")
+SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{_AT}#＃$]\w+)")
+
+_IN_TELEPHONE = r"0-9 \u00a0().‑-"
+TELEPHONE = re.compile(rf"\+?\(?[0-9][{_IN_TELEPHONE}]{{0,{MAX_TELEPHONE - 3}}}+")
+TELEPHONE_IN_TEXT = re.compile(rf"(?<![\w+]){TELEPHONE.pattern}")
+OUT_OF_TELEPHONE = re.compile(rf"[^{_IN_TELEPHONE}]")
+_NO_DIGIT = re.compile(r"[^0-9]")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ \u00a0.][0-9]{3})+")
+_DATE = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_HYPHENED = re.compile(r"[0-9]{2,4}\)?[-‑ ]*[-‑][0-9]{2,4}")
+_LEAST_DIGITS = 7
+_CLEARLY_DIGITS = 10
+_MOST_DIGITS = 19
+_GROUP = re.compile(r"\+|[0-9]{3}(?=[0-9]{4})|[0-9](?=[^0-9])")
+_BEHIND_SIGN = re.compile(rf"(?<=[{_AT}{DOTS}])(?=\w)")
+
+
+def folded(contact: str) -> str:
+    """The form in which contacts are compared."""
+    return unicodedata.normalize("NFKC", contact).casefold()
+
+
+def is_telephone(run: str) -> bool:
+    """Whether these digits and what parts them look like a telephone number, or that of a bank card."""
+    digits = len(_NO_DIGIT.sub("", run))
+    if not _LEAST_DIGITS <= digits <= _MOST_DIGITS:
+        return False
+    if run.startswith("+"):
+        return True
+    if _THOUSANDS.fullmatch(run) or _DATE.search(run):
+        return False
+    return digits >= _CLEARLY_DIGITS or _HYPHENED.search(run) is not None
+
+
+def without_tail(run: str) -> str:
+    """Up to its last digit."""
+    return run.rstrip(" \u00a0().‑-")
+
+
+def telephone_at(text: str, position: int) -> str:
+    """What stands there up to its last digit; "" when it is no telephone number."""
+    found = TELEPHONE.match(text, position)
+    run = without_tail(found[0]) if found else ""
+    return run if is_telephone(run) else ""
+
+
+def digits_of(telephone: str) -> str:
+    """What tells it from others: with or without the code of the country or 8 before it."""
+    return _NO_DIGIT.sub("", telephone)[-_CLEARLY_DIGITS:]
+
+
+def broken(contact: str) -> str:
+    """The same to a reader, and a link to nobody; for a mail address, a host or a name with its sign."""
+    if contact[:1] in SIGILS:
+        contact = f"{contact[0]}{JOINER}{contact[1:]}"
+    return _BEHIND_SIGN.sub(JOINER, contact)
+
+
+def broken_telephone(telephone: str) -> str:
+    """Its groups of digits stay what they are."""
+    return _GROUP.sub(rf"\g<0>{JOINER}", telephone)
+
+
+def contacts_of(text: str) -> Iterator[str]:
+    """All of a text but its telephone numbers, in the form in which they are compared."""
+    seen = without_invisible(text)
+    yield from (folded(found[0]) for found in MAIL.finditer(seen))
+    yield from (folded(found[0]) for found in SIGIL_IN_TEXT.finditer(seen))
+    yield from (folded(run[0][:length]) for run, length in hosts_of(seen))
+
+
+def telephones_of(text: str) -> Iterator[str]:
+    """By what tells them apart."""
+    found = TELEPHONE_IN_TEXT.finditer(without_invisible(text))
+    runs = (without_tail(one[0]) for one in found)
+    return (digits_of(run) for run in runs if is_telephone(run))
