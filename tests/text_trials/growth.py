@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 # Below this much processor time a ratio is noise.
-FLOOR_SECONDS = 0.001
+FLOOR_SECONDS = 0.002
 # n log n from one size to its double is 1.1 here; twice the size in four times the time is 2.
 WORST_EXPONENT = 1.5
 # Whoever looks suspicious is looked at again; the best of several looks counts, for others use the processor too.
