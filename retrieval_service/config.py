@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     openai_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
 
     use_openai_retrieval: bool = Field(default=False, validation_alias="USE_OPENAI_RETRIEVAL")
+    openai_vector_store_id: str = Field(default="", validation_alias="OPENAI_VECTOR_STORE_ID")
     openai_search_seconds: Annotated[float, Field(gt=0)] = 3.0
     openai_search_usd: Annotated[float, Field(ge=0)] = 2.5
     openai_breaker_failures: Annotated[int, Field(ge=1)] = 5

@@ -17,6 +17,7 @@ from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Searcher
 from retrieval_service.services.shadowing import Shadow
 from retrieval_service.services.sifting import Sifter
+from retrieval_service.services.store_keeping import StoreKeeper
 from retrieval_service.services.switching_backends import Switcher
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores.database import Database
@@ -45,7 +46,8 @@ def assemble_retrieval(
 ) -> Retrieval:
     uses_openai, has_openai = settings.use_openai_retrieval, backend is not None
     chooser = Chooser(database, uses_openai=uses_openai, has_openai=has_openai)
-    switcher = Switcher(database, chooser, uses_openai=uses_openai, has_openai=has_openai)
+    keeper = StoreKeeper(database, backend) if backend else None
+    switcher = Switcher(database, chooser, keeper, uses_openai=uses_openai, has_openai=has_openai)
     sifter = Sifter(weigher)
     if backend is None:
         return Retrieval(retriever=Retriever(searcher, chooser, sifter), chooser=chooser, switcher=switcher)

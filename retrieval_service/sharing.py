@@ -24,6 +24,7 @@ FINGERPRINT_DIGITS = 12
 # Said as they are.
 AS_THEY_ARE = {
     "use_openai_retrieval": DEFAULT_BACKEND,
+    "openai_vector_store_id": "OPENAI_VECTOR_STORE_ID",
     "own_index_chunks": OWN_INDEX,
     "schedule_reconcile": "KLADEZ_SCHEDULE_RECONCILE",
     "schedule_rebuild": "KLADEZ_SCHEDULE_REBUILD",
@@ -95,6 +96,9 @@ OWN = frozenset(
         "next_openai_api_key",
         "next_openai_base_url",
         "answer_seconds",
+        "answer_patience_seconds",
+        "answer_breaker_failures",
+        "answer_breaker_pause_seconds",
         "summary_seconds",
         "openai_timeout_seconds",
         "openai_search_seconds",

@@ -141,7 +141,13 @@ def syncing_lanes(service: Service, worker: str) -> list[Lane]:
     if service.backend is None:
         return []
     settings = service.settings
-    syncer = Syncer(service.database, service.backend, worker=worker, max_attempts=settings.job_max_attempts)
+    syncer = Syncer(
+        service.database,
+        service.backend,
+        worker=worker,
+        max_attempts=settings.job_max_attempts,
+        given_store_id=settings.openai_vector_store_id,
+    )
     small = Lane(
         target=jobs.OPENAI,
         concurrency=settings.sync_concurrency,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kladez.v1 import sync_service_pb2 as pb
 
 from retrieval_service.api import convert, fields
@@ -10,6 +12,8 @@ from retrieval_service.services.comparing_backends import KEPT_DAYS, ComparisonR
 from retrieval_service.services.switching_backends import Switched
 
 DEFAULT_DAYS = 7
+# It becomes part of an address.
+STORE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def choice(request: pb.SetBackendRequest) -> Choice | None:
@@ -30,6 +34,13 @@ def shadow_share(request: pb.SetBackendRequest) -> float | None:
     return request.shadow_share
 
 
+def vector_store_id(request: pb.SetBackendRequest) -> str:
+    """ "" leaves the store as it is."""
+    if request.vector_store_id and not STORE_ID.fullmatch(request.vector_store_id):
+        raise fields.refuse("vector_store_id", "must be 1-128 characters of a-z, A-Z, 0-9, _ and -")
+    return request.vector_store_id
+
+
 def days(request: pb.GetBackendComparisonRequest) -> int:
     if not 0 <= request.days <= KEPT_DAYS:
         raise fields.refuse("days", f"must be 1-{KEPT_DAYS}")
@@ -45,6 +56,8 @@ def switched(now: Switched) -> pb.SetBackendResponse:
         mirrored=now.is_mirrored,
         removing_files=now.leaves_provider,
         queued_count=now.queued_count,
+        vector_store_id=now.store_id,
+        store_adopted=now.is_adopted,
     )
 
 

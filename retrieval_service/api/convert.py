@@ -216,6 +216,7 @@ def document_key(message: document_service_pb2.DocumentKey) -> DocumentKey:
 
 
 def document(row: StoredDocument, *, with_content: bool = False) -> document_service_pb2.Document:
+    metadata, metadata_json = metadata_messages.both(row.metadata)
     return document_service_pb2.Document(
         document_id=str(row.id),
         source_type=row.source_type,
@@ -227,8 +228,8 @@ def document(row: StoredDocument, *, with_content: bool = False) -> document_ser
         content_type=row.content_type,
         language=row.language,
         url=row.url,
-        metadata=metadata_messages.struct(row.metadata),
-        metadata_json=metadata_messages.exact(row.metadata),
+        metadata=metadata,
+        metadata_json=metadata_json,
         content_hash=row.content_hash.hex() if row.content_hash else "",
         sync_status=SYNC_STATUSES[row.sync_status],
         last_sync_error=row.last_sync_error,
@@ -238,6 +239,10 @@ def document(row: StoredDocument, *, with_content: bool = False) -> document_ser
         last_sync_time=timestamp(row.last_sync_at),
         parent_key=row.parent_key and document_service_pb2.DocumentKey(**asdict(row.parent_key)),
         etag=str(row.version),
+        provider_sync_status=SYNC_STATUSES.get(
+            row.remote_status, document_service_pb2.SYNC_STATUS_UNSPECIFIED
+        ),
+        provider_sync_error=row.remote_error,
     )
 
 
@@ -294,6 +299,7 @@ def summary(progress: Progress) -> document_service_pb2.ImportSummary:
 
 def hit(one: Hit) -> search_service_pb2.SearchHit:
     passage = one.passage
+    metadata, metadata_json = metadata_messages.both(passage.metadata)
     return search_service_pb2.SearchHit(
         document_id=str(passage.document_id),
         chunk_id=str(passage.chunk_id),
@@ -311,8 +317,8 @@ def hit(one: Hit) -> search_service_pb2.SearchHit:
         score=one.score,
         similarity=one.similarity,
         lexical_score=one.stem_score,
-        metadata=metadata_messages.struct(passage.metadata),
-        metadata_json=metadata_messages.exact(passage.metadata),
+        metadata=metadata,
+        metadata_json=metadata_json,
     )
 
 

@@ -20,24 +20,23 @@ UNSAFE = (
 )
 
 
-def struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Numbers that a float does not surely hold stand there as text."""
+def both(values: Mapping[str, Any]) -> tuple[struct_pb2.Struct, str]:
+    """The Struct, and JSON where that says a number as text, "" where it holds everything."""
     message = struct_pb2.Struct()
-    message.update(dict(values) if exact_json.is_all_safe(values) else _spoken(values))
-    return message
-
-
-def exact(values: Mapping[str, Any]) -> str:
-    """JSON where `struct` says a number as text, "" where it holds everything."""
-    return "" if exact_json.is_all_safe(values) else exact_json.dumps(values)
+    if exact_json.is_all_safe(values):
+        message.update(dict(values))
+        return message, ""
+    message.update(_spoken(values))
+    return message, exact_json.dumps(values)
 
 
 def put(document: documents_pb.Document, values: Mapping[str, Any]) -> None:
     """Into a request, in whichever form holds it. Raises `ValueError` for half of a surrogate pair."""
-    if exact_json.is_all_safe(values):
-        document.metadata.CopyFrom(struct(values))
+    message, exact = both(values)
+    if exact:
+        document.metadata_json = exact
     else:
-        document.metadata_json = exact_json.dumps(values)
+        document.metadata.CopyFrom(message)
 
 
 def read(document: documents_pb.Document) -> Mapping[str, JsonValue]:
@@ -94,6 +93,8 @@ def _agree(exact_values: Mapping[str, JsonValue], told: Mapping[str, JsonValue])
 
 def _unsafe(values: Mapping[str, JsonValue]) -> Iterator[str]:
     """The paths of numbers that may be others than were meant."""
+    if exact_json.is_all_safe(values):
+        return
     for path, one in exact_json.walk(values):
         if isinstance(one, int) and not exact_json.is_safe(one):
             yield path

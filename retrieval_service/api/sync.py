@@ -61,6 +61,7 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
             choice=backends.choice(request),
             shadow_share=backends.shadow_share(request),
             removes_files=request.remove_files,
+            adopted_store_id=backends.vector_store_id(request),
         )
         return backends.switched(switched)
 

@@ -47,6 +47,7 @@ def mirror(found: Mirror | None) -> pb.MirrorStatus | None:
     return pb.MirrorStatus(
         is_mirrored=found.is_mirrored,
         vector_store_id=found.store_id,
+        store_adopted=found.is_adopted,
         pending_count=found.documents.get("pending", 0),
         synced_count=found.documents.get("synced", 0),
         error_count=found.documents.get("error", 0),

@@ -44,10 +44,19 @@ def backend(
     remove_files: Annotated[
         bool, typer.Option("--remove-files", help="Have all that OpenAI holds of the tenant removed.")
     ] = False,
+    vector_store: Annotated[
+        str,
+        typer.Option(
+            metavar="ID",
+            help="A vector store that exists already; what others have in it is never changed or found.",
+        ),
+    ] = "",
 ) -> None:
     """Show or choose who searches for a tenant, with an operator's key."""
     options = options_of(context)
-    request = pb.SetBackendRequest(shadow_share=shadow, remove_files=remove_files)
+    request = pb.SetBackendRequest(
+        shadow_share=shadow, remove_files=remove_files, vector_store_id=vector_store
+    )
     if choice is not None:
         request.backend = NUMBERS[choice]
     response = asyncio.run(_set_backend(options, request))
@@ -60,6 +69,7 @@ def backend(
         ("searches now", name(response.effective_backend)),
         ("shadow share", f"{response.shadow_share:g}"),
         ("kept at OpenAI", kept(response)),
+        ("vector store", store(response)),
         ("queued for OpenAI", f"{response.queued_count:,}"),
     ]
     output.table(("backend", ""), rows)
@@ -95,6 +105,11 @@ def kept(response: pb.SetBackendResponse) -> str:
     if response.removing_files:
         return "no; what is there is being removed"
     return "yes" if response.mirrored else "no"
+
+
+def store(response: pb.SetBackendResponse) -> str:
+    given = " (given, holds files of others)" if response.store_adopted else ""
+    return f"{response.vector_store_id}{given}" or "none yet"
 
 
 def name(number: common_pb2.RetrievalBackend.ValueType) -> str:

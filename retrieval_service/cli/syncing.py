@@ -174,8 +174,9 @@ def mirror_rows(response: pb.GetSyncStatusResponse) -> list[tuple[str, str]]:
     if not response.HasField("mirror"):
         return []
     mirror = response.mirror
+    given = " (given, holds files of others)" if mirror.store_adopted else ""
     rows = [
-        ("vector store", mirror.vector_store_id or "none yet"),
+        ("vector store", f"{mirror.vector_store_id}{given}" or "none yet"),
         ("at the provider", f"{mirror.synced_count:,}"),
         ("on their way there", f"{mirror.pending_count:,}"),
         ("failed there", f"{mirror.error_count:,}"),

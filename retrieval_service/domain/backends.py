@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +31,8 @@ class Standing:
     """What a tenant asks for, and what stands ready for it at the provider.
 
     `store_id` is empty while the tenant has no store. `is_filling` says that documents have waited for the
-    provider long enough to be missed there. While the tenant `leaves_provider`, what is held there is removed.
+    provider long enough to be missed there. An adopted store holds files of others, too. While the tenant
+    `leaves_provider`, what is held there is removed.
     """
 
     choice: Choice
@@ -40,6 +41,7 @@ class Standing:
     leaves_provider: bool
     store_id: str
     is_filling: bool
+    is_adopted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +92,18 @@ def other(backend: Backend) -> Backend:
     return Backend.PGVECTOR if backend is Backend.OPENAI else Backend.OPENAI
 
 
-def overlap(one: Sequence[UUID], another: Sequence[UUID], *, depth: int = COMPARED_DOCUMENTS) -> float:
-    """The share of documents that both found, by the longer of two rankings; 1 when neither found any."""
-    first, second = first_documents(one, depth), first_documents(another, depth)
+def overlap(one: Iterable[UUID], another: Iterable[UUID]) -> float:
+    """The share of first documents that both found, by the longer of two rankings; 1 when neither found any."""
+    first, second = set(first_documents(one)), set(first_documents(another))
     longer = max(len(first), len(second))
     return len(first & second) / longer if longer else 1.0
 
 
-def first_documents(document_ids: Sequence[UUID], depth: int) -> set[UUID]:
-    """The first `depth` documents of a ranking that may name one several times."""
-    return set(list(dict.fromkeys(document_ids))[:depth])
+def first_documents(document_ids: Iterable[UUID]) -> list[UUID]:
+    """The first `COMPARED_DOCUMENTS` of a ranking that may name one several times; reads no further."""
+    first: dict[UUID, None] = {}
+    for document_id in document_ids:
+        first.setdefault(document_id)
+        if len(first) == COMPARED_DOCUMENTS:
+            break
+    return list(first)

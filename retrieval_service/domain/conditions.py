@@ -12,7 +12,8 @@ from uuid import UUID
 class Conditions:
     """Which documents may be found; empty fields allow all.
 
-    `metadata` holds `{"key": …, "any": […]}` and `{"key": …, "lower": …, "upper": …}`.
+    `metadata` holds `{"key": …, "any": […]}` and `{"key": …, "lower": …, "upper": …}`. `tenant_id` is for providers,
+    where a store may hold files that are not the tenant's.
     """
 
     source_types: Sequence[str] = ()
@@ -20,6 +21,7 @@ class Conditions:
     tags: Sequence[str] = ()
     languages: Sequence[str] = ()
     metadata: Sequence[Mapping[str, Any]] = ()
+    tenant_id: UUID | None = None
 
     @property
     def unlimited(self) -> bool:

@@ -62,7 +62,7 @@ class Local:
     """What we say of the tenant: `wanted` are the living documents that the provider should hold.
 
     `document_ids` are all documents there are, deleted ones too. Of `unsettled_ids` somebody changed or uploaded
-    something just now, or is about to.
+    something just now, or is about to. What is nobody's document is no difference in a store that is shared.
     """
 
     tenant_id: UUID
@@ -70,6 +70,7 @@ class Local:
     unsettled_ids: Collection[UUID]
     wanted: Mapping[UUID, Wanted]
     known: Sequence[Known]
+    is_store_shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,8 @@ class _Holding:
 
 def compare(remote: Remote, local: Local) -> Comparison:
     remote, local = _without_leaving(remote, local)
-    holdings, strangers = _sorted_out(remote, local)
+    holdings, found = _sorted_out(remote, local)
+    strangers = [] if local.is_store_shared else found
     judged = [
         _judged(holding, local.wanted.get(holding.document_id))
         for holding in holdings

@@ -22,6 +22,7 @@ LARGEST_SAFE_INTEGER = 2**53 - 1
 _NO_COUNT = 2**64
 _LARGEST_FLOAT = int(sys.float_info.max)
 
+_ALWAYS_SAFE = frozenset({str, float, bool, type(None)})
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -100,11 +101,14 @@ def is_safe(number: float | Decimal) -> bool:
 
 
 def is_all_safe(value: object) -> bool:
-    """Whether all numbers in the value are safe, however deep."""
+    """Whether all numbers in the value are safe, however deep. Asked of every hit, so the usual types come first."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, Mapping):
+        kind = type(one)
+        if kind in _ALWAYS_SAFE:
+            continue
+        if isinstance(one, dict | Mapping):
             waiting.extend(one.values())
         elif isinstance(one, list | tuple):
             waiting.extend(one)

@@ -49,8 +49,9 @@ class DocumentKey:
 class StoredDocument:
     """A document as it is stored; `content` is "" where a listing leaves it out.
 
-    `sync_status` is pending, processing, synced or error; `version` grows with every change. A root has
-    neither `parent_source_type` nor `parent_external_id`.
+    `sync_status` is pending, processing, synced or error; `version` grows with every change. `remote_status`
+    is that of the copy at the retrieval provider, "" without one. A root has neither `parent_source_type` nor
+    `parent_external_id`.
     """
 
     id: UUID
@@ -74,6 +75,8 @@ class StoredDocument:
     chunk_count: int
     parent_source_type: str | None
     parent_external_id: str | None
+    remote_status: str = ""
+    remote_error: str = ""
 
     @property
     def parent_key(self) -> DocumentKey | None:

@@ -96,6 +96,10 @@ class RetrievalBackend(Protocol):
         """The id of the store with this name and metadata, which is created when there is none."""
         ...
 
+    async def store_metadata(self, store_id: str) -> Mapping[str, str] | None:
+        """None for a store that the provider does not have, or that has expired."""
+        ...
+
     async def has_store(self, store_id: str) -> bool:
         """False for a store that the provider has deleted, or that has expired."""
         ...

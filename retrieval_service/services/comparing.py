@@ -45,6 +45,7 @@ class Books:
     """What we say of a tenant at one moment; `files` are by document."""
 
     store_id: str
+    is_adopted: bool
     standings: Mapping[UUID, Standing]
     files: Mapping[UUID, Sequence[DocumentFile]]
     on_their_way: frozenset[UUID]
@@ -95,6 +96,7 @@ class Comparer:
             document_ids=after.standings.keys(),
             unsettled_ids=unsettled,
             wanted={document_id: copy.wanted for document_id, copy in copies.items()},
+            is_store_shared=after.is_adopted,
             known=[_known(file, datetime.now(UTC)) for files in after.files.values() for file in files],
         )
         comparison = await asyncio.to_thread(drift.compare, remote, local)
@@ -113,6 +115,7 @@ class Comparer:
                 raise errors.NotMirrored
             return Books(
                 store_id=await vector_stores.get(scope) or "",
+                is_adopted=await vector_stores.is_adopted(scope),
                 standings={one.document_id: one for one in await standings.everything(scope)},
                 files=by_document(await document_files.everything(scope)),
                 on_their_way=frozenset(await standings.on_their_way(scope)),

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.remote_files import StoreFile
 from retrieval_service.providers.ports import RetrievalBackend
 from retrieval_service.services.provider_chores import remove_files
 from retrieval_service.services.switching_backends import Switcher
@@ -85,7 +86,8 @@ class Evacuator:
         uploads = await self._backend.list_uploads()
         async with self._database.tenant(tenant_id) as scope:
             own = await remote_documents.known(scope, [file.document_id for file in uploads])
-        return {file.file_id for file in in_store if file.document_id} | {
+            is_adopted = await vector_stores.is_adopted(scope)
+        return {file.file_id for file in in_store if _is_own(file, tenant_id, is_shared=is_adopted)} | {
             file.file_id for file in uploads if file.document_id in own
         }
 
@@ -107,10 +109,19 @@ class Evacuator:
 
     async def _close(self, tenant_id: UUID, store_id: str) -> None:
         """The store, then our word of it: with a crash between, a store that is gone is deleted once more."""
-        if store_id:
+        async with self._database.tenant(tenant_id) as scope:
+            is_adopted = await vector_stores.is_adopted(scope)
+        if store_id and not is_adopted:
             await self._backend.delete_store(store_id)
         async with self._database.tenant(tenant_id) as scope:
             await vector_stores.remove(scope)
             await remote_documents.forget(scope)
         async with self._database.operator() as operator:
             await backends.left(operator, tenant_id)
+
+
+def _is_own(file: StoreFile, tenant_id: UUID, *, is_shared: bool) -> bool:
+    """In a store that holds files of others, only what is marked as the tenant's; others may mark documents, too."""
+    if is_shared:
+        return file.attributes.get("tenant_id") == str(tenant_id)
+    return file.document_id is not None

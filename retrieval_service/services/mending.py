@@ -148,6 +148,7 @@ async def _page(scope: TenantScope, ids: Sequence[UUID]) -> Books:
     locked = await standings.lock(scope, ids)
     return Books(
         store_id="",
+        is_adopted=False,
         standings={one.document_id: one for one in locked},
         files=by_document(await document_files.of_documents(scope, ids)),
         on_their_way=frozenset(await standings.on_their_way(scope)),

@@ -22,6 +22,7 @@ class Mirror:
 
     is_mirrored: bool
     store_id: str
+    is_adopted: bool
     documents: Mapping[str, int]
     oldest_pending: datetime | None
 
@@ -42,6 +43,7 @@ class Overseer:
             return Mirror(
                 is_mirrored=is_mirrored,
                 store_id=store_id,
+                is_adopted=await vector_stores.is_adopted(scope),
                 documents=await remote_documents.counts(scope),
                 oldest_pending=await backlog.oldest_remote(scope),
             )

@@ -71,7 +71,8 @@ class RemoteAnswerer:
         Before the first event nothing has been said, and somebody else may answer; before the first word the
         documents that were found are quoted.
         """
-        where = FileSearch(store_ids=[store_id], conditions=written.question.conditions, limit=FILES)
+        conditions = replace(written.question.conditions, tenant_id=tenant.id)
+        where = FileSearch(store_ids=[store_id], conditions=conditions, limit=FILES)
         async with aclosing(self._answerer.stream(asked, where)) as parts:
             async with self._breaker.call(self._beginning_seconds):
                 beginning = await begin(parts)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service.domain import languages, overlaps
-from retrieval_service.domain.backends import Backend
+from retrieval_service.domain.backends import Backend, first_documents
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.costs import search_bill
 from retrieval_service.domain.remote_files import Hit as FileHit
@@ -60,7 +60,11 @@ class RemoteSearcher:
         """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`."""
         async with self._breaker.call(self._seconds):
             files = await self._backend.search(
-                store_id, query.text, query.conditions, limit=MOST_HITS, threshold=query.min_score
+                store_id,
+                query.text,
+                replace(query.conditions, tenant_id=tenant_id),
+                limit=MOST_HITS,
+                threshold=query.min_score,
             )
         self.count(tenant_id, 1)
         checked = await self.check(tenant_id, files.hits, query.conditions)
@@ -73,6 +77,7 @@ class RemoteSearcher:
             degraded_reason="",
             has_more=len(good) > end,
             backend=Backend.OPENAI,
+            first_documents=first_documents(hit.passage.document_id for hit in good),
         )
 
     def count(self, tenant_id: UUID, searches: int) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import fusion, languages, lexical
-from retrieval_service.domain.backends import Backend
+from retrieval_service.domain.backends import Backend, first_documents
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import Scores
 from retrieval_service.domain.lexical import Terms
@@ -76,7 +76,8 @@ class Hit:
 class Found:
     """`mode` is the one that answered; `degraded_reason` is "" when it is the one that was asked for.
 
-    `space` is the one that all similarities belong to; None when its model is not there.
+    `space` is the one that all similarities belong to; None when its model is not there. `first_documents` are those
+    of the whole ranking, however short the page is.
     """
 
     hits: Sequence[Hit]
@@ -86,6 +87,7 @@ class Found:
     has_more: bool
     backend: Backend = Backend.PGVECTOR
     space: Space | None = None
+    first_documents: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +204,7 @@ class Searcher:
             degraded_reason=meaning.degraded_reason,
             has_more=len(ranking.order) > query.offset + query.limit,
             space=space,
+            first_documents=ranking.first_documents(),
         )
 
     async def _passages(
@@ -322,6 +325,10 @@ class Ranking:
     def page(self, offset: int, limit: int) -> dict[UUID, int]:
         """Places by chunk id, in order."""
         return {self.candidates.chunk_ids[place]: place for place in self.order[offset : offset + limit]}
+
+    def first_documents(self) -> list[UUID]:
+        """As many as comparisons look at."""
+        return first_documents(self.candidates.document_ids[place] for place in self.order)
 
 
 def rank(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain import backends as rules
-from retrieval_service.domain.backends import COMPARED_DOCUMENTS, Backend, Comparison
+from retrieval_service.domain.backends import Backend, Comparison
 from retrieval_service.services.choosing import Chosen
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.searching import Found, Query, Searcher
@@ -119,7 +119,6 @@ class Shadow:
 def compared(served: Served, second: _Second, usd_per_search: float) -> Comparison:
     """OpenAI's search is paid for unless it failed, whoever answered the caller."""
     by_postgres = served.found.backend is Backend.PGVECTOR
-    depth = min(COMPARED_DOCUMENTS, served.query.limit)
     failed = second.found is None or bool(second.error)
     first_count, second_count = len(served.found.hits), len(second.found.hits) if second.found else 0
     return Comparison(
@@ -129,7 +128,7 @@ def compared(served: Served, second: _Second, usd_per_search: float) -> Comparis
         openai_count=second_count if by_postgres else first_count,
         overlap=None
         if failed
-        else rules.overlap(documents(served.found), documents(second.found), depth=depth),
+        else rules.overlap(first_documents(served.found), first_documents(second.found)),
         pgvector_ms=served.took_ms if by_postgres else second.took_ms,
         openai_ms=second.took_ms if by_postgres else served.took_ms,
         cost_usd=0.0 if by_postgres and failed else usd_per_search,
@@ -137,5 +136,6 @@ def compared(served: Served, second: _Second, usd_per_search: float) -> Comparis
     )
 
 
-def documents(found: Found | None) -> list[UUID]:
-    return [hit.passage.document_id for hit in found.hits] if found else []
+def first_documents(found: Found | None) -> Sequence[UUID]:
+    """Of the whole ranking: the page of the caller may hold one hit."""
+    return found.first_documents if found else ()

@@ -11,6 +11,7 @@ from retrieval_service import errors
 from retrieval_service.domain.backends import Backend, Choice, Standing, effective
 from retrieval_service.errors import Violation
 from retrieval_service.services.choosing import Chooser
+from retrieval_service.services.store_keeping import StoreKeeper
 from retrieval_service.stores import backends, remote_documents
 from retrieval_service.stores.database import Database
 
@@ -28,18 +29,29 @@ class Switched:
     is_mirrored: bool
     leaves_provider: bool
     queued_count: int
+    store_id: str
+    is_adopted: bool
 
 
 class Switcher:
     """`uses_openai` is the installation's setting; `has_openai` says that OpenAI can be reached at all."""
 
-    def __init__(self, database: Database, chooser: Chooser, *, uses_openai: bool, has_openai: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        chooser: Chooser,
+        keeper: StoreKeeper | None = None,
+        *,
+        uses_openai: bool,
+        has_openai: bool,
+    ) -> None:
         if uses_openai and not has_openai:
             raise errors.Misconfigured(
                 "USE_OPENAI_RETRIEVAL is set, but neither OPENAI_API_KEY nor OPENAI_BASE_URL"
             )
         self._database = database
         self._chooser = chooser
+        self._keeper = keeper
         self._uses_openai = uses_openai
         self._has_openai = has_openai
 
@@ -50,11 +62,12 @@ class Switcher:
         choice: Choice | None = None,
         shadow_share: float | None = None,
         removes_files: bool = False,
+        adopted_store_id: str = "",
     ) -> Switched:
         """None leaves a thing as it is. What OpenAI holds stays there when nobody needs it any more.
 
-        Unless `removes_files`: then a worker removes it, which nobody may need. Raises `BackendMissing` where OpenAI
-        cannot be reached.
+        Unless `removes_files`: then a worker removes it, which nobody may need. A store that is adopted exists
+        already at OpenAI. Raises `BackendMissing` where OpenAI cannot be reached.
         """
         before = await self._standing(tenant_id)
         wanted = before.choice if choice is None else choice
@@ -65,6 +78,8 @@ class Switcher:
             raise errors.Invalid(
                 [Violation("remove_files", "must not be set while searches or the shadow need the files")]
             )
+        if adopted_store_id:
+            await self._adopt(tenant_id, adopted_store_id, is_leaving=removes_files or before.leaves_provider)
         async with self._database.operator() as operator:
             await backends.choose(operator, tenant_id, wanted, shadow_share=share)
             if removes_files:
@@ -80,7 +95,18 @@ class Switcher:
             is_mirrored=after.is_mirrored,
             leaves_provider=after.leaves_provider,
             queued_count=queued,
+            store_id=after.store_id,
+            is_adopted=after.is_adopted,
         )
+
+    async def _adopt(self, tenant_id: UUID, store_id: str, *, is_leaving: bool) -> None:
+        if self._keeper is None:
+            raise errors.BackendMissing(setting="OPENAI_API_KEY")
+        if is_leaving:
+            raise errors.Invalid(
+                [Violation("vector_store_id", "must not be set while the tenant's files are being removed")]
+            )
+        await self._keeper.adopt(tenant_id, store_id)
 
     def _needs_openai(self, choice: Choice, shadow_share: float) -> bool:
         return shadow_share > 0 or effective(choice, uses_openai=self._uses_openai) is Backend.OPENAI

@@ -39,11 +39,18 @@ class Syncer:
     """Carries out batches of claimed jobs under one worker's name."""
 
     def __init__(
-        self, database: Database, backend: RetrievalBackend, *, worker: str, max_attempts: int
+        self,
+        database: Database,
+        backend: RetrievalBackend,
+        *,
+        worker: str,
+        max_attempts: int,
+        given_store_id: str = "",
     ) -> None:
+        """`given_store_id` is a store that exists already, for the only tenant of an installation."""
         self._database = database
         self._acts = SyncActs(backend)
-        self._keeper = StoreKeeper(database, backend)
+        self._keeper = StoreKeeper(database, backend, given_id=given_store_id)
         self._book = SyncBook(database, worker=worker, max_attempts=max_attempts)
         self._max_attempts = max_attempts
 

@@ -14,6 +14,7 @@ from retrieval_service.stores.database import TenantScope
 # A new document may be missed for a minute where many others are held. Both counts are bounded.
 SELECT = """
 SELECT t.backend AS choice, t.shadow_share, t.is_mirrored, t.leaves_provider, coalesce(v.store_id, '') AS store_id,
+    coalesce(v.is_adopted, false) AS is_adopted,
     coalesce(waiting.since < now() - interval '1 minute', false) OR waiting.count * 10 > held.count AS is_filling
 FROM tenants t LEFT JOIN vector_stores v ON v.tenant_id = t.id
 CROSS JOIN LATERAL (

@@ -145,7 +145,7 @@ async def lock_tree(scope: TenantScope) -> None:
 
 SELECT = """
 SELECT id, source_type, external_id, title, section, tags, content, content_type, language, url, metadata,
-    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at,
+    content_hash, version, last_sync_at, last_sync_error, remote_status, remote_error, created_at, updated_at,
     (SELECT up.source_type FROM documents up
      WHERE up.tenant_id = d.tenant_id AND up.id = d.parent_id) AS parent_source_type,
     (SELECT up.external_id FROM documents up
@@ -171,7 +171,8 @@ async def get(scope: TenantScope, selector: UUID | DocumentKey) -> StoredDocumen
 
 SELECT_PAGE = """
 SELECT id, source_type, external_id, title, section, tags, '' AS content, content_type, language, url, metadata,
-    content_hash, version, last_sync_at, last_sync_error, created_at, updated_at, status_now AS sync_status,
+    content_hash, version, last_sync_at, last_sync_error, remote_status, remote_error, created_at, updated_at,
+    status_now AS sync_status,
     (SELECT up.source_type FROM documents up
      WHERE up.tenant_id = p.tenant_id AND up.id = p.parent_id) AS parent_source_type,
     (SELECT up.external_id FROM documents up

@@ -13,6 +13,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 import pytest_asyncio
+from kladez.v1 import common_pb2
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 from structlog.testing import capture_logs
@@ -125,6 +126,25 @@ async def test_least_overlap_comes_first(shop: Shop, fake: FakeOpenAI) -> None:
     assert report.examples[0].overlap == pytest.approx(1 / 3)
     assert report.examples[0].openai_count == 1
     assert report.overlap_mean == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("served_by", [PGVECTOR, OPENAI])
+async def test_overlap_does_not_depend_on_the_page_that_was_asked_for(
+    running: Running, shop: Shop, fake: FakeOpenAI, served_by: common_pb2.RetrievalBackend.ValueType
+) -> None:
+    """One document of three is missing at OpenAI, and is the first one here."""
+    await choose(running, shop, served_by)
+    fake.storage.entries = {
+        key: entry
+        for key, entry in fake.storage.entries.items()
+        if entry.attributes["tenant_id"] != shop.tenant_id or entry.attributes["language"] != "en"
+    }
+    sizes = (1, 2, 3, 30)
+    for number, size in enumerate(sizes, start=1):
+        await search(shop, TEXTS["en"], page_size=size)
+        await compared(shop, number)
+    report = await compared(shop, len(sizes))
+    assert [one.overlap for one in report.examples] == [pytest.approx(2 / 3)] * len(sizes)
 
 
 async def test_reply_is_the_same_with_and_without_a_shadow(running: Running, shop: Shop) -> None:

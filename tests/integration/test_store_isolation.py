@@ -807,6 +807,8 @@ STORES: dict[str, Trial] = {
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
     "vector_stores.get": (lambda scope, _: vector_stores.get(scope), NO_ROWS),
+    "vector_stores.is_adopted": (lambda scope, _: vector_stores.is_adopted(scope), NO_ROWS),
+    "vector_stores.adopt": (lambda scope, _: vector_stores.adopt(scope, f"vs_2_{scope.tenant_id}"), NO_ROWS),
     "vector_stores.put": (lambda scope, _: vector_stores.put(scope, f"vs_{scope.tenant_id}"), NO_ROWS),
     "vector_stores.remove": (lambda scope, _: vector_stores.remove(scope), NO_ROWS),
 }
@@ -947,6 +949,8 @@ WRITERS = {
     "snapshots.forget_summaries",
     "sync_log.record",
     "usage.add",
+    "vector_stores.adopt",
+    "vector_stores.is_adopted",
     "vector_stores.put",
     "vector_stores.remove",
     "tenant_spaces.end_walk",

@@ -56,8 +56,9 @@ def test_overlap_counts_documents_once_by_the_longer_ranking() -> None:
 
 
 def test_overlap_looks_at_the_first_documents_only() -> None:
-    assert overlap([A, B, C], [A, D, B], depth=1) == 1.0
-    assert overlap([A, A, B], [B, A], depth=1) == 0.0
+    first = [UUID(int=number) for number in range(10)]
+    assert overlap([*first, A, B, UUID(int=99)], [*reversed(first), UUID(int=98)]) == 1.0
+    assert overlap([*first, UUID(int=99)], [UUID(int=99), *first]) == pytest.approx(0.9)
 
 
 def test_samples_are_spread_over_the_text_and_stand_in_it() -> None:

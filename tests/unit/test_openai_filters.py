@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -150,3 +152,42 @@ def test_name_that_is_not_ours_is_not_read(name: str) -> None:
 def test_title_stands_above_the_text() -> None:
     assert content_of(document()).decode() == "# Лампа\n\nКрасная лампа."
     assert content_of(document(title="")).decode() == "Красная лампа."
+
+
+# --- numbers that a float does not hold
+
+ODD = 9007199254740993
+LONG = Decimal("0.1234567890123456789")
+
+
+@pytest.mark.parametrize("number", [ODD, ODD + 1, -ODD, LONG, 10**30 + 1])
+def test_number_that_no_attribute_holds_hides_no_document(number: int | Decimal) -> None:
+    """The mark lets it pass, and it is checked again where it is exact."""
+    wanted = document(metadata={"n": number})
+    assert attributes_of(wanted)["more_metadata"] is True
+    assert finds(Conditions(metadata=[{"key": "n", "any": [number]}]), wanted)
+    assert finds(Conditions(metadata=[{"key": "n", "lower": number, "upper": number}]), wanted)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "inside"),
+    [
+        ({"lower": ODD}, 2.0**53 + 2),
+        ({"upper": -ODD}, -(2.0**53) - 2),
+        ({"lower": LONG}, 0.1234567890123457),
+        ({"upper": LONG}, 0.12345678901234567),
+        ({"lower": -(10**400), "upper": 10**400}, 1e308),
+    ],
+)
+def test_bounds_that_no_float_says_are_widened(bounds: dict[str, int | Decimal], inside: float) -> None:
+    spoken: Any = translation(Conditions(metadata=[{"key": "n", **bounds}])).spoken
+    assert matches(spoken, {"metadata.n": inside})
+    assert "inf" not in json.dumps(spoken).lower()
+
+
+def test_files_of_other_tenants_are_left_out() -> None:
+    assert finds(Conditions(tenant_id=TENANT), document())
+    assert not finds(Conditions(tenant_id=UUID(int=9)), document())
+    spoken: Any = translation(Conditions(tenant_id=TENANT, languages=["ru"])).spoken
+    assert matches(spoken, attributes_of(document()))
+    assert not matches(spoken, {"language": "ru"})

@@ -329,3 +329,52 @@ def test_every_row_is_kept_or_named(shop: dict[str, list[object]]) -> None:
 def test_no_bytes_make_the_import_raise(data: bytes) -> None:
     result = parse_raw(data)
     assert result.drafts or result.errors or b"[" in data or b"null" in data
+
+
+# --- exactly as given
+
+
+@pytest.mark.parametrize(
+    "digits", ["9007199254740993", "123456789012345678", "0.1234567890123456789", "1e22"]
+)
+@pytest.mark.parametrize("list_name", ["products", "faq", "policies"])
+def test_numbers_of_unknown_fields_are_kept_exactly(list_name: str, digits: str) -> None:
+    row = {"products": COFFEE, "faq": SHIPPING, "policies": RETURNS}[list_name]
+    text = json.dumps({list_name: [{**row, "weight": "N", "metadata": {"order": "N"}}]})
+    [kept] = parse_raw(text.replace('"N"', digits).encode()).drafts
+    numbers = [kept.draft.metadata["weight"], kept.draft.metadata["order"]]
+    assert [Decimal(str(one)) for one in numbers] == [Decimal(digits)] * 2
+
+
+def test_price_and_id_of_many_digits_are_kept_exactly() -> None:
+    text = json.dumps({"products": [{**COFFEE, "id": 1, "price": "N"}]})
+    text = text.replace('"N"', "12345678901234567.89").replace('"id": 1', '"id": 9007199254740993')
+    [kept] = parse_raw(text.encode()).drafts
+    assert kept.draft.external_id == "9007199254740993"
+    assert kept.draft.metadata["price"] == Decimal("12345678901234567.89")
+
+
+def test_members_of_the_object_metadata_are_metadata() -> None:
+    draft = only_draft(
+        {"faq": [{**SHIPPING, "metadata": {"categoria": "fretes", "deep": {"a": 1}}, "level": 2}]}
+    )
+    assert draft.metadata == {"categoria": "fretes", "deep.a": 1, "level": 2}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metadata": {"level": 1}, "level": 2},
+        {"size": {"cm": 1}, "size.cm": 2},
+        {"metadata": {"size.cm": True}, "size": {"cm": 1}},
+    ],
+)
+def test_name_that_two_fields_get_is_reported(fields: dict[str, object]) -> None:
+    assert only_error({"faq": [{**SHIPPING, **fields}]}).field in {"level", "size.cm"}
+
+
+def test_key_that_stands_twice_is_reported_with_its_row() -> None:
+    text = b'{"faq": [{"question": "a", "answer": "b"},\n{"question": "c", "answer": "d", "answer": "e"}]}'
+    result = parse_raw(text)
+    assert [(one.index, one.line, one.field) for one in result.errors] == [(1, 2, "answer")]
+    assert [one.draft.title for one in result.drafts] == ["a"]

@@ -57,6 +57,10 @@ def test_row_that_cannot_be_rendered_names_why(row: dict[str, object], field: st
     [
         (Decimal("450.00"), 450),
         (Decimal("4.5"), 4.5),
+        (Decimal(9007199254740993), 9007199254740993),
+        (Decimal("123456789012345678.123456789"), Decimal("123456789012345678.123456789")),
+        (Decimal("1E+3"), 1000),
+        ({"a": [Decimal("9007199254740993.5")]}, {"a": [Decimal("9007199254740993.5")]}),
         (date(2026, 3, 29), "2026-03-29"),
         (datetime(2026, 3, 29, 1, tzinfo=UTC), "2026-03-29T01:00:00+00:00"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
@@ -86,3 +90,10 @@ def test_tags_come_from_an_array_or_a_text(value: object, expected: tuple[str, .
 )
 def test_query_that_an_index_can_serve_is_recognised(query: str, expected: bool) -> None:
     assert replace(SOURCE, ids_query=query).uses_any() is expected
+
+
+def test_small_decimals_are_written_without_an_exponent() -> None:
+    row = {"id": Decimal("0.0000001"), "title": Decimal("0.00000012"), "price": 1}
+    [rendered] = RowRenderer(SOURCE).render([row])
+    assert rendered.draft is not None
+    assert (rendered.draft.external_id, rendered.draft.title) == ("0.0000001", "0.00000012")

@@ -23,6 +23,7 @@ TAG_KEYS = ("tag_1", "tag_2", "tag_3", "tag_4")
 MORE_TAGS = "more_tags"
 MORE_METADATA = "more_metadata"
 METADATA_PREFIX = "metadata."
+TENANT_ID = "tenant_id"
 REVISION_LENGTH = 12
 
 _NAME = re.compile(r"(?P<document_id>[0-9a-f-]{36})@(?P<revision>[0-9a-f]{12})\.md")
@@ -54,7 +55,7 @@ def parsed_id(value: object) -> UUID | None:
 def attributes_of(document: RemoteDocument) -> dict[str, AttributeValue]:
     """At most 16; empty values are left out."""
     named = {
-        "tenant_id": str(document.tenant_id),
+        TENANT_ID: str(document.tenant_id),
         "document_id": str(document.document_id),
         "revision": revision_of(document),
         "source_type": document.source_type,

@@ -21,6 +21,7 @@ from retrieval_service.providers.openai.attributes import (
     MORE_METADATA,
     MORE_TAGS,
     TAG_KEYS,
+    TENANT_ID,
     fits,
 )
 
@@ -51,6 +52,8 @@ def translation(conditions: Conditions) -> Translation:
 
 def _each(conditions: Conditions) -> Iterator[tuple[str, Filter | None]]:
     """Every condition by name, with None for what cannot be said."""
+    if conditions.tenant_id is not None:
+        yield "tenant_id", _compared("eq", TENANT_ID, str(conditions.tenant_id))
     named = {
         "source_types": ("source_type", conditions.source_types),
         "sections": ("section", conditions.sections),

@@ -90,14 +90,18 @@ class VectorStores:
         await attempts.ask(request)
         self._paces.forget(store_id)
 
-    async def has_store(self, store_id: str) -> bool:
-        """False for a store that has expired or was deleted."""
+    async def store_metadata(self, store_id: str) -> Mapping[str, str] | None:
+        """None for a store that has expired or was deleted."""
         request = self._client.vector_stores.retrieve
         try:
             store = genuine(await Attempts(self._settings.work).ask(lambda: request(store_id)))
         except errors.ProviderMissing:
-            return False
-        return store.status != "expired"
+            return None
+        return None if store.status == "expired" else dict(store.metadata or {})
+
+    async def has_store(self, store_id: str) -> bool:
+        """False for a store that has expired or was deleted."""
+        return await self.store_metadata(store_id) is not None
 
     async def upload(self, document: RemoteDocument) -> str:
         """The id of the file, which is in no store yet."""

@@ -769,8 +769,8 @@ class SetBackendRequest(_message.Message):
     """
     vector_store_id: _builtins.str
     """Optional. An existing vector store at OpenAI that is to be the tenant's. Files that are in it already are never
-    changed, removed or found; the store itself is never deleted. FAILED_PRECONDITION while the documents are kept in
-    another store, ALREADY_EXISTS when another tenant has this one.
+    changed, removed or found; the store itself is never deleted. Refused when it cannot be read, when it holds
+    documents of another tenant, and while the documents are kept in another store.
     """
     def __init__(
         self,
