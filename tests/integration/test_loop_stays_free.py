@@ -33,6 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MOST_STEPS = 4_000
 LONG_DOCUMENT = 200_000
 LONG_ANSWER = 10_000
+DELTA = 6
 
 NASTY_HTML = ("<li>", "&#", "<p style='color:red'>a")
 NASTY_ANSWERS = (
@@ -90,7 +91,7 @@ async def test_long_document_leaves_the_loop_free(running: Running, unit: str) -
 
 @pytest.mark.parametrize("unit", NASTY_ANSWERS)
 async def test_long_answer_leaves_the_loop_free(shop: Shop, model: FakeOpenAI, unit: str) -> None:
-    model.script = Script(text=unit * (LONG_ANSWER // len(unit)))
+    model.script = Script(text=unit * (LONG_ANSWER // len(unit)), delta_characters=DELTA)
     with counted_steps() as steps:
         heard = await ask(shop)
     assert heard.completed.answer.answer_id

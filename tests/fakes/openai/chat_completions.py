@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.fakes.openai import wire
 from tests.fakes.openai.fake import EXCHANGE, FAKE
-from tests.fakes.openai.scripts import Interruption, Outcome, Script, words
+from tests.fakes.openai.scripts import Interruption, Outcome, Script
 
 Body = Mapping[str, Any]
 FINISH_REASONS = {
@@ -54,7 +54,7 @@ class Stream:
     async def _say(self, text: str) -> bool:
         """False when the script interrupts the answer."""
         field = "refusal" if self._script.outcome is Outcome.REFUSAL else "content"
-        for position, word in enumerate(words(text)):
+        for position, word in enumerate(self._script.deltas(text)):
             if self._script.interruption and position == self._script.interrupted_after:
                 await self._interrupt(self._script.interruption)
                 return False

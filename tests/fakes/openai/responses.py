@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.fakes.openai import file_search, wire
 from tests.fakes.openai.fake import EXCHANGE, FAKE
-from tests.fakes.openai.scripts import Interruption, Outcome, Script, words
+from tests.fakes.openai.scripts import Interruption, Outcome, Script
 
 Body = Mapping[str, Any]
 
@@ -71,7 +71,7 @@ class Stream:
         place = {"item_id": item["id"], "output_index": len(final["output"]) - 1, "content_index": 0}
         empty = {**part, "refusal": ""} if kind == "refusal" else {**part, "text": "", "annotations": []}
         await self._send("response.content_part.added", **place, part=empty)
-        for position, word in enumerate(words(text)):
+        for position, word in enumerate(self._script.deltas(text)):
             if self._script.interruption and position == self._script.interrupted_after:
                 await self._interrupt(self._script.interruption, final)
                 return False

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 FRAGMENT = re.compile(r'<fragment number="(\d+)"[^>]*>\s*(.*?)\s*</fragment>', re.DOTALL)
 FIRST_SENTENCE = re.compile(r".+?(?:[.!?…](?=\s)|$)", re.DOTALL)
+WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
 NOT_FOUND = "The documents do not say."
 
 
@@ -38,6 +39,8 @@ class Script:
 
     `behaviour` makes the answer of the last user message.
 
+    A delta is a word, or `delta_characters`.
+
     `end_delay_seconds` pass between the last event and the end of the stream.
     """
 
@@ -47,6 +50,7 @@ class Script:
     interruption: Interruption | None = None
     interrupted_after: int = 2
     error_code: str | int | None = "server_error"
+    delta_characters: int | None = None
     delta_delay_seconds: float = 0.0
     end_delay_seconds: float = 0.0
     sends_usage: bool = True
@@ -57,14 +61,16 @@ class Script:
             return self.behaviour(task)
         return self.text if self.text is not None else quotation(task)
 
+    def deltas(self, text: str) -> list[str]:
+        """Joined they are the answer again."""
+        if self.delta_characters is None:
+            return WORD.findall(text)
+        step = self.delta_characters
+        return [text[at : at + step] for at in range(0, len(text), step)]
+
 
 def quotation(task: str) -> str:
     """`The sentence. [1]`, with the number that the first fragment bears."""
     fragment = FRAGMENT.search(task)
     sentence = FIRST_SENTENCE.match(fragment[2]) if fragment else None
     return f"{sentence[0].strip()} [{fragment[1]}]" if fragment and sentence else NOT_FOUND
-
-
-def words(text: str) -> list[str]:
-    """The deltas of an answer; joined they are the answer again."""
-    return re.findall(r"\s*\S+\s*$|\s*\S+", text)
