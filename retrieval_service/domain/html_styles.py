@@ -139,7 +139,12 @@ def _has_no_room(style: Mapping[str, str]) -> bool:
 
 
 def painted(name: str, attributes: Mapping[str, str], around: Paint) -> Paint:
-    """How an element's text is painted inside of what is `around` it."""
+    """How an element's text is painted inside of what is `around` it; the same object when nothing changes.
+
+    Many thousand open elements would make the garbage collector look through the whole process.
+    """
+    if not attributes and name not in _SELF_COLOURED:
+        return around
     text = None if name in _SELF_COLOURED else around.text
     ground = None if name in _SELF_COLOURED else around.ground
     is_clear = around.is_clear and name not in _SELF_COLOURED
@@ -156,7 +161,8 @@ def painted(name: str, attributes: Mapping[str, str], around: Paint) -> Paint:
             ground = _changed(ground, value)
     if "background-clip:text" in "".join(_style(attributes).lower().split()):
         return Paint(is_tiny=is_tiny)
-    return Paint(text=text, ground=ground, is_clear=is_clear, is_tiny=is_tiny)
+    inside = Paint(text=text, ground=ground, is_clear=is_clear, is_tiny=is_tiny)
+    return around if inside == around else inside
 
 
 def _is_tiny(value: str, *, around: bool) -> bool:

@@ -199,6 +199,7 @@ REASONS: Mapping[str, str] = {
     f"{_DOMAIN}.held_text.HeldText.wait_for": "keeps a pattern; texts are fed through SafeText and CitationStream",
     f"{_DOMAIN}.markers.numbers_of": "reads one marker of at most 143 characters that marker_at has found",
     f"{_DOMAIN}.source_rows.RowRenderer": _CHECKED,
+    f"{_SERVICES}.declaring.missing": _CHECKED,
     f"{_DOMAIN}.source_templates.columns_of": _CHECKED,
     f"{_DOMAIN}.source_templates.compiled": _CHECKED,
     f"{_OPENAI}.client.open_client": _OPERATOR,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval_service.domain.html_styles import Paint, painted
 from retrieval_service.domain.html_text import html_to_text
 
 
@@ -226,3 +229,14 @@ def test_repetition_is_read_in_one_pass(attack: str) -> None:
 def test_many_rules_for_many_elements_are_read_in_one_pass() -> None:
     rules = "".join(f".a.b{number}{{display:none}}" for number in range(3_000))
     assert html_to_text(f"<style>{rules}</style>" + "<p class='a c'>yes" * 3_000).startswith("yes")
+
+
+@pytest.mark.parametrize("name", ["ul", "div", "p", "span", "font"])
+@pytest.mark.parametrize(
+    "attributes", [{}, {"class": "a"}, {"style": "margin:0"}, {"style": "color:inherit"}]
+)
+def test_element_that_paints_nothing_keeps_no_paint_of_its_own(
+    name: str, attributes: Mapping[str, str]
+) -> None:
+    around = Paint(text=(0, 0, 0))
+    assert painted(name, attributes, around) is around
