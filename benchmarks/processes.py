@@ -24,7 +24,7 @@ from retrieval_service.config import Settings
 from retrieval_service.services.bootstrapping import mint_key
 from retrieval_service.wiring import open_service
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 
 Plan = TypeVar("Plan")

@@ -98,17 +98,17 @@ class Field:
     def parameter(self) -> str:
         return self.option.replace("-", "_")
 
-    def holder(self, tenant: pb.Tenant) -> Any:
+    def holder(self, tenant: message.Message) -> Any:
         """The message that has the field."""
         found: Any = tenant
         for name in self.path[:-1]:
             found = getattr(found, name)
         return found
 
-    def value(self, tenant: pb.Tenant) -> Any:
+    def value(self, tenant: message.Message) -> Any:
         return getattr(self.holder(tenant), self.path[-1])
 
-    def shown(self, tenant: pb.Tenant) -> str:
+    def shown(self, tenant: message.Message) -> str:
         """As a person reads it."""
         value = self.value(tenant)
         if self.shape is Shape.ONE:
@@ -139,7 +139,7 @@ class Changes:
 
 def all_fields() -> list[Field]:
     """In the order of the contract, the name first."""
-    return list(_fields_of(pb.Tenant.DESCRIPTOR, ()))
+    return list(fields_of(pb.Tenant.DESCRIPTOR))
 
 
 def field_of(violation: str) -> Field | None:
@@ -148,7 +148,7 @@ def field_of(violation: str) -> Field | None:
     return next((one for one in all_fields() if one.dotted == dotted), None)
 
 
-def apply(tenant: pb.Tenant, field: Field, changes: Changes) -> None:
+def apply(tenant: message.Message, field: Field, changes: Changes) -> None:
     """Raises `BadInput` naming the option for what cannot be read."""
     if field.shape is Shape.ONE:
         _apply_one(tenant, field, changes)
@@ -158,7 +158,7 @@ def apply(tenant: pb.Tenant, field: Field, changes: Changes) -> None:
         _apply_by_key(tenant, field, changes.given or ())
 
 
-def clear(tenant: pb.Tenant, field: Field) -> None:
+def clear(tenant: message.Message, field: Field) -> None:
     field.holder(tenant).ClearField(field.path[-1])
 
 
@@ -168,7 +168,8 @@ def listed(held: message.Message) -> Any:
     return getattr(held, only.name)
 
 
-def _fields_of(descriptor: Descriptor, path: tuple[str, ...]) -> Iterator[Field]:
+def fields_of(descriptor: Descriptor, path: tuple[str, ...] = ()) -> Iterator[Field]:
+    """Of a message and of the messages in it; `path` leads to it from a Tenant."""
     for one in descriptor.fields:
         if path or one.name not in OUTPUT_ONLY:
             yield from _fields_at(one, (*path, one.name))
@@ -177,7 +178,7 @@ def _fields_of(descriptor: Descriptor, path: tuple[str, ...]) -> Iterator[Field]
 def _fields_at(one: FieldDescriptor, path: tuple[str, ...]) -> Iterator[Field]:
     shape = _shape(one)
     if shape is Shape.ONE and one.message_type and not one.message_type.full_name.startswith(WHOLE_MESSAGES):
-        yield from _fields_of(one.message_type, path)
+        yield from fields_of(one.message_type, path)
         return
     fallback = ("-".join(path[1:] or path).replace("_", "-"), f"The field {'.'.join(path)}.")
     option, about = NAMES.get(".".join(path), fallback)
@@ -193,7 +194,7 @@ def _shape(one: FieldDescriptor) -> Shape:
     return Shape.LISTS_BY_KEY if value.message_type else Shape.BY_KEY
 
 
-def _apply_one(tenant: pb.Tenant, field: Field, changes: Changes) -> None:
+def _apply_one(tenant: message.Message, field: Field, changes: Changes) -> None:
     if changes.given is None:
         return
     holder, name = field.holder(tenant), field.path[-1]
@@ -205,7 +206,7 @@ def _apply_one(tenant: pb.Tenant, field: Field, changes: Changes) -> None:
         setattr(holder, name, value)
 
 
-def _apply_list(tenant: pb.Tenant, field: Field, changes: Changes) -> None:
+def _apply_list(tenant: message.Message, field: Field, changes: Changes) -> None:
     there = field.value(tenant)
     before = list(there)
     given, added, removed = (
@@ -221,7 +222,7 @@ def _apply_list(tenant: pb.Tenant, field: Field, changes: Changes) -> None:
     there.extend(wanted)
 
 
-def _apply_by_key(tenant: pb.Tenant, field: Field, texts: Sequence[str]) -> None:
+def _apply_by_key(tenant: message.Message, field: Field, texts: Sequence[str]) -> None:
     """The keys that are named are replaced, and removed when nothing stands behind the sign."""
     there = field.value(tenant)
     by_key: dict[str, list[str]] = {}

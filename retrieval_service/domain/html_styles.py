@@ -41,8 +41,10 @@ _STYLE_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 
 _HEX_COLOUR = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})")
+_BETWEEN_COLOURS = r"(?:\s{0,9}+,\s{0,9}+|\s{1,9}+)"
 _RGB_COLOUR = re.compile(
-    r"rgba?\(\s*([0-9]{1,3})\s*[\s,]\s*([0-9]{1,3})\s*[\s,]\s*([0-9]{1,3})\s*(?:[,/]\s*1(?:\.0*)?\s*)?\)"
+    rf"rgba?\(\s{{0,9}}+([0-9]{{1,3}}){_BETWEEN_COLOURS}([0-9]{{1,3}}){_BETWEEN_COLOURS}([0-9]{{1,3}})\s{{0,9}}+"
+    r"(?:[,/]\s{0,9}+1(?:\.0{0,9})?\s{0,9}+)?\)"
 )
 _NAMED_COLOURS = {
     "white": (255, 255, 255),

@@ -21,6 +21,7 @@ from retrieval_service.domain.summaries import Flavour, Statement, Summary, plai
 
 # More than any summary that keeps the form; a runaway model is not read to its end.
 MAX_DRAFT = 40_000
+_MOST_ELEMENTS = 1_000
 # Telegram takes 4,096 UTF-16 units of text in a message; the rest is for whoever adds a line.
 MAX_TELEGRAM = 4_000
 
@@ -44,7 +45,7 @@ _LINK = re.compile(r'<a href="([^"<>]*+)">((?:[^<]|<(?!/?a[ >]))*+)</a>')
 def read_summary(source: str, asked: Prompt) -> Summary:
     """Paragraphs before the first item are the lead; links that nothing cited there has are left out."""
     cleaned = nh3.clean(
-        _without_fence(source[:MAX_DRAFT]),
+        _shallow(_without_fence(source[:MAX_DRAFT])),
         tags=_BLOCKS | set(_INLINE) | {"a"},
         clean_content_tags=_HIDDEN,
         attributes={"a": {"href"}},
@@ -78,7 +79,7 @@ def clean_web(source: str, asked: Prompt) -> str:
         return value if name == "rel" or value in urls or _may_open(value, numbers, policy) else None
 
     return nh3.clean(
-        source,
+        _shallow(source),
         tags=_WEB_TAGS,
         clean_content_tags=_HIDDEN,
         attributes={"a": {"href"}},
@@ -91,6 +92,11 @@ def clean_web(source: str, asked: Prompt) -> str:
 def web_urls(fragments: Sequence[Fragment]) -> dict[int, str]:
     """Addresses by number, of those documents that have one anybody can open."""
     return {fragment.number: fragment.url for fragment in fragments if _WEB_ADDRESS.fullmatch(fragment.url)}
+
+
+def _shallow(source: str) -> str:
+    """A cleaner looks at all elements that are open for each that opens."""
+    return "<".join(source.split("<", _MOST_ELEMENTS)[:_MOST_ELEMENTS])
 
 
 def _without_fence(source: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey, StoredDocument
 from retrieval_service.errors import Invalid, Violation
@@ -289,8 +289,9 @@ async def _rows(drafts: Sequence[Draft]) -> Jsonb:
 
 
 def _packed(drafts: Sequence[Draft]) -> Jsonb:
-    text = json.dumps([_row(draft) for draft in drafts])
-    return Jsonb(text, dumps=str)
+    # A document at a time: others have their turn between one and the next.
+    rows = ",".join(exact_json.dumps_stored(_row(draft)) for draft in drafts)
+    return Jsonb(f"[{rows}]", dumps=str)
 
 
 def _row(draft: Draft) -> dict[str, Any]:

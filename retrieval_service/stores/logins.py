@@ -45,7 +45,6 @@ class Powers:
     """What a role may do on its server."""
 
     role: str
-    version: int
     is_superuser: bool
     makes_roles: bool
     sees_every_row: bool
@@ -75,7 +74,7 @@ def _derived(login: Login, name: str) -> Login:
 
 
 SELECT_POWERS = """
-SELECT rolname AS role, current_setting('server_version_num')::int AS version, rolsuper AS is_superuser,
+SELECT rolname AS role, rolsuper AS is_superuser,
     rolsuper OR rolcreaterole AS makes_roles, rolsuper OR rolbypassrls AS sees_every_row
 FROM pg_roles WHERE rolname = session_user
 """

@@ -71,6 +71,7 @@ class ScriptedAnswer:
     # Each is told as soon as its sentence is.
     unsupported: Sequence[answers_pb.UnsupportedRange] = ()
     finish_reason: answers_pb.FinishReason = answers_pb.FinishReason.FINISH_REASON_STOP
+    model_away: bool = False
     status: answers_pb.AnswerStatus = answers_pb.AnswerStatus.ANSWER_STATUS_COMPLETED
     pause_seconds: float = 0.0
     # The answer waits here, after so many deltas, until `FakeRetrieval.release()`.
@@ -415,7 +416,9 @@ def completed(answer: answers_pb.Answer, script: ScriptedAnswer) -> answers_pb.A
         answers_pb.Answer(answer_id=answer.answer_id, session_id=answer.session_id, question=answer.question)
     )
     whole.status = script.status
-    return answers_pb.AnswerCompleted(finish_reason=script.finish_reason, answer=whole)
+    return answers_pb.AnswerCompleted(
+        finish_reason=script.finish_reason, answer=whole, model_away=script.model_away
+    )
 
 
 async def check_request(service: FakeRetrieval, request: Request, context: Context) -> None:

@@ -40,6 +40,9 @@ from tests.integration.service_kit import (
 )
 from tests.postgres import start_server
 
+# Several servers and processes on a machine that also does something else.
+pytestmark = pytest.mark.timeout(600)
+
 QUESTIONS = ("How are cloves dried?", "kettle", "бесплатная доставка", "steamed green tea", "note 7")
 TEXTS = (
     "Green tea is steamed, black tea is left to wither.",

@@ -355,6 +355,24 @@ class TestAnswers:
         [told] = service.journal.feedback
         assert (told.rating, told.reason) == (answers_pb.RATING_UP, "")
 
+    @pytest.mark.parametrize(
+        ("language", "line"),
+        [
+            ("en", "The assistant's writer is unavailable; these are quotations."),
+            ("ru", "Автор ответов сейчас недоступен: это цитаты из документов."),
+            ("pt", "O redator do assistente está indisponível; estas são citações."),
+        ],
+    )
+    async def test_quotations_in_the_model_s_place_are_told_as_such(
+        self, telegram: FakeBotApi, service: FakeRetrieval, language: str, line: str
+    ) -> None:
+        service.script("away", ScriptedAnswer(model_away=True))
+        await start(telegram)
+        telegram.user_sends(ANN, "away", language_code=language)
+        answer = await message_with(telegram, line)
+        assert "990 roubles" in answer.text
+        assert answer.buttons
+
     async def test_politeness_is_nothing_to_rate(self, telegram: FakeBotApi, service: FakeRetrieval) -> None:
         service.script("thanks", POLITE)
         await start(telegram)

@@ -30,6 +30,9 @@ from tests.integration.service_kit import (
     wait_until_indexed,
 )
 
+# Several servers and processes on a machine that also does something else.
+pytestmark = pytest.mark.timeout(600)
+
 REVISIONS = schema.revisions()
 LONGEST_WAIT_SECONDS = 1.0
 OLD_READER_SECONDS = 3.0
@@ -188,7 +191,7 @@ async def test_work_goes_on_while_migrations_go_forward_and_back(
 ) -> None:
     dsn = running.dsn
     async with worked(running) as work:
-        for _ in range(3):
+        for _ in range(2):
             await schema.upgrade(dsn, scripts=later_scripts)
             assert await schema.current(dsn) == "9002"
             await schema.downgrade(dsn, REVISIONS[-1], scripts=later_scripts)

@@ -41,6 +41,8 @@ SAMPLES: dict[str, tuple[list[str], Any]] = {
     "settings.chat_retention_days": (["30"], 30),
     "settings.index_granularity": (["document"], "document"),
     "settings.allowed_link_domains": (["shop.example"], ["shop.example"]),
+    "settings.trusted_source_types": (["press", "news"], ["press", "news"]),
+    "settings.untrusted_source_types": (["forum"], ["forum"]),
     "settings.quotas.questions_per_day": (["5000"], 5000),
     "settings.quotas.channel_questions_per_day": (["4000"], 4000),
     "settings.quotas.visitor_questions_per_day": (["30"], 30),
@@ -130,6 +132,7 @@ async def test_every_field_is_set_by_an_update_and_shown(
     [line] = shown.splitlines()
     assert line.split("\t")[0] == field.option
     assert line.split("\t")[2] == " ".join(field.shown(tenant).split())
+    assert await terminal.run("tenant", "update", tenant_id, *options(field, texts)) == "", "it is so already"
     sheet = await terminal.run("tenant", "get", tenant_id)
     assert f"{field.option}\t{' '.join(field.shown(tenant).split())}" in sheet
 
@@ -173,6 +176,8 @@ MORE = {
     "settings.languages": "ru",
     "settings.allowed_origins": "https://b.example",
     "settings.allowed_link_domains": "b.example",
+    "settings.trusted_source_types": "blog",
+    "settings.untrusted_source_types": "chat",
 }
 
 

@@ -22,6 +22,9 @@ from retrieval_service.stores.database import open_database
 from tests.conftest import administer, temporary_database
 from tests.postgres import start_server
 
+# Several servers and processes on a machine that also does something else.
+pytestmark = pytest.mark.timeout(600)
+
 REVISIONS = schema.revisions()
 SERVICE = "kladez_service_postgres"
 OWNER = "kladez_owner_postgres"

@@ -154,6 +154,26 @@ async def test_failure_before_a_word_is_answered_from_postgres(shop: Shop, fake:
     assert not fake.journal.to(SEARCH)
 
 
+async def test_failure_before_a_word_that_is_said_quotes_what_was_found(shop: Shop, fake: FakeOpenAI) -> None:
+    """The references are told already: the quotations carry their numbers."""
+    fake.script = Script(text="[1] Thirty days.", interruption=Interruption.DISCONNECT, interrupted_after=1)
+    heard = await ask(shop, QUESTIONS["en"])
+    assert_well_formed(heard)
+    completed = heard.completed
+    assert (completed.degraded, completed.model_away, completed.answer.answerer) == (True, True, "extractive")
+    assert "A lamp may be returned within thirty days." in heard.text
+    assert heard.citations
+
+
+async def test_provider_that_is_away_altogether_leaves_the_quotations(shop: Shop, fake: FakeOpenAI) -> None:
+    fake.fail(Fault(path=MODEL, times=99, status=500))
+    heard = await ask(shop, QUESTIONS["en"])
+    fake.faults.clear()
+    assert_well_formed(heard)
+    assert (heard.completed.model_away, heard.completed.answer.answerer) == (True, "extractive")
+    assert "thirty days" in heard.text
+
+
 async def test_failure_after_a_word_is_an_honest_error(shop: Shop, fake: FakeOpenAI) -> None:
     fake.script = Script(interruption=Interruption.DISCONNECT, interrupted_after=2)
     events: list[pb.StreamAnswerResponse] = []

@@ -280,6 +280,18 @@ async def test_feedback_reaches_the_service_in_the_widgets_own_conversation(
     assert (await widget.next())["aid"] == done["aid"]
 
 
+async def test_quotations_in_the_model_s_place_are_told_as_such(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    service.script("price?", ScriptedAnswer(model_away=True))
+    widget = await opened_widget(gateway)
+    ask_id = await widget.ask("price?")
+    done = (await widget.until("done"))[-1]
+    assert (done["status"], done["finish_reason"], bool(done["aid"])) == ("done", "quoted", True)
+    widget = await widget.back({ask_id: 0})
+    assert (await widget.next())["finish_reason"] == "quoted"
+
+
 async def test_politeness_is_nothing_to_rate(service: FakeRetrieval, gateway: RunningGateway) -> None:
     service.script("thanks", POLITE)
     widget = await opened_widget(gateway)

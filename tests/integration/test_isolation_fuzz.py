@@ -50,32 +50,6 @@ async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIte
         yield service
 
 
-async def test_nobody_learns_or_changes_what_is_anothers(
-    running: Running, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
-) -> None:
-    calls, seed = request.config.getoption("--fuzz-calls"), request.config.getoption("--fuzz-seed")
-    targets = await new_targets(running, 20 if calls >= WHOLE_RUN else 6)
-    half = len(targets) // 2
-    operated, visited, attackers, silent = targets[:1], targets[1:2], targets[2:half], targets[half:]
-    thieves = await new_thieves(running, attackers, visited, operated)
-    before = {one.tenant_id: await dump(running, one.tenant_id) for one in (*visited, *silent)}
-    heist = Heist(running=running, targets=targets)
-    await raid(heist, planned(calls, seed, targets, thieves), at_once=AT_ONCE)
-    with capsys.disabled():
-        request.config.get_terminal_writer().line(report(heist))
-    assert heist.leaks == []
-    for one in silent:
-        assert changes(before[one.tenant_id], await dump(running, one.tenant_id)) == {}
-    for one in visited:
-        after = await dump(running, one.tenant_id)
-        assert lost(before[one.tenant_id], after) == {}
-        session_id = str(one.owned.session_id)
-        assert said_in(session_id, after) == said_in(session_id, before[one.tenant_id])
-    assert len(heist.answered) >= (60 if calls >= WHOLE_RUN else 30)
-    assert "INTERNAL" not in heist.codes
-    assert "UNKNOWN" not in heist.codes
-
-
 async def test_oracle_sees_what_a_thief_may_not(running: Running) -> None:
     """Otherwise the trial above would prove nothing."""
     own, other = await new_targets(running, 2)
@@ -104,6 +78,32 @@ async def test_oracle_sees_what_a_thief_may_not(running: Running) -> None:
         assert leaks(thief, str(other.owned.document_id), sent=str(other.owned.document_id).encode()) == 0
     assert leaks(reader, other.marks.public) == 1
     assert leaks(stolen, other.marks.public) == 0
+
+
+async def test_nobody_learns_or_changes_what_is_anothers(
+    running: Running, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls, seed = request.config.getoption("--fuzz-calls"), request.config.getoption("--fuzz-seed")
+    targets = await new_targets(running, 20 if calls >= WHOLE_RUN else 6)
+    half = len(targets) // 2
+    operated, visited, attackers, silent = targets[:1], targets[1:2], targets[2:half], targets[half:]
+    thieves = await new_thieves(running, attackers, visited, operated)
+    before = {one.tenant_id: await dump(running, one.tenant_id) for one in (*visited, *silent)}
+    heist = Heist(running=running, targets=targets)
+    await raid(heist, planned(calls, seed, targets, thieves), at_once=AT_ONCE)
+    with capsys.disabled():
+        request.config.get_terminal_writer().line(report(heist))
+    assert heist.leaks == []
+    for one in silent:
+        assert changes(before[one.tenant_id], await dump(running, one.tenant_id)) == {}
+    for one in visited:
+        after = await dump(running, one.tenant_id)
+        assert lost(before[one.tenant_id], after) == {}
+        session_id = str(one.owned.session_id)
+        assert said_in(session_id, after) == said_in(session_id, before[one.tenant_id])
+    assert len(heist.answered) >= (60 if calls >= WHOLE_RUN else 30)
+    assert "INTERNAL" not in heist.codes
+    assert "UNKNOWN" not in heist.codes
 
 
 def planned(calls: int, seed: int, targets: Sequence[Target], thieves: Sequence[Thief]) -> Iterator[Call]:

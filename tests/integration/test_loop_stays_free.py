@@ -29,17 +29,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Calls of our own functions in one turn of the loop; a call of Python takes well below a microsecond.
 MOST_STEPS = 4_000
-LARGEST_DOCUMENT = 1_000_000
-LONGEST_ANSWER = 10_000
+LONG_DOCUMENT = 200_000
+LONG_ANSWER = 5_000
 
-NASTY_HTML = ("<li>", "<div>", "<a ", "&#", "<!--", "<p style='color:red'>a", "<b>a</b>", "\n")
+NASTY_HTML = ("<li>", "&#", "<p style='color:red'>a")
 NASTY_ANSWERS = (
     "a.b@c.",
-    "[a](",
     "Thirty days cost $9,999. [1]\n",
     "1 000 and 2 000, 10:00-12:00 [1], 1.2.2026 ",
-    "- www.evil.example [1]\n",
-    "\n",
 )
 
 
@@ -79,18 +76,22 @@ def assert_free(steps: LoopSteps) -> None:
 
 
 @pytest.mark.parametrize("unit", NASTY_HTML)
-async def test_document_of_a_megabyte_leaves_the_loop_free(running: Running, unit: str) -> None:
+async def test_long_document_leaves_the_loop_free(running: Running, unit: str) -> None:
     shop = await new_shop(running)
     with counted_steps() as steps:
         await upsert(
-            shop, "large", "a" + unit * (LARGEST_DOCUMENT // len(unit)), content_type="text/html", language="en"
+            shop,
+            "large",
+            "a" + unit * (LONG_DOCUMENT // len(unit)),
+            content_type="text/html",
+            language="en",
         )
     assert_free(steps)
 
 
 @pytest.mark.parametrize("unit", NASTY_ANSWERS)
-async def test_longest_answer_leaves_the_loop_free(shop: Shop, model: FakeOpenAI, unit: str) -> None:
-    model.script = Script(text=unit * (LONGEST_ANSWER // len(unit)))
+async def test_long_answer_leaves_the_loop_free(shop: Shop, model: FakeOpenAI, unit: str) -> None:
+    model.script = Script(text=unit * (LONG_ANSWER // len(unit)))
     with counted_steps() as steps:
         heard = await ask(shop)
     assert heard.completed.answer.answer_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import LiteralString
 
 import psycopg
@@ -213,6 +214,24 @@ async def test_rows_of_older_revisions_are_moved_also_by_an_owner_who_is_no_supe
     )
     assert await rows(empty_database_dsn, "SELECT mode FROM index_jobs WHERE mode = 'changed'") == []
     await schema.upgrade(own)
+
+
+# Made before indexes of big tables were built beside the work that goes on.
+BUILT_UNDER_LOCKS = "0023"
+PLAIN_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)\w+\s+ON (\w+)")
+
+
+def plain_indexes(migration: str) -> set[str]:
+    """The tables that it indexes and did not make itself."""
+    return set(PLAIN_INDEX.findall(migration)) - set(re.findall(r"CREATE TABLE (\w+)", migration))
+
+
+def test_index_of_a_table_that_may_be_big_is_built_without_stopping_its_writers() -> None:
+    """`migrations/indexes.py` does so."""
+    assert plain_indexes("CREATE TABLE a (b int); CREATE INDEX c ON a (b)") == set()
+    assert plain_indexes("CREATE INDEX\n c ON a (b)".replace("\n", "")) == {"a"}
+    later = [one for one in REVISIONS if one.stem.split("_", 1)[0] > BUILT_UNDER_LOCKS]
+    assert [one.name for one in later if plain_indexes(one.read_text(encoding="utf-8"))] == []
 
 
 async def test_unreachable_database_is_reported_without_its_password() -> None:

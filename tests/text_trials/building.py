@@ -149,7 +149,7 @@ class Builder:
 
     def _instance(self, kind: Any, text: str, depth: int) -> Any:
         if not inspect.isclass(kind):
-            raise Unbuildable(kind)
+            raise Unbuildable(typing.get_origin(kind) or kind)
         if issubclass(kind, enum.Enum):
             return next(iter(kind))
         if issubclass(kind, Message):

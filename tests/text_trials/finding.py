@@ -32,19 +32,8 @@ ROOTS = (
     "bot.rendering",
     "widget_gateway",
 )
-# Ways in which a function may refuse a text.
-REFUSALS = (errors.KladezError, ValueError, ShopUnknown, BadFrame, Refused)
-# Ways in which a call shows that its arguments were made wrongly.
-FAULTS = (
-    Unbuildable,
-    TypeError,
-    NameError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    OSError,
-    ValueError,
-)
+# Ways in which a function may refuse a text. JSON that is nested too deep is one: whoever reads it catches that.
+REFUSALS = (errors.KladezError, ValueError, RecursionError, ShopUnknown, BadFrame, Refused)
 
 Thunk = Callable[[], object]
 # Makes ready what a text is given to, and returns what does the work.
@@ -74,6 +63,7 @@ class Finder:
     builder: Builder
     recipes: Mapping[str, Prepare]
     reasons: Mapping[str, str]
+    process_types: frozenset[type]
 
     def find(self) -> Found:
         trials, shells, unexplained = list[Trial](), set[str](), dict[str, str]()
@@ -82,8 +72,8 @@ class Finder:
                 continue
             try:
                 trials.append(Trial(name=name, prepare=self._tried(name, prepare)))
-            except FAULTS as fault:
-                if _is_of_shell(name, fault):
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the function is unexplained
+                if self._is_of_shell(name, fault):
                     shells.add(name)
                 else:
                     unexplained[name] = f"{type(fault).__name__}: {fault}"
@@ -94,6 +84,12 @@ class Finder:
         chosen = self.recipes.get(name, prepare)
         run(chosen("A cup of 300 ml costs 5 euro. [1]"))
         return chosen
+
+    def _is_of_shell(self, name: str, fault: Exception) -> bool:
+        """A method of a class that cannot be made, or a function that takes what belongs to a process."""
+        kind = fault.args[0] if isinstance(fault, Unbuildable) else None
+        is_method = inspect.isclass(kind) and name.startswith(f"{kind.__module__}.{kind.__qualname__}")
+        return is_method or kind in self.process_types
 
     def _candidates(self) -> Iterator[tuple[str, Prepare]]:
         for module in modules():
@@ -191,12 +187,6 @@ def modules() -> Iterator[ModuleType]:
         yield package
         for found in pkgutil.walk_packages(package.__path__, f"{root}."):
             yield importlib.import_module(found.name)
-
-
-def _is_of_shell(name: str, fault: Exception) -> bool:
-    """Whether the class itself is what cannot be made; a function that only takes a shell has to be explained."""
-    kind = fault.args[0] if isinstance(fault, Unbuildable) else None
-    return inspect.isclass(kind) and name.startswith(f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _own(module: ModuleType) -> Iterator[tuple[str, Any]]:

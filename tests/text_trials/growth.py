@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 # Below this much processor time a ratio is noise.
-FLOOR_SECONDS = 0.001
+FLOOR_SECONDS = 0.002
 # n log n from one size to its double is 1.1 here; twice the size in four times the time is 2.
 WORST_EXPONENT = 1.5
 # Whoever looks suspicious is looked at again; the best of several looks counts, for others use the processor too.
-_TRIES = 3
+_TRIES = 2
 _DOUBLINGS = 2
 # More of the processor is given to no single look: what needs it is judged by having needed it.
-_PATIENCE_SECONDS = 4.0
+_PATIENCE_SECONDS = 1.0
 
 # Processor seconds for a text of so many characters.
 Run = Callable[[int], float]
@@ -90,6 +90,8 @@ def _patience() -> Iterator[None]:
 def _compared(smaller: Growth, size: int, seconds: float) -> Growth:
     ratio = max(seconds, 1e-9) / max(smaller.seconds, 1e-9)
     exponent = math.log(ratio) / math.log(size / smaller.characters)
+    if smaller.seconds >= _PATIENCE_SECONDS:
+        exponent = math.inf
     return Growth(exponent=exponent, seconds=seconds, characters=size)
 
 

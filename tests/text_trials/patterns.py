@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tests.text_trials.families import Family
@@ -48,20 +49,20 @@ def patterns() -> Iterator[Pattern]:
                 if (one.pattern, one.flags) not in known:
                     known.add((one.pattern, one.flags))
                     yield Pattern(
-                        name=f"{module.__name__}.{name}", compiled=one, is_searched=_is_searched(name)
+                        name=f"{module.__name__}.{name}", compiled=one, is_searched=_is_searched(module, name)
                     )
 
 
-@cache
-def _is_searched(name: str) -> bool:
-    """By how the sources call it; one that they hand around is taken to be."""
-    uses = set(re.findall(rf"\b{name}\.(\w+)\(", _sources()))
+def _is_searched(module: ModuleType, name: str) -> bool:
+    """By how the sources call it, for a private one those of its own module; one that is handed around is."""
+    source = _source(module) if name.startswith("_") else "".join(map(_source, modules()))
+    uses = set(re.findall(rf"\b{name}\.(\w+)\(", source))
     return not uses or not uses <= {"match", "fullmatch"}
 
 
 @cache
-def _sources() -> str:
-    return "\n".join(Path(module.__file__ or "").read_text() for module in modules())
+def _source(module: ModuleType) -> str:
+    return Path(module.__file__ or "").read_text()
 
 
 def trial_of(pattern: Pattern) -> Trial:

@@ -7,16 +7,23 @@ no stranger.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from functools import cache, partial
 from ipaddress import IPv4Network, ip_network
+from pathlib import Path
 from typing import Any
 
+import aiohttp.web
+import aiojobs
+from google.protobuf.message import Message
 from kladez.v1 import document_service_pb2
+from openai import BaseModel
 
 from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.client.failures import CallFailed
+from retrieval_service.config import Settings as ServiceSettings
 from retrieval_service.domain import chunk_sizes, chunking, citations, conditions, languages, source_templates
 from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
@@ -27,9 +34,12 @@ from retrieval_service.domain.source_rows import RowRenderer
 from retrieval_service.domain.sources import Source
 from retrieval_service.providers.local.wordpiece import WordPiece
 from retrieval_service.providers.openai.filters import translation
+from retrieval_service.services.mending import Mender
+from retrieval_service.stores.database import Database
 from tests.text_trials.building import Builder, filled
 from tests.text_trials.finding import Finder, Prepare, Thunk, streamed
 from widget_gateway import access, frames, websocket
+from widget_gateway.config import Settings as GatewaySettings
 
 _DOMAIN = "retrieval_service.domain"
 _OPENAI = "retrieval_service.providers.openai"
@@ -42,7 +52,7 @@ _MOST_TOKENS = 256
 
 
 def finder() -> Finder:
-    return Finder(builder=Builder(made=MADE), recipes=RECIPES, reasons=REASONS)
+    return Finder(builder=Builder(made=MADE), recipes=RECIPES, reasons=REASONS, process_types=PROCESS_TYPES)
 
 
 def _on(act: Callable[[str], object]) -> Prepare:
@@ -118,6 +128,11 @@ def _written(text: str) -> Thunk:
 _SIGNER = access.Signer("a secret of the test", lifetime_seconds=60)
 
 MADE: Mapping[Any, Callable[[str], Any]] = {
+    re.Pattern: lambda _: re.compile(r"(?<!\w)\w++@"),
+    # A marker's numbers are the only match that is handed around.
+    re.Match: lambda text: re.compile(r"(?P<numbers>[\s\S]*)").match(text),
+    Hashable: lambda text: text,
+    Message: lambda text: filled(document_service_pb2.Document(), text),
     IPv4Network: lambda _: ip_network("10.0.0.0/8"),
     chunking.ChunkPolicy: lambda _: _POLICY,
     errors.KladezError: lambda text: errors.Invalid([errors.Violation("content", text)]),
@@ -153,23 +168,38 @@ RECIPES: Mapping[str, Prepare] = {
 _CHECKED = "gets only templates in which source_templates.fault found nothing"
 _ROWS = "reads rows of our own tables, in a shape that we wrote"
 _OPERATOR = "reads a file or a setting of the operator"
-_SHELL = "takes what belongs to a process: a connection, a request, a scheduler"
 _VECTORS = "reads vectors and ids"
 
+# What belongs to a process and not to a text; who takes one of these is a shell.
+PROCESS_TYPES = frozenset[type](
+    {
+        *(Path, BaseModel, Coroutine, Database, GatewaySettings, Mender, ServiceSettings),
+        *(aiohttp.web.Application, aiohttp.web.AppRunner, aiohttp.web.Request, aiojobs.Scheduler),
+    }
+)
+
 REASONS: Mapping[str, str] = {
+    f"{_DOMAIN}.processes.Difference.decides": _OPERATOR,
+    f"{_DOMAIN}.processes.knows_space_of": _OPERATOR,
+    f"{_SERVICES}.answer_log.quota_spent": _ROWS,
+    f"{_SERVICES}.authenticating.remember": "keeps keys that were right",
+    f"{_SERVICES}.backing_up.target_of": _OPERATOR,
+    f"{_SERVICES}.planning.plan_of": _VECTORS,
+    f"{_SERVICES}.planning_apart.Assembly.plan": _VECTORS,
+    f"{_SERVICES}.stepping.by_chunk": _VECTORS,
+    f"{_API}.answers.asked": "reads a request as fields.text does, for the call that it belongs to",
+    f"{_API}.gate.begin": "reads the call's own metadata",
+    f"{_API}.gate.gone": "reads the call's own metadata",
     f"{_DOMAIN}.costs.price_table": _OPERATOR,
+    f"{_DOMAIN}.held_text.HeldText.wait_for": "keeps a pattern; texts are fed through SafeText and CitationStream",
+    f"{_DOMAIN}.markers.numbers_of": "reads one marker of at most 143 characters that marker_at has found",
     f"{_DOMAIN}.source_rows.RowRenderer": _CHECKED,
     f"{_DOMAIN}.source_templates.columns_of": _CHECKED,
     f"{_DOMAIN}.source_templates.compiled": _CHECKED,
-    f"{_OPENAI}.attempts.genuine": _SHELL,
     f"{_OPENAI}.client.open_client": _OPERATOR,
-    f"{_SERVICES}.answer_jobs.log_failure": _SHELL,
     f"{_SERVICES}.answering.replay": _ROWS,
     f"{_SERVICES}.editing.remote_line": "counts ids",
     f"{_SERVICES}.planning.pooled": _VECTORS,
-    f"{_SERVICES}.scheduling.drift_watch": _SHELL,
-    f"{_SERVICES}.scheduling.rebuilding": _SHELL,
-    f"{_SERVICES}.scheduling.reconciling": _SHELL,
     f"{_SERVICES}.searching.rank": _VECTORS,
     f"{_SERVICES}.writing.ended": _VECTORS,
     f"{_SERVICES}.writing.is_end": _VECTORS,
@@ -180,28 +210,17 @@ REASONS: Mapping[str, str] = {
     f"{_API}.convert.api_key": _ROWS,
     f"{_API}.convert.document": _ROWS,
     f"{_API}.convert.index_job": _ROWS,
-    f"{_API}.gate.begin": _SHELL,
-    f"{_API}.gate.gone": _SHELL,
     f"{_API}.gate.log_call": "writes a line about a call",
     f"{_API}.gate.parse": "protobuf's own parser",
     f"{_API}.spaces.message": _ROWS,
     f"{_API}.spaces.progress": _ROWS,
     f"{_API}.sync_messages.log_entry": _ROWS,
     f"{_API}.sync_messages.sync_job": _ROWS,
-    "widget_gateway.app.build_app": _SHELL,
-    "widget_gateway.app.run": _SHELL,
     "widget_gateway.answers.log_failure": "writes a line about a call",
     "widget_gateway.assets.load": _OPERATOR,
     "widget_gateway.assets.read": _OPERATOR,
     "widget_gateway.catalogue.help_text": _OPERATOR,
     "widget_gateway.catalogue.product": _OPERATOR,
-    "widget_gateway.demo.add_routes": _SHELL,
-    "widget_gateway.demo.help_page": _SHELL,
-    "widget_gateway.demo.home": _SHELL,
     "widget_gateway.demo.icon": _OPERATOR,
-    "widget_gateway.demo.product_page": _SHELL,
-    "widget_gateway.demo.scheme_of": _SHELL,
-    "widget_gateway.gateway.log_job_failure": _SHELL,
     "widget_gateway.gateway.secret_of": _OPERATOR,
-    "widget_gateway.websocket.address_of": _SHELL,
 }

@@ -9,10 +9,12 @@ from itertools import cycle, islice
 from tests.text_trials.families import Family, families
 from tests.text_trials.finding import Trial, run
 from tests.text_trials.growth import Growth, growth, processor_seconds
+from tests.text_trials.patterns import Pattern, families_of, trial_of
 
 # In characters; the families take turns.
 SIZES = ((1_000, 4_000), (2_000, 8_000))
 WHOLE_SIZES = ((1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000),)
+PATTERN_SIZES = (1_500, 6_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,15 @@ def tried_whole(trial: Trial) -> list[Tried]:
 def tried_shortly(trial: Trial, turn: int) -> list[Tried]:
     """Every second family: the next function has the others."""
     return _tried(trial, islice(families(whole=False), turn % 2, None, 2), SIZES)
+
+
+def first_bad(pattern: Pattern) -> Tried | None:
+    """Of the texts that are made of the pattern itself, the first with which it takes too long."""
+    trial = trial_of(pattern)
+    seen = (_growth(trial, kind, PATTERN_SIZES) for kind in families_of(pattern))
+    named = zip((kind.name for kind in families_of(pattern)), seen, strict=True)
+    bad = ((name, one) for name, one in named if one.is_too_fast)
+    return next((Tried(function=pattern.name, family=name, growth=one) for name, one in bad), None)
 
 
 def _tried(trial: Trial, kinds: Iterable[Family], sizes: Sequence[Sequence[int]]) -> list[Tried]:

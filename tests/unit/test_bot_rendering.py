@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rendering import Entity, Message, Source, answer_messages, preview_message
+from bot.rendering.markdown import from_markdown
 from bot.rendering.messages import split, to_message
 from bot.rendering.styled import Span, StyledText
 from tests.fakes.telegram_links import links_of
@@ -255,3 +256,17 @@ def test_markdown_makes_no_link_that_nobody_has_looked_at(text: str) -> None:
 def test_what_the_service_has_looked_at_stays_as_it_is(text: str) -> None:
     [message] = answer_messages(text, [], sources_heading="Sources")
     assert "\u2060" not in message.text
+
+
+def test_long_answer_that_is_read_in_stretches_keeps_its_paragraphs_and_styles() -> None:
+    paragraphs = [f"**Tea {number}** is kept for two years." for number in range(300)]
+    styled = from_markdown("\n\n".join(paragraphs))
+    assert styled.text == "\n\n".join(paragraphs).replace("**", "")
+    bold = [styled.text[span.start : span.end] for span in styled.spans]
+    assert bold == [f"Tea {number}" for number in range(300)]
+
+
+def test_code_is_not_cut_where_it_has_an_empty_line() -> None:
+    code = "```\n" + "one\n\ntwo\n" * 100 + "```"
+    styled = from_markdown("Words and words.\n\n" * 170 + code)
+    assert [span.kind for span in styled.spans] == ["pre"]

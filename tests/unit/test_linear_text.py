@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -14,11 +15,13 @@ import structlog
 from tests.text_trials.families import families
 from tests.text_trials.finding import Found
 from tests.text_trials.growth import growth, processor_seconds
+from tests.text_trials.patterns import Pattern, patterns
 from tests.text_trials.recipes import RECIPES, finder
-from tests.text_trials.trying import SIZES, tried_shortly
+from tests.text_trials.trying import SIZES, first_bad, tried_shortly
 
 LEAST_FAMILIES = 60
 LEAST_FUNCTIONS = 400
+LEAST_PATTERNS = 100
 # So that a failure names its part of the program, and a run can be cut short.
 PARTS = 16
 
@@ -54,6 +57,26 @@ def test_work_grows_no_faster_than_the_text(part: int) -> None:
     trials = found().trials[part::PARTS]
     seen = (one for turn, trial in enumerate(trials) for one in tried_shortly(trial, turn))
     assert [str(one) for one in seen if one.growth.is_too_fast] == []
+
+
+def test_no_pattern_reads_a_text_again_and_again() -> None:
+    looked_at = list(patterns())
+    assert len(looked_at) > LEAST_PATTERNS
+    assert [str(bad) for one in looked_at if (bad := first_bad(one))] == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_refused"),
+    [
+        (r"(?<!\w)\w++@", False),
+        (r"\w+@", True),
+        (r"\[[^\[\]]*\]", False),
+        (r"\[[^\]]*\]", True),
+    ],
+)
+def test_bad_patterns_are_told_from_good_ones(expression: str, is_refused: bool) -> None:
+    pattern = Pattern(name="pattern", compiled=re.compile(expression), is_searched=True)
+    assert bool(first_bad(pattern)) == is_refused
 
 
 @pytest.mark.parametrize(

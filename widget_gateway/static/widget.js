@@ -136,7 +136,7 @@ const link = (address, attributes, ...children) => {
 
 /* ---------- markdown, the small part of it that answers use ---------- */
 
-const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^\]]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
+const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^[\]]+)\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
 // `at` is where the text stands in the whole answer; `seen` holds its sources, its doubtful ranges and those told.
 const inline = (text, seen, at) => {
   const nodes = [];
@@ -159,7 +159,8 @@ const inline = (text, seen, at) => {
 const words = (text, seen, at) => {
   const nodes = [];
   let end = 0;
-  for (const doubt of seen.doubts) {
+  for (let next = firstBehind(seen.reach, at); next < seen.doubts.length && seen.doubts[next][0] < at + text.length; next++) {
+    const doubt = seen.doubts[next];
     const [from, to] = doubt.map(place => Math.min(Math.max(place - at, end), text.length));
     if (from >= to) continue;
     const told = seen.told.has(doubt);
@@ -169,6 +170,15 @@ const words = (text, seen, at) => {
   }
   nodes.push(text.slice(end));
   return nodes;
+};
+// By halves: an answer may have a thousand doubts, and as many places that ask for theirs.
+const firstBehind = (reach, at) => {
+  let low = 0, high = reach.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reach[middle] > at) high = middle; else low = middle + 1;
+  }
+  return low;
 };
 const reference = (mark, item) => item
   ? element('sup', {}, link(item.url, { title: item.title, onclick: () => emit('citation', item) }, mark))
@@ -182,7 +192,9 @@ const BLOCKS = [
 const markdown = (source, items, doubts = []) => {
   const fragment = document.createDocumentFragment();
   // What a heading says may be doubted after what stands behind it.
-  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set() };
+  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set(), reach: [] };
+  // How far the doubts up to each of them reach.
+  for (const [, end] of seen.doubts) seen.reach.push(Math.max(end, seen.reach.at(-1) || 0));
   let open = null, lineEnd = -1;
   const begin = (kind, node) => { fragment.append(node); open = { kind, node }; };
   for (const line of source.split('\n')) {

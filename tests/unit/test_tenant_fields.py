@@ -1,0 +1,82 @@
+"""Options for kinds of fields that the contract may have one day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, message_factory
+
+from retrieval_service.cli import tenant_fields
+from retrieval_service.cli.failures import BadInput
+from retrieval_service.cli.tenant_fields import Changes, Field
+
+FUTURE = """
+name: "future.proto" package: "future" syntax: "proto3" dependency: "google/protobuf/duration.proto"
+enum_type { name: "Mood" value { name: "MOOD_UNSPECIFIED" number: 0 } value { name: "MOOD_CALM" number: 1 } }
+message_type {
+  name: "Tenant"
+  field { name: "is_open" number: 1 type: TYPE_BOOL label: LABEL_OPTIONAL }
+  field { name: "share" number: 2 type: TYPE_DOUBLE label: LABEL_OPTIONAL }
+  field { name: "mood" number: 3 type: TYPE_ENUM type_name: ".future.Mood" label: LABEL_OPTIONAL }
+  field { name: "moods" number: 4 type: TYPE_ENUM type_name: ".future.Mood" label: LABEL_REPEATED }
+  field { name: "patience" number: 5 type: TYPE_MESSAGE type_name: ".google.protobuf.Duration" label: LABEL_OPTIONAL }
+  field { name: "theme" number: 6 type: TYPE_MESSAGE type_name: ".future.Theme" label: LABEL_OPTIONAL }
+  field { name: "themes" number: 7 type: TYPE_MESSAGE type_name: ".future.Theme" label: LABEL_REPEATED }
+}
+message_type { name: "Theme" field { name: "accent_color" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } }
+"""
+
+
+def made() -> Any:
+    """An empty message of a contract to come."""
+    from google.protobuf import text_format
+
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(duration_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(text_format.Parse(FUTURE, descriptor_pb2.FileDescriptorProto()))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("future.Tenant"))()
+
+
+def told(tenant: Any, option: str, *given: str) -> Field:
+    field = next(one for one in tenant_fields.fields_of(tenant.DESCRIPTOR) if one.option == option)
+    tenant_fields.apply(tenant, field, Changes(given=given))
+    return field
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "shown"),
+    [
+        ("is-open", ["yes"], "true"),
+        ("share", ["0.25"], "0.25"),
+        ("mood", ["calm"], "MOOD_CALM"),
+        ("mood", ["MOOD_CALM"], "MOOD_CALM"),
+        ("moods", ["calm", "calm"], "MOOD_CALM, MOOD_CALM"),
+        ("patience", ["90s"], '"90s"'),
+        ("accent-color", ["#fff"], "#fff"),
+        ("themes", ['{"accent_color": "#fff"}'], '{"accentColor": "#fff"}'),
+    ],
+)
+def test_field_of_any_kind_is_set_and_shown(option: str, given: list[str], shown: str) -> None:
+    tenant = made()
+    assert told(tenant, option, *given).shown(tenant) == shown
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "fault"),
+    [
+        ("is-open", "perhaps", "must be one of true, yes"),
+        ("share", "much", "must be a number"),
+        ("mood", "merry", "must be one of calm"),
+        ("patience", "long", "--patience long:"),
+        ("themes", '{"size": 1}', "--themes"),
+    ],
+)
+def test_value_that_cannot_be_read_is_said_of_its_option(option: str, given: str, fault: str) -> None:
+    with pytest.raises(BadInput, match=fault):
+        told(made(), option, given)
+
+
+def test_field_without_a_name_of_ours_has_its_own() -> None:
+    options = [one.option for one in tenant_fields.fields_of(made().DESCRIPTOR)]
+    assert options == ["is-open", "share", "mood", "moods", "patience", "accent-color", "themes"]
