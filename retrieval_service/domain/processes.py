@@ -58,7 +58,6 @@ WEIGHTS: Mapping[str, Weight] = {
     "KLADEZ_SCHEDULE_DRIFT": Weight.MATTERS,
     "KLADEZ_PRICES": Weight.MATTERS,
     "KLADEZ_OPENAI_SEARCH_USD": Weight.MATTERS,
-    "OPENAI_VECTOR_STORE_ID": Weight.MATTERS,
     "KLADEZ_JOB_MAX_ATTEMPTS": Weight.MATTERS,
     "KLADEZ_SQL_SOURCE_PREFIX": Weight.MATTERS,
     "variables of sources": Weight.MATTERS,
