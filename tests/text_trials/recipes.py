@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp.web
 import aiojobs
+import grpc.aio
 from google.protobuf.message import Message
 from kladez.v1 import document_service_pb2
 from openai import BaseModel
@@ -175,6 +176,7 @@ PROCESS_TYPES = frozenset[type](
     {
         *(Path, BaseModel, Coroutine, Database, GatewaySettings, Mender, ServiceSettings),
         *(aiohttp.web.Application, aiohttp.web.AppRunner, aiohttp.web.Request, aiojobs.Scheduler),
+        *(grpc.aio.Server, grpc.aio.Channel),
     }
 )
 
