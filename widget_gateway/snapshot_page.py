@@ -134,7 +134,8 @@ def shortened(text: str) -> str:
     """The beginning, cut between words."""
     if len(text) <= SNIPPET_CHARACTERS:
         return text
-    return text[:SNIPPET_CHARACTERS].rsplit(maxsplit=1)[0].rstrip(",.;:— ") + "…"
+    words = text[:SNIPPET_CHARACTERS].rsplit(maxsplit=1)
+    return "".join(words[:1]).rstrip(",.;:— ") + "…"
 
 
 def expiry(snapshot: Snapshot, texts: Texts) -> str:

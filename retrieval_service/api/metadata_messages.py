@@ -73,8 +73,8 @@ def json_value(message: struct_pb2.Value) -> JsonValue:
 def _parsed(text: str) -> Mapping[str, JsonValue]:
     try:
         value = exact_json.loads(text)
-    except RecursionError:
-        return _refused("is nested too deeply")
+    except exact_json.TooDeep as error:
+        return _refused(str(error))
     except ValueError as error:
         return _refused(f"is not JSON: {error}")
     return value if isinstance(value, dict) else _refused("must be an object")

@@ -46,7 +46,7 @@ def load(name: str) -> AnswerSet:
         raise Failed(
             f"{path}: {error.strerror}; the sets of the product are {', '.join(DEMO_SETS)}."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Failed(f'{path}: is not a JSON object with a list "questions".') from error
     questions = [_question(place, one) for place, one in enumerate(found)]
     return AnswerSet(name=name if is_demo else path.stem, questions=questions, is_demo=is_demo)

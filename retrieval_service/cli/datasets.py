@@ -118,7 +118,7 @@ def read_objects(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"{place}: is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise BadInput(f"{place}: must be an object")

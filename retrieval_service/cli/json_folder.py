@@ -95,7 +95,7 @@ def _from_file(file: Path, name: str, mapped: Mapped) -> Iterator[Row | Problem]
     except OSError as error:
         yield Problem(place=name, description=f"cannot be read: {error.strerror}")
         return
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         yield Problem(place=name, description=f"is not JSON: {error}")
         return
     if isinstance(value, list):

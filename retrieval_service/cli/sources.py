@@ -127,7 +127,7 @@ def title_of(content: str, content_type: str, name: str) -> str:
 def _from_line(place: str, line: bytes) -> Iterator[Row | Problem]:
     try:
         value = exact_json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         yield Problem(place=place, description=f"is not JSON: {error}")
         return
     if not isinstance(value, dict):

@@ -93,7 +93,7 @@ def read(file: Path) -> list[pb.Source]:
         value = json.loads(file.read_bytes())
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{file} is no JSON: {error}") from error
     declared = value if isinstance(value, list) else [value]
     try:

@@ -287,7 +287,7 @@ def _message(field: Field, descriptor: FieldDescriptor, text: str) -> message.Me
     try:
         value = json.loads(text) if text[:1] in "[{" else text
         return json_format.ParseDict(value, made) if isinstance(value, dict) else _from_text(made, value)
-    except (ValueError, json_format.ParseError) as error:
+    except (ValueError, RecursionError, json_format.ParseError) as error:
         raise BadInput(f"--{field.option} {text}: {error}") from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from retrieval_service import errors
+from retrieval_service.domain import exact_json
 
 FORMAT = 1
 
@@ -54,7 +55,7 @@ class Manifest:
 def parsed(text: str) -> Manifest:
     """Raises `Unusable` for anything that `Manifest.text` did not write."""
     try:
-        told = json.loads(text)
+        told = exact_json.loads(text)
         if told.pop("format") != FORMAT:
             raise Unusable(f"the manifest has another format than {FORMAT}: a newer Kladez reads it")
         standing = told.pop("standing")

@@ -26,6 +26,13 @@ _ALWAYS_SAFE = frozenset({str, float, bool, type(None)})
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
+class TooDeep(ValueError):
+    """The JSON is nested too deeply."""
+
+    def __init__(self) -> None:
+        super().__init__("is nested too deeply")
+
+
 class RepeatedKeys(dict[str, Any]):
     """An object in which `repeated` keys stand more than once, with the first value of each: to be refused."""
 
@@ -35,8 +42,8 @@ class RepeatedKeys(dict[str, Any]):
 
 
 def loads(text: str | bytes) -> Any:
-    """Raises `ValueError` or `RecursionError`; NaN and Infinity, which are no JSON, are read as Python does."""
-    return DECODER.decode(text if isinstance(text, str) else text.decode())
+    """Raises `ValueError`, `TooDeep` among others; NaN and Infinity, which are no JSON, are read as Python does."""
+    return _decoded(DECODER, text)
 
 
 def dumps_stored(value: Any) -> str:
@@ -46,7 +53,7 @@ def dumps_stored(value: Any) -> str:
 
 def loads_stored(text: str | bytes) -> Any:
     """What Postgres gives of JSON: no key stands twice there, and no number has too many digits."""
-    return STORED_DECODER.decode(text if isinstance(text, str) else text.decode())
+    return _decoded(STORED_DECODER, text)
 
 
 def dumps(
@@ -139,6 +146,13 @@ def walk(value: object) -> Iterator[tuple[str, object]]:
             waiting.extend((_below(path, key), child) for key, child in one.items())
         elif isinstance(one, Sequence) and not isinstance(one, str):
             waiting.extend((f"{path}[{place}]", child) for place, child in enumerate(one))
+
+
+def _decoded(decoder: json.JSONDecoder, text: str | bytes) -> Any:
+    try:
+        return decoder.decode(text if isinstance(text, str) else text.decode())
+    except RecursionError:
+        raise TooDeep from None
 
 
 def _below(path: str, key: str) -> str:

@@ -283,9 +283,12 @@ def _selected(selector: UUID | DocumentKey) -> dict[str, Any]:
 
 async def _rows(drafts: Sequence[Draft]) -> Jsonb:
     """Hashing and packing long contents would keep the event loop from everybody else."""
-    if sum(len(draft.content) for draft in drafts) < SLOW_CHARACTERS:
-        return _packed(drafts)
-    return await asyncio.to_thread(_packed, drafts)
+    return await asyncio.to_thread(_packed, drafts) if are_long(drafts) else _packed(drafts)
+
+
+def are_long(drafts: Iterable[Draft]) -> bool:
+    """Whether hashing them is work for a thread."""
+    return sum(len(draft.content) for draft in drafts) >= SLOW_CHARACTERS
 
 
 def _packed(drafts: Sequence[Draft]) -> Jsonb:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from retrieval_service.domain.documents import Draft, content_hash
 from retrieval_service.domain.records import DocumentKey, Progress
 from retrieval_service.errors import Conflict, Violation
 from retrieval_service.stores.database import TenantScope, only
+from retrieval_service.stores.documents import are_long
 
 # The row is locked to the end of the transaction: two connections cannot feed one import at a time.
 BEGIN = """
@@ -71,11 +73,15 @@ ON CONFLICT (tenant_id, import_id, document_id) DO NOTHING
 """
 
 
-async def remember(scope: TenantScope, import_id: UUID, drafts: Iterable[Draft]) -> None:
+async def remember(scope: TenantScope, import_id: UUID, drafts: Sequence[Draft]) -> None:
     """To be called right before the drafts are stored, in the same transaction."""
-    rows = [{**asdict(draft.key), "content_hash": content_hash(draft).hex()} for draft in drafts]
+    rows = await asyncio.to_thread(_hashed, drafts) if are_long(drafts) else _hashed(drafts)
     parameters = {"tenant_id": scope.tenant_id, "import_id": import_id, "rows": Jsonb(rows)}
     await scope.connection.execute(REMEMBER, parameters)
+
+
+def _hashed(drafts: Sequence[Draft]) -> list[dict[str, str]]:
+    return [{**asdict(draft.key), "content_hash": content_hash(draft).hex()} for draft in drafts]
 
 
 NOTE = """

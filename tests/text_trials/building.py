@@ -18,6 +18,8 @@ import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from retrieval_service.domain.documents import MAX_TITLE
+
 # What is chosen from a list or checked at the door by its name, and so is no stranger's text.
 CHOSEN: Mapping[str, str] = {
     "language": "en",
@@ -30,6 +32,8 @@ CHOSEN: Mapping[str, str] = {
     "cron": "0 3 * * *",
     "timezone": "UTC",
 }
+# What is repeated with each passage of a document is short, for longer ones are refused at the door.
+_SHORT: Mapping[str, int] = {"title": MAX_TITLE, "ancestors": MAX_TITLE}
 # Classes of these are made by their constructors; others are shells of connections and stores.
 _PURE = ("retrieval_service.domain.", "bot.rendering.", "widget_gateway.session")
 _DEEPEST = 7
@@ -163,7 +167,8 @@ class Builder:
     def _data(self, kind: Any, text: str, depth: int) -> Any:
         kinds = hints_of(kind)
         fields = [field for field in dataclasses.fields(kind) if field.init]
-        return kind(**{one.name: self.build(kinds[one.name], text, one.name, depth + 1) for one in fields})
+        given = {one.name: text[: _SHORT.get(one.name)] for one in fields}
+        return kind(**{name: self.build(kinds[name], said, name, depth + 1) for name, said in given.items()})
 
 
 def filled(message: Message, text: str, depth: int = 0) -> Any:

@@ -32,8 +32,8 @@ ROOTS = (
     "bot.rendering",
     "widget_gateway",
 )
-# Ways in which a function may refuse a text. JSON that is nested too deep is one: whoever reads it catches that.
-REFUSALS = (errors.KladezError, ValueError, RecursionError, ShopUnknown, BadFrame, Refused)
+# Ways in which a function may refuse a text.
+REFUSALS = (errors.KladezError, ValueError, ShopUnknown, BadFrame, Refused)
 
 Thunk = Callable[[], object]
 # Makes ready what a text is given to, and returns what does the work.
