@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from kladez.v1.answer_service_pb2 import FINISH_REASON_PLEASANTRY, RATING_DOWN, UnsupportedRange
+from kladez.v1.answer_service_pb2 import RATING_DOWN, FinishReason, UnsupportedRange
 from kladez.v1.common_pb2 import Reference
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -376,6 +376,48 @@ async def test_failure_is_explained_and_can_be_tried_again(
     await expect(chat.questions).to_have_count(1)
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "Too many questions for now. Try again in 12 hours."),
+        ("ru", "Пока слишком много вопросов. Попробуйте через 12 часов."),
+        ("pt", "Perguntas demais por agora. Tente em 12 horas."),
+    ],
+)
+async def test_spent_quota_tells_the_hours_to_wait(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval, language: str, told: str
+) -> None:
+    failure = ScriptedFailure(code="RESOURCE_EXHAUSTED", reason="QUOTA_SPENT", retry_after_seconds=40_000)
+    service.script("kettle", ScriptedAnswer(failure=failure))
+    await chat.visit(f"{site.url}/?lang={language}")
+    await chat.ask("kettle")
+    await expect(chat.last).to_contain_text(told)
+    await chat.page.reload()
+    await expect(chat.last).to_contain_text(told)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "The assistant’s writer is away: these are quotations."),
+        ("ru", "Автор ответов сейчас недоступен: это цитаты."),
+        ("pt", "O redator do assistente está indisponível: estas são citações."),
+    ],
+)
+async def test_quotations_in_the_model_s_place_are_called_so(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval, language: str, told: str
+) -> None:
+    service.script("away", ScriptedAnswer(model_away=True))
+    await chat.visit(f"{site.url}/?lang={language}")
+    for question in ("kettle", "away"):
+        await chat.ask(question)
+        await chat.answered()
+    await expect(chat.last).to_contain_text(told)
+    await chat.page.reload()
+    await expect(chat.last).to_contain_text(told)
+    await expect(chat.answers.filter(has_text=told)).to_have_count(1)
+
+
 async def test_new_conversation_forgets_the_old_one(
     chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
 ) -> None:
@@ -388,6 +430,19 @@ async def test_new_conversation_forgets_the_old_one(
     await chat.answered()
     assert len(service.journal.sessions) == 2
     assert [message["question"] for message in await chat.transcript()] == ["How much is delivery?"]
+
+
+async def test_words_of_the_old_conversation_that_wait_for_the_screen_are_not_shown_in_the_new_one(
+    chat: Chat, site: Site, gateway: RunningGateway
+) -> None:
+    await chat.visit(f"{site.url}/?strict=no")
+    await chat.page.evaluate("void (window.requestAnimationFrame = paint => { window.paint = paint; })")
+    await chat.page.evaluate("Kladez.ask('held')")
+    await chat.page.wait_for_function("!!window.paint", polling=20)
+    shown = "document.querySelector('kladez-chat').shadowRoot.querySelectorAll('.mine').length"
+    assert await chat.page.evaluate(shown) == 1
+    # At once: the next welcome would clear the log anyway.
+    assert await chat.page.evaluate(f"Kladez.reset(); paint(); {shown}") == 0
 
 
 async def test_second_tab_shows_the_same_conversation(
@@ -553,9 +608,10 @@ async def test_thumbs_are_drawn_and_need_no_font(chat: Chat, site: Site, gateway
     await chat.visit(site.url)
     await chat.ask("kettle")
     await chat.answered()
-    for name in ("This helped", "This did not help"):
+    for name, turned in (("This helped", "none"), ("This did not help", "matrix(-1, 0, 0, -1, 0, 0)")):
         thumb = chat.page.get_by_role("button", name=name, exact=True)
         await expect(thumb.locator("svg path")).to_have_count(1)
+        await expect(thumb.locator("svg")).to_have_css("transform", turned)
         await expect(thumb).to_have_text("")
 
 
@@ -563,7 +619,7 @@ async def test_politeness_has_no_thumbs(
     chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
 ) -> None:
     polite = ScriptedAnswer(
-        deltas=("You are welcome!",), references=(), finish_reason=FINISH_REASON_PLEASANTRY
+        deltas=("You are welcome!",), references=(), finish_reason=FinishReason.FINISH_REASON_PLEASANTRY
     )
     service.script("thanks", polite)
     await chat.visit(site.url)
@@ -584,6 +640,28 @@ async def test_page_can_drive_the_chat(chat: Chat, site: Site, gateway: RunningG
     await chat.page.evaluate("Kladez.destroy()")
     await expect(chat.page.locator("kladez-chat")).to_have_count(0)
     assert await chat.page.evaluate("window.Kladez") is None
+
+
+async def test_listener_that_fails_disturbs_nobody_and_one_that_left_hears_no_more(
+    chat: Chat, site: Site, gateway: RunningGateway
+) -> None:
+    await chat.visit(f"{site.url}/?strict=no")
+    await chat.page.evaluate(
+        "window.heard = [];"
+        "Kladez.on('answer', () => { throw new Error('of the page'); });"
+        "window.leave = Kladez.on('answer', answer => heard.push(['left', answer.question]));"
+        "void Kladez.on('answer', answer => heard.push(['stayed', answer.question]));"
+    )
+    await chat.ask("kettle")
+    await chat.answered()
+    await chat.page.evaluate("leave()")
+    await chat.ask("and the red one?")
+    await chat.answered()
+    assert await chat.page.evaluate("heard") == [
+        ["left", "kettle"],
+        ["stayed", "kettle"],
+        ["stayed", "and the red one?"],
+    ]
 
 
 async def test_answer_that_comes_while_the_chat_is_closed_is_counted(

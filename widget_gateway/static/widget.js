@@ -75,14 +75,14 @@ label.busy = label.quota_spent = label.rate_limited;
 
 /* ---------- state: the session and the transcript, kept for a week ---------- */
 
-const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
+const randomId = () => [...crypto.getRandomValues(new Uint32Array(4))].map(part => part.toString(36)).join('');
 const freshState = () => ({ conversation: randomId(), sid: '', token: '', greeting: '', messages: [], open: false, unread: 0, seen: 0 });
 
 // Storage may be missing or full: private windows, sandboxed frames.
 const stored = () => {
   try {
     const found = JSON.parse(localStorage.getItem(STORAGE_KEY));
-    return found && Date.now() - found.seen < KEEP_MILLISECONDS ? { ...freshState(), ...found } : null;
+    return Date.now() - found?.seen < KEEP_MILLISECONDS ? { ...freshState(), ...found } : null;
   } catch { return null; }
 };
 let state = stored() || freshState();
@@ -95,38 +95,31 @@ const save = () => {
 // A message is a question with its answer. waiting: not begun; running; then done, cancelled or failed.
 const isPending = message => message.status === 'waiting' || message.status === 'running';
 const pending = () => state.messages.filter(isPending);
-const newMessage = question => ({ id: randomId(), question, status: 'waiting', number: 0, text: '', items: [], doubts: [], quoted: false, code: '', wait: 0, aid: '', vote: 0, why: '' });
-const restart = message => Object.assign(message, { ...newMessage(message.question), id: message.id });
+const newMessage = (question, id) => ({ id, question, status: 'waiting', number: 0, text: '', items: [], doubts: [], quoted: false, code: '', wait: 0, aid: '', vote: 0, why: '' });
+const restart = (message, id) => Object.assign(message, newMessage(message.question, id));
 
 /* ---------- elements ---------- */
 
-const element = (tag, attributes, ...children) => {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (value == null || value === false) continue;
+const SVG = 'http://www.w3.org/2000/svg';
+const element = (tag, attributes = {}, ...children) => {
+  const node = ['svg', 'path'].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? '' : value);
+    else node.setAttribute(name, value);
   }
   node.append(...children);
   return node;
 };
 const ICONS = { chat: 'M4 5h16v11H9l-5 4z', close: 'M6 6l12 12M18 6L6 18', send: 'M12 19V5M5 12l7-7 7 7', stop: 'M7 7h10v10H7z', fresh: 'M12 5v14M5 12h14',
-  up: 'M7 10v11H3V10zh2l4-8c2 0 3 1 3 3l-1 4h6l2 2-2 8-2 2H7', down: 'M17 14V3h4v11zh-2l-4 8c-2 0-3-1-3-3l1-4H3l-2-2 2-8 2-2h12' };
-const icon = name => {
-  const [svg, path] = ['svg', 'path'].map(tag => document.createElementNS('http://www.w3.org/2000/svg', tag));
-  svg.setAttribute('viewBox', '0 0 24 24');
-  svg.setAttribute('aria-hidden', 'true');
-  path.setAttribute('d', ICONS[name]);
-  svg.append(path);
-  return svg;
-};
+  thumb: 'M7 10v11H3V10zh2l4-8c2 0 3 1 3 3l-1 4h6l2 2-2 8-2 2H7' };
+const icon = name => element('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' }, element('path', { d: ICONS[name] }));
 const safeUrl = text => {
   try {
     const url = new URL(text, location.href);
     return text && /^(https?|mailto|tel):$/.test(url.protocol) ? url : null;
   } catch { return null; }
 };
-// The shop's own pages open in this tab, where the chat goes on; all others in a new one.
+// The shop's own pages open in this tab, others in a new one.
 const link = (address, attributes, ...children) => {
   const url = safeUrl(address);
   if (!url) return element('span', attributes, ...children);
@@ -137,7 +130,7 @@ const link = (address, attributes, ...children) => {
 /* ---------- markdown, the small part of it that answers use ---------- */
 
 const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[(\d{1,2})\](?!\()|\[([^[\]]+)\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>()]*[^\s<>().,;:!?])/g;
-// `at` is where the text stands in the whole answer; `seen` holds its sources, its doubtful ranges and those told.
+// `at` is where the text stands in the answer; `seen` holds its sources, its doubts and those told.
 const inline = (text, seen, at) => {
   const nodes = [];
   let end = 0;
@@ -159,7 +152,9 @@ const inline = (text, seen, at) => {
 const words = (text, seen, at) => {
   const nodes = [];
   let end = 0;
-  for (let next = firstBehind(seen.reach, at); next < seen.doubts.length && seen.doubts[next][0] < at + text.length; next++) {
+  // Texts come in their order, so a doubt that ended needs no second look.
+  while (seen.doubts[seen.next]?.[1] <= at) seen.next++;
+  for (let next = seen.next; seen.doubts[next]?.[0] < at + text.length; next++) {
     const doubt = seen.doubts[next];
     const [from, to] = doubt.map(place => Math.min(Math.max(place - at, end), text.length));
     if (from >= to) continue;
@@ -170,15 +165,6 @@ const words = (text, seen, at) => {
   }
   nodes.push(text.slice(end));
   return nodes;
-};
-// By halves: an answer may have a thousand doubts, and as many places that ask for theirs.
-const firstBehind = (reach, at) => {
-  let low = 0, high = reach.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (reach[middle] > at) high = middle; else low = middle + 1;
-  }
-  return low;
 };
 const reference = (mark, item) => item
   ? element('sup', {}, link(item.url, { title: item.title, onclick: () => emit('citation', item) }, mark))
@@ -191,29 +177,27 @@ const BLOCKS = [
 ];
 const markdown = (source, items, doubts = []) => {
   const fragment = document.createDocumentFragment();
-  // What a heading says may be doubted after what stands behind it.
-  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set(), reach: [] };
-  // How far the doubts up to each of them reach.
-  for (const [, end] of seen.doubts) seen.reach.push(Math.max(end, seen.reach.at(-1) || 0));
+  // A heading may be doubted after what stands behind it.
+  const seen = { items, doubts: [...doubts].sort((one, other) => one[0] - other[0]), told: new Set(), next: 0 };
   let open = null, lineEnd = -1;
   const begin = (kind, node) => { fragment.append(node); open = { kind, node }; };
   for (const line of source.split('\n')) {
     lineEnd += line.length + 1;
     const fence = line.startsWith('```');
-    if (open && open.kind === 'pre') {
+    if (open?.kind === 'pre') {
       if (fence) open = null; else open.node.append(line + '\n');
       continue;
     }
     const [kind, text] = fence ? ['pre'] : blockOf(line);
     const nodes = text ? inline(text, seen, lineEnd - text.length) : [];
-    if (kind === 'pre') begin(kind, element('pre', { tabindex: 0 }));
-    else if (kind === 'heading') { fragment.append(element('p', { class: 'heading' }, ...nodes)); open = null; }
+    const goesOn = open?.kind === kind;
+    if (kind === 'pre') begin(kind, element(kind, { tabindex: 0 }));
     else if (kind === 'blank') open = null;
+    else if (kind === 'heading') begin(kind, element('p', { class: kind }, ...nodes));
     else {
-      const goesOn = open && open.kind === kind;
       if (!goesOn) begin(kind, element(kind));
-      if (kind === 'p') open.node.append(...(goesOn ? [element('br')] : []), ...nodes);
-      else open.node.append(element('li', {}, ...nodes));
+      else if (kind === 'p') open.node.append(element('br'));
+      open.node.append(...(kind === 'p' ? nodes : [element('li', {}, ...nodes)]));
     }
   }
   return fragment;
@@ -262,30 +246,30 @@ header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
 .log { flex: 1; display: flex; flex-direction: column; gap: 10px; padding: 16px; overflow-y: auto; overscroll-behavior: contain; }
 .bubble { align-self: flex-start; max-width: 90%; padding: 10px 14px; border-radius: var(--radius) var(--radius) var(--radius) 5px; background: var(--bubble); overflow-wrap: anywhere; }
 .mine { align-self: flex-end; border-radius: var(--radius) var(--radius) 5px var(--radius); background: var(--accent); color: var(--on-accent); white-space: pre-wrap; }
-.bubble p, .bubble ul, .bubble ol { margin: 0 0 8px; }
+p, ul, ol, pre { margin: 0 0 8px; }
 .bubble > :last-child { margin-bottom: 0; }
-.bubble ul, .bubble ol { padding-inline-start: 20px; }
-.bubble a, .bubble sup a { color: inherit; }
+ul, ol { padding-inline-start: 20px; }
+a { color: inherit; }
 .heading { font-weight: 600; }
 .doubt { text-decoration: underline dotted; text-underline-offset: 3px; }
 sup { font-size: 11px; font-weight: 600; line-height: 0; }
 sup a { text-decoration: none; padding: 0 1px; }
-sup a:hover { text-decoration: underline; }
-pre { margin: 0 0 8px; overflow: auto; font-size: 13px; }
-.bubble .sources { display: grid; gap: 6px; margin-top: 10px; padding: 0; list-style: none; }
-.card { display: grid; grid-template-columns: auto 1fr; gap: 1px 8px; padding: 8px 10px; border: 1px solid var(--line); border-radius: 10px; background: var(--background); color: var(--text); text-decoration: none; font-size: 13px; line-height: 1.35; }
+pre { overflow: auto; font-size: 13px; }
+.sources { display: grid; gap: 6px; margin-top: 10px; padding: 0; list-style: none; }
+.card { display: grid; grid-template-columns: auto 1fr; gap: 1px 8px; padding: 8px 10px; border: 1px solid var(--line); border-radius: 10px; background: var(--background); text-decoration: none; font-size: 13px; line-height: 1.35; }
 a.card:hover { border-color: var(--focus); }
 .card i { grid-row: span 2; font-style: normal; color: var(--quiet); }
 .card b { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .card span { color: var(--quiet); display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
 .quiet { color: var(--quiet); font-size: 14px; }
-.again { text-decoration: underline; }
+.again, .telegram, sup a:hover { text-decoration: underline; }
 .suggested { display: flex; flex-wrap: wrap; gap: 7px; }
 .suggested button { padding: 6px 13px; border: 1px solid var(--line); border-radius: 17px; text-align: start; }
 .suggested button:hover { border-color: var(--focus); }
 .thumbs { display: flex; gap: 4px; margin-top: 8px; }
 .thumbs button { padding: 2px 7px; border-radius: 9px; }
 .thumbs svg { width: 18px; height: 24px; }
+.thumbs :last-child svg { transform: rotate(180deg); }
 .thumbs button:hover { background: var(--line); }
 .status { padding: 7px 16px; color: var(--quiet); font-size: 13px; }
 .status:empty { display: none; }
@@ -294,7 +278,7 @@ textarea { flex: 1; min-height: 42px; max-height: 128px; padding: 9px 12px; bord
 textarea:focus-visible { outline-width: 2px; outline-offset: -1px; }
 textarea::placeholder { color: var(--quiet); opacity: 1; }
 form button { display: grid; place-items: center; flex: none; width: 42px; height: 42px; border-radius: 12px; background: var(--accent); color: var(--on-accent); }
-.telegram { margin-left: 1ch; color: inherit; text-decoration: underline; cursor: pointer; }
+.telegram { margin-left: 1ch; cursor: pointer; }
 .note { margin: 0; padding: 0 12px 9px; color: var(--quiet); font-size: 12px; text-align: center; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .thinking::after { content: "…"; animation: blink 1.1s infinite; }
@@ -310,9 +294,7 @@ form button { display: grid; place-items: center; flex: none; width: 42px; heigh
 @media (forced-colors: active) { .launcher, .bubble, .panel, form button { border: 1px solid ButtonText; } }
 @media print { .root { display: none; } }
 `;
-const host = document.createElement('kladez-chat');
-host.setAttribute('theme', options.theme || 'auto');
-if (options.position === 'left') host.setAttribute('side', 'left');
+const host = element('kladez-chat', { theme: options.theme || 'auto', side: options.position || 'right' });
 if (options.accent && CSS.supports('color', options.accent)) host.style.setProperty('--kladez-accent', options.accent);
 const shadow = host.attachShadow({ mode: 'open' });
 try {
@@ -335,7 +317,7 @@ const greeting = element('div', { class: 'bubble', dir: 'auto' });
 const suggested = element('div', { class: 'suggested' });
 const input = element('textarea', { rows: 1, maxlength: 2000, 'aria-label': label.hint, placeholder: label.hint, autocomplete: 'off', enterkeyhint: 'send', oninput: () => grow(), onkeydown: event => submitOnEnter(event) });
 // A link only while it holds: a code works once, and ten minutes.
-const telegram = element('a', { class: 'telegram', role: 'button', tabindex: 0, target: '_blank', rel: 'noopener', hidden: true, onclick: event => askForLink(event), onkeydown: event => { if (event.key === 'Enter' && !telegram.href) telegram.click(); } }, label.telegram);
+const telegram = element('a', { class: 'telegram', role: 'button', tabindex: 0, target: '_blank', rel: 'noopener', hidden: '', onclick: event => askForLink(event), onkeydown: event => { if (event.key === 'Enter' && !telegram.href) telegram.click(); } }, label.telegram);
 const askForLink = event => {
   if (telegram.href) { setTimeout(() => telegram.removeAttribute('href')); return; }
   event.preventDefault();
@@ -343,7 +325,7 @@ const askForLink = event => {
 };
 const followLink = url => { telegram.href = url; telegram.click(); };
 const submitButton = element('button', { type: 'submit' });
-const panel = element('section', { class: 'panel', part: 'panel', role: 'dialog', 'aria-labelledby': 'title', lang: language, tabindex: -1, hidden: true, onkeydown: event => panelKey(event) },
+const panel = element('section', { class: 'panel', part: 'panel', role: 'dialog', 'aria-labelledby': 'title', lang: language, tabindex: -1, hidden: '', onkeydown: event => panelKey(event) },
   element('header', {}, title,
     element('button', { type: 'button', 'aria-label': label.fresh, title: label.fresh, onclick: () => api.reset() }, icon('fresh')),
     element('button', { type: 'button', 'aria-label': label.close, onclick: () => api.close() }, icon('close'))),
@@ -371,7 +353,7 @@ const panelKey = event => {
 // On phones the chat covers the page, so Tab must not wander off behind it.
 const keepFocusInside = event => {
   const stops = [...panel.querySelectorAll('button, textarea, a[href], [tabindex="0"]')];
-  const [from, to] = event.shiftKey ? [stops[0], stops[stops.length - 1]] : [stops[stops.length - 1], stops[0]];
+  const [from, to] = event.shiftKey ? [stops[0], stops.pop()] : [stops.pop(), stops[0]];
   if (shadow.activeElement !== from) return;
   event.preventDefault();
   to.focus();
@@ -379,12 +361,13 @@ const keepFocusInside = event => {
 
 const bubbles = new Map();
 const bubblesOf = message => {
-  if (!bubbles.has(message.id)) {
+  if (!bubbles.has(message)) {
     const mine = element('div', { class: 'bubble mine', dir: 'auto' }, spoken(label.you), message.question);
-    bubbles.set(message.id, { mine, answer: element('div', { class: 'bubble', dir: 'auto' }) });
+    bubbles.set(message, { mine, answer: element('div', { class: 'bubble', dir: 'auto' }) });
   }
-  return bubbles.get(message.id);
+  return bubbles.get(message);
 };
+const quiet = (...children) => element('p', { class: 'quiet' }, ...children);
 const spoken = who => element('span', { class: 'unseen' }, who + ': ');
 
 const paint = message => {
@@ -398,19 +381,21 @@ const paint = message => {
 const ending = message => {
   if (isPending(message)) return message.text ? [] : [element('p', { class: 'quiet thinking' }, label.thinking)];
   if (message.status === 'failed') return [failure(message)];
-  if (message.status === 'cancelled') return [element('p', { class: 'quiet' }, label.stopped)];
+  if (message.status === 'cancelled') return [quiet(label.stopped)];
   const cited = message.items.filter(item => message.text.includes('[' + item.i + ']'));
-  const legend = (message.doubts || []).length ? [element('p', { class: 'quiet' }, label.legend)] : [];
-  const sources = cited.length ? [element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card))] : [];
-  const quoted = message.quoted ? [element('p', { class: 'quiet' }, label.quoted)] : [];
-  return [...quoted, ...legend, ...sources, ...(message.aid ? [verdict(message)] : [])];
+  return [
+    message.quoted && quiet(label.quoted),
+    message.doubts?.length && quiet(label.legend),
+    cited.length && element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card)),
+    message.aid && verdict(message),
+  ].filter(Boolean);
 };
 // Thumbs; after a thumb down the reasons; then thanks.
 const verdict = message => {
-  if (message.vote > 0 || message.why) return element('p', { class: 'quiet' }, label.thanks);
+  if (message.vote > 0 || message.why) return quiet(label.thanks);
   if (message.vote) return element('div', { class: 'suggested' }, ...label.reasons.map(why => element('button', { type: 'button', onclick: () => rate(message, -1, why) }, why)));
-  const thumb = (sign, name, value) => element('button', { type: 'button', 'aria-label': name, title: name, onclick: () => rate(message, value) }, icon(sign));
-  return element('div', { class: 'thumbs' }, thumb('up', label.helped, 1), thumb('down', label.unhelpful, -1));
+  const thumb = (name, value) => element('button', { type: 'button', 'aria-label': name, title: name, onclick: () => rate(message, value) }, icon('thumb'));
+  return element('div', { class: 'thumbs' }, thumb(label.helped, 1), thumb(label.unhelpful, -1));
 };
 const rate = (message, value, why = '') => {
   if (!send({ t: 'feedback', id: message.id, aid: message.aid, v: value, reason: why })) return connect();
@@ -421,7 +406,7 @@ const failure = message => {
   const time = new Intl.RelativeTimeFormat(language).format(Math.ceil(message.wait / size), unit);
   const wait = message.wait ? ' ' + label.wait.replace('#', time) : '';
   const again = element('button', { class: 'again', type: 'button', onclick: () => retry(message) }, label.retry);
-  return element('p', { class: 'quiet' }, (label[message.code] || label.internal) + wait + ' ', again);
+  return quiet((label[message.code] || label.internal) + wait + ' ', again);
 };
 const card = item => element('li', {}, link(item.url, { class: 'card', onclick: () => emit('citation', item) },
   element('i', {}, item.i), element('b', {}, item.title || item.url), element('span', {}, item.snippet)));
@@ -439,6 +424,7 @@ const paintControls = () => {
 };
 const paintAll = () => {
   bubbles.clear();
+  unpainted.clear();
   greeting.replaceChildren(markdown(state.greeting, []));
   log.replaceChildren(...(state.greeting ? [greeting] : []));
   state.messages.forEach(paint);
@@ -459,7 +445,7 @@ const ask = text => {
   if (!question) return;
   if ([...question].length > input.maxLength) { status.textContent = label.too_long; return; }
   suggested.remove();
-  const message = newMessage(question);
+  const message = newMessage(question, randomId());
   state.messages.push(message);
   save();
   paint(message);
@@ -468,30 +454,28 @@ const ask = text => {
   sendQuestion(message);
 };
 const sendQuestion = message => {
-  if (gone) { finish(message, 'failed', 'internal'); paint(message); }
+  if (gone) fail(message);
   else if (!send({ t: 'ask', id: message.id, q: message.question, page: page() })) connect();
 };
 // A new id: under the old one the server would show the failure again.
 const retry = message => {
-  const views = bubbles.get(message.id);
-  bubbles.delete(message.id);
-  message.id = randomId();
-  bubbles.set(message.id, views);
-  restart(message);
+  restart(message, randomId());
   save();
   paint(message);
   sendQuestion(message);
 };
-const finish = (message, outcome, code = '', wait = 0) => {
-  Object.assign(message, { status: outcome, code, wait });
+const finish = (message, outcome, { code, retry_after: wait, aid, finish_reason: reason }) => {
+  Object.assign(message, { status: outcome, code, wait, aid, quoted: reason === 'quoted' });
   resuming.delete(message.id);
   unpainted.delete(message);
   if (!state.open) state.unread++;
-  // One announcement of the whole answer: a live log would read each word.
-  announcement.textContent = label.assistant + ': ' + (message.text.replace(/[*`#]|\[\d+\]/g, '') || label[code] || '').slice(0, 1500) + ((message.doubts || []).length ? ' ' + label.legend : '');
-  const detail = { id: message.id, question: message.question, text: message.text, citations: message.items };
-  if (outcome === 'failed') emit('error', { ...detail, code });
-  else emit('answer', detail);
+  // The whole answer at once: a live log would read each word.
+  announcement.textContent = label.assistant + ': ' + (message.text.replace(/[*`#]|\[\d+\]/g, '') || label[code] || '').slice(0, 1500) + (message.doubts?.length ? ' ' + label.legend : '');
+  emit(outcome === 'failed' ? 'error' : 'answer', { id: message.id, question: message.question, text: message.text, citations: message.items, code });
+};
+const fail = message => {
+  finish(message, 'failed', { code: 'internal' });
+  paint(message);
 };
 
 /* ---------- frames from the server; events of an answer are numbered from 1 ---------- */
@@ -505,7 +489,7 @@ const receive = frame => {
   const message = state.messages.find(message => message.id === frame.id);
   if (message && frame.t === 'rated') return rated(message, frame.v);
   if (!message || !isPending(message)) return;
-  if (frame.t === 'unknown') { restart(message); sendQuestion(message); }
+  if (frame.t === 'unknown') { restart(message, message.id); sendQuestion(message); }
   else if (frame.t === 'snapshot') applySnapshot(message, frame);
   else if (!applyEvent(message, frame)) return;
   paint(message);
@@ -519,8 +503,8 @@ const rated = (message, value) => {
 };
 const applySnapshot = (message, frame) => {
   resuming.delete(message.id);
-  Object.assign(message, { text: frame.text, items: frame.items, doubts: frame.doubts || [], number: frame.n, status: 'running', quoted: frame.finish_reason === 'quoted', aid: frame.aid || '' });
-  if (frame.status !== 'running') finish(message, frame.status, frame.code, frame.retry_after);
+  Object.assign(message, { text: frame.text, items: frame.items, doubts: frame.doubts, number: frame.n, status: 'running' });
+  if (frame.status !== 'running') finish(message, frame.status, frame);
 };
 // False when there is nothing to paint now.
 const applyEvent = (message, frame) => {
@@ -533,11 +517,11 @@ const applyEvent = (message, frame) => {
   if (frame.t === 'delta') { message.text += frame.d; paintSoon(message); return false; }
   if (frame.t === 'citations') message.items = frame.items;
   if (frame.t === 'doubt') message.doubts = [...(message.doubts || []), frame.range];
-  if (frame.t === 'done') { message.aid = frame.aid || ''; message.quoted = frame.finish_reason === 'quoted'; finish(message, frame.status); }
-  if (frame.t === 'error') finish(message, 'failed', frame.code, frame.retry_after);
+  if (frame.t === 'done') finish(message, frame.status, frame);
+  if (frame.t === 'error') finish(message, 'failed', frame);
   return true;
 };
-const keepSession = frame => { state.sid = frame.sid; state.token = frame.token; save(); };
+const keepSession = ({ sid, token }) => { Object.assign(state, { sid, token }); save(); };
 const welcome = frame => {
   ready = true;
   attempts = 0;
@@ -552,12 +536,12 @@ const welcome = frame => {
   if (firstTime || !state.messages.length) paintAll();
   telegram.hidden = !frame.config.telegram;
   beat(frame.hb);
-  // Also what was asked between hello and welcome; a repeated id is never answered twice.
+  // Also what was asked before this welcome: no id is answered twice.
   state.messages.filter(message => message.status === 'waiting').forEach(sendQuestion);
   emit('ready', {});
 };
 
-/* ---------- connection: made when the chat opens, made again while it is needed ---------- */
+/* ---------- connection: while it is needed ---------- */
 
 const FATAL = [4400, 4401, 4403, 4404];
 const HIDING = [4403, 4404];
@@ -601,7 +585,7 @@ const lost = code => {
 const giveUp = code => {
   gone = true;
   host.hidden = HIDING.includes(code);
-  pending().forEach(message => { finish(message, 'failed', 'internal'); paint(message); });
+  pending().forEach(fail);
   save();
 };
 // Scripts cannot see the server's ping frames, so both sides also talk.
@@ -618,13 +602,7 @@ const comeBack = () => {
 
 /* ---------- public surface ---------- */
 
-const listeners = {};
-const emit = (type, detail) => {
-  host.dispatchEvent(new CustomEvent(type, { detail }));
-  for (const listener of listeners[type] || []) {
-    try { listener(detail); } catch (error) { console.error(error); }
-  }
-};
+const emit = (type, detail) => host.dispatchEvent(new CustomEvent(type, { detail }));
 const show = focus => {
   Object.assign(state, { open: true, unread: 0 });
   panel.hidden = false;
@@ -655,7 +633,7 @@ const api = window.Kladez = {
   stop() {
     for (const message of pending()) {
       send({ t: 'cancel', id: message.id });
-      finish(message, 'cancelled');
+      finish(message, 'cancelled', {});
       paint(message);
     }
     save();
@@ -671,8 +649,9 @@ const api = window.Kladez = {
   },
   setContext(values) { context = { ...context, ...values }; },
   on(type, listener) {
-    (listeners[type] = listeners[type] || []).push(listener);
-    return () => { listeners[type] = listeners[type].filter(other => other !== listener); };
+    const heard = event => listener(event.detail);
+    host.addEventListener(type, heard);
+    return () => host.removeEventListener(type, heard);
   },
   destroy() {
     gone = true;
@@ -686,7 +665,7 @@ const api = window.Kladez = {
 
 /* ---------- the page around us ---------- */
 
-// Another tab went on: take what it has further than we do, or its new conversation.
+// Another tab went on: take what it has further than we, or its new conversation.
 const follow = event => {
   const theirs = event.key === STORAGE_KEY && !gone && stored();
   if (!theirs) return;
@@ -700,12 +679,10 @@ const follow = event => {
 };
 const mount = () => {
   document.body.append(host);
+  state.open = state.open && !phone.matches;
   paintAll();
-  const wasOpen = state.open;
-  state.open = false;
-  if (wasOpen && !phone.matches) show(false);
+  if (state.open) show(false);
   else if (isNeeded()) connect();
-  paintControls();
   observer.observe(document.documentElement, { childList: true });
 };
 // Single-page applications replace the body, and with it our element.

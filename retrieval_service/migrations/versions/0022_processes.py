@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0022"
-down_revision = "0020"
+down_revision = "0021"
 
 # The key makes fingerprints of secrets worthless elsewhere; gen_random_bytes would need an extension.
 TABLES = """
