@@ -68,8 +68,7 @@ async def examine(settings: Settings, dsn: str) -> list[Finding]:
             findings += [finding async for finding in checking_remote.examine(settings, database)]
             findings += [finding async for finding in checking_processes.examine(database)]
     except errors.KladezError as error:
-        remedy = "start Postgres, or set DATABASE_URL to one that runs"
-        findings.insert(0, Finding(name="database", ok=False, detail=str(error), remedy=remedy))
+        findings.insert(0, await checking_access.unreachable(dsn, error))
     return findings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from retrieval_service import errors
 from retrieval_service.domain.findings import Finding
 from retrieval_service.stores import inspection, securing
 from retrieval_service.stores.database import Database
@@ -19,12 +20,26 @@ async def examine(database: Database, dsn: str) -> AsyncIterator[Finding]:
     yield _listed("policies and grants", grave, "are as declared", BY_MIGRATING)
     if not grave:
         yield await _login(database)
+    odd = [str(one) for one in access.logins if not one.is_grave]
+    yield _listed("logins", odd, "are as they were made", BY_MIGRATING)
     odd = [str(one) for one in access.tables if not one.is_grave]
     yield _listed("owners", odd, f"everything belongs to {access.owner.role}", BY_MIGRATING)
     async with database.owner() as owner:
         broken = await inspection.invalid_indexes(owner)
     remedy = "a running worker builds them again: kladez work"
     yield _listed("indexes", broken, "are whole", remedy, prefix="half-built: ")
+
+
+async def unreachable(dsn: str, error: errors.KladezError) -> Finding:
+    """Why the doors could not be tried: often the database, sometimes only the service's login."""
+    try:
+        refused = [str(one) for one in (await securing.compared(dsn)).logins if one.is_grave]
+    except errors.KladezError:
+        refused = []
+    if refused:
+        return _listed("logins", refused, "", BY_MIGRATING)
+    remedy = "start Postgres, or set DATABASE_URL to one that runs"
+    return Finding(name="database", ok=False, detail=str(error), remedy=remedy)
 
 
 def _listed(name: str, problems: list[str], well: str, remedy: str, prefix: str = "") -> Finding:

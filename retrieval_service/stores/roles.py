@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import class_row
@@ -17,7 +18,10 @@ GROUPS = (TENANT, OPERATOR)
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRole:
-    """A role in the catalogue; `groups` are the doors' roles that it is a member of."""
+    """A role in the catalogue; `groups` are the doors' roles that it is a member of.
+
+    A limited one logs in only until some time, or only so often at once; `settings` are the names of its own.
+    """
 
     name: str
     logs_in: bool
@@ -29,6 +33,8 @@ class StoredRole:
     connects: bool
     uses_schema: bool
     creates_in_schema: bool
+    is_limited: bool
+    settings: Sequence[str]
 
 
 # Mighty is who could get round row-level security, or make somebody who can.
@@ -41,7 +47,13 @@ SELECT r.rolname::text AS name, r.rolcanlogin AS logs_in, r.rolinherit AS inheri
         WHERE g.rolname IN ('kladez_tenant', 'kladez_operator') AND pg_has_role(r.oid, g.oid, 'MEMBER')) AS groups,
     has_database_privilege(r.oid, current_database(), 'CONNECT') AS connects,
     has_schema_privilege(r.oid, 'public', 'USAGE') AS uses_schema,
-    has_schema_privilege(r.oid, 'public', 'CREATE') AS creates_in_schema
+    has_schema_privilege(r.oid, 'public', 'CREATE') AS creates_in_schema,
+    r.rolconnlimit <> -1 OR coalesce(r.rolvaliduntil <> 'infinity', false) AS is_limited,
+    ARRAY(SELECT DISTINCT split_part(one.setting, '=', 1)
+        FROM pg_db_role_setting s, unnest(s.setconfig) AS one (setting)
+        WHERE s.setrole = r.oid
+            AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+        ORDER BY 1) AS settings
 FROM pg_roles r WHERE r.rolname = ANY(%(names)s)
 """
 
@@ -76,7 +88,7 @@ def group_differences(found: dict[str, StoredRole]) -> Iterator[Difference]:
 
 
 CREATE_LOGIN = "CREATE ROLE {role} LOGIN NOINHERIT PASSWORD {password}"
-LOG_IN = "ALTER ROLE {role} LOGIN NOINHERIT PASSWORD {password}"
+LOG_IN = "ALTER ROLE {role} LOGIN NOINHERIT PASSWORD {password} CONNECTION LIMIT -1 VALID UNTIL 'infinity'"
 REMARK = "COMMENT ON ROLE {role} IS {fingerprint}"
 
 
@@ -86,9 +98,7 @@ def login_differences(
     """Of a login that is ours to make."""
     identifier = sql.Identifier(login.role)
     if role is None or not is_usable(role, login):
-        statement = sql.SQL(LOG_IN if role else CREATE_LOGIN).format(
-            role=identifier, password=sql.Literal(_verifier(connection, login))
-        )
+        statement = _with_password(LOG_IN if role else CREATE_LOGIN, connection, login)
         remark = sql.SQL(REMARK).format(role=identifier, fingerprint=sql.Literal(login.fingerprint))
         yield _mild(login.role, "cannot log in", statement, remark)
     if role and role.is_mighty:
@@ -101,6 +111,34 @@ def login_differences(
 
 def is_usable(role: StoredRole, login: Login) -> bool:
     return role.logs_in and not role.inherits and role.remark == login.fingerprint
+
+
+RESET = "ALTER ROLE {role} RESET ALL"
+RESET_HERE = "ALTER ROLE {role} IN DATABASE {database} RESET ALL"
+# With these of its own a login reads or writes elsewhere, or not at all; others are a matter of taste.
+HARMFUL = frozenset({"role", "row_security", "search_path", "default_transaction_read_only"})
+
+
+def hindrances(
+    connection: AsyncConnection, login: Login, role: StoredRole, *, opens: bool
+) -> Iterator[Difference]:
+    """Of a login that is ours by its remark. Whoever logs in may change its password and its settings."""
+    if role.is_limited or not opens:
+        problem = "lets the service in no more" if not opens else "logs in only for a time, or only so often"
+        statement = _with_password(LOG_IN, connection, login)
+        yield Difference(subject=login.role, problem=problem, statements=[statement], is_grave=not opens)
+    if role.settings:
+        yield Difference(
+            subject=login.role,
+            problem=f"has settings of its own: {', '.join(role.settings)}",
+            statements=_resets(connection, login),
+            is_grave=not HARMFUL.isdisjoint(role.settings),
+        )
+
+
+def _resets(connection: AsyncConnection, login: Login) -> list[sql.Composed]:
+    role, database = sql.Identifier(login.role), sql.Identifier(connection.info.dbname)
+    return [sql.SQL(RESET).format(role=role), sql.SQL(RESET_HERE).format(role=role, database=database)]
 
 
 def owner_differences(name: str, role: StoredRole | None) -> Iterator[Difference]:
@@ -147,6 +185,11 @@ async def server_differences(connection: AsyncConnection, own: Powers) -> list[D
             is_grave=False,
         )
     ]
+
+
+def _with_password(statement: LiteralString, connection: AsyncConnection, login: Login) -> sql.Composed:
+    password = sql.Literal(_verifier(connection, login))
+    return sql.SQL(statement).format(role=sql.Identifier(login.role), password=password)
 
 
 def _verifier(connection: AsyncConnection, login: Login) -> str:

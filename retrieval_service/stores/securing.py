@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 import structlog
@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from retrieval_service import errors
 from retrieval_service.stores import logins, roles, security
-from retrieval_service.stores.failures import unavailable_when_lost
+from retrieval_service.stores.failures import told_apart, unavailable_when_lost
 from retrieval_service.stores.logins import Login, Powers
 from retrieval_service.stores.patience import SHORT_WAITS, insisting, pauses
 from retrieval_service.stores.roles import StoredRole
@@ -31,17 +31,21 @@ UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How a database's access compares with what is declared, and the logins that it is for."""
+    """How a database's access compares with what is declared, and the logins that it is for.
+
+    `logins` is what somebody changed about a login that works by its remark.
+    """
 
     given: Login
     owner: Login
     service: Login
     roles: Sequence[Difference]
+    logins: Sequence[Difference]
     tables: Sequence[Difference]
 
     @property
     def differences(self) -> list[Difference]:
-        return [*self.roles, *self.tables]
+        return [*self.roles, *self.logins, *self.tables]
 
 
 async def ensure(dsn: str, admin_dsn: str | None = None) -> Access:
@@ -74,12 +78,14 @@ async def make_groups(connection: AsyncConnection) -> None:
 async def _mended(connection: AsyncConnection, dsn: str) -> Access:
     """Logins first: one that cannot be used must not own anything."""
     before = await look(connection, dsn)
-    await _mend(connection, before.roles)
-    made = {one.subject for one in before.roles}
+    changes = [*before.roles, *before.logins]
+    await _mend(connection, changes)
+    made = {one.subject for one in changes if one.statements}
     for login in {before.owner.role: before.owner, before.service.role: before.service}.values():
         if login.role in made and login != before.given:
             await _try_login(connection, dsn, login, before.given)
-    await _mend(connection, (await look(connection, dsn)).tables)
+    after = await look(connection, dsn)
+    await _mend(connection, [*after.logins, *after.tables])
     return await look(connection, dsn)
 
 
@@ -87,7 +93,7 @@ def _checked(access: Access) -> Access:
     grave = [str(one) for one in access.differences if one.is_grave]
     if grave:
         raise errors.Misconfigured(
-            f"The database is not closed as it has to be, and its role may not mend it: {'; '.join(grave[:5])}. "
+            f"The database is not as it has to be, and its role may not mend it: {'; '.join(grave[:5])}. "
             "Run `kladez migrate` as the owner of the tables, or with KLADEZ_ADMIN_DATABASE_URL."
         )
     return access
@@ -111,6 +117,7 @@ async def look(connection: AsyncConnection, dsn: str) -> Access:
             *_logins(connection, own, given, owner, service, found),
             *await roles.server_differences(connection, own),
         ],
+        logins=await _hindrances(connection, own, dsn, _to_try(given, owner, service, own), found),
         tables=security.differences(await security.catalogue(connection), owner=table_owner),
     )
 
@@ -143,6 +150,46 @@ def _logins(
         yield from roles.membership_differences(given.role, found.get(given.role))
 
 
+def _to_try(given: Login, owner: Login, service: Login, own: Powers) -> list[Login]:
+    """Who is connected needs no trial, and to a person's own login only an administrator has something to say."""
+    if not given.password:
+        return []
+    found = {one.role: one for one in (owner, service) if one != given or own.makes_roles}
+    return [login for login in found.values() if login.role != own.role]
+
+
+async def _hindrances(
+    connection: AsyncConnection,
+    own: Powers,
+    dsn: str,
+    to_try: Sequence[Login],
+    found: Mapping[str, StoredRole],
+) -> list[Difference]:
+    """A remark tells which password a login was given, and only logging in whether it still has it."""
+    differences: list[Difference] = []
+    for login in to_try:
+        role = found.get(login.role)
+        if role and roles.is_usable(role, login):
+            opens = await _opens(dsn, login, is_limited=role.is_limited)
+            differences += roles.hindrances(connection, login, role, opens=opens)
+    if own.makes_roles:
+        return differences
+    return [replace(one, statements=()) for one in differences]
+
+
+async def _opens(dsn: str, login: Login, *, is_limited: bool = False) -> bool:
+    """Whether the login is let in. Where there is no room for anybody, nothing is said against it."""
+    try:
+        async with _connected(login.dsn(dsn)):
+            return True
+    except psycopg.OperationalError as error:
+        # The server speaks of too many connections also where the login's own limit is reached.
+        if told_apart(error).reason != errors.Unavailable.reason and not is_limited:
+            return True
+        log.warning("login_refused", role=login.role, reason=str(error).splitlines()[0])
+        return False
+
+
 def _is_ours(given: Login, own: Powers, found: Mapping[str, StoredRole]) -> bool:
     """Whether an administrator makes, or made, the login; somebody else's password is not ours to change."""
     if not (own.makes_roles and given.password):
@@ -173,12 +220,13 @@ async def _carry_out(connection: AsyncConnection, difference: Difference) -> Non
 
 async def _try_login(connection: AsyncConnection, dsn: str, login: Login, given: Login) -> None:
     """A login that the way to the server refuses, as some proxies do, must not be taken for one that works."""
+    if await _opens(dsn, login):
+        return
     try:
-        async with _connected(login.dsn(dsn)):
-            pass
-    except psycopg.OperationalError as error:
-        log.warning("login_refused", role=login.role, reason=str(error).splitlines()[0])
         await roles.drop(connection, login.role)
+    except (faults.InsufficientPrivilege, faults.DependentObjectsStillExist) as error:
+        log.warning("login_not_dropped", role=login.role, reason=type(error).__name__)
+    else:
         existing = await roles.stored(connection, [given.role])
         await _mend(connection, [*roles.membership_differences(given.role, existing.get(given.role))])
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from psycopg import AsyncConnection, sql
+
 from retrieval_service.domain.findings import Finding
 from retrieval_service.services.checking import examine
+from retrieval_service.stores.logins import doors
+from retrieval_service.stores.securing import ensure
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import Bench, open_bench, working
 from tests.integration.openai_stores_kit import METADATA, STORE_NAME, stores_at
@@ -148,3 +152,20 @@ async def test_mirrored_tenants_without_a_provider_are_a_problem(database_dsn: s
         local = {"embedder": "local", "openai_api_key": None, "openai_base_url": None}
         found = by_name(await examine(bench.service.settings.model_copy(update=local), database_dsn))
     assert (found["vector stores"].ok, found["vector stores"].remedy) == (False, "set OPENAI_API_KEY")
+
+
+async def test_login_that_spoiled_itself_is_told_by_name(database_dsn: str) -> None:
+    """Also where it is refused, so that nothing else can be looked at."""
+    async with open_bench(database_dsn) as bench:
+        for statement in ("SET work_mem = '8MB'", "PASSWORD 'x'"):
+            async with await AsyncConnection.connect((await doors(database_dsn)).service) as spoiler:
+                role = spoiler.info.user
+                await spoiler.execute(sql.SQL("ALTER ROLE CURRENT_USER " + statement))
+            try:
+                found = await looked_at(bench, database_dsn)
+            finally:
+                await ensure(database_dsn)
+            assert not found["logins"].ok
+            assert role in found["logins"].detail
+            assert "KLADEZ_ADMIN_DATABASE_URL" in found["logins"].remedy
+        assert (await looked_at(bench, database_dsn))["logins"].ok

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -148,6 +149,122 @@ async def test_whatever_is_missing_is_seen_and_mended_at_the_next_start(
     assert await problems(sabotaged_dsn) == []
 
 
+# What a session of the login can do to itself.
+BY_ITSELF: dict[str, LiteralString] = {
+    "another password": "ALTER ROLE CURRENT_USER PASSWORD 'x'",
+    "no password": "ALTER ROLE CURRENT_USER PASSWORD NULL",
+    "reads only": "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on",
+    "reads only here": "ALTER ROLE {role} IN DATABASE {database} SET default_transaction_read_only = on",
+    "looks elsewhere": "ALTER ROLE CURRENT_USER SET search_path = nowhere",
+    "without row security": "ALTER ROLE CURRENT_USER SET row_security = off",
+    "no patience": "ALTER ROLE CURRENT_USER SET statement_timeout = 1",
+    "no library": "ALTER ROLE CURRENT_USER SET local_preload_libraries = 'nothing'",
+    "all at once": (
+        "ALTER ROLE CURRENT_USER SET search_path = nowhere; ALTER ROLE CURRENT_USER PASSWORD 'x';"
+        "ALTER ROLE {role} IN DATABASE {database} SET local_preload_libraries = 'nothing'"
+    ),
+}
+# What only an administrator can, by mistake.
+BY_ANOTHER: dict[str, LiteralString] = {
+    "ended": "ALTER ROLE {role} VALID UNTIL '2020-01-01'",
+    "ends soon": "ALTER ROLE {role} VALID UNTIL '2100-01-01'",
+    "no connection": "ALTER ROLE {role} CONNECTION LIMIT 0",
+    "few connections": "ALTER ROLE {role} CONNECTION LIMIT 1",
+    "a tenant": "ALTER ROLE {role} SET app.tenant_id = '00000000-0000-0000-0000-000000000001'",
+    "another role": "ALTER ROLE {role} SET role = kladez_operator",
+    "another remark and settings": "COMMENT ON ROLE {role} IS 'x'; ALTER ROLE {role} SET search_path = nowhere",
+}
+
+
+async def spoil(dsn: str, role: str, statement: LiteralString) -> None:
+    async with superuser(dsn) as connection:
+        names = {"role": sql.Identifier(role), "database": sql.Identifier(connection.info.dbname)}
+        await connection.execute(sql.SQL(statement).format(**names))
+
+
+async def require_open_doors(dsn: str) -> None:
+    """More connections than one, each of which reads and writes."""
+    async with open_database(dsn) as database:
+        async with database.operator() as connection, database.tenant(uuid4()) as scope:
+            await connection.execute("UPDATE tenants SET name = name")
+            await scope.connection.execute("UPDATE documents SET title = title")
+        async with database.owner() as owner:
+            await owner.execute("CREATE TABLE tried (id int); DROP TABLE tried")
+
+
+@pytest.mark.parametrize("name", BY_ITSELF)
+@pytest.mark.parametrize("role", [SERVICE, OWNER])
+async def test_login_that_spoiled_itself_works_after_the_next_start(
+    sabotaged_dsn: str, name: str, role: str
+) -> None:
+    doors = await logins.doors(sabotaged_dsn)
+    await spoil({SERVICE: doors.service, OWNER: doors.owner}[role], role, BY_ITSELF[name])
+    assert [one for one in await problems(sabotaged_dsn) if one.startswith(role)]
+    await securing.ensure(sabotaged_dsn)
+    assert await problems(sabotaged_dsn) == []
+    await require_open_doors(sabotaged_dsn)
+
+
+@pytest.mark.parametrize("name", BY_ANOTHER)
+@pytest.mark.parametrize("role", [SERVICE, OWNER])
+async def test_login_that_an_administrator_spoiled_works_after_the_next_start(
+    sabotaged_dsn: str, name: str, role: str
+) -> None:
+    await spoil(sabotaged_dsn, role, BY_ANOTHER[name])
+    assert [one for one in await problems(sabotaged_dsn) if one.startswith(role)]
+    await securing.ensure(sabotaged_dsn)
+    assert await problems(sabotaged_dsn) == []
+    await require_open_doors(sabotaged_dsn)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER ROLE CURRENT_USER PASSWORD 'x'",
+        "ALTER ROLE CURRENT_USER SET search_path = nowhere",
+        "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on",
+        "ALTER ROLE CURRENT_USER SET local_preload_libraries = 'nothing'",
+    ],
+)
+async def test_spoiled_login_is_named_where_nobody_may_mend_it(
+    sabotaged_dsn: str, statement: LiteralString
+) -> None:
+    doors = await logins.doors(sabotaged_dsn)
+    await spoil(doors.service, SERVICE, statement)
+    with pytest.raises(errors.Misconfigured, match=SERVICE):
+        await securing.ensure(doors.owner)
+    await securing.ensure(sabotaged_dsn)
+    await securing.ensure(doors.owner)
+    await require_open_doors(doors.owner)
+
+
+async def test_setting_that_does_no_harm_stops_no_start(sabotaged_dsn: str) -> None:
+    doors = await logins.doors(sabotaged_dsn)
+    await spoil(doors.service, SERVICE, "ALTER ROLE CURRENT_USER SET work_mem = '8MB'")
+    found = await securing.ensure(doors.owner)
+    assert [str(one) for one in found.logins] == [f"{SERVICE}: has settings of its own: work_mem"]
+    await securing.ensure(sabotaged_dsn)
+    assert await problems(sabotaged_dsn) == []
+
+
+async def test_full_server_says_nothing_against_a_login(sabotaged_dsn: str) -> None:
+    async with superuser(sabotaged_dsn) as connection:
+        database = sql.Identifier(connection.info.dbname)
+        limit = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
+        await connection.execute(limit.format(database, sql.Literal(0)))
+        try:
+            assert (await securing.ensure(sabotaged_dsn)).differences == []
+        finally:
+            await connection.execute(limit.format(database, sql.Literal(-1)))
+    await require_open_doors(sabotaged_dsn)
+
+
+async def test_trying_the_logins_waits_for_nobody_who_changes_the_schema(sabotaged_dsn: str) -> None:
+    async with superuser(sabotaged_dsn) as holder, asyncio.timeout(30):
+        await holder.execute(securing.TRY_LOCK, {"lock": securing.CHANGE_LOCK})
+        assert (await securing.ensure(sabotaged_dsn)).differences == []
+
+
 async def test_policy_of_somebody_elses_making_is_told_and_left(own_dsn: str) -> None:
     await schema.upgrade(own_dsn)
     async with superuser(own_dsn) as connection:
@@ -277,11 +394,11 @@ async def test_changed_password_makes_new_logins_and_ends_the_old_ones(
 ) -> None:
     await schema.upgrade(own_dsn)
     before = await logins.doors(own_dsn)
-    administer(own_server, sql.SQL("CREATE ROLE chief SUPERUSER LOGIN PASSWORD 'first'"))
+    administer(own_server, sql.SQL("CREATE ROLE chief SUPERUSER LOGIN PASSWORD 'first'").format())
     first = make_conninfo(own_dsn, user="chief", password="first")
     await schema.prepare(first, migrates=False)
     old = await logins.doors(first)
-    administer(own_server, sql.SQL("ALTER ROLE chief PASSWORD 'second'"))
+    administer(own_server, sql.SQL("ALTER ROLE chief PASSWORD 'second'").format())
     second = make_conninfo(own_dsn, user="chief", password="second")
     await schema.prepare(second, migrates=False)
     new = await logins.doors(second)
@@ -304,6 +421,27 @@ class TestManagedServer:
             cursor = await connection.execute("SELECT session_user::text, (SELECT count(*) FROM tenants)")
             assert await cursor.fetchone() == ("kladez_service_landlord", 0)
         assert await problems(dsn) in ([], ["arrayoverlap: is not known to be leakproof"])
+
+    @pytest.mark.parametrize("name", BY_ITSELF)
+    async def test_spoiled_login_is_mended_by_who_made_it(
+        self, own_server: Embedded, own_dsn: str, name: str
+    ) -> None:
+        maker = f"maker{list(BY_ITSELF).index(name)}"
+        dsn = await managed(own_server, own_dsn, maker, sql.SQL("CREATEROLE"))
+        await schema.upgrade(dsn)
+        service = f"kladez_service_{maker}"
+        await spoil((await logins.doors(dsn)).service, service, BY_ITSELF[name])
+        assert [one for one in await problems(dsn) if one.startswith(service)]
+        await securing.ensure(dsn)
+        await require_open_doors(dsn)
+
+    async def test_administrator_mends_the_logins_that_he_made(self, own_dsn: str) -> None:
+        dsn = make_conninfo(own_dsn, user="tenant_of_admin", password="for the service")
+        await schema.upgrade(dsn, admin_dsn=own_dsn)
+        for login in ((await logins.doors(dsn)).service, dsn):
+            await spoil(login, "", "ALTER ROLE CURRENT_USER PASSWORD 'x'")
+        await securing.ensure(dsn, admin_dsn=own_dsn)
+        await require_open_doors(dsn)
 
     async def test_only_role_there_is_serves_by_itself(self, own_server: Embedded, own_dsn: str) -> None:
         dsn = await managed(own_server, own_dsn, "lodger", sql.SQL("NOCREATEROLE"))
