@@ -30,9 +30,10 @@ _STEMS = "|".join(
     f"{_STEMS_IN_ENGLISH} {_STEMS_IN_PORTUGUESE} {_STEMS_IN_RUSSIAN} {_STEMS_IN_LATIN_RUSSIAN}".split()
 )
 _STEM = re.compile(_STEMS)
-# Parts of other words too, such as "operating" and "chateau": these are whole words, or the end of a plural one.
-_WORD = re.compile(r"(?:chat|rating|conversa)s?|ugc|qa|qas|чаты?|chaty|тред\w?|\w*(?:chats|ratings|qnas?)")
-_QUESTIONS_AND_ANSWERS = re.compile(r"(?:.*_)?q_(?:n_|e_)?as?(?:_.*)?")
+# Parts of other words too, such as "operating" and "chateau": these are whole words, or how one ends.
+_WORD = re.compile(r"(?:chat|rating|conversa)s?|ugc|qa|qas|чаты?|chaty|тред[ыа]?")
+_ENDINGS = ("chats", "ratings", "qna", "qnas")
+_QUESTIONS_AND_ANSWERS = re.compile(r"(?<![^_])q_(?:n_|e_)?as?(?![^_])")
 # A business writes it, though it has "review" in it.
 _PREVIEW = "preview"
 _NO_LETTERS = re.compile(r"[\W_]+")
@@ -77,7 +78,8 @@ def trust_of(
 def is_of_strangers(source_type: str) -> bool:
     """In English, Portuguese or Russian, as one word or several, with accents or without."""
     words = [word for word in _NO_LETTERS.split(_folded(source_type)) if not word.startswith(_PREVIEW)]
-    has_word = any(map(_WORD.fullmatch, words)) or _QUESTIONS_AND_ANSWERS.fullmatch("_".join(words))
+    has_word = any(_WORD.fullmatch(word) or word.endswith(_ENDINGS) for word in words)
+    has_word = has_word or _QUESTIONS_AND_ANSWERS.search("_".join(words))
     return bool(has_word or _STEM.search("".join(words)))
 
 
