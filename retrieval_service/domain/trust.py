@@ -36,6 +36,8 @@ _ENDINGS = ("chats", "ratings", "qna", "qnas")
 _QUESTIONS_AND_ANSWERS = re.compile(r"(?<![^_])q_(?:n_|e_)?as?(?![^_])")
 # A business writes it, though it has "review" in it.
 _PREVIEW = "preview"
+# Questions that are asked often are collected by the business.
+_OFTEN = re.compile(r"faq|frequent|част(?:о|ые|ых)|chast(?:o|ye|yie|yh|ykh)")
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -77,6 +79,8 @@ def trust_of(
 
 def is_of_strangers(source_type: str) -> bool:
     """In English, Portuguese or Russian, as one word or several, with accents or without."""
+    if _OFTEN.search(_folded(source_type)):
+        return False
     words = [word for word in _NO_LETTERS.split(_folded(source_type)) if not word.startswith(_PREVIEW)]
     has_word = any(_WORD.fullmatch(word) or word.endswith(_ENDINGS) for word in words)
     has_word = has_word or _QUESTIONS_AND_ANSWERS.search("_".join(words))

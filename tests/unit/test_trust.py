@@ -35,3 +35,11 @@ def test_name_says_that_strangers_write(source_type: str) -> None:
 @pytest.mark.parametrize("source_type", _BUSINESS.split())
 def test_name_of_the_business_s_own_words_is_trusted(source_type: str) -> None:
     assert SourceTrust().trusts(source_type)
+
+
+@pytest.mark.parametrize(
+    "source_type",
+    ["faq", "frequently_asked_questions", "perguntas_frequentes", "Частые вопросы", "chastye_voprosy"],
+)
+def test_questions_that_are_asked_often_are_the_businesss_own(source_type: str) -> None:
+    assert not is_of_strangers(source_type)
