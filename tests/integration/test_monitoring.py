@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY
 
 from bot.watching import SILENCE_SECONDS, Polling
 from retrieval_service import errors, monitoring, observing
+from retrieval_service.api import gate
 from retrieval_service.monitoring import Watched
 from retrieval_service.postgres.embedded import embedded_postgres
 from retrieval_service.stores import schema
@@ -182,6 +183,13 @@ async def test_waiting_jobs_are_seen_with_their_age(postgres_server: Any, migrat
         assert value("kladez_database_up") == 1
 
 
+@pytest.fixture
+def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that was used under another test's configuration would keep to it, unheard."""
+    monkeypatch.setattr(gate, "log", structlog.get_logger("kladez.rpc"))
+
+
+@pytest.mark.usefixtures("fresh_log")
 async def test_line_of_a_call_names_key_and_peer_and_no_secret(running: Running) -> None:
     shop = await new_shop(running)
     with structlog.testing.capture_logs() as lines:
@@ -196,6 +204,7 @@ async def test_line_of_a_call_names_key_and_peer_and_no_secret(running: Running)
     assert "quokka" not in str(lines)
 
 
+@pytest.mark.usefixtures("fresh_log")
 async def test_line_of_a_call_with_a_wrong_key_holds_nothing_of_it(running: Running) -> None:
     wrong = "kld_wrong-key-that-nobody-has"
     with structlog.testing.capture_logs() as lines:
