@@ -66,6 +66,7 @@ from retrieval_service.services.switching import Switcher
 from retrieval_service.services.trials import Trials
 from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
+from retrieval_service.stores import logins
 from retrieval_service.stores.database import Database
 
 # Longer tokens are rare in any language: a model that writes more does not keep to what it was told.
@@ -353,4 +354,4 @@ def secret_key(setting: SecretStr | None, purpose: str, dsn: str) -> bytes:
     """When none is set, one for each purpose, the same on every server of one database."""
     if setting is not None:
         return setting.get_secret_value().encode()
-    return hashlib.sha256(f"kladez {purpose}\0{dsn}".encode()).digest()
+    return hashlib.sha256(f"kladez {purpose}\0{logins.constant(dsn)}".encode()).digest()

@@ -270,3 +270,5 @@ def _stop_at_signals() -> None:
         return
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts with "&"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)

@@ -37,10 +37,13 @@ class Kept:
     log: ServerLog
     settled: asyncio.Event
 
-    async def say(self, what: str, pause_seconds: float) -> None:
+    def say(self, what: str, pause_seconds: float) -> None:
+        output.note(f"The {self.name} {what} ({self.log.path}); starting it in {pause_seconds:g} s.")
+
+    async def last_words(self) -> str:
+        """What its log ends with, which says why it ended unless it was killed."""
         reason = (await asyncio.to_thread(self.log.last_line))[:LONGEST_REASON]
-        told = f": {reason}" if reason else ""
-        output.note(f"The {self.name} {what}{told} ({self.log.path}); starting it in {pause_seconds:g} s.")
+        return f": {reason}" if reason else ""
 
 
 @asynccontextmanager
@@ -78,7 +81,7 @@ async def _keep(kept: Kept, opened: Opened, first: Child | None) -> None:
         what = await _ended(kept, running)
         failures = failures + 1 if time.monotonic() - began < LONGEST_PAUSE_SECONDS else 1
         pause = pause_seconds(failures)
-        await kept.say(what, pause)
+        kept.say(what, pause)
         await asyncio.sleep(pause)
         running = opened()
 
@@ -89,10 +92,14 @@ async def _ended(kept: Kept, running: AbstractAsyncContextManager[Child]) -> str
         async with running as child:
             code = await child.wait()
     except errors.KladezError as error:
-        return f"did not start ({error})"
+        return f"did not start ({error}){await kept.last_words()}"
     if not kept.settled.is_set():
         raise await _told_end(kept.name, code, kept.log)
-    return f"ended by itself with code {code}"
+    return how_it_ended(code) + ("" if code < 0 else await kept.last_words())
+
+
+def how_it_ended(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended by itself with code {code}"
 
 
 def pause_seconds(failures: int) -> float:
@@ -102,7 +109,7 @@ def pause_seconds(failures: int) -> float:
 
 async def _told_end(name: str, code: int, log: ServerLog) -> ChildEnded:
     quoted = "\n".join((await asyncio.to_thread(log.since_opened)).rstrip().splitlines()[-LOG_LINES:])
-    return ChildEnded(f"The {name} ended by itself with code {code}. The end of {log.path}:\n{quoted}")
+    return ChildEnded(f"The {name} {how_it_ended(code)}. The end of {log.path}:\n{quoted}")
 
 
 def _most_telling(several: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -55,13 +55,13 @@ NAMES: Mapping[str, tuple[str, str]] = {
     ),
 }
 WHOLE_MESSAGES = "google.protobuf."
-INTEGERS = frozenset(
-    {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64}
-    | {
-        FieldDescriptor.CPPTYPE_UINT32,
-        FieldDescriptor.CPPTYPE_UINT64,
-    }
-)
+LIMITS = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+INTEGERS = frozenset(LIMITS)
 FLOATS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
 YES_AND_NO = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -258,10 +258,14 @@ def _value(field: Field, descriptor: FieldDescriptor, text: str) -> Any:
     if kind not in INTEGERS | FLOATS:
         return text
     try:
-        return int(text) if kind in INTEGERS else float(text)
+        number = int(text) if kind in INTEGERS else float(text)
     except ValueError:
         wanted = "a whole number" if kind in INTEGERS else "a number"
         raise BadInput(f"--{field.option} {text}: must be {wanted}") from None
+    least, most = LIMITS.get(kind, (number, number))
+    if not least <= number <= most:
+        raise BadInput(f"--{field.option} {text}: must be between {least} and {most}")
+    return number
 
 
 def _choice(field: Field, descriptor: FieldDescriptor, text: str) -> int:

@@ -30,18 +30,24 @@ _USER = r"[\w.+-]{1,64}+"
 MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{_AT}]{LABEL}{BEHIND_WORD}")
 SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{_AT}#＃$]\w+)")
 
-_IN_TELEPHONE = r"0-9 \u00a0().‑-"
-TELEPHONE = re.compile(rf"\+?\(?[0-9][{_IN_TELEPHONE}]{{0,{MAX_TELEPHONE - 3}}}+")
+IN_TELEPHONE = r"0-9 \u00a0().‑-"
+TELEPHONE = re.compile(rf"\+?\(?[0-9][{IN_TELEPHONE}]{{0,{MAX_TELEPHONE - 3}}}+")
 TELEPHONE_IN_TEXT = re.compile(rf"(?<![\w+]){TELEPHONE.pattern}")
-OUT_OF_TELEPHONE = re.compile(rf"[^{_IN_TELEPHONE}]")
+OUT_OF_TELEPHONE = re.compile(rf"[^{IN_TELEPHONE}]")
 _NO_DIGIT = re.compile(r"[^0-9]")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ \u00a0.][0-9]{3})+")
 _DATE = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HYPHENED = re.compile(r"[0-9]{2,4}\)?[-‑ ]*[-‑][0-9]{2,4}")
-_LEAST_DIGITS = 7
+LEAST_DIGITS = 7
 _CLEARLY_DIGITS = 10
 _MOST_DIGITS = 19
 _GROUP = re.compile(r"\+|[0-9]{3}(?=[0-9]{4})|[0-9](?=[^0-9])")
+_SPACE = re.compile(r"[ \u00a0]")
+# 8 is what Russians dial before their own numbers, and 7 the code of their country.
+_RUSSIAN = re.compile(r"[78][3489][0-9]{9}")
+_RUSSIAN_AT_HOME = re.compile(r"[3489][0-9]{9}")
+_WITH_COUNTRY = re.compile(r"1[2-9][0-9]{9}|[1-9][0-9]{11,}")
+_COUNTRY = re.compile(r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3})(?=[0-9]{7})")
 _BEHIND_SIGN = re.compile(rf"(?<=[{_AT}{DOTS}])(?=\w)")
 
 
@@ -50,10 +56,14 @@ def folded(contact: str) -> str:
     return unicodedata.normalize("NFKC", contact).casefold()
 
 
+def number_of_digits(run: str) -> int:
+    return len(_NO_DIGIT.sub("", run))
+
+
 def is_telephone(run: str) -> bool:
     """Whether these digits and what parts them look like a telephone number, or that of a bank card."""
-    digits = len(_NO_DIGIT.sub("", run))
-    if not _LEAST_DIGITS <= digits <= _MOST_DIGITS:
+    digits = number_of_digits(run)
+    if not LEAST_DIGITS <= digits <= _MOST_DIGITS:
         return False
     if run.startswith("+"):
         return True
@@ -74,9 +84,29 @@ def telephone_at(text: str, position: int) -> str:
     return run if is_telephone(run) else ""
 
 
-def digits_of(telephone: str) -> str:
-    """What tells it from others: with or without the code of the country or 8 before it."""
-    return _NO_DIGIT.sub("", telephone)[-_CLEARLY_DIGITS:]
+def forms_of(telephone: str) -> frozenset[str]:
+    """How it may be dialled, as far as its own digits say: equal numbers have one of these in common.
+
+    With "+" those that lead there from every country. A number that only ends alike is another one.
+    """
+    digits = _NO_DIGIT.sub("", telephone.replace("(0)", ""))
+    if telephone.startswith("+"):
+        return frozenset([f"+{digits}"])
+    if digits.startswith("00"):
+        return frozenset([f"+{digits[2:]}"])
+    if _RUSSIAN.fullmatch(digits):
+        return frozenset([digits, f"+7{digits[1:]}"])
+    return frozenset([digits, f"+{digits}"] if _WITH_COUNTRY.fullmatch(digits) else [digits])
+
+
+def _known_forms_of(telephone: str) -> Iterator[str]:
+    """Also without the code of its country, which its neighbours leave out."""
+    for form in forms_of(telephone):
+        yield form
+        if code := _COUNTRY.match(form):
+            yield from (form[code.end() :], f"0{form[code.end() :]}")
+        elif _RUSSIAN_AT_HOME.fullmatch(form):
+            yield f"+7{form}"
 
 
 def broken(contact: str) -> str:
@@ -100,7 +130,13 @@ def contacts_of(text: str) -> Iterator[str]:
 
 
 def telephones_of(text: str) -> Iterator[str]:
-    """By what tells them apart."""
-    found = TELEPHONE_IN_TEXT.finditer(without_invisible(text))
-    runs = (without_tail(one[0]) for one in found)
-    return (digits_of(run) for run in runs if is_telephone(run))
+    """In the forms in which they are compared."""
+    for found in TELEPHONE_IN_TEXT.finditer(without_invisible(text)):
+        for run in _runs_of(without_tail(found[0])):
+            yield from _known_forms_of(run)
+
+
+def _runs_of(run: str) -> Iterator[str]:
+    """The number, and what of it stands behind an hour or a price, which belong to no number with a plus."""
+    starts = [0] if run.startswith("+") else [0, *(space.end() for space in _SPACE.finditer(run))]
+    return (run[start:] for start in starts if is_telephone(run[start:]))

@@ -31,7 +31,8 @@ _LATIN = re.compile(r"[a-z0-9-]+")
 _SPLIT = re.compile(rf"[{DOTS}]")
 _RUN = re.compile(rf"(?<![\w-]){LABEL}(?:[{DOTS}]{LABEL})++")
 _PATH = re.compile(r"/[^\s/]")
-_NUMBERS = re.compile(r"[0-9]{1,3}")
+# Browsers read them in the base of eight and of sixteen too.
+_NUMBERS = re.compile(r"0x[0-9a-f]{1,8}|0?[0-9]{1,3}", re.IGNORECASE)
 _LEADS_ON = re.compile(r"[:/]\w")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from retrieval_service.domain.contacts import contacts_of, digits_of, folded, telephones_of
+from retrieval_service.domain.contacts import contacts_of, folded, forms_of, telephones_of
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.hosts import hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -76,7 +76,7 @@ class LinkPolicy:
         return said in self._contacts or normal_form(contact) in self._numbers or self._is_domain(host)
 
     def knows_telephone(self, telephone: str) -> bool:
-        return digits_of(telephone) in self._telephones
+        return not self._telephones.isdisjoint(forms_of(telephone))
 
     @cached_property
     def _trusted(self) -> frozenset[str]:
@@ -93,7 +93,7 @@ class LinkPolicy:
 
     @cached_property
     def _telephones(self) -> frozenset[str]:
-        return frozenset(digits for text in self._trusted_texts() for digits in telephones_of(text))
+        return frozenset(form for text in self._trusted_texts() for form in telephones_of(text))
 
     def _trusted_texts(self) -> Iterator[str]:
         yield from self._own_words

@@ -26,7 +26,7 @@ _BLANKS = " \t\u00a0"
 _IN_ADDRESS = r"[^\s<>\[\]\"«»]"
 _OUT_OF_ADDRESS = re.compile(r"[\s<>\[\]\"«»]")
 _OUT_OF_LABEL = re.compile(r"[^\w-]")
-_SPECIAL = rf"<\[!(:{DOTS}{contacts.SIGILS}+"
+_SPECIAL = rf"<\[【!(:{DOTS}{contacts.SIGILS}+"
 _PLAIN = re.compile(rf"\w+|[^\w\s{re.escape(_SPECIAL)}]+|.", re.DOTALL)
 _SPACES = re.compile(rf"[{_BLANKS}]+")
 _REST_OF_ADDRESS = re.compile(rf"{_IN_ADDRESS}*+")
@@ -127,6 +127,8 @@ class SafeText:
         if spaces := _SPACES.match(text, position):
             self._written.hold_spaces(spaces[0])
             return spaces.end()
+        if self._is_joint_open(position, final=final):
+            return position
         first = text[position]
         if first == "<":
             return self._read_tag(position, final=final)
@@ -143,6 +145,14 @@ class SafeText:
         if first == "+" or first.isdecimal():
             return self._read_number(position, final=final)
         return self._read_word(position, final=final)
+
+    def _is_joint_open(self, position: int, *, final: bool) -> bool:
+        """Whether more must come before it is known if this may touch what stands before something left out."""
+        following = self._held.text[position : position + contacts.MAX_TELEPHONE]
+        if not final and self._written.needs_more(following):
+            return True
+        self._written.settle(following)
+        return False
 
     def _hold(self, position: int, wakes: re.Pattern[str], room: int) -> int:
         """Until one of these characters comes, or as many as decide without them."""
@@ -184,8 +194,11 @@ class SafeText:
         text = self._held.text
         if marker := marker_at(text, position):
             self._cited |= {*numbers_of(marker)}
-            return self._write(marker[0], marker.end())
+            self._written.write_marker(marker[0])
+            return marker.end()
         if text[position] == "【":
+            if not final and UNFINISHED.match(text, position):
+                return position
             return self._write("【", position + 1)
         title = _TITLE.match(text, position, position + _MAX_TITLE)
         if title and title.end() < len(text):
@@ -282,6 +295,9 @@ class SafeText:
         if is_allowed is None:
             return position
         self._drops_address = not is_allowed and len(address) >= _MAX_ADDRESS
+        if is_allowed and shown.startswith("(") and self._written.is_behind_number:
+            self._written.write_marker(shown)
+            return end
         return self._write(shown, end) if is_allowed else self._drop(end)
 
     def _read_colon(self, position: int, *, final: bool) -> int:
@@ -351,6 +367,9 @@ class SafeText:
         sigil = None if is_inside else contacts.SIGIL.match(text, position)
         if sigil is None:
             return self._write(text[position], position + 1)
+        if sigil[0][1:].isdecimal() and not self._policy.knows(sigil[0]):
+            # It may be the beginning of a telephone number.
+            return self._write(contacts.broken(text[position]), position + 1)
         return self._write_contact("", sigil[0], position)
 
     def _write_contact(self, word: str, contact: str, position: int) -> int:

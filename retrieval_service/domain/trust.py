@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from retrieval_service.domain.links import is_honest
 
-# A source type is that of strangers when one of its words is one of these, alone or with an "s".
-_STRANGERS_WORDS = (
-    "review comment question ticket message chat conversation discussion forum thread feedback testimonial opinion "
-    "rating complaint inquiry enquiry guestbook ugc"
+# A source type is that of strangers when its name has one of these in it, whatever stands around it.
+_STEMS_IN_ENGLISH = (
+    "review comment question ticket message conversation discussion forum thread feedback testimon opinion complain "
+    "inquir enquir guestbook qanda"
 )
-STRANGERS = frozenset(_STRANGERS_WORDS.split())
-_WORDS = re.compile(r"[^a-z0-9]+")
+_STEMS_IN_PORTUGUESE = (
+    "avaliac coment depoiment testemunh pergunt duvida opini reclamac resenh discuss mensag sugest"
+)
+_STEMS_IN_RUSSIAN = (
+    "отзыв отклик коммент вопрос рецензи жалоб претензи обсужден сообщени переписк мнени обращени оценк форум "
+    "гостев тикет обратнаясвяз"
+)
+_STEMS_IN_LATIN_RUSSIAN = (
+    "otzyv otziv otzuv otklik koment komment vopros recenzi retsenzi zhalob jalob pretenzi obsuzhd obsujd soobsh "
+    "soobsc perepisk mneni obrash obrasch ocenk otsenk gostev tiket obratnayasvyaz obratnaiasviaz"
+)
+_STEMS = "|".join(
+    f"{_STEMS_IN_ENGLISH} {_STEMS_IN_PORTUGUESE} {_STEMS_IN_RUSSIAN} {_STEMS_IN_LATIN_RUSSIAN}".split()
+)
+_STEM = re.compile(_STEMS)
+# Parts of other words too, such as "operating" and "chateau": these are whole words, or how one ends.
+_WORD = re.compile(r"(?:chat|rating|conversa)s?|ugc|qa|qas|чаты?|chaty|тред[ыа]?")
+_ENDINGS = ("chats", "ratings", "qna", "qnas")
+_QUESTIONS_AND_ANSWERS = re.compile(r"(?<![^_])q_(?:n_|e_)?as?(?![^_])")
+# A business writes it, though it has "review" in it.
+_PREVIEW = "preview"
+# Questions that are asked often are collected by the business.
+_OFTEN = re.compile(r"faq|frequent|част(?:о|ые|ых)|chast(?:o|ye|yie|yh|ykh)")
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,5 +78,15 @@ def trust_of(
 
 
 def is_of_strangers(source_type: str) -> bool:
-    words = _WORDS.split(source_type.lower())
-    return any(word in STRANGERS or word.removesuffix("s") in STRANGERS for word in words)
+    """In English, Portuguese or Russian, as one word or several, with accents or without."""
+    if _OFTEN.search(_folded(source_type)):
+        return False
+    words = [word for word in _NO_LETTERS.split(_folded(source_type)) if not word.startswith(_PREVIEW)]
+    has_word = any(_WORD.fullmatch(word) or word.endswith(_ENDINGS) for word in words)
+    has_word = has_word or _QUESTIONS_AND_ANSWERS.search("_".join(words))
+    return bool(has_word or _STEM.search("".join(words)))
+
+
+def _folded(name: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(character for character in decomposed if not unicodedata.combining(character))

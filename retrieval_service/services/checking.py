@@ -115,7 +115,10 @@ async def _migrations(dsn: str) -> Finding:
     current, head = await schema.current(dsn), await asyncio.to_thread(schema.head)
     ok = current == head
     detail = f"at {current or 'nothing'}, newest is {head}"
-    return Finding(name="migrations", ok=ok, detail=detail, remedy="" if ok else "kladez migrate")
+    remedy = (
+        "" if ok else "kladez migrate" if current < head else "run the newer Kladez that made this schema"
+    )
+    return Finding(name="migrations", ok=ok, detail=detail, remedy=remedy)
 
 
 def _row_level_security(open_tables: list[str]) -> Finding:

@@ -45,6 +45,9 @@ LEAVE = "COMMIT"
 
 ENTER_OPERATOR = "SET LOCAL ROLE kladez_operator"
 
+# The server ends a session some time after we do, and whoever comes next would find its locks still held.
+UNLOCK = "SELECT pg_advisory_unlock_all()"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSize:
@@ -131,7 +134,11 @@ class Database:
         """A connection of its own that may change the schema; statements commit at once."""
         with unavailable_when_lost():
             async with await AsyncConnection.connect(self.owner_dsn, autocommit=True) as connection:
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    with contextlib.suppress(psycopg.Error):
+                        await connection.execute(UNLOCK)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import LiteralString
 
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import class_row
 
 from retrieval_service.stores.failures import unavailable_when_lost
@@ -48,6 +48,14 @@ class Powers:
     is_superuser: bool
     makes_roles: bool
     sees_every_row: bool
+
+
+def constant(dsn: str) -> str:
+    """What of a DSN stays when its server is found elsewhere; the embedded one has another port at each start."""
+    told = conninfo_to_dict(dsn)
+    if not told.get("password"):
+        return dsn
+    return "\0".join(str(told.get(part) or "") for part in ("user", "password", "dbname"))
 
 
 def is_fingerprint(remark: str | None) -> bool:

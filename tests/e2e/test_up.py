@@ -256,7 +256,7 @@ def test_dead_parts_are_started_again_and_named(installation: Installation) -> N
         _, complaint = running.process.communicate(timeout=STOP_SECONDS)
         assert running.process.returncode == 0, complaint
         for name in ("gateway", "service", "postgres"):
-            assert f"The {name} ended by itself with code -9" in complaint
+            assert f"The {name} was killed by signal 9" in complaint
         assert not alive(with_new_ones)
 
 

@@ -30,3 +30,12 @@ async def test_caller_cancelled_while_its_connection_arrives_stays_cancelled(
         assert waiting.cancelled()
         async with database.operator() as operator:  # the connection came back
             await operator.execute("SELECT 1")
+
+
+async def test_owners_locks_end_with_its_block(database_dsn: str) -> None:
+    """Many times: a server that is only told to end a session takes a moment for it."""
+    async with open_database(database_dsn, PoolSize(minimum=1, maximum=1)) as database:
+        for _ in range(30):
+            async with database.owner() as owner:
+                cursor = await owner.execute("SELECT pg_try_advisory_lock(7, 7)")
+                assert await cursor.fetchone() == (True,)

@@ -287,6 +287,7 @@ RPCS: dict[str, Attempt] = {
     ),
     "InsightService/GetUsage": (lambda _: insights_pb.GetUsageRequest(), ANSWERED),
     "InsightService/RecordEvaluation": (lambda _: recorded_run(), ANSWERED),
+    "InsightService/ListProcesses": (lambda _: insights_pb.ListProcessesRequest(), "PERMISSION_DENIED"),
     "InsightService/ListEvaluations": (lambda _: insights_pb.ListEvaluationsRequest(), ANSWERED),
     "InsightService/ListChatLogs": (
         lambda own: insights_pb.ListChatLogsRequest(

@@ -333,29 +333,32 @@ async def test_caller_whose_deadline_passes_finds_the_answer_later(shop: Shop, m
 BROKEN_OFF = [Interruption.DISCONNECT, Interruption.ERROR_EVENT]
 
 
-@pytest.mark.parametrize(
-    ("script", "fault"),
-    [
-        *(
-            (Script(text="Thirty days or more.", interruption=one, interrupted_after=2), None)
-            for one in BROKEN_OFF
-        ),
-        *((Script(), Fault(path=MODEL, times=3, status=status)) for status in (429, 500)),
-    ],
-)
-async def test_model_that_fails_leaves_an_interrupted_answer_and_an_honest_error(
-    shop: Shop, model: FakeOpenAI, script: Script, fault: Fault | None
+@pytest.mark.parametrize("interruption", BROKEN_OFF)
+async def test_model_that_breaks_off_leaves_an_interrupted_answer_and_an_honest_error(
+    shop: Shop, model: FakeOpenAI, interruption: Interruption
 ) -> None:
-    model.script = script
-    if fault:
-        model.fail(fault)
+    model.script = Script(text="Thirty days or more.", interruption=interruption, interrupted_after=2)
     request_id = str(uuid.uuid4())
     failure = await failure_of(ask(shop, request_id=request_id))
-    model.faults.clear()
     assert failure.code == "UNAVAILABLE"
     left = (await shop.client.cancel_answer(pb.CancelAnswerRequest(request_id=request_id))).answer
     assert left.status == pb.ANSWER_STATUS_INTERRUPTED
-    assert left.text == ("Thirty days" if fault is None else "")
+    assert left.text == "Thirty days"
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_model_that_says_nothing_leaves_quotations_that_a_repeat_finds(
+    shop: Shop, model: FakeOpenAI, status: int
+) -> None:
+    model.fail(Fault(path=MODEL, times=3, status=status))
+    request_id = str(uuid.uuid4())
+    heard = await ask(shop, request_id=request_id)
+    model.faults.clear()
+    assert_well_formed(heard)
+    assert heard.completed.model_away
+    again = await ask(shop, request_id=request_id)
+    assert again.completed.model_away
+    assert again.completed.answer == heard.completed.answer
 
 
 async def test_servers_own_deadline_interrupts_and_keeps_what_was_written(

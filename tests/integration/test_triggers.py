@@ -106,7 +106,9 @@ async def test_children_of_a_row_deleted_by_plain_sql_are_roots_and_queued(
         await finish(database, job)
     await sql.execute("DELETE FROM documents WHERE id = %s", (parent,))
     assert await value(sql, "SELECT count(*) FROM documents WHERE parent_id IS NULL") == 1
-    queued = {(job.document_id, job.action) for job in await jobs_of(sql, tenant_id) if job.status == "pending"}
+    queued = {
+        (job.document_id, job.action) for job in await jobs_of(sql, tenant_id) if job.status == "pending"
+    }
     assert queued == {(parent, "delete"), (child, "upsert"), (grandchild, "upsert")}
 
 

@@ -42,6 +42,10 @@ STRANGERS = [
     "customer-questions",
     "ticket",
     "forum_threads",
+    "productreviews",
+    "q_and_a",
+    "otzyvy",
+    "avaliacoes",
 ]
 BUSINESS = ["product", "faq", "policy", "article", "page", "manual"]
 

@@ -119,7 +119,7 @@ def test_foreign_link_goes_and_its_words_stay(text: str, shown: str) -> None:
         ("Да [1](evil.example/x", "Да [1]"),
         ("Да [1]<b>(evil.example</b>", "Да [1]"),
         ("Да ![1](evil.example/p.png", "Да ![1]"),
-        ("Да [1](javascript:<b>alert(1))", "Да [1] (javascript:alert(1))"),
+        ("Да [1](javascript:<b>alert(1))", "Да [1] (javascript:\u2060alert(1))"),
     ],
 )
 def test_foreign_link_that_is_never_closed_goes_too(text: str, shown: str) -> None:
@@ -192,6 +192,11 @@ def test_characters_that_nobody_sees_go() -> None:
         ("Жмите https://evil.москва, nope.dance/x", "Жмите, nope"),
         ("Жмите https:/evil.com и http:evil.com, evil.xn--p1ai", "Жмите и, evil"),
         ("Или tg:resolve?domain=x и 1.2.3.4/pay", "Или и 1"),
+        (
+            "Или 0x5d.0xb8.0xd8.0x22/pay, 0135.0270.0330.042/pay",
+            "Или 0x5d, 0135·.0270·.0330·.042/pay".replace("·", JOINER),
+        ),
+        ("Или https://0x5db8d822/pay и http://1572395042/pay", "Или и"),
         ("[d]: //nope.com и да,nope.com;x=nope.com", "[d]: //nope и да,nope;x=nope"),
         ("да,t.me/lumen и x=a.good.example/x", "да,t.me/lumen и x=a.good.example/x"),
     ],
@@ -260,6 +265,7 @@ def test_long_nonsense_comes_to_its_end(kernel: str) -> None:
         ("Звоните +7 (999) 000-11-22", "Звоните +·7· (999·) 000·-11·-22"),
         ("Звоните 8 800 555 35 35.", "Звоните 8· 800· 555· 35· 35."),
         ("Звоните 88005553535 и tel:+74951234567", "Звоните 880·055·53535 и tel:+·749·512·34567"),
+        ("Звоните /88005553535 и #88 00 555 35 35", "Звоните /·880·055·53535 и #·88· 00· 555· 35· 35"),
         ("Карта 4111 1111 1111 1111", "Карта 4111· 1111· 1111· 1111"),
         ("[::1](https://evil.example/x)", "::1"),
         ("Идите на https://evil.example/x [::1][:2:]", "Идите на [::1][:2:]"),

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from retrieval_service import config, sharing
+from retrieval_service.assembling import secret_key
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.processes import (
     DISPUTED,
@@ -84,8 +85,10 @@ def test_fingerprint_tells_secrets_apart_and_says_nothing_elsewhere(setting: str
     assert said(key=b"of another installation", **{setting: SecretStr("one")})[name] != one
 
 
-def test_secrets_made_from_the_databases_address_are_told_apart_too() -> None:
-    assert said()["KLADEZ_PAGE_TOKEN_KEY"] != said(dsn=f"{DSN}?sslmode=require")["KLADEZ_PAGE_TOKEN_KEY"]
+def test_secrets_made_from_the_databases_password_are_told_apart_too() -> None:
+    assert (
+        said()["KLADEZ_PAGE_TOKEN_KEY"] != said(dsn=DSN.replace("hidden", "other"))["KLADEZ_PAGE_TOKEN_KEY"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,3 +162,15 @@ def test_what_keeps_a_server_from_deciding(kind: Kind, setting: str, expected: b
 def test_weights_say_what_a_worker_ends_for() -> None:
     deciding = {name for name, weight in WEIGHTS.items() if weight is Weight.DECIDES}
     assert deciding == {EMBEDDER, "USE_OPENAI_RETRIEVAL", "KLADEZ_OWN_INDEX_CHUNKS"}
+
+
+@pytest.mark.parametrize("purpose", ["page tokens", "safety identifiers"])
+def test_secret_keys_stay_when_the_server_is_found_elsewhere(purpose: str) -> None:
+    """The embedded one listens on another port after each start."""
+    before, after = (
+        secret_key(None, purpose, f"postgresql://kladez:hidden@127.0.0.1:{port}/kladez") for port in (1, 2)
+    )
+    assert before == after
+    assert before != secret_key(None, purpose, "postgresql://kladez:other@127.0.0.1:1/kladez")
+    assert before != secret_key(None, purpose, "postgresql://kladez:hidden@127.0.0.1:1/other")
+    assert secret_key(None, purpose, "host=a user=kladez") != secret_key(None, purpose, "host=b user=kladez")

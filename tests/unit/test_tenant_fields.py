@@ -23,6 +23,8 @@ message_type {
   field { name: "patience" number: 5 type: TYPE_MESSAGE type_name: ".google.protobuf.Duration" label: LABEL_OPTIONAL }
   field { name: "theme" number: 6 type: TYPE_MESSAGE type_name: ".future.Theme" label: LABEL_OPTIONAL }
   field { name: "themes" number: 7 type: TYPE_MESSAGE type_name: ".future.Theme" label: LABEL_REPEATED }
+  field { name: "seats" number: 8 type: TYPE_INT32 label: LABEL_OPTIONAL }
+  field { name: "bytes" number: 9 type: TYPE_UINT64 label: LABEL_OPTIONAL }
 }
 message_type { name: "Theme" field { name: "accent_color" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL } }
 """
@@ -70,6 +72,9 @@ def test_field_of_any_kind_is_set_and_shown(option: str, given: list[str], shown
         ("mood", "merry", "must be one of calm"),
         ("patience", "long", "--patience long:"),
         ("themes", '{"size": 1}', "--themes"),
+        ("seats", "99999999999999", "--seats 99999999999999: must be between -2147483648 and 2147483647"),
+        ("seats", "1e3", "must be a whole number"),
+        ("bytes", "-1", "--bytes -1: must be between 0 and 18446744073709551615"),
     ],
 )
 def test_value_that_cannot_be_read_is_said_of_its_option(option: str, given: str, fault: str) -> None:
@@ -79,4 +84,14 @@ def test_value_that_cannot_be_read_is_said_of_its_option(option: str, given: str
 
 def test_field_without_a_name_of_ours_has_its_own() -> None:
     options = [one.option for one in tenant_fields.fields_of(made().DESCRIPTOR)]
-    assert options == ["is-open", "share", "mood", "moods", "patience", "accent-color", "themes"]
+    assert options == [
+        "is-open",
+        "share",
+        "mood",
+        "moods",
+        "patience",
+        "accent-color",
+        "themes",
+        "seats",
+        "bytes",
+    ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
+from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import ResponseCompletedEvent
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_HOST = "api.openai.com"
@@ -49,7 +51,15 @@ def open_client(settings: OpenAISettings) -> AsyncOpenAI:
     client.organization = settings.organization
     client.project = None
     client.admin_api_key = None
+    _warm(client)
     return client
+
+
+def _warm(client: AsyncOpenAI) -> None:
+    """What the SDK builds at its first use takes a tenth of a second, for which no caller's loop should stand still."""
+    _ = (client.responses, client.chat.completions, client.embeddings)
+    ResponseCompletedEvent.construct(type="response.completed", response={"output": []})
+    ChatCompletionChunk.construct(choices=[{"delta": {}}], usage={})
 
 
 def _timeout(seconds: float) -> Timeout:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from typing import Protocol
 
 from retrieval_service.domain.conversation import Reworded
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Turn
+from retrieval_service.domain.fragments import AnswerPart, FinishReason, Turn
 from retrieval_service.providers.openai.prompting import ModelInput, rewriting_input
+from retrieval_service.providers.openai.streaming import collected
+
+# Twice the longest question that a customer may ask.
+MAX_CHARACTERS = 4_000
 
 
 class Writer(Protocol):
@@ -27,17 +30,11 @@ class ModelRewriter:
 
     async def rewrite(self, question: str, history: Sequence[Turn], language: str) -> Reworded:
         """Empty unless the model came to its own end."""
-        texts: list[str] = []
-        ending = Ending(finish_reason=FinishReason.STOP)
-        async with aclosing(self._writer.write(rewriting_input(question, history, language))) as parts:
-            async for part in parts:
-                if isinstance(part, Ending):
-                    ending = part
-                else:
-                    texts.append(part.text)
+        writing = self._writer.write(rewriting_input(question, history, language))
+        text, ending = await collected(writing, MAX_CHARACTERS)
         is_whole = ending.finish_reason is FinishReason.STOP
         return Reworded(
-            text=" ".join("".join(texts).split()) if is_whole else "",
+            text=" ".join(text.split()) if is_whole else "",
             language=language,
             input_tokens=ending.input_tokens,
             output_tokens=ending.output_tokens,

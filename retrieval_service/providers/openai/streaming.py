@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from openai import AsyncStream
 
 from retrieval_service import errors
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason
 from retrieval_service.providers.openai import failures
 
 # After the last event the end is already on its way.
@@ -51,6 +52,24 @@ async def read_events(
             events = aiter(stream)
             while (event := await _next(events, patience.silence_seconds, end)) is not None:
                 yield event
+
+
+async def collected(parts: AsyncGenerator[AnswerPart], most_characters: int) -> tuple[str, Ending]:
+    """All that is written, and how it ended; what knows no end is cut off, and never keeps others from their turn."""
+    texts: list[str] = []
+    room, ending = most_characters, Ending(finish_reason=FinishReason.STOP)
+    async with aclosing(parts):
+        async for part in parts:
+            if isinstance(part, Ending):
+                ending = part
+                continue
+            texts.append(part.text[:room])
+            room -= len(part.text)
+            if room <= 0:
+                ending = Ending(finish_reason=FinishReason.LENGTH)
+                break
+            await asyncio.sleep(0)
+    return "".join(texts), ending
 
 
 async def drain(events: AsyncIterator[object]) -> None:

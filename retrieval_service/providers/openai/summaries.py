@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Protocol
 
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt
+from retrieval_service.domain.fragments import AnswerPart, Prompt
 from retrieval_service.domain.summaries import Draft
+from retrieval_service.domain.summary_html import MAX_DRAFT
 from retrieval_service.providers.openai.prompting import ModelInput, summary_input
+from retrieval_service.providers.openai.streaming import collected
 
 
 class Writer(Protocol):
@@ -33,15 +34,8 @@ class ModelSummarizer:
         return self._writer.name
 
     async def summarize(self, prompt: Prompt) -> Draft:
-        texts: list[str] = []
-        ending = Ending(finish_reason=FinishReason.STOP)
-        async with aclosing(self._writer.write(summary_input(prompt))) as parts:
-            async for part in parts:
-                if isinstance(part, Ending):
-                    ending = part
-                else:
-                    texts.append(part.text)
-        return Draft(html="".join(texts), ending=ending)
+        text, ending = await collected(self._writer.write(summary_input(prompt)), MAX_DRAFT)
+        return Draft(html=text, ending=ending)
 
     async def close(self) -> None:
         await self._writer.close()
