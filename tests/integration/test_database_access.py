@@ -21,6 +21,7 @@ from retrieval_service.stores import access, logins, schema, securing, security
 from retrieval_service.stores.access import Table
 from retrieval_service.stores.database import open_database
 from tests.conftest import administer, temporary_database
+from tests.integration.indexing_kit import until
 from tests.postgres import start_server
 
 # Several servers and processes on a machine that also does something else.
@@ -502,9 +503,12 @@ async def set_rules(connection: AsyncConnection, path: str, rules: str) -> None:
     statement = sql.SQL("COPY (SELECT unnest({}::text[])) TO {}")
     await connection.execute(statement.format(sql.Literal(rules.splitlines()), sql.Literal(path)))
     await connection.execute("SELECT pg_reload_conf()")
-    async with asyncio.timeout(30):
-        while await (await connection.execute("SELECT pg_conf_load_time()")).fetchone() == (loaded,):
-            await asyncio.sleep(0.01)
+
+    async def has_loaded() -> bool:
+        [(now,)] = await (await connection.execute("SELECT pg_conf_load_time()")).fetchall()
+        return now != loaded
+
+    await until(has_loaded)
 
 
 async def managed(server: Embedded, dsn: str, role: str, attribute: sql.SQL) -> str:
