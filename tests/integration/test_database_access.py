@@ -21,6 +21,7 @@ from retrieval_service.stores import access, logins, schema, securing, security
 from retrieval_service.stores.access import Table
 from retrieval_service.stores.database import open_database
 from tests.conftest import administer, temporary_database
+from tests.integration.indexing_kit import until
 from tests.postgres import start_server
 
 # Several servers and processes on a machine that also does something else.
@@ -147,6 +148,7 @@ async def test_whatever_is_missing_is_seen_and_mended_at_the_next_start(
     assert await problems(sabotaged_dsn) != []
     await schema.prepare(sabotaged_dsn, migrates=False)
     assert await problems(sabotaged_dsn) == []
+    await require_open_doors(sabotaged_dsn)
 
 
 # What a session of the login can do to itself.
@@ -443,6 +445,16 @@ class TestManagedServer:
         await securing.ensure(dsn, admin_dsn=own_dsn)
         await require_open_doors(dsn)
 
+    async def test_login_that_a_proxy_refuses_is_taken_back(self, own_server: Embedded, own_dsn: str) -> None:
+        dsn = await managed(own_server, own_dsn, "proxied", sql.SQL("CREATEROLE"))
+        async with superuser(own_dsn) as connection, refusing(connection, "kladez_service_proxied"):
+            await schema.upgrade(dsn)
+            async with open_database(dsn) as database, database.operator() as operator:
+                assert operator.info.user == "proxied"
+        await securing.ensure(dsn)
+        async with open_database(dsn) as database, database.operator() as operator:
+            assert operator.info.user == "kladez_service_proxied"
+
     async def test_only_role_there_is_serves_by_itself(self, own_server: Embedded, own_dsn: str) -> None:
         dsn = await managed(own_server, own_dsn, "lodger", sql.SQL("NOCREATEROLE"))
         await schema.upgrade(dsn)
@@ -471,6 +483,32 @@ class TestManagedServer:
             )
         with pytest.raises(errors.Misconfigured, match="documents: the policy own_rows is missing"):
             await schema.prepare(make_conninfo(own_dsn, user="stranger", password="x"), migrates=False)
+
+
+@asynccontextmanager
+async def refusing(connection: AsyncConnection, role: str) -> AsyncIterator[None]:
+    """The server lets the role in as little as a proxy does that does not know it."""
+    [(path,)] = await (await connection.execute("SHOW hba_file")).fetchall()
+    [(before,)] = await (await connection.execute("SELECT pg_read_file(%s)", [path])).fetchall()
+    await set_rules(connection, path, f"host all {role} all reject\n{before}")
+    try:
+        yield
+    finally:
+        await set_rules(connection, path, before)
+
+
+async def set_rules(connection: AsyncConnection, path: str, rules: str) -> None:
+    """By way of the server, which alone knows its folder; it reads them before it tells its sessions to."""
+    [(loaded,)] = await (await connection.execute("SELECT pg_conf_load_time()")).fetchall()
+    statement = sql.SQL("COPY (SELECT unnest({}::text[])) TO {}")
+    await connection.execute(statement.format(sql.Literal(rules.splitlines()), sql.Literal(path)))
+    await connection.execute("SELECT pg_reload_conf()")
+
+    async def has_loaded() -> bool:
+        [(now,)] = await (await connection.execute("SELECT pg_conf_load_time()")).fetchall()
+        return now != loaded
+
+    await until(has_loaded)
 
 
 async def managed(server: Embedded, dsn: str, role: str, attribute: sql.SQL) -> str:
