@@ -184,18 +184,18 @@ async def test_waiting_jobs_are_seen_with_their_age(postgres_server: Any, migrat
 
 
 @pytest.fixture
-def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that was used under another test's configuration would keep to it, unheard."""
-    monkeypatch.setattr(gate, "log", structlog.get_logger("kladez.rpc"))
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the gate logs, whatever an earlier test made of the process's logging."""
+    capture = structlog.testing.LogCapture()
+    monkeypatch.setattr(gate, "log", structlog.wrap_logger(None, [capture], structlog.BoundLogger))
+    return capture.entries
 
 
-@pytest.mark.usefixtures("fresh_log")
-async def test_line_of_a_call_names_key_and_peer_and_no_secret(running: Running) -> None:
+async def test_line_of_a_call_names_key_and_peer_and_no_secret(running: Running, lines: list[Any]) -> None:
     shop = await new_shop(running)
-    with structlog.testing.capture_logs() as lines:
-        await shop.client.search(search_pb.SearchRequest(query="quokka"))
-        await until(lambda: any(line["event"] == "rpc" for line in lines))
-    [line] = [line for line in lines if line["event"] == "rpc"]
+    await shop.client.search(search_pb.SearchRequest(query="quokka"))
+    await until(lambda: any(line.get("method", "").endswith("/Search") for line in lines))
+    [line] = [line for line in lines if line.get("method", "").endswith("/Search")]
     assert line["peer"] == "127.0.0.1"
     assert line["tenant_id"] == shop.tenant_id
     listed = await running.client.list_api_keys(tenants_pb.ListApiKeysRequest(tenant_id=shop.tenant_id))
@@ -204,14 +204,14 @@ async def test_line_of_a_call_names_key_and_peer_and_no_secret(running: Running)
     assert "quokka" not in str(lines)
 
 
-@pytest.mark.usefixtures("fresh_log")
-async def test_line_of_a_call_with_a_wrong_key_holds_nothing_of_it(running: Running) -> None:
+async def test_line_of_a_call_with_a_wrong_key_holds_nothing_of_it(
+    running: Running, lines: list[Any]
+) -> None:
     wrong = "kld_wrong-key-that-nobody-has"
-    with structlog.testing.capture_logs() as lines:
-        call = running.channel.unary_unary("/kladez.v1.SearchService/Search")
-        with pytest.raises(Exception, match="unknown, expired or revoked"):
-            await call(b"", metadata=(("authorization", f"bearer {wrong}"),))
-        await until(lambda: any(line["event"] == "rpc" for line in lines))
+    call = running.channel.unary_unary("/kladez.v1.SearchService/Search")
+    with pytest.raises(Exception, match="unknown, expired or revoked"):
+        await call(b"", metadata=(("authorization", f"bearer {wrong}"),))
+    await until(lambda: any(line["event"] == "rpc" for line in lines))
     [line] = [line for line in lines if line["event"] == "rpc"]
     assert (line["key_id"], line["reason"], line["peer"]) == ("", "KEY_INVALID", "127.0.0.1")
     assert "wrong-key" not in str(lines)
