@@ -97,6 +97,9 @@ class AnswerLog:
             raise errors.NotFound("there is no such tenant")
         if session_id and beginning.asker is None:
             raise errors.NotFound("there is no such session")
+        if beginning.counted_late:
+            async with self._database.tenant(job.tenant_id) as scope:
+                await chats.give_back(scope, beginning.counted_late)
         if beginning.spent:
             raise quota_spent(beginning.spent)
         if beginning.answer_id is None:

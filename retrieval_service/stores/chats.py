@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -69,13 +69,15 @@ class Beginning:
 
     The asker is None outside of sessions and when there is no such session. The id is None when nothing was logged:
     there is no such tenant or session, or a quota is spent, or the request has an answer, or a writer, or was another
-    question. `spent` is the kind of the quota, "" for none.
+    question. `spent` is the kind of the quota, "" for none. `counted_late` are [day, kind, name] of the counts that
+    grew although others had taken the last question meanwhile: `give_back` takes them.
     """
 
     tenant: Tenant
     asker: Asker | None
     answer_id: UUID | None
     spent: str
+    counted_late: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +90,9 @@ class Counting:
 
 
 # Nothing is logged for a tenant or a session that is not there. A repeat starts over what was cut off; an answer that
-# is finished, or that somebody still writes, is left alone and not counted. All counts grow or none does, so that who
-# has spent the own share takes nothing from others; the busiest row is locked last.
+# is finished, or that somebody still writes, is left alone and not counted. Who has spent the own share takes nothing
+# from others, so no count grows then. Of several that look at a last question at once, each counts, sees by the row
+# itself that it came too late, and has to give back what it counted. The busiest row is locked last.
 BEGIN = """
 WITH asked AS (
     SELECT t.id AS tenant_id, s.id AS session_id, coalesce(nullif(%(channel)s, ''), s.channel, '') AS channel,
@@ -126,13 +129,17 @@ counted AS (
     INSERT INTO question_counts AS q (tenant_id, day, kind, name, questions)
     SELECT tenant_id, day, kind, name, 1 FROM quotas WHERE NOT EXISTS (SELECT FROM spent)
     ON CONFLICT (tenant_id, day, kind, name) DO UPDATE SET questions = q.questions + 1
+    RETURNING kind, day, name, questions
+),
+late AS (
+    SELECT kind FROM counted JOIN quotas USING (kind) WHERE questions > most ORDER BY kind LIMIT 1
 ),
 begun AS (
     INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until,
         channel, request_hash)
     SELECT %(tenant_id)s, %(answer_id)s, %(session_id)s, %(request_id)s, %(question)s, %(language)s, %(writer)s,
         now() + make_interval(secs => %(lease_seconds)s), channel, %(request_hash)s
-    FROM asked WHERE NOT EXISTS (SELECT FROM spent)
+    FROM asked WHERE NOT EXISTS (SELECT FROM spent) AND NOT EXISTS (SELECT FROM late)
     ON CONFLICT (tenant_id, request_id) DO UPDATE
         SET status = 'running', answer = '', context = '[]', citations = '[]', unsupported = '[]',
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
@@ -144,8 +151,10 @@ begun AS (
     RETURNING id
 )
 SELECT t.id, public_key, name, settings, space_id, version, t.created_at, updated_at, deleted_at,
-    (SELECT id FROM begun) AS answer_id, coalesce((SELECT kind FROM spent), '') AS spent, s.user_key,
-    s.language AS asked_in
+    (SELECT id FROM begun) AS answer_id,
+    coalesce((SELECT kind FROM spent), (SELECT kind FROM late), '') AS spent,
+    (SELECT jsonb_agg(jsonb_build_array(day, kind, name)) FROM counted WHERE EXISTS (SELECT FROM late)) AS counted_late,
+    s.user_key, s.language AS asked_in
 FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
     AND (%(token_hash)s::bytea IS NULL OR %(token_hash)s = ANY (s.token_hashes))
 WHERE t.id = %(tenant_id)s
@@ -189,10 +198,34 @@ async def begin(
 
 
 def _beginning(
-    *, answer_id: UUID | None, spent: str, user_key: str | None, asked_in: str | None, **tenant: Any
+    *,
+    answer_id: UUID | None,
+    spent: str,
+    counted_late: list[list[str]] | None,
+    user_key: str | None,
+    asked_in: str | None,
+    **tenant: Any,
 ) -> Beginning:
-    asker = None if user_key is None else Asker(user_key=user_key, language=asked_in or "")
-    return Beginning(tenant=Tenant(**tenant), asker=asker, answer_id=answer_id, spent=spent)
+    return Beginning(
+        tenant=Tenant(**tenant),
+        asker=None if user_key is None else Asker(user_key=user_key, language=asked_in or ""),
+        answer_id=answer_id,
+        spent=spent,
+        counted_late=counted_late or (),
+    )
+
+
+GIVE_BACK = """
+UPDATE question_counts SET questions = questions - 1
+WHERE tenant_id = %(tenant_id)s AND day = %(day)s AND kind = %(kind)s AND name = %(name)s
+"""
+
+
+async def give_back(scope: TenantScope, counted_late: Sequence[Sequence[str]]) -> None:
+    """In the order in which `begin` locks them."""
+    for day, kind, name in counted_late:
+        parameters = {"tenant_id": scope.tenant_id, "day": day, "kind": kind, "name": name}
+        await scope.connection.execute(GIVE_BACK, parameters)
 
 
 KEEP = """

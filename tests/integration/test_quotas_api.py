@@ -174,6 +174,24 @@ async def test_many_at_once_are_counted_one_by_one(running: Running) -> None:
     assert await counts(running, shop) == {"visitor": 40, "tenant": 40}
 
 
+@pytest.mark.parametrize(
+    ("limit", "visitors"),
+    [("questions_per_day", 18), ("channel_questions_per_day", 18), ("visitor_questions_per_day", 1)],
+)
+async def test_many_at_once_get_no_more_than_the_last_questions(
+    running: Running, limit: str, visitors: int
+) -> None:
+    shop = await limited_shop(running, **{limit: 3})
+    mouth = await mouth_of(running, shop)
+    asked = (ask_as(mouth, f"visitor-{number % visitors}") for number in range(18))
+    heard = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(one, Heard) for one in heard) == 3
+    refused_ones = [one for one in heard if not isinstance(one, Heard)]
+    assert {one.reason for one in refused_ones if isinstance(one, CallFailed)} == {"QUOTA_SPENT"}
+    assert len(refused_ones) == 15
+    assert set((await counts(running, shop)).values()) == {3}
+
+
 async def test_neither_a_restart_nor_a_second_server_begins_the_count_anew(database_dsn: str) -> None:
     quotas = {"questions_per_day": 20, "workers": 0}
     async with running_service(database_dsn, **quotas) as first:
