@@ -92,7 +92,7 @@ TENANTS_POLICIES = (Policy(table="tenants", name="own_row", role=TENANT, command
 # By table, "PRIVILEGE" or "PRIVILEGE column column …".
 OPERATORS_GRANTS = {
     "api_keys": ("SELECT", "INSERT", "UPDATE"),
-    "backend_comparisons": ("SELECT", "DELETE"),
+    "backend_comparisons": ("SELECT tenant_id compared_at", "DELETE"),
     "chat_logs": ("SELECT tenant_id id status lease_until is_cancel_wanted", "UPDATE status finished_at"),
     "document_files": ("SELECT",),
     "document_sync_jobs": ALL_PRIVILEGES,
@@ -112,7 +112,7 @@ OPERATORS_GRANTS = {
     "schedule_runs": ("SELECT", "INSERT", "UPDATE"),
     "snapshots": ("SELECT tenant_id id token_hash expires_at", "DELETE"),
     "sources": ("SELECT tenant_id name",),
-    "sync_log": ("SELECT", "DELETE"),
+    "sync_log": ("SELECT tenant_id happened_at", "DELETE"),
     "tenant_spaces": ALL_PRIVILEGES,
     "tenants": ("SELECT", "INSERT", "UPDATE"),
     "vector_stores": ("SELECT",),
