@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import structlog
 
@@ -38,11 +39,17 @@ class Follower:
         self._sourcing = sourcing
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
+        self._served_last = UUID(int=0)
 
     async def claim(self) -> Change | None:
-        """The rows of any tenant that have waited longest; None when none wait."""
+        """The rows of the next tenant that have waited longest; None when none wait."""
         async with self._database.operator() as operator:
-            return await index_changes.claim(operator, lease_seconds=self._lease_seconds)
+            change = await index_changes.claim(
+                operator, after=self._served_last, lease_seconds=self._lease_seconds
+            )
+        if change:
+            self._served_last = change.tenant_id
+        return change
 
     async def read(self, change: Change) -> None:
         """A source that fails fails its job, but only at its end: the other rows are still brought up to date."""

@@ -50,19 +50,33 @@ async def add(scope: TenantScope, index_job_id: UUID, changed: ChangedRows) -> N
     await scope.connection.execute(ADD, parameters)
 
 
+# The tenants that wait stand in a ring by their ids, which is gone round from the one served last on; each step is one
+# look into the primary key, however many rows a tenant has waiting.
 CLAIM = """
+WITH RECURSIVE waiting AS (
+    (SELECT tenant_id FROM index_job_changes ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT following.tenant_id FROM waiting w, LATERAL (
+        SELECT c.tenant_id FROM index_job_changes c WHERE c.tenant_id > w.tenant_id ORDER BY c.tenant_id LIMIT 1
+    ) AS following
+),
+turn AS (
+    SELECT w.tenant_id FROM waiting w
+    WHERE EXISTS (SELECT FROM index_job_changes c WHERE c.tenant_id = w.tenant_id AND c.due_at <= now())
+    ORDER BY w.tenant_id <= %(after)s, w.tenant_id LIMIT 1
+)
 UPDATE index_job_changes SET attempts = attempts + 1, due_at = now() + make_interval(secs => %(lease_seconds)s)
 WHERE (tenant_id, id) IN (
-    SELECT tenant_id, id FROM index_job_changes WHERE due_at <= now()
-    ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    SELECT c.tenant_id, c.id FROM index_job_changes c JOIN turn USING (tenant_id)
+    WHERE c.due_at <= now() ORDER BY c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED)
 RETURNING tenant_id, id, index_job_id, source, ids, every_row, attempts
 """
 
 
-async def claim(operator: AsyncConnection, *, lease_seconds: float) -> Change | None:
-    """Rows of any tenant that nobody else reads until the lease is over."""
+async def claim(operator: AsyncConnection, *, after: UUID, lease_seconds: float) -> Change | None:
+    """The oldest of the tenant whose turn it is `after` that one; nobody else reads them until the lease is over."""
     async with operator.cursor(row_factory=class_row(Change)) as cursor:
-        await cursor.execute(CLAIM, {"lease_seconds": lease_seconds})
+        await cursor.execute(CLAIM, {"after": after, "lease_seconds": lease_seconds})
         return await cursor.fetchone()
 
 

@@ -265,6 +265,25 @@ async def test_reading_that_died_is_made_again_and_counts_nothing_twice(
     assert len(bench.embedded_texts()) == before + 3
 
 
+async def test_tenants_take_turns_however_much_one_has_asked_for(bench: Bench, tenant_id: UUID) -> None:
+    other = await bench.tenant()
+    await bench.service.declarer.upsert(other, teas())
+    for number in range(1, 5):
+        await asked(bench, tenant_id, str(number))
+    for number in range(1, 3):
+        await asked(bench, other, str(number))
+    served = [await bench.service.follower.claim() for _ in range(7)]
+    tenants = [change.tenant_id for change in served if change]
+    assert tenants[:4] in ([tenant_id, other] * 2, [other, tenant_id] * 2)
+    assert tenants[4:] == [tenant_id] * 2
+    assert [change.ids for change in served if change and change.tenant_id == tenant_id] == [
+        ["1"],
+        ["2"],
+        ["3"],
+        ["4"],
+    ]
+
+
 async def test_rows_that_kill_every_reader_are_given_up(bench: Bench, tenant_id: UUID) -> None:
     job, _ = await asked(bench, tenant_id, "1")
     for _ in range(bench.service.settings.job_max_attempts):
