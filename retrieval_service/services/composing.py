@@ -65,14 +65,18 @@ class Composer:
 
     async def _by_model(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         written.answerer = self._answerer.name
-        checked = await asyncio.to_thread(CheckedText, asked)
+        # While the model thinks.
+        opening = asyncio.ensure_future(asyncio.to_thread(CheckedText, asked))
         proofreading = Proofreading()
-        async with aclosing(self._read(written, asked)) as texts:
-            async for text in texts:
-                for event in await proofreading.read(checked.feed, text):
-                    yield written.note(event, self._clock())
-        for event in await asyncio.to_thread(checked.finish):
-            yield written.note(event, self._clock())
+        try:
+            async with aclosing(self._read(written, asked)) as texts:
+                async for text in texts:
+                    for event in await proofreading.read((await opening).feed, text):
+                        yield written.note(event, self._clock())
+            for event in await asyncio.to_thread((await opening).finish):
+                yield written.note(event, self._clock())
+        finally:
+            opening.cancel()
 
     async def _read(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
         """What the model says. One that knows no end is cut off, and never keeps others from their turn."""
