@@ -14,6 +14,7 @@ from benchmarks import (
     queue,
     recall,
     reporting,
+    responsiveness,
     search_overhead,
     wire,
 )
@@ -29,6 +30,7 @@ BENCHMARKS = (
     fairness.BENCHMARK,
     queue.BENCHMARK,
     wire.BENCHMARK,
+    responsiveness.BENCHMARK,
 )
 
 
