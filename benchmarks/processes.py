@@ -50,6 +50,7 @@ async def serve_retrieval(plan: ServicePlan, announce: Announce) -> None:
         server.background(service),
         server.running_server(service) as port,
     ):
+        server.settle_memory()
         announce(port)
         await stop.wait()
 
