@@ -80,9 +80,10 @@ class Beginning:
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """What the question counts for: who asks, None for nobody in particular, and the installation's quotas."""
+    """What the question counts for: who asks, None for nobody in particular, through which key, and the quotas."""
 
     visitor: str | None
+    key: str
     is_free: bool
     quotas: Quotas
 
@@ -90,6 +91,9 @@ class Counting:
 # Nothing is logged for a tenant or a session that is not there. A repeat starts over what was cut off; an answer that
 # is finished, or that somebody still writes, is left alone and not counted. All counts grow or none does, so that who
 # has spent the own share takes nothing from others; the busiest row is locked last.
+# A channel is counted for the key it came through, as "key/channel": a key says the names of its channels itself, and
+# one that was stolen may say another's. What all keys asked today and yesterday tells how much of the day one of them
+# leaves to the others. A channel without a quota of its own is counted too, up to more than the tenant's day.
 BEGIN = """
 WITH asked AS (
     SELECT t.id AS tenant_id, s.id AS session_id, coalesce(nullif(%(channel)s, ''), s.channel, '') AS channel,
@@ -106,6 +110,18 @@ WITH asked AS (
                 AND (l.status = 'completed' OR (l.status = 'running' AND l.lease_until >= now()))
         )
 ),
+keys AS (
+    SELECT coalesce(sum(questions) FILTER (WHERE is_own AND q.day = asked.day), 0) AS own,
+        greatest(
+            sum(questions) FILTER (WHERE NOT is_own AND q.day = asked.day),
+            sum(questions) FILTER (WHERE NOT is_own AND q.day < asked.day),
+            0
+        ) AS others
+    FROM asked CROSS JOIN LATERAL (VALUES (asked.day), (asked.day - 1)) AS lately (day)
+        JOIN question_counts q ON (q.tenant_id, q.day, q.kind) = (asked.tenant_id, lately.day, 'channel')
+        CROSS JOIN LATERAL (SELECT split_part(q.name, '/', 1) = %(key)s::text AS is_own) AS whose
+    WHERE strpos(q.name, '/') > 0
+),
 quotas AS (
     SELECT tenant_id, day, kind, name, most FROM asked, LATERAL (VALUES
         ('visitor', %(visitor)s, CASE
@@ -113,13 +129,22 @@ quotas AS (
             WHEN %(visitor_most)s = 0 OR tenant_most = 0 THEN %(visitor_most)s
             ELSE least(%(visitor_most)s, (tenant_most + 9) / 10)
         END),
-        ('channel', channel, channel_most),
+        ('channel', %(key)s::text || '/' || channel, CASE
+            WHEN channel_most > 0 THEN channel_most
+            WHEN tenant_most > 0 THEN tenant_most + 1
+            ELSE 0
+        END),
         ('tenant', '', tenant_most)
     ) AS each (kind, name, most)
     WHERE most > 0 AND name IS NOT NULL AND NOT %(is_free)s
 ),
 spent AS (
     SELECT kind FROM quotas JOIN question_counts USING (tenant_id, day, kind, name) WHERE questions >= most
+    UNION ALL
+    SELECT 'channel' FROM asked, keys WHERE tenant_most > 0 AND others > 0 AND NOT %(is_free)s
+        AND own >= greatest(
+            channel_most, tenant_most - least(tenant_most / 2, greatest((tenant_most + 9) / 10, others * 2))
+        )
     ORDER BY kind LIMIT 1
 ),
 counted AS (
@@ -178,6 +203,7 @@ async def begin(
         "writer": writer,
         "lease_seconds": lease_seconds,
         "visitor": counting.visitor,
+        "key": counting.key,
         "is_free": counting.is_free,
         "tenant_most": counting.quotas.questions_per_day,
         "channel_most": counting.quotas.channel_questions_per_day,
@@ -195,11 +221,14 @@ def _beginning(
     return Beginning(tenant=Tenant(**tenant), asker=asker, answer_id=answer_id, spent=spent)
 
 
+# A writer that was too slow to say so lives all the same: what was taken for abandoned meanwhile is its own again,
+# unless somebody else has begun the answer anew.
 KEEP = """
-UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(context)s,
+UPDATE chat_logs SET status = 'running', finished_at = NULL,
+    answer = %(answer)s, language = %(language)s, context = %(context)s,
     citations = %(citations)s, unsupported = %(unsupported)s, standalone_question = %(standalone_question)s,
     answerer = %(answerer)s, lease_until = now() + make_interval(secs => %(lease_seconds)s)
-WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s AND status = 'running'
+WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s AND status <> 'completed'
 RETURNING is_cancel_wanted
 """
 
