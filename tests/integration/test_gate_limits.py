@@ -251,6 +251,17 @@ async def test_right_keys_that_come_together_are_one_look_and_no_guess(running: 
         assert {one.tenant_id for one in told} == {uuid.UUID(shop.tenant_id)}
 
 
+async def test_guess_that_hangs_up_before_its_answer_is_a_guess(running: Running) -> None:
+    authenticator, _ = await authenticator_of(running, wrong_keys=5)
+    for _ in range(6):
+        guess = asyncio.create_task(authenticator.identify(new_secret(), None, NETWORK))
+        await asyncio.sleep(0)
+        guess.cancel()
+        await asyncio.wait([guess])
+    with pytest.raises(errors.WrongKeys):
+        await authenticator.identify(new_secret(), None, NETWORK)
+
+
 async def test_wrong_key_that_comes_again_is_no_new_guess(running: Running) -> None:
     authenticator, _ = await authenticator_of(running, wrong_keys=1)
     wrong = new_secret()
