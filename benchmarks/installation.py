@@ -16,10 +16,12 @@ from retrieval_service.assembling import Providers, Service, assemble
 from retrieval_service.config import Settings
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import OPENAI_POLICY
+from retrieval_service.domain.processes import Kind
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.postgres.embedded import embedded_postgres
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
+from retrieval_service.services.agreeing import Presence
 from retrieval_service.stores import schema
 from retrieval_service.stores.database import PoolSize, open_database
 
@@ -54,7 +56,8 @@ async def synthetic_service(chosen: Settings, dsn: str) -> AsyncIterator[Service
             answerer=ExtractiveAnswerer(),
             summarizer=ExtractiveSummarizer(),
         )
-        yield assemble(chosen, dsn, database, providers)
+        installation_key = await Presence(database, Kind.ONCE, "benchmark").installation_key()
+        yield assemble(chosen, installation_key, database, providers)
 
 
 async def new_tenant(service: Service, name: str) -> UUID:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -66,7 +66,6 @@ from retrieval_service.services.switching import Switcher
 from retrieval_service.services.trials import Trials
 from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
-from retrieval_service.stores import logins
 from retrieval_service.stores.database import Database
 
 # Longer tokens are rare in any language: a model that writes more does not keep to what it was told.
@@ -144,7 +143,7 @@ class Service:
 
 def assemble(
     settings: Settings,
-    dsn: str,
+    installation_key: bytes,
     database: Database,
     providers: Providers,
     presence: Presence | None = None,
@@ -160,7 +159,7 @@ def assemble(
         settings, database, searcher, weigher, meter, backend, providers.file_answerer, quoter
     )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter, writers)
-    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", dsn))
+    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", installation_key))
     answer_log = AnswerLog(
         database, pseudonyms, history_tokens=settings.history_tokens, quotas=quotas(settings)
     )
@@ -206,7 +205,7 @@ def assemble(
         snapshotting=Snapshotting(database, summarizing),
         meter=meter,
         evaluations=Evaluations(database),
-        page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", dsn)),
+        page_tokens=PageTokens(secret_key(settings.page_token_key, "page tokens", installation_key)),
         presences=Presences(database),
         presence=presence,
     )
@@ -350,8 +349,11 @@ def source_addresses(settings: Settings) -> SourceAddresses:
     return SourceAddresses(prefix, source_dsns(prefix), timeout_seconds=settings.sql_source_timeout_seconds)
 
 
-def secret_key(setting: SecretStr | None, purpose: str, dsn: str) -> bytes:
-    """When none is set, one for each purpose, the same on every server of one database."""
+def secret_key(setting: SecretStr | None, purpose: str, installation_key: bytes) -> bytes:
+    """When none is set, one for each purpose, from what is random and in the database: every server finds the same.
+
+    The database's address would not do: where it has no password, anybody could guess it.
+    """
     if setting is not None:
         return setting.get_secret_value().encode()
-    return hashlib.sha256(f"kladez {purpose}\0{logins.constant(dsn)}".encode()).digest()
+    return hmac.digest(installation_key, f"kladez {purpose}".encode(), "sha256")

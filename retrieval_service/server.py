@@ -77,6 +77,8 @@ OPTIONS = (
     # Twice what any method takes: what is too large by less than that is refused by name, by the gate.
     ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 256),
+    # For TLS and the first frame of HTTP/2; otherwise two minutes, in which many more silent lines come together.
+    ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

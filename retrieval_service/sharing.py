@@ -129,7 +129,7 @@ class Models:
     policy: ChunkPolicy
 
 
-def shared_settings(settings: Settings, dsn: str, models: Models, fingerprint_key: bytes) -> dict[str, str]:
+def shared_settings(settings: Settings, models: Models, installation_key: bytes) -> dict[str, str]:
     """By the names of `domain.processes.WEIGHTS`."""
     sizes = models.policy
     said = {name: said_as(getattr(settings, field)) for field, name in AS_THEY_ARE.items()}
@@ -140,10 +140,10 @@ def shared_settings(settings: Settings, dsn: str, models: Models, fingerprint_ke
         "chunk sizes": f"{sizes.capacity} with {sizes.overlap} of overlap",
         "variables of sources": ", ".join(sorted(source_dsns(settings.sql_source_prefix))),
         "KLADEZ_PAGE_TOKEN_KEY": fingerprint(
-            fingerprint_key, secret_key(settings.page_token_key, "page tokens", dsn)
+            installation_key, secret_key(settings.page_token_key, "page tokens", installation_key)
         ),
         "KLADEZ_SAFETY_KEY": fingerprint(
-            fingerprint_key, secret_key(settings.safety_key, "safety identifiers", dsn)
+            installation_key, secret_key(settings.safety_key, "safety identifiers", installation_key)
         ),
     }
 

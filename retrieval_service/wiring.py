@@ -55,8 +55,9 @@ async def open_service(settings: Settings, dsn: str, *, kind: Kind = Kind.SERVER
         size = PoolSize(maximum=settings.pool_size)
         database = await stack.enter_async_context(open_database(dsn, size))
         presence = Presence(database, kind, process_name())
-        providers = await open_providers(settings, database.owner_dsn, database, presence, stack)
-        service = assemble(settings, database.owner_dsn, database, providers, presence)
+        installation_key = await presence.installation_key()
+        providers = await open_providers(settings, installation_key, database, presence, stack)
+        service = assemble(settings, installation_key, database, providers, presence)
         stack.push_async_callback(service.answering.wind_down, 0)
         await presence.decide(lambda: decide_for_all(service))
         yield service
@@ -69,17 +70,20 @@ async def decide_for_all(service: Service) -> None:
 
 
 async def announce(
-    settings: Settings, dsn: str, models: Models, presence: Presence, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    installation_key: bytes,
+    models: Models,
+    presence: Presence,
+    stack: contextlib.AsyncExitStack,
 ) -> None:
     """Before anything is written: a process that must not run beside the others leaves no trace."""
-    key = await presence.fingerprint_key()
-    await presence.announce(shared_settings(settings, dsn, models, key))
+    await presence.announce(shared_settings(settings, models, installation_key))
     stack.push_async_callback(presence.leave)
 
 
 async def open_providers(
     settings: Settings,
-    dsn: str,
+    installation_key: bytes,
     database: Database,
     presence: Presence,
     stack: contextlib.AsyncExitStack,
@@ -90,7 +94,7 @@ async def open_providers(
     if following := await open_next_embedder(settings):
         stack.push_async_callback(following.close)
     models = Models(home=embedder.space, following=following.space if following else None, policy=policy)
-    await announce(settings, dsn, models, presence, stack)
+    await announce(settings, installation_key, models, presence, stack)
     answerer = await open_answerer(settings)
     stack.push_async_callback(answerer.close)
     if rewriter := await open_rewriter(settings):

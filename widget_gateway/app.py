@@ -17,6 +17,7 @@ from retrieval_service.client import Client, Misconfigured, connect, tls_from_en
 from retrieval_service.monitoring import Check, Watched
 from widget_gateway import assets, demo, metrics, snapshot_page, websocket
 from widget_gateway.config import Settings, SettingsInvalid, read_settings
+from widget_gateway.doors import CountingRunner
 from widget_gateway.gateway import GATEWAY, Gateway, opened
 
 READY_TIMEOUT_SECONDS = 1.5
@@ -82,8 +83,10 @@ async def serve(settings: Settings) -> None:
 
 def new_runner(app: web.Application, settings: Settings) -> web.AppRunner:
     """aiohttp's patience with an idle connection is also its patience with a request that never becomes whole."""
-    return web.AppRunner(
+    return CountingRunner(
         app,
+        connections_per_address=settings.connections_per_address,
+        trusted_proxies=settings.trusted_proxies,
         access_log=None,
         shutdown_timeout=HANDLER_SHUTDOWN_SECONDS,
         keepalive_timeout=settings.request_seconds,

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     # 0 is a tenth of the shop's.
     address_questions_per_day: int = Field(default=0, ge=0)
     address_pages_per_minute: int = Field(default=60, ge=1)
+    connections_per_address: int = Field(default=100, ge=1)
     sockets_per_address: int = Field(default=20, ge=1)
     answers_per_session: int = Field(default=2, ge=1)
     answers_at_once: int = Field(default=500, ge=1)

@@ -7,8 +7,11 @@ from prometheus_client import Counter, Gauge
 SOCKETS = Gauge("kladez_gateway_sockets", "Open sockets.")
 ANSWERS_RUNNING = Gauge("kladez_gateway_answers_running", "Answers being written.")
 FRAMES = Counter("kladez_gateway_frames", "Messages, read from pages and sent to them.", ("direction",))
-REFUSALS = Counter("kladez_gateway_refusals", "Sockets and questions that were refused.", ("what", "reason"))
+REFUSALS = Counter(
+    "kladez_gateway_refusals", "Connections, sockets and questions that were refused.", ("what", "reason")
+)
 
+CONNECTIONS_REFUSED = REFUSALS.labels("connection", "too_many")
 READ = FRAMES.labels("read")
 SENT = FRAMES.labels("sent")
 

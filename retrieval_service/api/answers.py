@@ -161,6 +161,7 @@ def asked(request: pb.StreamAnswerRequest) -> Question:
         conditions=conditions,
         is_trial=request.trial,
         visitor=visitor if visitor or proofs.are_needed() else None,
+        key_id=calls.caller().key_id,
     )
 
 

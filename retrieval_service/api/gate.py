@@ -23,6 +23,7 @@ from google.protobuf import message
 from retrieval_service import errors, metrics
 from retrieval_service.api import calls, credentials, enums, status
 from retrieval_service.api.calls import Call
+from retrieval_service.api.open_streams import OpenStreams
 from retrieval_service.api.policies import Policy
 from retrieval_service.services.authenticating import Authenticator, Caller
 from retrieval_service.services.rating import Limiter
@@ -47,6 +48,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._policies = policies
         self._authenticator = authenticator
         self._limiter = limiter
+        self._open_streams = OpenStreams()
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -83,7 +85,7 @@ class Gate(grpc.aio.ServerInterceptor):
     # Streams are written here and not yielded: a generator's cleanup would run in another task.
     def _server_stream(self, method: str, handler: Handler) -> Handler:
         async def serve(raw: bytes, context: Context) -> None:
-            async with self._life(method, context) as policy:
+            async with self._life(method, context) as policy, self._room(policy, context):
                 request = self._parse(raw, policy, handler.request_deserializer)
                 await drive(handler.unary_stream, request, context)
 
@@ -91,7 +93,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
     def _bidirectional(self, method: str, handler: Handler) -> Handler:
         async def serve(raw_requests: AsyncIterator[bytes], context: Context) -> None:
-            async with self._life(method, context) as policy:
+            async with self._life(method, context) as policy, self._room(policy, context):
                 requests = self._parsed(raw_requests, policy, handler.request_deserializer)
                 await drive(handler.stream_stream, requests, context)
 
@@ -140,6 +142,12 @@ class Gate(grpc.aio.ServerInterceptor):
                 await self._authenticator.check_tenant(calls.tenant_of(call))
                 self._limiter.count_tenants_request(call.caller)
         return policy
+
+    def _room(self, policy: Policy, context: Context) -> contextlib.AbstractAsyncContextManager[None]:
+        """For a stream; one of a key is the key's to answer for."""
+        if policy.scopes:
+            return contextlib.nullcontext()
+        return self._open_streams.held(credentials.network_of(context.peer()))
 
     async def _identify(self, context: Context) -> Caller:
         shown = credentials.read(context.invocation_metadata())

@@ -47,12 +47,14 @@ async def with_operator_key(profile: Profile, dsn: str) -> Profile:
 
 
 async def with_other_keys(profile: Profile, operator: Client) -> Profile:
-    """The keys of the tenant and of the channels; the tenant must be known."""
+    """The keys of the tenant and of the channels, each of which has its own; the tenant must be known."""
     if not await _tenant_key_works(profile):
         secret = await _issue(operator, "kladez up: demo shop", TENANT_SCOPES, tenant_id=profile.tenant_id)
         profile = replace(profile, tenant_key=secret)
-    if not await _channel_key_works(profile):
-        profile = replace(profile, channel_key=await _issue(operator, "kladez up: channels", CHANNEL_SCOPES))
+    if not await _channel_key_works(profile.service_address, profile.channel_key):
+        profile = replace(profile, channel_key=await _issue(operator, "kladez up: gateway", CHANNEL_SCOPES))
+    if not await _channel_key_works(profile.service_address, profile.bot_key):
+        profile = replace(profile, bot_key=await _issue(operator, "kladez up: bot", CHANNEL_SCOPES))
     return profile
 
 
@@ -74,11 +76,11 @@ async def _tenant_key_works(profile: Profile) -> bool:
         return await works(client.get_sync_status(sync_pb.GetSyncStatusRequest()))
 
 
-async def _channel_key_works(profile: Profile) -> bool:
+async def _channel_key_works(address: str, key: str) -> bool:
     """Asks for a shop that does not exist: only a good key learns so."""
-    if not profile.channel_key:
+    if not key:
         return False
-    async with dialled(profile.service_address, profile.channel_key) as client:
+    async with dialled(address, key) as client:
         try:
             return await works(
                 client.resolve_public_key(tenants_pb.ResolvePublicKeyRequest(public_key=_ANY_PUBLIC_KEY))

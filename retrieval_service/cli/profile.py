@@ -17,7 +17,7 @@ class Profile:
     """Written by `kladez up`, read by every other command.
 
     The operator's key serves every tenant, the tenant's key the demo shop alone, the channel's key the
-    gateway and the bot; `session_secret` lets the gateway's visitors keep their sessions over a restart.
+    gateway and the bot's key the bot; `session_secret` lets the gateway's visitors keep their sessions over a restart.
     """
 
     service_address: str
@@ -26,6 +26,7 @@ class Profile:
     tenant_key: str = field(repr=False)
     channel_key: str = field(repr=False)
     session_secret: str = field(repr=False)
+    bot_key: str = field(default="", repr=False)
 
 
 def load(data_dir: Path) -> Profile | None:

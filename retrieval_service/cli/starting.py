@@ -228,7 +228,7 @@ async def _wait_for_page(plan: Plan) -> None:
 
 def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
     variables = {
-        **_service_variables(profile),
+        **_service_variables(profile, profile.channel_key),
         "KLADEZ_GATEWAY_HOST": plan.http_host,
         "KLADEZ_GATEWAY_PORT": str(plan.http_port),
         "KLADEZ_GATEWAY_SESSION_SECRET": profile.session_secret,
@@ -243,14 +243,14 @@ def gateway(plan: Plan, profile: Profile, public_key: str) -> Command:
 def bot(plan: Plan, profile: Profile, public_key: str) -> Command:
     own = {"KLADEZ_BOT_DEFAULT_SHOP": public_key, "KLADEZ_BOT_STATE_DIR": str(plan.data_dir / "bot")}
     told = {name: os.environ[name] for name in own if os.environ.get(name)}
-    variables = {**_service_variables(profile), **own, **told}
+    variables = {**_service_variables(profile, profile.bot_key), **own, **told}
     return installation.python_module(
         "bot", WITH_EXTRAS, "bot", variables=variables, without=_NOT_FOR_CHANNELS
     )
 
 
-def _service_variables(profile: Profile) -> dict[str, str]:
-    return {"KLADEZ_SERVICE_ADDRESS": profile.service_address, "KLADEZ_CHANNEL_KEY": profile.channel_key}
+def _service_variables(profile: Profile, key: str) -> dict[str, str]:
+    return {"KLADEZ_SERVICE_ADDRESS": profile.service_address, "KLADEZ_CHANNEL_KEY": key}
 
 
 async def _announce(plan: Plan, profile: Profile, public_key: str) -> None:

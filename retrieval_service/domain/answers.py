@@ -38,7 +38,7 @@ class Question:
 
     `channel` is "" for the conversation's. One on trial is no customer's: it is not logged, and of what is used
     only what it cost is counted. `token_hash` proves the conversation where the caller has to, `visitor` is a hash of
-    who asks, None for nobody in particular.
+    who asks, None for nobody in particular, `key_id` the key it came through, which no caller can choose.
     """
 
     text: str
@@ -50,6 +50,7 @@ class Question:
     is_trial: bool = False
     token_hash: bytes | None = None
     visitor: str | None = None
+    key_id: UUID | None = None
 
     @property
     def request_hash(self) -> bytes:

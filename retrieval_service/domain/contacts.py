@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, LABEL, hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -16,19 +16,19 @@ JOINER = "\u2060"
 MAX_TELEPHONE = 42
 MAX_NAME = 64
 
-_AT = "@＠"
+AT = "@＠"
 # Telegram knows commands of one letter too, but then "p.m./a.m." has one.
 SIGIL = re.compile(
-    rf"[{_AT}][A-Za-z0-9_]{{2,{MAX_NAME}}}+|[#＃]\w{{1,{MAX_NAME}}}+|/[A-Za-z0-9_]{{2,{MAX_NAME}}}+|\$[A-Z]{{1,8}}+"
+    rf"[{AT}][A-Za-z0-9_]{{2,{MAX_NAME}}}+|[#＃]\w{{1,{MAX_NAME}}}+|/[A-Za-z0-9_]{{2,{MAX_NAME}}}+|\$[A-Z]{{1,8}}+"
 )
-UNFINISHED_SIGIL = re.compile(rf"[{_AT}#＃/$]\w{{0,{MAX_NAME - 1}}}\Z")
-SIGILS = f"{_AT}#＃/$"
+UNFINISHED_SIGIL = re.compile(rf"[{AT}#＃/$]\w{{0,{MAX_NAME - 1}}}\Z")
+SIGILS = f"{AT}#＃/$"
 # The user's part stands before it already.
-MAIL_HOST = re.compile(rf"[{_AT}]{LABEL}{BEHIND_WORD}")
-UNFINISHED_MAIL_HOST = re.compile(rf"[{_AT}](?:{LABEL}(?:{BEHIND_WORD})?[{DOTS}]?)?\Z")
+MAIL_HOST = re.compile(rf"[{AT}]{LABEL}{BEHIND_WORD}")
+UNFINISHED_MAIL_HOST = re.compile(rf"[{AT}](?:{LABEL}(?:{BEHIND_WORD})?[{DOTS}]?)?\Z")
 _USER = r"[\w.+-]{1,64}+"
-MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{_AT}]{LABEL}{BEHIND_WORD}")
-SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{_AT}#＃$]\w+)")
+MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{AT}]{LABEL}{BEHIND_WORD}")
+SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{AT}#＃$]\w+)")
 
 IN_TELEPHONE = r"0-9 \u00a0().‑-"
 TELEPHONE = re.compile(rf"\+?\(?[0-9][{IN_TELEPHONE}]{{0,{MAX_TELEPHONE - 3}}}+")
@@ -48,7 +48,23 @@ _RUSSIAN = re.compile(r"[78][3489][0-9]{9}")
 _RUSSIAN_AT_HOME = re.compile(r"[3489][0-9]{9}")
 _WITH_COUNTRY = re.compile(r"1[2-9][0-9]{9}|[1-9][0-9]{11,}")
 _COUNTRY = re.compile(r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3})(?=[0-9]{7})")
-_BEHIND_SIGN = re.compile(rf"(?<=[{_AT}{DOTS}])(?=\w)")
+# How numbers of one's own country are written, by the language and the groups of digits: other countries where the
+# language is spoken group them otherwise.
+_AT_HOME = {
+    "pt": {
+        "55": re.compile(r"\(?0?([1-9][1-9])\)?[ -]{0,2}(9?[0-9]{4})[ -]([0-9]{4})"),
+    },
+    "en": {
+        "44": re.compile(r"\(?0([12378][0-9]{1,4})\)?[ -]([0-9]{3,8})(?:[ -]([0-9]{3,4}))?"),
+        "1": re.compile(r"\(?([2-9][0-9]{2})\)?[ .-]{1,2}([2-9][0-9]{2})[ .-]([0-9]{4})"),
+    },
+}
+_LEAST_DIGITS_AT_HOME = {"44": 10}
+# Of a number without a country's code: what is shorter may lack the code of its town too.
+_LEAST_WITH_TOWN = 9
+# Italians dial the zero from abroad too.
+_KEEPS_ZERO = "39"
+_BEHIND_SIGN = re.compile(rf"(?<=[{AT}{DOTS}])(?=\w)")
 
 
 def folded(contact: str) -> str:
@@ -99,6 +115,13 @@ def forms_of(telephone: str) -> frozenset[str]:
     return frozenset([digits, f"+{digits}"] if _WITH_COUNTRY.fullmatch(digits) else [digits])
 
 
+def national_digits(telephone: str) -> str:
+    """What a caller of the same country dials, without the zero before it."""
+    digits = _NO_DIGIT.sub("", telephone.replace("(0)", ""))
+    code = _COUNTRY.match(f"+{digits}") if telephone.startswith("+") else None
+    return digits[code.end() - 1 :] if code else digits.removeprefix("0")
+
+
 def _known_forms_of(telephone: str) -> Iterator[str]:
     """Also without the code of its country, which its neighbours leave out."""
     for form in forms_of(telephone):
@@ -107,6 +130,35 @@ def _known_forms_of(telephone: str) -> Iterator[str]:
             yield from (form[code.end() :], f"0{form[code.end() :]}")
         elif _RUSSIAN_AT_HOME.fullmatch(form):
             yield f"+7{form}"
+
+
+def country_of(texts: Iterable[str]) -> str:
+    """The code of the one country whose numbers are written with it; "" when there are none, or of several."""
+    codes = {
+        code[0][1:]
+        for text in texts
+        for found in TELEPHONE_IN_TEXT.finditer(without_invisible(text))
+        if is_telephone(without_tail(found[0]))
+        for form in forms_of(without_tail(found[0]))
+        if found[0].startswith(("+", "00")) and (code := _COUNTRY.match(form))
+    }
+    return codes.pop() if len(codes) == 1 else ""
+
+
+def _forms_abroad(telephone: str, language: str, country: str) -> Iterator[str]:
+    """With the code of its country, which the shop itself leaves out."""
+    digits = _NO_DIGIT.sub("", telephone)
+    if telephone.startswith("+") or digits.startswith("00"):
+        return
+    if country:
+        has_town = digits.startswith("0") or len(digits) >= _LEAST_WITH_TOWN
+        national = digits if country == _KEEPS_ZERO else digits.removeprefix("0")
+        yield from [f"+{country}{national}"] if has_town else []
+        return
+    for code, written in _AT_HOME.get(language, {}).items():
+        if groups := written.fullmatch(telephone.replace("\u00a0", " ").replace("‑", "-")):
+            national = "".join(group or "" for group in groups.groups())
+            yield from [f"+{code}{national}"] if len(national) >= _LEAST_DIGITS_AT_HOME.get(code, 0) else []
 
 
 def broken(contact: str) -> str:
@@ -124,16 +176,17 @@ def broken_telephone(telephone: str) -> str:
 def contacts_of(text: str) -> Iterator[str]:
     """All of a text but its telephone numbers, in the form in which they are compared."""
     seen = without_invisible(text)
-    yield from (folded(found[0]) for found in MAIL.finditer(seen))
+    yield from (folded(found[0].strip("_")) for found in MAIL.finditer(seen))
     yield from (folded(found[0]) for found in SIGIL_IN_TEXT.finditer(seen))
-    yield from (folded(run[0][:length]) for run, length in hosts_of(seen))
+    yield from (folded(run[0][:length].strip("_")) for run, length in hosts_of(seen))
 
 
-def telephones_of(text: str) -> Iterator[str]:
-    """In the forms in which they are compared."""
+def telephones_of(text: str, *, language: str = "", country: str = "") -> Iterator[str]:
+    """In the forms in which they are compared; `country` is the code of the shop's own, as far as it is known."""
     for found in TELEPHONE_IN_TEXT.finditer(without_invisible(text)):
         for run in _runs_of(without_tail(found[0])):
             yield from _known_forms_of(run)
+            yield from _forms_abroad(run, language, country)
 
 
 def _runs_of(run: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from retrieval_service.domain.contacts import national_digits
 from retrieval_service.domain.fact_words import CURRENCIES, UNITS, month_of
 from retrieval_service.domain.written_numbers import GAP, SYMBOL, Number, numbers_of
 
@@ -102,10 +103,10 @@ def _mails(text: str) -> Iterator[Fact]:
 
 
 def _phones(text: str) -> Iterator[Fact]:
-    """By the last ten digits: +7 and 8 begin the same number."""
+    """By the last ten digits, as +7 and 8 begin the same number, and by what is dialled within its country."""
     for match in _PHONE.finditer(text):
         digits = re.sub(r"\D", "", match[0])
-        yield _fact(match, f"phone:{digits[-10:]}")
+        yield _fact(match, f"phone:{digits[-10:]}", f"phone:{national_digits(match[0])}")
 
 
 def _codes(text: str) -> Iterator[Fact]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.claims import LONGEST_TITLE, is_lead_in, is_no_claim, promises_in, word_count
+from retrieval_service.domain.contacts import JOINER
 from retrieval_service.domain.facts import facts_of, is_known, known_from, numbers_in
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.quotes import SHORT_SENTENCE
@@ -238,7 +239,8 @@ def _sentences(line: _Line, sources: _Sources) -> list[_Said]:
 
 def _said(offset: int, sentence: Sentence, sources: _Sources) -> _Said:
     start, end = offset + sentence.start, offset + sentence.end
-    text = " ".join(sentence.text.split())
+    # A joiner that keeps a program from making a link is in nobody's number.
+    text = " ".join(sentence.text.replace(JOINER, "").split())
     return _Said(start=start, end=end, text=text, numbers=sources.of(start, end))
 
 

@@ -63,7 +63,8 @@ _ENDINGS = _read_endings() | _TELEGRAM
 @lru_cache(maxsize=8_192)
 def _likeness(label: str, has_path: bool = False) -> Likeness:
     """Of a host that ends with the label; where a path leads on from it, few words with dots are no host."""
-    folded = unicodedata.normalize("NFKC", label).lower()
+    # Markdown takes an underscore from the edge of a word.
+    folded = unicodedata.normalize("NFKC", label).lower().strip("_")
     if folded in _CERTAIN or folded.startswith("xn--"):
         return Likeness.CERTAIN
     if folded not in _ENDINGS or folded in _FILES:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from retrieval_service.domain.contacts import contacts_of, folded, forms_of, telephones_of
+from retrieval_service.domain.contacts import contacts_of, country_of, folded, forms_of, telephones_of
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.hosts import hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -19,6 +19,8 @@ _WITH_SCHEME = re.compile(
     rf"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{{0,30}}+:(?://)?[^\s<>\"«»]{{1,{_MAX_ADDRESS}}}+", re.IGNORECASE
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:(?!\d)", re.IGNORECASE)
+# Marks of Markdown, and characters by their name or number, end an address for one program and not for another.
+_PARTS = re.compile(r"[*|]|&(?:#|[A-Za-z]{2,31};)")
 _TRAILING = frozenset(".,;:!?…'\"*_`|]")
 _WEB = ("http", "https")
 _SPOKEN = ("mailto", "tel")
@@ -93,7 +95,18 @@ class LinkPolicy:
 
     @cached_property
     def _telephones(self) -> frozenset[str]:
-        return frozenset(form for text in self._trusted_texts() for form in telephones_of(text))
+        """A shop that writes one country's code anywhere leaves out the same one elsewhere."""
+        trusted = [one for one in self._fragments if one.is_trusted]
+        languages = {one.language for one in trusted}
+        own_language = languages.pop() if len(languages) == 1 else ""
+        spoken = [(text, own_language) for text in self._own_words]
+        spoken += [(_words_of(one), one.language) for one in trusted]
+        country = country_of(text for text, _ in spoken)
+        return frozenset(
+            form
+            for text, language in spoken
+            for form in telephones_of(text, language=language, country=country)
+        )
 
     def _trusted_texts(self) -> Iterator[str]:
         yield from self._own_words
@@ -103,9 +116,9 @@ class LinkPolicy:
         return any(host == domain or host.endswith(f".{domain}") for domain in self._domains)
 
     def _is_at_home(self, address: str) -> bool:
-        """Not with another address in it, at which a reader's program might begin its link."""
+        """Not with another address in it, or behind marks, at which a reader's program might begin its link."""
         scheme, mark, rest = address.partition("://")
-        if mark and ("://" in rest or scheme.lower() not in _WEB):
+        if _PARTS.search(address) or (mark and ("://" in rest or scheme.lower() not in _WEB)):
             return False
         parts = _split(address)
         host = (parts.hostname or "") if parts and parts.scheme in _WEB else ""

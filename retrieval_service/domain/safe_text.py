@@ -11,7 +11,7 @@ from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_w
 from retrieval_service.domain.invisible import VisibleText
 from retrieval_service.domain.links import LinkPolicy, trimmed
 from retrieval_service.domain.markers import MAX_MARKER, UNFINISHED, marker_at, numbers_of
-from retrieval_service.domain.written_text import WrittenText
+from retrieval_service.domain.written_text import INLINE_MARKS, WrittenText
 
 # Each look ahead is bounded by one of these, and what it fails on is not looked at again.
 _MAX_TAG = 2_000
@@ -26,8 +26,10 @@ _BLANKS = " \t\u00a0"
 _IN_ADDRESS = r"[^\s<>\[\]\"«»]"
 _OUT_OF_ADDRESS = re.compile(r"[\s<>\[\]\"«»]")
 _OUT_OF_LABEL = re.compile(r"[^\w-]")
-_SPECIAL = rf"<\[【!(:{DOTS}{contacts.SIGILS}+"
-_PLAIN = re.compile(rf"\w+|[^\w\s{re.escape(_SPECIAL)}]+|.", re.DOTALL)
+_SPECIAL = rf"<\[【!(:&{DOTS}{contacts.SIGILS}+"
+# Marks of Markdown come by themselves, for what follows them is looked at together with what stands before them.
+_MARKS = re.escape(INLINE_MARKS)
+_PLAIN = re.compile(rf"[^\W_]+|[{_MARKS}]+|[^\w\s{re.escape(_SPECIAL)}{_MARKS}]+|.", re.DOTALL)
 _SPACES = re.compile(rf"[{_BLANKS}]+")
 _REST_OF_ADDRESS = re.compile(rf"{_IN_ADDRESS}*+")
 
@@ -78,6 +80,47 @@ _ADDRESS = re.compile(
 _BEHIND_SCHEME = re.compile(rf"://{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
 _BEHIND_WORD = re.compile(BEHIND_WORD)
 _PATH = re.compile(rf"[:/?#@]{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
+_UNFINISHED_ENTITY = re.compile(r"&(?:#(?:[0-9]{0,8}|[xX][0-9a-fA-F]{0,8})|[A-Za-z][A-Za-z0-9]{0,31})?\Z")
+_MAX_ENTITY = 34
+_OUT_OF_ENTITY = re.compile(r"[^A-Za-z0-9#]")
+# They stand for what parts words.
+_HARMLESS_ENTITIES = frozenset(
+    [
+        "amp",
+        "lt",
+        "gt",
+        "quot",
+        "apos",
+        "nbsp",
+        "laquo",
+        "raquo",
+        "ldquo",
+        "rdquo",
+        "lsquo",
+        "rsquo",
+        "bdquo",
+        "mdash",
+        "ndash",
+        "hellip",
+        "bull",
+        "middot",
+        "euro",
+        "pound",
+        "cent",
+        "copy",
+        "reg",
+        "trade",
+        "sect",
+        "deg",
+        "times",
+        "divide",
+        "plusmn",
+        "frac12",
+        "frac14",
+        "frac34",
+    ]
+)
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
@@ -140,6 +183,8 @@ class SafeText:
             return self._read_dot(position, final=final)
         if first == ":":
             return self._read_colon(position, final=final)
+        if first == "&":
+            return self._read_entity(position, final=final)
         if first in contacts.SIGILS:
             return self._read_sigil(position, final=final)
         if first == "+" or first.isdecimal():
@@ -300,6 +345,15 @@ class SafeText:
             return end
         return self._write(shown, end) if is_allowed else self._drop(end)
 
+    def _read_entity(self, position: int, *, final: bool) -> int:
+        """A character by its name or number: where it could be part of a link, the name is all a reader gets."""
+        text = self._held.text
+        if not final and _UNFINISHED_ENTITY.match(text, position):
+            return self._hold(position, _OUT_OF_ENTITY, _MAX_ENTITY)
+        entity = _ENTITY.match(text, position)
+        is_broken = entity is not None and entity[0][1:-1] not in _HARMLESS_ENTITIES
+        return self._write(f"&{contacts.JOINER}" if is_broken else "&", position + 1)
+
     def _read_colon(self, position: int, *, final: bool) -> int:
         """A word that turns out to be a scheme is said already, and keeps no address."""
         text, word = self._held.text, self._written.label
@@ -315,7 +369,7 @@ class SafeText:
     def _read_behind(self, word: str, rest: str, position: int, *, final: bool) -> int:
         """What makes an address of a word that is said already."""
         end = position + len(rest)
-        is_allowed = self._is_allowed(word + rest, position, end, final=final)
+        is_allowed = self._is_allowed((word + rest).lstrip("_"), position, end, final=final)
         if is_allowed is None:
             return position
         if is_allowed:
@@ -344,7 +398,7 @@ class SafeText:
         text, end = self._held.text, position + length
         if likeness is Likeness.NONE or length <= 0:
             return self._write(text[position], position + 1)
-        if likeness is Likeness.POSSIBLE and self._policy.knows(word + text[position:end]):
+        if likeness is Likeness.POSSIBLE and self._policy.knows((word + text[position:end]).strip("_")):
             return self._write(text[position:end], end)
         if likeness is Likeness.POSSIBLE:
             return self._write(contacts.broken(text[position:end]), end)
@@ -357,13 +411,13 @@ class SafeText:
     def _read_sigil(self, position: int, *, final: bool) -> int:
         """A mail address, a name, a tag or a command."""
         text, before = self._held.text, self._written.last
-        is_mail = text[position] in "@＠" and bool(self._written.user)
+        is_mail = text[position] in "@＠" and bool(self._written.user.strip("_"))
         unfinished = contacts.UNFINISHED_MAIL_HOST if is_mail else contacts.UNFINISHED_SIGIL
         if not final and unfinished.match(text, position):
             return self._hold(position, _OUT_OF_LABEL, _MAX_BEHIND_WORD)
         if is_mail and (host := contacts.MAIL_HOST.match(text, position)):
             return self._write_contact(self._written.user, host[0], position)
-        is_inside = before.isalnum() or before == "_" or (text[position] == "/" and before in ("/", "<", ">"))
+        is_inside = before.isalnum() or (text[position] == "/" and before in ("/", "<", ">"))
         sigil = None if is_inside else contacts.SIGIL.match(text, position)
         if sigil is None:
             return self._write(text[position], position + 1)
@@ -373,7 +427,8 @@ class SafeText:
         return self._write_contact("", sigil[0], position)
 
     def _write_contact(self, word: str, contact: str, position: int) -> int:
-        is_known = self._policy.knows(word + contact)
+        whole = word + contact
+        is_known = self._policy.knows(whole) or self._policy.knows(whole.strip("_"))
         return self._write(contact if is_known else contacts.broken(contact), position + len(contact))
 
     def _read_number(self, position: int, *, final: bool) -> int:

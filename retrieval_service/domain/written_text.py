@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from retrieval_service.domain.contacts import (
+    AT,
     IN_TELEPHONE,
     JOINER,
     LEAST_DIGITS,
@@ -22,10 +23,22 @@ _WORD = re.compile(rf"[^\s<>\[\]()\"«»‹{JOINER}]*+")
 _LABEL = re.compile(r"[\w-]*+")
 _USER = re.compile(r"[\w.+-]*+")
 _DIGITS = re.compile(rf"[+{IN_TELEPHONE}]{{0,{MAX_TELEPHONE}}}+")
+# Markdown puts them around words, and whoever renders it takes them away: what stands on both sides is then as one.
+INLINE_MARKS = "*_~`|\\^\ufe0f"
+MARKS = f"{INLINE_MARKS}[]"
+_MARK_RUN = re.compile(rf"[{re.escape(MARKS)}]+")
 # What goes on with an address: a sign does so only where more of an address touches it.
 _SIGN = rf"[{DOTS}{SIGILS}?:%&=+~-]"
 _GROWS = re.compile(rf"\w|{_SIGN}(?=\w|{_SIGN})")
 _MAY_GROW = re.compile(rf"{_SIGN}\Z")
+# What two words make a link with, where one of them has it at its edge.
+_SIGN_BEFORE_WORD = re.compile(rf"[{DOTS}{AT}](?=\w)|:(?=/)")
+_SIGN_AT_END = re.compile(rf"(?:\w[{DOTS}]|[{AT}#＃$]|(?<!\w)/)\Z")
+_NUMBER = re.compile(r"[0-9][0-9.]*")
+_WORD_WITH_SIGN = re.compile(rf"[\w-]{{1,{MAX_TELEPHONE}}}+[{DOTS}{AT}](?=\w)")
+_MAY_GET_SIGN = re.compile(rf"[\w-]{{1,{MAX_TELEPHONE - 1}}}+[{DOTS}{AT}]?\Z")
+_IN_NAME = re.compile(r"[^\W_]_{1,9}\Z")
+_SCHEME_AT_END = re.compile(r"\w:/?\Z")
 
 
 class WrittenText:
@@ -37,8 +50,10 @@ class WrittenText:
         self._spaces = ""
         self._is_behind_dropped = False
         self._is_parted = False
-        # As a reader may see it, who is shown no markers.
+        self._is_behind_mark = False
+        # As a reader may see it, who is shown no markers, and as one who is shown no marks of Markdown either.
         self._unmarked = ""
+        self._bare = ""
 
     def take(self) -> str:
         """What came since the last call."""
@@ -62,9 +77,11 @@ class WrittenText:
         self._new.append(shown)
         self._tail = (self._tail + shown)[-_TAIL:]
         self._unmarked = (self._unmarked + shown)[-_TAIL:]
+        self._bare = (self._bare + _MARK_RUN.sub("", shown))[-_TAIL:]
         self._spaces = ""
         self._is_behind_dropped = False
         self._is_parted = False
+        self._is_behind_mark = shown[-1] in MARKS
 
     def part(self) -> None:
         """Something was left out here: an address before it must not grow by what comes after it."""
@@ -72,22 +89,26 @@ class WrittenText:
 
     def write_marker(self, marker: str) -> None:
         """It may vanish again with the spaces before it: what stands around it is then as one."""
-        unmarked = self._unmarked
+        unmarked, bare = self._unmarked, self._bare
         self.write(marker)
-        self._unmarked = unmarked
+        self._unmarked, self._bare = unmarked, bare
         self.part()
 
     def needs_more(self, following: str) -> bool:
         """Whether `settle` must know what comes after this."""
-        if not self._is_parted:
+        if not (self._is_parted or self._is_behind_mark):
             return False
         digits = _DIGITS.match(following)
         is_number_open = bool(digits) and digits.end() == len(following) < MAX_TELEPHONE
-        return bool(_MAY_GROW.match(following)) or (is_number_open and self._digits > 0)
+        is_word_open = (
+            _MAY_GET_SIGN.match(following) and len(following) < MAX_TELEPHONE and self._is_within_word
+        )
+        return bool(_MAY_GROW.match(following) or is_word_open) or (is_number_open and self._digits > 0)
 
     def settle(self, following: str) -> None:
         """Puts a gap between what was written and what follows, where without it both could become a link."""
-        if self._is_parted and (gap := self._gap(following)):
+        gap = self._gap(following) if self._is_parted else ""
+        if gap or (self._is_behind_mark and (gap := self._gap_behind_mark(following))):
             self.write(gap)
 
     def write_title(self, title: str) -> None:
@@ -99,11 +120,19 @@ class WrittenText:
         self.part()
 
     def write_link(self, title: str, address: str) -> None:
-        self.write(f"[{title}]({address})" if title else address)
+        """A reader is shown the title alone."""
+        if not title:
+            self.write(address)
+            return
+        unmarked, bare = f"{self._unmarked}{self._spaces}", f"{self._bare}{self._spaces}"
+        self.write(f"[{title}]({address})")
+        self._unmarked = f"{unmarked}{title}"[-_TAIL:]
+        self._bare = f"{bare}{_MARK_RUN.sub('', title)}"[-_TAIL:]
+        self._is_behind_mark = True
 
     @property
     def is_at_word_start(self) -> bool:
-        return bool(self._spaces) or not re.match(r"\w", self._tail[-1:])
+        return bool(self._spaces) or not re.match(r"[^\W_]", self._tail[-1:])
 
     @property
     def last(self) -> str:
@@ -134,8 +163,7 @@ class WrittenText:
         return marker is not None and marker.end() == len(self._tail)
 
     def _last(self, pattern: re.Pattern[str]) -> str:
-        found = None if self._spaces else pattern.match(self._tail[::-1])
-        return found[0][::-1] if found else ""
+        return "" if self._spaces else _last(pattern, self._tail)
 
     def _before(self, text: str) -> str:
         """A gap where two harmless pieces would make an image, an address or a link's target that nobody checked."""
@@ -150,24 +178,57 @@ class WrittenText:
         word = self._unmarked_word
         if word and _GROWS.match(following):
             if _is_like_address(word):
-                return " "
+                # No program takes a joiner into a number, and nobody reads a space as a part of one.
+                is_number = _NUMBER.fullmatch(word) and following[0].isdecimal()
+                return JOINER if is_number else " "
             # A word alone is seen by whoever reads on, unless a marker stands behind it.
             is_seen = word.isalpha() and word == self.label
             return "" if is_seen and not following[0].isdecimal() else JOINER
+        return self._gap_in_number(following)
+
+    def _gap_behind_mark(self, following: str) -> str:
+        """Where what stands before the marks and what follows them would be a link without them."""
+        # An underscore between letters is a part of the word.
+        is_in_name = _IN_NAME.search(self._tail) and re.match(r"[^\W_]", following)
+        if is_in_name or following[:1] in MARKS:
+            return ""
+        word = "" if self._spaces else _last(_WORD, self._bare)
+        if _is_address(word) and _GROWS.match(following):
+            return " "
+        is_joined = bool(word) and _SIGN_BEFORE_WORD.match(following)
+        is_joined = is_joined or (self._is_within_word and _WORD_WITH_SIGN.match(following))
+        is_joined = is_joined or (_SIGN_AT_END.search(word) and re.match(r"\w", following))
+        is_joined = is_joined or (_SCHEME_AT_END.search(word) and following.startswith("/"))
+        return JOINER if is_joined else self._gap_in_number(following)
+
+    def _gap_in_number(self, following: str) -> str:
         digits = _DIGITS.match(following)
         more = number_of_digits(digits[0]) if digits else 0
         return JOINER if more and self._digits > 0 and self._digits + more >= LEAST_DIGITS else ""
 
     @property
     def _unmarked_word(self) -> str:
-        found = None if self._spaces else _WORD.match(self._unmarked[::-1])
-        return found[0][::-1] if found else ""
+        return "" if self._spaces else _last(_WORD, self._unmarked)
+
+    @property
+    def _is_within_word(self) -> bool:
+        """What follows the marks goes on with a word, which a host or a mail address must not do."""
+        return not self._spaces and re.match(r"[^\W_]|-", self._bare[-1:]) is not None
 
     @property
     def _digits(self) -> int:
         """Of what may be the beginning of a telephone number."""
-        found = _DIGITS.match(self._unmarked[::-1])
-        return number_of_digits(found[0]) if found else 0
+        return number_of_digits(_last(_DIGITS, self._bare))
+
+
+def _last(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text[::-1])
+    return found[0][::-1] if found else ""
+
+
+def _is_address(word: str) -> bool:
+    """One that a program takes joiners into."""
+    return "://" in word or word[:4].lower() == "www." or begins_with_host(word)
 
 
 def _is_like_address(word: str) -> bool:

@@ -63,7 +63,8 @@ class Presence:
         self._myself = Said(id=uuid4(), kind=kind, name=name, version=VERSION, settings={})
         self._waiting: Decision | None = None
 
-    async def fingerprint_key(self) -> bytes:
+    async def installation_key(self) -> bytes:
+        """Random, and the same for every process on this database."""
         async with self._database.operator() as operator:
             return (await processes.installation(operator)).fingerprint_key
 

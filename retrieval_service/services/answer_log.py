@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.2
 MOST_TURNS = 20
 SPENT = {
     "tenant": "the questions of this day are used up",
-    "channel": "the questions of this day in this channel are used up",
+    "channel": "this channel's share of the questions of this day is used up",
     "visitor": "this visitor's questions of this day are used up",
 }
 NOBODY = chats.Asker(user_key="", language="")
@@ -197,6 +197,7 @@ class AnswerLog:
         visitor = question.visitor
         return chats.Counting(
             visitor=None if visitor is None else self._pseudonyms.of(tenant_id, visitor, None),
+            key=str(question.key_id or ""),
             is_free=pleasantry_of(question.text) is not None,
             quotas=self._quotas,
         )

@@ -147,13 +147,15 @@ class Authenticator:
                 raise errors.WrongKeys(retry_after_seconds=wait)
             await self._ask(secret_hash)
             return
-        is_wrong = False
         try:
             async with self._strangers:
-                is_wrong = not await self._ask(secret_hash)
-        finally:
-            if not is_wrong:
-                self._guesses.give_back(network, 1)
+                is_right = await self._ask(secret_hash)
+        except errors.Unavailable:
+            self._guesses.give_back(network, 1)
+            raise
+        # Who hangs up before this has guessed all the same.
+        if is_right:
+            self._guesses.give_back(network, 1)
 
     async def _listed_hashes(self) -> frozenset[bytes]:
         """Of all right keys, read once a second at most, and only while somebody guesses."""

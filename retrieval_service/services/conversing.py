@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,8 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.domain.records import LoggedAnswer
+from retrieval_service.domain.rates import Rate
+from retrieval_service.domain.records import LoggedAnswer, Tenant
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.stores import chats, handoffs, quotas, sessions, tenants
 from retrieval_service.stores.database import Database
@@ -108,30 +108,37 @@ class Conversing:
 
     async def claim_handoff(self, claimant: Claimant, code: str) -> Claimed:
         """Once for each code; raises `TooMany` for who guesses."""
-        who = (claimant.key_id, claimant.user_key)
-        self._guesses.check(who)
+        self._guesses.count(claimant)
+        try:
+            session_id, tenant = await self._claim(claimant, hash_code(code))
+        except errors.Unavailable:
+            self._guesses.take_back(claimant)
+            raise
+        self._guesses.take_back(claimant)
+        token = new_token()
+        async with self._database.tenant(tenant.id) as scope:
+            await sessions.add_proof(scope, session_id, hash_code(token))
+            return Claimed(
+                session_id=session_id,
+                session_token=token,
+                public_key=tenant.public_key,
+                language=await sessions.language(scope, session_id),
+                last_turn=await sessions.last_turn(scope, session_id),
+            )
+
+    async def _claim(self, claimant: Claimant, code_hash: bytes) -> tuple[UUID, Tenant]:
         async with self._database.operator() as operator:
             claimed = await handoffs.claim(
                 operator,
-                hash_code(code),
+                code_hash,
                 tenant_id=claimant.tenant_id,
                 channel=claimant.channel,
                 user_key=claimant.user_key,
             )
             tenant = await tenants.get(operator, claimed[0]) if claimed else None
         if claimed is None or tenant is None or tenant.deleted_at is not None:
-            self._guesses.note(who)
             raise errors.NotFound("there is no such code, or it was used, or its time is over")
-        token = new_token()
-        async with self._database.tenant(tenant.id) as scope:
-            await sessions.add_proof(scope, claimed[1], hash_code(token))
-            return Claimed(
-                session_id=claimed[1],
-                session_token=token,
-                public_key=tenant.public_key,
-                language=await sessions.language(scope, claimed[1]),
-                last_turn=await sessions.last_turn(scope, claimed[1]),
-            )
+        return claimed[1], tenant
 
     async def look_around(self) -> None:
         """Housekeeping, once an hour: old chats are erased where the tenant wants it, codes nobody used, old counts."""
@@ -149,30 +156,33 @@ class Conversing:
 
 
 class Guesses:
-    """Wrong codes by who showed them; few are mistakes, more are guesses."""
+    """Wrong codes of a minute; few are mistakes, more are guesses.
 
-    MOST = 5
-    PERIOD_SECONDS = 60.0
-    REMEMBERED = 10_000
+    A channel names its customers, and who stole its key names what he likes. So a customer has few guesses, which
+    keeps one customer from the others, and a key has not many more, whatever customers it names. A code counts as
+    wrong until it is known to be right: many that come at once are counted before any is looked up.
+    """
+
+    OF_A_CUSTOMER = 5
+    OF_A_KEY = 100
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._wrong: OrderedDict[tuple[UUID, str], list[float]] = OrderedDict()
+        self._customers = Rate(self.OF_A_CUSTOMER)
+        self._keys = Rate(self.OF_A_KEY)
 
-    def check(self, who: tuple[UUID, str]) -> None:
-        """Raises `TooMany`."""
-        recent = self._recent(who)
-        if len(recent) >= self.MOST:
-            raise errors.TooMany(retry_after_seconds=recent[0] + self.PERIOD_SECONDS - self._clock())
+    def count(self, claimant: Claimant) -> None:
+        """Raises `TooMany`; what is refused is not counted."""
+        now, customer = self._clock(), (claimant.key_id, claimant.user_key)
+        if wait := self._keys.take(claimant.key_id, 1, now):
+            raise errors.TooMany(retry_after_seconds=wait)
+        if wait := self._customers.take(customer, 1, now):
+            self._keys.give_back(claimant.key_id, 1)
+            raise errors.TooMany(retry_after_seconds=wait)
 
-    def note(self, who: tuple[UUID, str]) -> None:
-        self._wrong[who] = [*self._recent(who), self._clock()]
-        self._wrong.move_to_end(who)
-        while len(self._wrong) > self.REMEMBERED:
-            self._wrong.popitem(last=False)
-
-    def _recent(self, who: tuple[UUID, str]) -> list[float]:
-        return [at for at in self._wrong.get(who, ()) if at > self._clock() - self.PERIOD_SECONDS]
+    def take_back(self, claimant: Claimant) -> None:
+        self._customers.give_back((claimant.key_id, claimant.user_key), 1)
+        self._keys.give_back(claimant.key_id, 1)
 
 
 def new_token() -> str:

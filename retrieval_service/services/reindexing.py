@@ -151,9 +151,12 @@ class Reindexer:
     async def _create(
         self, scope: TenantScope, mode: IndexMode, changed: Sequence[ChangedRows]
     ) -> IndexJob | None:
-        await self._check_cooldown(scope, mode)
         job = await index_jobs.insert(scope, mode)
-        return await told(scope, job, [*changed, *await whole_sources(scope, mode)]) if job else None
+        if job is None:
+            return None
+        # Behind the insert: a rebuild that was begun and ended since the look for an active one counts too.
+        await self._check_cooldown(scope, mode)
+        return await told(scope, job, [*changed, *await whole_sources(scope, mode)])
 
     async def _join(
         self, scope: TenantScope, active: IndexJob, mode: IndexMode, changed: Sequence[ChangedRows]

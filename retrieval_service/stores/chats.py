@@ -82,9 +82,10 @@ class Beginning:
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """What the question counts for: who asks, None for nobody in particular, and the installation's quotas."""
+    """What the question counts for: who asks, None for nobody in particular, through which key, and the quotas."""
 
     visitor: str | None
+    key: str
     is_free: bool
     quotas: Quotas
 
@@ -93,6 +94,9 @@ class Counting:
 # is finished, or that somebody still writes, is left alone and not counted. Who has spent the own share takes nothing
 # from others, so no count grows then. Of several that look at a last question at once, each counts, sees by the row
 # itself that it came too late, and has to give back what it counted. The busiest row is locked last.
+# A channel is counted for the key it came through, as "key/channel": a key says the names of its channels itself, and
+# one that was stolen may say another's. What all keys asked today and yesterday tells how much of the day one of them
+# leaves to the others, so keys are counted without a limit of their own.
 BEGIN = """
 WITH asked AS (
     SELECT t.id AS tenant_id, s.id AS session_id, coalesce(nullif(%(channel)s, ''), s.channel, '') AS channel,
@@ -109,6 +113,17 @@ WITH asked AS (
                 AND (l.status = 'completed' OR (l.status = 'running' AND l.lease_until >= now()))
         )
 ),
+keys AS (
+    SELECT coalesce(sum(questions) FILTER (WHERE is_own AND q.day = asked.day), 0) AS own,
+        greatest(
+            sum(questions) FILTER (WHERE NOT is_own AND q.day = asked.day),
+            sum(questions) FILTER (WHERE NOT is_own AND q.day < asked.day),
+            0
+        ) AS others
+    FROM asked CROSS JOIN LATERAL (VALUES (asked.day), (asked.day - 1)) AS lately (day)
+        JOIN question_counts q ON (q.tenant_id, q.day, q.kind) = (asked.tenant_id, lately.day, 'key')
+        CROSS JOIN LATERAL (SELECT q.name = %(key)s::text AS is_own) AS whose
+),
 quotas AS (
     SELECT tenant_id, day, kind, name, most FROM asked, LATERAL (VALUES
         ('visitor', %(visitor)s, CASE
@@ -116,13 +131,19 @@ quotas AS (
             WHEN %(visitor_most)s = 0 OR tenant_most = 0 THEN %(visitor_most)s
             ELSE least(%(visitor_most)s, (tenant_most + 9) / 10)
         END),
-        ('channel', channel, channel_most),
+        ('channel', %(key)s::text || '/' || channel, channel_most),
+        ('key', %(key)s::text, CASE WHEN tenant_most > 0 THEN 2147483647 ELSE 0 END),
         ('tenant', '', tenant_most)
     ) AS each (kind, name, most)
     WHERE most > 0 AND name IS NOT NULL AND NOT %(is_free)s
 ),
 spent AS (
     SELECT kind FROM quotas JOIN question_counts USING (tenant_id, day, kind, name) WHERE questions >= most
+    UNION ALL
+    SELECT 'channel' FROM asked, keys WHERE tenant_most > 0 AND others > 0 AND NOT %(is_free)s
+        AND own >= greatest(
+            channel_most, tenant_most - least(tenant_most / 2, greatest((tenant_most + 9) / 10, others * 2))
+        )
     ORDER BY kind LIMIT 1
 ),
 counted AS (
@@ -187,6 +208,7 @@ async def begin(
         "writer": writer,
         "lease_seconds": lease_seconds,
         "visitor": counting.visitor,
+        "key": counting.key,
         "is_free": counting.is_free,
         "tenant_most": counting.quotas.questions_per_day,
         "channel_most": counting.quotas.channel_questions_per_day,
@@ -228,11 +250,14 @@ async def give_back(scope: TenantScope, counted_late: Sequence[Sequence[str]]) -
         await scope.connection.execute(GIVE_BACK, parameters)
 
 
+# A writer that was too slow to say so lives all the same: what was taken for abandoned meanwhile is its own again,
+# unless somebody else has begun the answer anew.
 KEEP = """
-UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(context)s,
+UPDATE chat_logs SET status = 'running', finished_at = NULL,
+    answer = %(answer)s, language = %(language)s, context = %(context)s,
     citations = %(citations)s, unsupported = %(unsupported)s, standalone_question = %(standalone_question)s,
     answerer = %(answerer)s, lease_until = now() + make_interval(secs => %(lease_seconds)s)
-WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s AND status = 'running'
+WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s AND status <> 'completed'
 RETURNING is_cancel_wanted
 """
 

@@ -1,6 +1,7 @@
 """Who logs in to Postgres: the service as a role that owns nothing, and the schema's owner for a door of its own.
 
-Both logins are derived from the one in DATABASE_URL, so that every process with the same URL finds the same ones.
+Both logins are derived from the one in DATABASE_URL, so that every process with the same URL finds the same ones. Where
+that one has no password none is derived: anybody could find it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import LiteralString
 
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import class_row
 
 from retrieval_service.stores.failures import unavailable_when_lost
@@ -48,14 +49,6 @@ class Powers:
     is_superuser: bool
     makes_roles: bool
     sees_every_row: bool
-
-
-def constant(dsn: str) -> str:
-    """What of a DSN stays when its server is found elsewhere; the embedded one has another port at each start."""
-    told = conninfo_to_dict(dsn)
-    if not told.get("password"):
-        return dsn
-    return "\0".join(str(told.get(part) or "") for part in ("user", "password", "dbname"))
 
 
 def is_fingerprint(remark: str | None) -> bool:

@@ -34,6 +34,7 @@ from tests.fakes.retrieval_server import (
     running_retrieval_service,
 )
 from tests.running_gateway import SECRET, SHOP, RunningGateway, eventually, running_gateway
+from tests.unit.test_marks_in_links import ATTACKS, links_of, safe
 from widget_gateway.app import WIDGET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -194,6 +195,21 @@ async def test_hostile_answer_stays_text(chat: Chat, site: Site, gateway: Runnin
     script = f"document.querySelector('kladez-chat').shadowRoot.querySelectorAll('{dangerous}').length"
     assert await chat.page.evaluate(script) == 0
     assert await chat.page.evaluate("window.hacked") is None
+
+
+async def test_marks_in_an_answer_make_no_link(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    """Neither the widget does, nor a program that looks for addresses in what is shown."""
+    text = safe("\n\n".join(f"Go to {attack} now" for attack in ATTACKS))
+    service.script("marks", ScriptedAnswer(deltas=(text, "\n\nThat is all.")))
+    await chat.visit(site.url)
+    await chat.ask("marks")
+    await chat.answered()
+    await expect(chat.last).to_contain_text("That is all.")
+    assert links_of(await chat.last.inner_text()) == []
+    targets = await chat.last.locator("a").evaluate_all("links => links.map(one => one.href)")
+    assert {*targets} == {"https://good.example/x"}
 
 
 async def test_reload_restores_the_transcript_and_the_session(

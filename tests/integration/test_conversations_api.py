@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -330,6 +331,30 @@ async def test_guessing_codes_is_slowed_down_for_the_guesser_alone(quoting: Runn
     assert failure.code == "RESOURCE_EXHAUSTED"
     assert failure.retry_after_seconds
     assert (await bot.claim_handoff(claim(handoff.code, user_key="ann"))).session_id == session_id
+
+
+async def test_thief_of_a_key_has_a_fixed_number_of_guesses_whatever_customers_he_names(
+    quoting: Running, quoted: Shop
+) -> None:
+    thief, bot = await channel_client(quoting), await channel_client(quoting)
+    answers = await asyncio.gather(
+        *(failure_of(thief.claim_handoff(claim("a-guess", user_key=f"mallory-{n}"))) for n in range(130))
+    )
+    codes = [answer.code for answer in answers]
+    # A few more than a hundred, because they come back evenly.
+    assert 100 <= codes.count("NOT_FOUND") < 115
+    assert codes.count("NOT_FOUND") + codes.count("RESOURCE_EXHAUSTED") == len(codes)
+    session_id = await new_session(quoted)
+    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    assert (await bot.claim_handoff(claim(handoff.code))).session_id == session_id
+
+
+async def test_right_codes_are_no_guesses(quoting: Running, quoted: Shop) -> None:
+    bot = await channel_client(quoting)
+    for _ in range(8):
+        session_id = await new_session(quoted)
+        handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+        assert (await bot.claim_handoff(claim(handoff.code))).session_id == session_id
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,21 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator
 
+import grpc
 import pytest
 import pytest_asyncio
 from google.rpc import error_details_pb2
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import errors
+from retrieval_service.api.open_streams import OF_A_NETWORK
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.authenticating import CACHE_SIZE, Authenticator, new_secret
 from tests.integration.gate_kit import (
+    PATIENCE_SECONDS,
     Ended,
     assert_explained,
     ended,
@@ -49,6 +53,40 @@ def assert_limited(answer: Ended, reason: str) -> None:
     retry = answer.detail(error_details_pb2.RetryInfo())
     assert 0 < retry.retry_delay.ToTimedelta().total_seconds() <= 60
     assert_explained(answer)
+
+
+async def test_health_streams_of_one_network_are_bounded_and_checks_go_on(database_dsn: str) -> None:
+    async with running_service(database_dsn, workers=0) as service:
+        stub = health_pb2_grpc.HealthStub(service.channel)
+        # The client of the test watches too.
+        watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(OF_A_NETWORK - 1)]
+        for watch in watches:
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert_limited(await ended(stub.Watch(health_pb2.HealthCheckRequest())), "TOO_MANY")
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        for name in ("v1", "v1alpha"):
+            reflect = service.channel.stream_stream(
+                f"/grpc.reflection.{name}.ServerReflection/ServerReflectionInfo",
+                request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+                response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+            )
+            assert_limited(await ended(reflect(iter([request]))), "TOO_MANY")
+        assert (await ended(stub.Check(health_pb2.HealthCheckRequest()))).code == "OK"
+        watches[0].cancel()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await one_more(stub)) != "OK":  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.05)
+
+
+async def one_more(stub: health_pb2_grpc.HealthStub) -> str:
+    """Whether there is room for another one, which is left at once."""
+    watch = stub.Watch(health_pb2.HealthCheckRequest())
+    try:
+        await watch.read()
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    watch.cancel()
+    return "OK"
 
 
 async def test_key_that_asks_too_often_is_told_how_long_to_wait(database_dsn: str) -> None:
@@ -211,6 +249,17 @@ async def test_right_keys_that_come_together_are_one_look_and_no_guess(running: 
     for shop in shops:
         told = await asyncio.gather(*(authenticator.identify(shop.key, None, NETWORK) for _ in range(30)))
         assert {one.tenant_id for one in told} == {uuid.UUID(shop.tenant_id)}
+
+
+async def test_guess_that_hangs_up_before_its_answer_is_a_guess(running: Running) -> None:
+    authenticator, _ = await authenticator_of(running, wrong_keys=5)
+    for _ in range(6):
+        guess = asyncio.create_task(authenticator.identify(new_secret(), None, NETWORK))
+        await asyncio.sleep(0)
+        guess.cancel()
+        await asyncio.wait([guess])
+    with pytest.raises(errors.WrongKeys):
+        await authenticator.identify(new_secret(), None, NETWORK)
 
 
 async def test_wrong_key_that_comes_again_is_no_new_guess(running: Running) -> None:

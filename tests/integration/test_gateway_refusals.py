@@ -228,6 +228,49 @@ async def test_request_that_never_becomes_whole_is_not_waited_for(service: FakeR
             writer.close()
 
 
+async def test_one_address_has_so_many_connections_whatever_they_say(service: FakeRetrieval) -> None:
+    async with running_gateway(service, connections_per_address=3) as gateway:
+        silent = [await asyncio.open_connection("127.0.0.1", port_of(gateway)) for _ in range(3)]
+        async with asyncio.timeout(10):
+            # Hung up on at once, before a byte is read.
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(gateway))
+            assert await hung_up(reader)
+            writer.close()
+        silent.pop()[1].close()
+        await eventually_open(gateway)
+        for _, one in silent:
+            one.close()
+
+
+async def test_connections_of_a_trusted_proxy_are_everybodys(service: FakeRetrieval) -> None:
+    settings = {"connections_per_address": 1, "trusted_proxies": "127.0.0.0/8"}
+    async with running_gateway(service, **settings) as gateway:
+        silent = [await asyncio.open_connection("127.0.0.1", port_of(gateway)) for _ in range(5)]
+        async with gateway.http.get(f"{gateway.url}/healthz") as response:
+            assert response.status == 200
+        for _, one in silent:
+            one.close()
+
+
+async def hung_up(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read(1) == b""
+    except ConnectionError:
+        return True
+
+
+async def eventually_open(gateway: RunningGateway) -> None:
+    """Once the gateway knows of an end there is room again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with gateway.http.get(f"{gateway.url}/healthz") as response:
+                    assert response.status == 200
+                    return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+
+
 def port_of(gateway: RunningGateway) -> int:
     return int(gateway.url.rpartition(":")[2])
 

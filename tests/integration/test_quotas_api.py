@@ -32,7 +32,10 @@ from tests.integration.service_kit import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DAY_SECONDS = 86_400
-COUNTS = "SELECT kind, sum(questions)::int FROM question_counts WHERE tenant_id = %(id)s GROUP BY kind"
+# Keys are counted without a quota.
+COUNTS = """
+SELECT kind, sum(questions)::int FROM question_counts WHERE tenant_id = %(id)s AND kind <> 'key' GROUP BY kind
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -99,6 +102,63 @@ async def test_one_channel_leaves_the_others_their_share(running: Running) -> No
         await ask_as(mouth, visitor)
     assert "channel" in str(await refusal_of(mouth, "c"))
     assert (await ask_as(mouth, "c", channel="telegram")).text
+
+
+async def test_one_key_cannot_use_up_what_another_key_says_of_its_channel(running: Running) -> None:
+    """Whose key was stolen says any channel, and any visitor."""
+    shop = await limited_shop(running, channel_questions_per_day=2)
+    thief, mouth = await mouth_of(running, shop), await mouth_of(running, shop)
+    for visitor in ("a", "b"):
+        await ask_as(thief, visitor, channel="telegram")
+    await refusal_of(thief, "c", channel="telegram")
+    assert (await ask_as(mouth, "c", channel="telegram")).text
+
+
+async def test_stolen_key_leaves_the_others_what_they_use(running: Running) -> None:
+    """Twice as much as they asked, whatever channels and visitors it invents."""
+    shop = await limited_shop(running, questions_per_day=20)
+    thief, mouth = await mouth_of(running, shop), await mouth_of(running, shop)
+    for number in range(4):
+        await ask_as(mouth, f"customer-{number}")
+    for number in range(12):
+        await ask_as(thief, f"invented-{number}", channel=f"invented-{number}")
+    for number in range(5):
+        assert "channel" in str(await refusal_of(thief, f"more-{number}", channel=f"more-{number}"))
+    for number in range(4):
+        assert (await ask_as(mouth, f"another-{number}")).text
+
+
+@pytest.mark.parametrize(("before", "left"), [(1, 2), (3, 6), (9, 10)])
+async def test_what_the_others_asked_yesterday_is_left_to_them(
+    running: Running, before: int, left: int
+) -> None:
+    """At least a tenth of the day, at most half."""
+    shop = await limited_shop(running, questions_per_day=20)
+    thief, mouth = await mouth_of(running, shop), await mouth_of(running, shop)
+    await ask_as(mouth, "customer")
+    moved = "UPDATE question_counts SET day = day - 1, questions = %(before)s WHERE tenant_id = %(id)s"
+    await execute(running, moved, id=shop.tenant_id, before=before)
+    for number in range(20 - left):
+        await ask_as(thief, f"invented-{number}")
+    assert "channel" in str(await refusal_of(thief, "more"))
+    assert (await ask_as(mouth, "customer")).text
+
+
+async def test_only_key_of_a_shop_has_the_whole_day_in_all_its_channels(running: Running) -> None:
+    shop = await limited_shop(running, questions_per_day=10)
+    mouth = await mouth_of(running, shop)
+    for number in range(10):
+        await ask_as(mouth, f"customer-{number}", channel="widget" if number % 2 else "telegram")
+    assert "channel" not in str(await refusal_of(mouth, "late"))
+
+
+async def test_quota_of_a_channel_is_a_keys_to_use_whatever_others_ask(running: Running) -> None:
+    shop = await limited_shop(running, questions_per_day=10, channel_questions_per_day=8)
+    busy, other = await mouth_of(running, shop), await mouth_of(running, shop)
+    for number in range(2):
+        await ask_as(other, f"other-{number}")
+    for number in range(8):
+        assert (await ask_as(busy, f"customer-{number}")).text
 
 
 async def test_visitors_own_quota_of_a_tenant_is_what_it_says(running: Running) -> None:

@@ -148,6 +148,29 @@ async def test_running_answer_tells_its_text_so_far(shop: Shop, model: FakeOpenA
     await shop.client.cancel_answer(pb.CancelAnswerRequest(answer_id=answer_id))
 
 
+async def test_writer_that_was_too_slow_to_say_so_keeps_its_answer(
+    first: Running, shop: Shop, model: FakeOpenAI
+) -> None:
+    """A loaded machine may let the lease pass: the writer is taken for dead, and lives."""
+    model.script = Script(text="word " * 300, delta_delay_seconds=0.01)
+    answer_id = await asked_and_left(shop)
+    await text_so_far(shop, answer_id)
+    async with await psycopg.AsyncConnection.connect(first.dsn, autocommit=True) as connection:
+        parameters = {"id": answer_id}
+        await connection.execute(
+            "UPDATE chat_logs SET lease_until = now() - interval '1 second' WHERE id = %(id)s", parameters
+        )
+        await first.service.answer_log.look_around()
+        cursor = await connection.execute("SELECT status FROM chat_logs WHERE id = %(id)s", parameters)
+        assert await cursor.fetchone() == ("interrupted",)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (await stored(shop, answer_id)).status == pb.ANSWER_STATUS_INTERRUPTED:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.05)
+    answer = await ended_answer(shop, answer_id)
+    assert answer.status == pb.ANSWER_STATUS_COMPLETED
+    assert answer.text.split() == ["word"] * 300
+
+
 async def test_repeat_joins_the_running_answer_from_its_beginning(shop: Shop, model: FakeOpenAI) -> None:
     model.script = SLOW
     request_id = str(uuid.uuid4())

@@ -11,4 +11,5 @@ PROFILE = Profile(
     tenant_key="key-of-the-tenant",
     channel_key="key-of-the-channels",
     session_secret="secret-of-the-sessions",
+    bot_key="key-of-the-bot",
 )

@@ -192,7 +192,8 @@ def test_pasted_line_reads_the_key_from_a_file(tmp_path: Path, use_grpcurl: bool
 
 def test_nothing_that_is_announced_is_secret(tmp_path: Path) -> None:
     said = announcing.announcement(PROFILE, page="http://page", public_key="public", data_dir=tmp_path)
-    secrets = (PROFILE.operator_key, PROFILE.tenant_key, PROFILE.channel_key, PROFILE.session_secret)
+    keys = (PROFILE.operator_key, PROFILE.tenant_key, PROFILE.channel_key, PROFILE.bot_key)
+    secrets = (*keys, PROFILE.session_secret)
     assert [secret for secret in secrets if secret in str(said)] == []
 
 

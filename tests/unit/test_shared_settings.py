@@ -25,7 +25,6 @@ from retrieval_service.domain.processes import (
 )
 from retrieval_service.domain.spaces import Space
 
-DSN = "postgresql://kladez:hidden@db.example/kladez"
 MODELS = sharing.Models(
     home=Space(provider="local", model="small", revision="1", dimensions=3, max_tokens=9),
     following=None,
@@ -34,9 +33,9 @@ MODELS = sharing.Models(
 KEY = b"of this installation"
 
 
-def said(dsn: str = DSN, key: bytes = KEY, **changes: object) -> dict[str, str]:
+def said(key: bytes = KEY, **changes: object) -> dict[str, str]:
     fields = {name: field.get_default() for name, field in config.Settings.model_fields.items()}
-    return sharing.shared_settings(config.Settings.model_construct(**{**fields, **changes}), dsn, MODELS, key)
+    return sharing.shared_settings(config.Settings.model_construct(**{**fields, **changes}), MODELS, key)
 
 
 def process(kind: Kind = Kind.SERVER, silent_seconds: float = 1.0, **settings: str) -> Process:
@@ -85,10 +84,8 @@ def test_fingerprint_tells_secrets_apart_and_says_nothing_elsewhere(setting: str
     assert said(key=b"of another installation", **{setting: SecretStr("one")})[name] != one
 
 
-def test_secrets_made_from_the_databases_password_are_told_apart_too() -> None:
-    assert (
-        said()["KLADEZ_PAGE_TOKEN_KEY"] != said(dsn=DSN.replace("hidden", "other"))["KLADEZ_PAGE_TOKEN_KEY"]
-    )
+def test_secrets_of_two_installations_are_told_apart_too() -> None:
+    assert said()["KLADEZ_PAGE_TOKEN_KEY"] != said(key=b"of another installation")["KLADEZ_PAGE_TOKEN_KEY"]
 
 
 @pytest.mark.parametrize(
@@ -165,12 +162,9 @@ def test_weights_say_what_a_worker_ends_for() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["page tokens", "safety identifiers"])
-def test_secret_keys_stay_when_the_server_is_found_elsewhere(purpose: str) -> None:
-    """The embedded one listens on another port after each start."""
-    before, after = (
-        secret_key(None, purpose, f"postgresql://kladez:hidden@127.0.0.1:{port}/kladez") for port in (1, 2)
-    )
-    assert before == after
-    assert before != secret_key(None, purpose, "postgresql://kladez:other@127.0.0.1:1/kladez")
-    assert before != secret_key(None, purpose, "postgresql://kladez:hidden@127.0.0.1:1/other")
-    assert secret_key(None, purpose, "host=a user=kladez") != secret_key(None, purpose, "host=b user=kladez")
+def test_secret_keys_come_from_the_installation_alone_unless_they_are_set(purpose: str) -> None:
+    made = secret_key(None, purpose, KEY)
+    assert made == secret_key(None, purpose, KEY)
+    assert made not in (secret_key(None, "another", KEY), secret_key(None, purpose, b"another"), KEY)
+    assert len(made) == 32
+    assert secret_key(SecretStr("given"), purpose, KEY) == b"given"

@@ -257,7 +257,7 @@ class Quotas(_message.Message):
     questions_per_day: _builtins.int
     """Optional. In all."""
     channel_questions_per_day: _builtins.int
-    """Optional. In any one channel."""
+    """Optional. In any one channel of a key. Where it is 0, each key leaves the others a share of the day."""
     visitor_questions_per_day: _builtins.int
     """Optional. Of any one visitor; what the installation sets is at most a tenth of questions_per_day."""
     def __init__(
