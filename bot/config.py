@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "KLADEZ_"
-OptionalPort = Annotated[
-    Annotated[int, Field(ge=0, le=65_535)] | None,
-    BeforeValidator(lambda value: None if value == "" else value),
-]
 
 
 class SettingsInvalid(Exception):
@@ -22,7 +18,9 @@ class SettingsInvalid(Exception):
 class Settings(BaseSettings):
     """What the bot needs to know before it starts."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     # `...` means required; said this way, a type checker knows that the environment fills it in.
     bot_token: SecretStr = Field(default=..., min_length=1)
@@ -33,7 +31,7 @@ class Settings(BaseSettings):
     bot_state_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "state" / "kladez-bot")
     # Where /metrics, /healthz and /readyz are; none without a port.
     bot_metrics_host: str = "127.0.0.1"
-    bot_metrics_port: OptionalPort = None
+    bot_metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     # Telegram counts edits as messages and bears about one a second in a chat; 1.5 leaves room for the rest.
     bot_edit_interval_seconds: float = Field(default=1.5, gt=0)
     # How long answers may finish after SIGTERM before they are ended with a word of explanation.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from retrieval_service import metrics
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.config import Settings, source_dsns
 from retrieval_service.domain.chunking import ChunkPolicy
@@ -246,7 +247,7 @@ def answer_breaker(settings: Settings) -> Breaker:
     limits = CircuitLimits(
         failures=settings.answer_breaker_failures, pause_seconds=settings.answer_breaker_pause_seconds
     )
-    return Breaker(limits, provider="The model provider")
+    return Breaker(limits, provider="The model provider", shown=metrics.ANSWER_CIRCUIT_OPEN)
 
 
 def new_composer(settings: Settings, answerer: Answerer, quoter: Quoter, breaker: Breaker) -> Composer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from retrieval_service.stores.jobs import Ask, Job
 log = structlog.get_logger("kladez.worker")
 
 MOST_WAITING = 16
+# A claim takes milliseconds; after so long beyond the poll it hangs, or the loop does.
+STALLED_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +73,22 @@ class Claiming:
         self._served_last = uuid4()  # workers begin at different tenants
         self._has_ended_some = False
         self._stopping = False
+        self._turned_at: float | None = None
+        self._refused = ""
 
     @property
     def target(self) -> str:
         return self._lane.target
+
+    @property
+    def fault(self) -> str:
+        """Why it claims nothing now, in words; "" while it does, or would if there were a job."""
+        if self._turned_at is None:
+            return "is not running"
+        silent_seconds = time.monotonic() - self._turned_at
+        if silent_seconds > self._poll_seconds + STALLED_SECONDS:
+            return f"stands still since {silent_seconds:.0f} s"
+        return f"fails: {self._refused}" if self._refused else ""
 
     def wake(self) -> None:
         self._bell.ring()
@@ -84,7 +99,14 @@ class Claiming:
 
     async def run(self, scheduler: aiojobs.Scheduler) -> None:
         """The batches themselves run in the scheduler and may outlast this."""
+        try:
+            await self._claim_until_stopped(scheduler)
+        finally:
+            self._turned_at = None
+
+    async def _claim_until_stopped(self, scheduler: aiojobs.Scheduler) -> None:
         while not self._stopping:
+            self._turned_at = time.monotonic()
             self._bell.listen()
             claimed = await self._claim() if self._has_room() else []
             if claimed:
@@ -111,7 +133,9 @@ class Claiming:
                 )
         except errors.Unavailable as error:
             log.warning("claim_failed", target=self._lane.target, error=str(error))
+            self._refused = str(error)
             return []
+        self._refused = ""
         self._served_last = max(
             (job.tenant_id for job in claimed),
             key=lambda tenant_id: (tenant_id <= self._served_last, tenant_id),

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
 from retrieval_service.domain import costs, documents, schedules
 from retrieval_service.domain.quotas import MAX_QUESTIONS_PER_DAY
 
-UNPREFIXED = {"DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "USE_OPENAI_RETRIEVAL"}
-
-
-OptionalPort = Annotated[
-    Annotated[int, Field(ge=0, le=65_535)] | None,
-    BeforeValidator(lambda value: None if value == "" else value),
-]
-OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+UNPREFIXED = {
+    "DATABASE_URL",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "USE_OPENAI_RETRIEVAL",
+    "OPENAI_VECTOR_STORE_ID",
+}
+# Empty, these say "never". Any other setting that is empty counts as not given.
+SAY_SOMETHING_EMPTY = frozenset({"schedule_reconcile", "schedule_rebuild", "schedule_drift"})
 
 
 def checked_cron(cron: str) -> str:
@@ -46,12 +47,12 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 50_051
-    tls_cert: OptionalPath = None
-    tls_key: OptionalPath = None
-    tls_client_ca: OptionalPath = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
     reflection: bool = True
     metrics_host: str = "127.0.0.1"
-    metrics_port: OptionalPort = None
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     workers: Annotated[int, Field(ge=0, le=32)] = 1
     pool_size: Annotated[int, Field(ge=2, le=64)] = 8
     page_token_key: SecretStr | None = None
@@ -140,6 +141,12 @@ class Settings(BaseSettings):
     log_file_megabytes: Annotated[int, Field(ge=1, le=10_000)] = 8
     log_files: Annotated[int, Field(ge=1, le=100)] = 5
 
+    @model_validator(mode="before")
+    @classmethod
+    def leave_out_empty(cls, told: dict[str, Any]) -> dict[str, Any]:
+        """Not by `env_ignore_empty`: a variable that is empty also hides its line in `.env`."""
+        return {name: value for name, value in told.items() if value != "" or name in SAY_SOMETHING_EMPTY}
+
 
 def load() -> Settings:
     """Raises `errors.Misconfigured` naming each setting that is wrong, never its value."""
@@ -151,8 +158,8 @@ def load() -> Settings:
 
 
 def source_dsns(prefix: str) -> dict[str, SecretStr]:
-    """The addresses of the databases that sources may name, by variable."""
-    return {name: SecretStr(value) for name, value in os.environ.items() if name.startswith(prefix)}
+    """The addresses of the databases that sources may name, by variable; one that is empty is none."""
+    return {name: SecretStr(value) for name, value in os.environ.items() if name.startswith(prefix) and value}
 
 
 def setting_name(location: tuple[int | str, ...]) -> str:

@@ -38,6 +38,9 @@ DATABASE_UP = Gauge("kladez_database_up", "Whether the database answered the las
 
 PROVIDER_CALLS = Counter("kladez_openai_calls", "Requests to OpenAI or a compatible server.", ("outcome",))
 CIRCUIT_OPEN = Gauge("kladez_openai_circuit_open", "Whether OpenAI Retrieval is left alone for a while.")
+ANSWER_CIRCUIT_OPEN = Gauge(
+    "kladez_answer_circuit_open", "Whether the model that writes answers is left alone for a while."
+)
 
 # Prometheus's client looks a child up under a lock, and checks its labels each time.
 _seconds = functools.cache(RPC_SECONDS.labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from retrieval_service import errors, metrics
 from retrieval_service.config import Settings
@@ -18,12 +18,15 @@ UNDONE = ("pending", "processing", "error")
 
 
 @contextlib.asynccontextmanager
-async def observed(settings: Settings, dsn: str, database: Database, part: str) -> AsyncIterator[int | None]:
-    """The port of the pages, None when none is set."""
+async def observed(
+    settings: Settings, dsn: str, database: Database, part: str, *, more: Mapping[str, Check] | None = None
+) -> AsyncIterator[int | None]:
+    """The port of the pages, None when none is set. `more` are checks of this part alone."""
     newest = await asyncio.to_thread(schema.head)
+    everywhere = {"database": database_check(database), "schema": schema_check(dsn, newest)}
     watched = Watched(
         part=part,
-        checks={"database": database_check(database), "schema": schema_check(dsn, newest)},
+        checks={**everywhere, **(more or {})},
         refresh=lambda: refresh(database),
     )
     async with serving(

@@ -246,12 +246,10 @@ async def work(settings: Settings, dsn: str) -> None:
     Raises `SettingsDiffer` when it may not begin, or not go on, because the installation runs with something else.
     """
     stop = stop_signals()
-    async with (
-        open_service(settings, dsn, kind=Kind.WORKER) as service,
-        observing.observed(settings, dsn, service.database, "worker"),
-    ):
+    async with open_service(settings, dsn, kind=Kind.WORKER) as service:
         worker = new_worker(service)
-        async with asyncio.TaskGroup() as group:
+        pages = observing.observed(settings, dsn, service.database, "worker", more={"queue": worker.fault})
+        async with pages, asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
             beside = [group.create_task(service.presence.run())] if service.presence else []
             log.info("working", space=service.embedder.space.key)

@@ -22,6 +22,7 @@ from retrieval_service.providers.opening import (
     open_retrieval_backend,
     open_rewriter,
     open_summarizer,
+    require_usable,
 )
 from retrieval_service.providers.ports import (
     Embedder,
@@ -49,6 +50,7 @@ async def open_service(settings: Settings, dsn: str, *, kind: Kind = Kind.SERVER
     A server then begins to move tenants whose model is gone. Raises `SettingsDiffer` when this process must not
     run beside the others.
     """
+    require_usable(settings)  # before anything is done to the database
     await schema.prepare(dsn, migrates=settings.migrate)
     await asyncio.to_thread(languages.detect_language, UNDECIDABLE)
     async with contextlib.AsyncExitStack() as stack:

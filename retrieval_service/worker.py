@@ -73,6 +73,7 @@ class Worker:
         self._companions = companions
         self._index_job_bells = index_job_bells
         self._last = last
+        self._beside: Sequence[aiojobs.Job[None]] = ()
         self._claimings = [
             Claiming(
                 database,
@@ -85,6 +86,13 @@ class Worker:
             for lane in lanes
         ]
 
+    async def fault(self) -> str:
+        """Why jobs are not claimed as they should be, in words; "" when nothing is wrong."""
+        claiming = [f"claiming for {one.target} {one.fault}" for one in self._claimings if one.fault]
+        ended = sum(job.closed for job in self._beside)
+        beside = [f"{ended} of the tasks beside the claiming have ended"] if ended else []
+        return "; ".join(dict.fromkeys([*claiming, *beside]))
+
     def stop(self) -> None:
         for claiming in self._claimings:
             claiming.stop()
@@ -94,6 +102,7 @@ class Worker:
         chores = [self._repeat(chore) for chore in (self._recover, *self._housekeeping)]
         companions = [companion() for companion in self._companions]
         services = [await scheduler.spawn(service) for service in (self._listen(), *chores, *companions)]
+        self._beside = services
         try:
             async with asyncio.TaskGroup() as group:
                 for claiming in self._claimings:

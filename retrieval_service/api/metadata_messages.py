@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from google.protobuf import struct_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.domain import exact_json
-from retrieval_service.domain.documents import JsonValue, RefusedMetadata
+from retrieval_service.domain.documents import MAX_METADATA_FAULTS, JsonValue, RefusedMetadata
 from retrieval_service.errors import Violation
 
 METADATA, METADATA_JSON = "metadata", "metadata_json"
@@ -42,7 +43,7 @@ def put(document: documents_pb.Document, values: Mapping[str, Any]) -> None:
 def read(document: documents_pb.Document) -> Mapping[str, JsonValue]:
     """What cannot be read, or may not be what was meant, is `RefusedMetadata`."""
     told = json_object(document.metadata)
-    rounded = [Violation(f"{METADATA}.{path}", UNSAFE) for path in _unsafe(told)]
+    rounded = [Violation(f"{METADATA}.{path}", UNSAFE) for path in islice(_unsafe(told), MAX_METADATA_FAULTS)]
     if rounded:
         return RefusedMetadata(rounded)
     if not document.metadata_json:

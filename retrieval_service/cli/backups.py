@@ -18,10 +18,17 @@ def copy(files: Iterable[Path], root: Path, target: Path) -> Path:
     """Copies files below `root` to the same places below `target`; returns the manifest, which is written last.
 
     A copy that is complete already is left alone. Raises `BadInput` when the target lies inside the root,
-    where the next import would read it, or when a file changes while it is copied.
+    where the next import would read it, when it cannot be written, or when a file changes while it is copied.
     """
     if target.resolve().is_relative_to(root.resolve()):
         raise BadInput(f"The backup {target} must not lie inside {root}.")
+    try:
+        return _copied(files, root, target)
+    except OSError as error:
+        raise BadInput(f"The backup {target} cannot be made: {error.filename}: {error.strerror}") from error
+
+
+def _copied(files: Iterable[Path], root: Path, target: Path) -> Path:
     manifest = target / MANIFEST
     wanted = {file.relative_to(root).as_posix(): _digest(file) for file in files}
     if manifest.exists() and damaged(target) == [] and _read(manifest) == wanted:
@@ -54,8 +61,11 @@ def _digest(file: Path) -> str:
 
 
 def _read(manifest: Path) -> dict[str, str]:
-    """SHA-256 as hex by name."""
-    return json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+    """SHA-256 as hex by name. Raises `BadInput` for a file that `_write` did not write."""
+    try:
+        return dict(json.loads(manifest.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{manifest} is not the manifest of such a backup: mend or remove it") from error
 
 
 def _write(manifest: Path, digests: dict[str, str]) -> None:

@@ -43,8 +43,13 @@ def operator_target(options: Options, profile: Profile | None) -> Target:
 
 def declaring_target(options: Options, profile: Profile | None) -> Target:
     """For an operator's command about one tenant; without being told, the profile's own."""
-    tenant_id = options.tenant_id or (profile.tenant_id if profile else "")
-    return replace(operator_target(options, profile), tenant_id=tenant_id)
+    return replace(operator_target(options, profile), tenant_id=known_tenant(options, profile))
+
+
+def known_tenant(options: Options, profile: Profile | None) -> str:
+    """Of --tenant, KLADEZ_TENANT or the profile; "" where none says it."""
+    known = _trusted(options, profile)
+    return options.tenant_id or (known.tenant_id if known else "")
 
 
 @asynccontextmanager

@@ -58,6 +58,8 @@ def restore(
 async def _back_up(options: Options, settings: Settings, file: Path) -> Manifest:
     from retrieval_service.services import backing_up  # loads the whole database layer
 
+    # Before a database is started for it.
+    await asyncio.to_thread(backing_up.require_room, file)
     with output.progress() as display:
         bar = _Bar(display, "Backing up")
         async with _database(options, settings, creates=False) as dsn:
@@ -66,8 +68,9 @@ async def _back_up(options: Options, settings: Settings, file: Path) -> Manifest
 
 
 async def _restore(options: Options, settings: Settings, file: Path, *, replaces: bool) -> Restored:
-    from retrieval_service.services import restoring
+    from retrieval_service.services import backing_up, restoring
 
+    await asyncio.to_thread(backing_up.glance_at, file)
     with output.progress() as display:
         bar = _Bar(display, "Restoring")
         async with _database(options, settings, creates=True) as dsn:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kladez.v1 import document_service_pb2 as documents_pb
 
@@ -32,13 +32,24 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What became of an import so far; counts include earlier connections, problems only this process's."""
+    """What became of an import so far; counts include earlier connections, problems only this process's.
+
+    `earlier_id` is that of the import that had stored all of the source before, "" without one.
+    """
 
     import_id: str
+    earlier_id: str = ""
     summary: documents_pb.ImportSummary
     problems: Sequence[Problem]
     resumed_at: int
     sent_count: int
+
+    @property
+    def title(self) -> str:
+        """For people, who may have to undo one of two imports."""
+        if not self.earlier_id:
+            return f"Import {self.import_id}"
+        return f"Import {self.import_id} is this run; {self.earlier_id} is the earlier one, which stored all of it"
 
     @property
     def stood_complete(self) -> bool:
@@ -66,7 +77,8 @@ async def import_source(
     import_id = await asyncio.to_thread(import_id_of, source)
     report = await _Import(client, source, import_id, on_stored).run(pause_seconds)
     if report.stood_complete:
-        report = await _Import(client, source, str(uuid.uuid4()), on_stored).run(pause_seconds)
+        again = await _Import(client, source, str(uuid.uuid4()), on_stored).run(pause_seconds)
+        report = replace(again, earlier_id=import_id)
     return report
 
 

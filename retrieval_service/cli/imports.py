@@ -39,7 +39,7 @@ def shop(
     options = options_of(context)
     response, status = asyncio.run(_import_shop(options, _read(file), language, wait=wait))
     problems = [_problem(error) for error in response.errors]
-    _print(options, response.summary, problems, status, import_id="")
+    _print(options, response.summary, problems, status, report=None)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def documents(
     report, status = asyncio.run(_import_documents(options, opened, wait=wait))
     if isinstance(opened, Folder):
         output.note_left_out(opened.hidden())
-    _print(options, report.summary, report.problems, status, import_id=report.import_id)
+    _print(options, report.summary, report.problems, status, report=report)
 
 
 async def _import_shop(
@@ -114,22 +114,22 @@ def _print(
     problems: Sequence[Problem],
     status: sync_pb.GetSyncStatusResponse | None,
     *,
-    import_id: str,
+    report: Report | None,
 ) -> None:
-    """Exits with 1 when a row failed, here or in the index."""
+    """Exits with 1 when a row failed, here or in the index. Without a `report` there is nothing to undo."""
     if options.as_json:
-        _print_json(summary, problems, status, import_id)
+        _print_json(summary, problems, status, report)
     else:
-        _print_text(summary, problems, import_id)
+        _print_text(summary, problems, report.title if report else "")
     if status and status.error_count:
         output.note(f"{status.error_count} documents of this tenant could not be indexed.", style="red")
     if summary.failed_count or (status and status.error_count):
         raise typer.Exit(1)
 
 
-def _print_text(summary: documents_pb.ImportSummary, problems: Sequence[Problem], import_id: str) -> None:
-    if import_id:
-        output.note(f"Import {import_id}", style="dim")
+def _print_text(summary: documents_pb.ImportSummary, problems: Sequence[Problem], title: str) -> None:
+    if title:
+        output.note(title, style="dim")
     counts = {name: getattr(summary, name) for name in documents_pb.ImportSummary.DESCRIPTOR.fields_by_name}
     output.line(", ".join(f"{count:,} {name.removesuffix('_count')}" for name, count in counts.items()))
     if problems:
@@ -141,11 +141,12 @@ def _print_json(
     summary: documents_pb.ImportSummary,
     problems: Sequence[Problem],
     status: sync_pb.GetSyncStatusResponse | None,
-    import_id: str,
+    report: Report | None,
 ) -> None:
     output.json_value(
         {
-            "import_id": import_id,
+            "import_id": report.import_id if report else "",
+            "earlier_import_id": report.earlier_id if report else "",
             "summary": json.loads(output.message_json(summary)),
             "problems": [
                 {"where": one.place, "field": one.field, "description": one.description} for one in problems

@@ -13,7 +13,7 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from retrieval_service.api import metadata_messages
 from retrieval_service.cli import folders
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.cli.sources import Problem, Row, repeated, unreadable
+from retrieval_service.cli.sources import Problem, Row, not_json, repeated, unreadable, unstorable
 from retrieval_service.domain import exact_json
 
 SUFFIXES = (".json",)
@@ -96,7 +96,7 @@ def _from_file(file: Path, name: str, mapped: Mapped) -> Iterator[Row | Problem]
         yield Problem(place=name, description=f"cannot be read: {error.strerror}")
         return
     except ValueError as error:
-        yield Problem(place=name, description=f"is not JSON: {error}")
+        yield not_json(name, error)
         return
     if isinstance(value, list):
         for number, item in enumerate(value):
@@ -112,13 +112,11 @@ def _from_object(value: object, place: str, mapped: Mapped) -> Iterator[Row | Pr
     rest = dict(value)
     own = _own_metadata(rest, mapped)
     taken = {field: _take(rest, names) for field, names in mapped.names.items()}
-    problems = [
-        *repeated(place, value),
-        *_wrong_kinds(place, taken),
-        *_wrong_metadata(place, own, rest, mapped),
-    ]
+    problems = [*repeated(place, value), *_wrong_kinds(place, taken)]
+    # What cannot be stored cannot be compared either.
+    problems += _unstorable(place, own, rest, mapped) or _wrong_metadata(place, own, rest, mapped)
     if problems:
-        yield from problems
+        yield from dict.fromkeys(problems)
     else:
         yield _row(place, taken, {**rest, **(own or {}), **mapped.metadata}, mapped)
 
@@ -129,6 +127,17 @@ def _own_metadata(rest: dict[str, Any], mapped: Mapped) -> Any:
     if not mapped.metadata_name and not isinstance(rest.get(name), dict):
         return None
     return rest.pop(name, None)
+
+
+def _unstorable(place: str, own: Any, rest: Mapping[str, Any], mapped: Mapped) -> list[Problem]:
+    """By the paths in the file. Keys that stand twice are told of by `repeated`."""
+    named = (("", rest), (mapped.metadata_name or DEFAULT_METADATA_NAME, own))
+    return [
+        problem
+        for name, values in named
+        if isinstance(values, dict)
+        for problem in unstorable(place, name, values)
+    ]
 
 
 def _wrong_metadata(place: str, own: Any, rest: Mapping[str, Any], mapped: Mapped) -> Iterator[Problem]:

@@ -91,22 +91,30 @@ def settle(
     tenant: Annotated[
         str, typer.Option(envvar="KLADEZ_TENANT", help="A tenant's id. Default: the profile's.")
     ] = "",
-    data_dir: Annotated[
-        Path | None, typer.Option(envvar="KLADEZ_DATA_DIR", help="Where data, logs and the profile lie.")
-    ] = None,
+    data_dir: Annotated[  # a text: as a path the empty one would be the folder that one stands in
+        str,
+        typer.Option(envvar="KLADEZ_DATA_DIR", metavar="PATH", help="Where data, logs and the profile lie."),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
     debug: Annotated[  # noqa: ARG001 - `run` looks for it, because it outlives this call
         bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
     ] = False,
 ) -> None:
-    folder = data_dir or config.load().data_dir or default_data_dir()
+    folder = Path(data_dir) if data_dir else config.load().data_dir or default_data_dir()
     context.obj = Options(
         address=address,
         key=key_from_file(key_file, key) if key_file else key,
         tenant_id=tenant,
+        names_tenant=is_on_line(context, "tenant"),
         as_json=as_json,
         data_dir=folder.absolute(),
     )
+
+
+def is_on_line(context: typer.Context, parameter: str) -> bool:
+    """Whether the value came neither from a variable nor from the default."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def key_from_file(name: str, key: str) -> str:

@@ -21,6 +21,7 @@ from retrieval_service.cli.json_folder import DEFAULT_NAMES, JsonFolder, Mapped,
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.cli.sources import Row
 from retrieval_service.domain import exact_json
+from retrieval_service.domain.documents import faults_of_metadata
 
 if TYPE_CHECKING:
     from retrieval_service.cli.integrity import Difference, Integrity
@@ -126,8 +127,11 @@ async def migrate(options: Options, folder: JsonFolder, backup: Path | None) -> 
 
 
 def pairs(texts: Sequence[str]) -> dict[str, Any]:
-    """Values are JSON where they are, otherwise text."""
-    return dict(map(pair, texts))
+    """Values are JSON where they are, otherwise text. Raises `BadInput` for what no document may have."""
+    told = dict(map(pair, texts))
+    for one in faults_of_metadata(told, ""):
+        raise BadInput(f"--metadata {one.field}: {one.description}")
+    return told
 
 
 def pair(text: str) -> tuple[str, Any]:
@@ -136,6 +140,8 @@ def pair(text: str) -> tuple[str, Any]:
         raise BadInput(f'--metadata "{text}" is not KEY=VALUE.')
     try:
         return key, exact_json.loads(value)
+    except exact_json.TooDeep as error:
+        raise BadInput(f"--metadata {key}: {error}") from error
     except ValueError:
         return key, value
 
@@ -157,7 +163,8 @@ def _print(options: Options, migrated: Migrated) -> None:
 
 def _print_text(migrated: Migrated) -> None:
     report, compared = migrated.report, migrated.integrity
-    output.note(f"Import {report.import_id}, originals in {migrated.manifest.parent}", style="dim")
+    output.note(report.title, style="dim")
+    output.note(f"Originals in {migrated.manifest.parent}", style="dim")
     summary = report.summary
     counts = {name: getattr(summary, name) for name in documents_pb.ImportSummary.DESCRIPTOR.fields_by_name}
     output.line(", ".join(f"{count:,} {name.removesuffix('_count')}" for name, count in counts.items()))
@@ -179,6 +186,7 @@ def difference(one: Difference) -> str:
 def _json(migrated: Migrated) -> dict[str, Any]:
     return {
         "import_id": migrated.report.import_id,
+        "earlier_import_id": migrated.report.earlier_id,
         "backup": str(migrated.manifest.parent),
         "summary": json.loads(output.message_json(migrated.report.summary)),
         "problems": [asdict(problem) for problem in migrated.report.problems],

@@ -34,9 +34,13 @@ def register(app: typer.Typer) -> None:
 def serve(context: typer.Context, migrates: Migrates = False) -> None:
     """Run the gRPC service, with a worker inside unless KLADEZ_WORKERS is 0."""
     from retrieval_service import server
+    from retrieval_service.api import tls
 
     options, settings = _read(context, migrates=migrates)
     logs.configure(settings)
+    tls.credentials(
+        settings
+    )  # read again to be used: a mistake is told before anything is done to a database
     _run_long(server.serve(settings, dsn_of(options, settings), on_ready=_say_ready(settings.host)))
 
 

@@ -15,11 +15,12 @@ _FLAGS = ("--json", "--debug")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Empty strings mean: not told, ask the profile."""
+    """Empty strings mean: not told, ask the profile. `names_tenant` says that --tenant stands on the command line."""
 
     address: str = ""
     key: str = field(default="", repr=False)
     tenant_id: str = ""
+    names_tenant: bool = False
     as_json: bool = False
     data_dir: Path
 

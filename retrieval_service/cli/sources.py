@@ -16,7 +16,7 @@ from retrieval_service.api import metadata_messages
 from retrieval_service.cli import folders
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.domain import exact_json
-from retrieval_service.domain.documents import MAX_CONTENT_BYTES
+from retrieval_service.domain.documents import MAX_CONTENT_BYTES, faults_of_metadata
 
 CONTENT_TYPES = {".md": "text/markdown", ".markdown": "text/markdown", ".txt": "text/plain"}
 FOLDER_SOURCE_TYPE = "article"
@@ -58,14 +58,18 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """Raises `BadInput` for what is neither a folder nor a `.jsonl` file."""
+    """Raises `BadInput` for what is neither a folder nor a `.jsonl` file that can be read."""
     if path.is_dir():
         return Folder(path=path)
     if not path.exists():
         raise BadInput(f"There is no file {path}.")
     if path.suffix.lower() not in {".jsonl", ".ndjson"}:
         raise BadInput(f"{path} is neither a folder nor a .jsonl file.")
-    return JsonLines(path=path)
+    try:
+        with path.open("rb"):
+            return JsonLines(path=path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,7 @@ def _from_line(place: str, line: bytes) -> Iterator[Row | Problem]:
     try:
         value = exact_json.loads(line.decode("utf-8-sig"))
     except ValueError as error:
-        yield Problem(place=place, description=f"is not JSON: {error}")
+        yield not_json(place, error)
         return
     if not isinstance(value, dict):
         yield Problem(place=place, description="must be an object")
@@ -137,7 +141,19 @@ def _from_line(place: str, line: bytes) -> Iterator[Row | Problem]:
     problems = [*repeated(place, value)]
     problems += [problem for name in value for problem in _set(document, place, name, value[name])]
     metadata = value.get(metadata_messages.METADATA)
-    yield from problems or [_fitting(place, document, metadata)]
+    yield from dict.fromkeys(problems) or [_fitting(place, document, metadata)]
+
+
+def not_json(place: str, error: ValueError) -> Problem:
+    """Why the text could not be read: no JSON, or too deep for any program."""
+    is_deep = isinstance(error, exact_json.TooDeep)
+    return Problem(place=place, description=str(error) if is_deep else f"is not JSON: {error}")
+
+
+def unstorable(place: str, name: str, metadata: Mapping[str, Any]) -> Iterator[Problem]:
+    """What the service would refuse, by its path below `name`: some of it could not even be sent."""
+    for one in faults_of_metadata(metadata, name):
+        yield Problem(place=place, field=one.field, description=one.description)
 
 
 def repeated(place: str, value: object) -> Iterator[Problem]:
@@ -153,14 +169,25 @@ def _set(document: documents_pb.Document, place: str, name: str, value: object) 
     if _FIELDS[name].type == _TEXT and not _FIELDS[name].is_repeated and not isinstance(value, str):
         yield Problem(place=place, field=name, description="must be text")
         return
+    if name == metadata_messages.METADATA and value is not None:
+        yield from _set_metadata(document, place, value)
+        return
     try:
-        if name == metadata_messages.METADATA and isinstance(value, dict):
-            metadata_messages.put(document, value)
-        else:
-            json_format.ParseDict({name: value}, document)
+        json_format.ParseDict({name: value}, document)
     except (json_format.ParseError, ValueError, TypeError) as error:
         reason = str(error).removeprefix(f"Failed to parse {name} field: ")
         yield Problem(place=place, field=name, description=reason.rstrip("."))
+
+
+def _set_metadata(document: documents_pb.Document, place: str, value: object) -> Iterator[Problem]:
+    name = metadata_messages.METADATA
+    if not isinstance(value, dict):
+        yield Problem(place=place, field=name, description="must be an object")
+        return
+    problems = list(unstorable(place, name, value))
+    yield from problems
+    if not problems:
+        metadata_messages.put(document, value)
 
 
 def _from_file(name: str, path: Path) -> Row | Problem:

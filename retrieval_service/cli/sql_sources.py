@@ -96,6 +96,8 @@ def read(file: Path) -> list[pb.Source]:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{file} is no JSON: {error}") from error
     declared = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, dict) for one in declared):
+        raise BadInput(f"{file}: a source must be an object")
     try:
         return [json_format.ParseDict(one, pb.Source()) for one in declared]
     except json_format.ParseError as error:

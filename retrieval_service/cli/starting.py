@@ -15,6 +15,7 @@ import typer
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import config
+from retrieval_service.api import tls
 from retrieval_service.cli import announcing, credentials, demo, installation, output, ports
 from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.connection import dialled
@@ -108,6 +109,9 @@ def up(
     """Start everything: database, service, gateway, a demo shop, and the bot when KLADEZ_BOT_TOKEN is set."""
     options = options_of(context)
     settings = config.load().model_copy(update={"data_dir": options.data_dir})
+    tls.credentials(
+        settings
+    )  # the service reads them again: a mistake is told before a database is made for it
     http_host = os.environ.get("KLADEZ_GATEWAY_HOST") or LOOPBACK
     service_port = ports.choose(service_wish(settings, port))
     plan = Plan(

@@ -55,6 +55,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
     ),
 }
 WHOLE_MESSAGES = "google.protobuf."
+# Of a value that is wrong; a person knows it again by its beginning.
+SHOWN_CHARACTERS = 60
+# Protobuf's own reasons repeat the value.
+SHOWN_OF_REASON = 200
 LIMITS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
@@ -287,17 +291,28 @@ def _chosen(field: Field, choices: Mapping[str, Any], text: str) -> Any:
 
 def _message(field: Field, descriptor: FieldDescriptor, text: str) -> message.Message:
     """A duration as 30s, a time as 2026-01-31T00:00:00Z, anything else as JSON."""
-    made = message_factory.GetMessageClass(_described(descriptor))()
+    made: Any = message_factory.GetMessageClass(_described(descriptor))()
+    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
     try:
-        value = json.loads(text) if text[:1] in "[{" else text
-        return json_format.ParseDict(value, made) if isinstance(value, dict) else _from_text(made, value)
-    except (ValueError, RecursionError, json_format.ParseError) as error:
-        raise BadInput(f"--{field.option} {text}: {error}") from error
+        if hasattr(made, "FromJsonString"):
+            made.FromJsonString(text)
+            return made
+        return json_format.ParseDict(_json(made, text), made)
+    except RecursionError:
+        raise BadInput(f"--{field.option} {shown}: is nested too deeply") from None
+    except (ValueError, TypeError, json_format.ParseError) as error:
+        raise BadInput(f"--{field.option} {shown}: {str(error)[:SHOWN_OF_REASON]}") from error
 
 
-def _from_text(made: Any, text: str) -> message.Message:
-    made.FromJsonString(text)
-    return made
+def _json(made: message.Message, text: str) -> Any:
+    """Raises `ValueError` for a text that is no JSON, and unless it is an object where one is needed."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from error
+    if not isinstance(value, dict) and not made.DESCRIPTOR.full_name.startswith(WHOLE_MESSAGES):
+        raise ValueError("must be a JSON object")
+    return value
 
 
 def _described(descriptor: FieldDescriptor) -> Descriptor:

@@ -15,14 +15,22 @@ from google.protobuf import field_mask_pb2
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.cli import output, private_files, tenant_fields
-from retrieval_service.cli.connection import operator_client
+from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.connection import known_tenant, operator_client
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.cli.tenant_fields import Changes, Field, Shape
 from retrieval_service.client import CallFailed, Client, FieldViolation
 
 Result = TypeVar("Result")
-TenantId = Annotated[str, typer.Argument(help="The tenant's id.")]
+TenantId = Annotated[
+    str | None,
+    typer.Argument(help="The tenant's id. Default: that of --tenant, KLADEZ_TENANT or the profile."),
+]
+NamedTenantId = Annotated[
+    str | None,
+    typer.Argument(help="The tenant's id; --tenant may name it instead, but no variable and no profile."),
+]
 PAGE_SIZE = 500
 
 app = typer.Typer(help="Tenants and their keys.", no_args_is_help=True)
@@ -46,6 +54,28 @@ class Granularity(StrEnum):
 
     CHUNK = "chunk"
     DOCUMENT = "document"
+
+
+def chosen_tenant(options: Options, argument: str | None) -> str:
+    """The tenant of the argument, or else the one that every command goes by. Raises `BadInput` without any."""
+    tenant_id = named_tenant(options, argument) or known_tenant(options, profiles.load(options.data_dir))
+    if not tenant_id:
+        raise BadInput("which tenant? Name its id, as argument, by --tenant or by KLADEZ_TENANT")
+    return tenant_id
+
+
+def named_tenant(options: Options, argument: str | None) -> str:
+    """The tenant that the command line itself names, "" for none.
+
+    Raises `BadInput` for an empty id, which a script has whose variable is not set, and for two that differ.
+    """
+    told = [argument] if argument is not None else []
+    told += [options.tenant_id] if options.names_tenant else []
+    if "" in told:
+        raise BadInput("the tenant's id on the command line is empty")
+    if len(set(told)) > 1:
+        raise BadInput(f"--tenant {options.tenant_id} and the argument {argument} name two tenants; give one")
+    return told[0] if told else ""
 
 
 def settable(function: Callable[..., None], *, is_new: bool) -> Callable[..., None]:
@@ -107,7 +137,7 @@ def create(
 
 def update(
     context: typer.Context,
-    tenant_id: TenantId,
+    tenant_id: TenantId = None,
     clear: Annotated[
         list[str] | None, typer.Option(help="Take an option's setting back to its default; may be repeated.")
     ] = None,
@@ -123,8 +153,9 @@ def update(
     changes, cleared = all_changes(told), cleared_fields(clear or ())
     if not cleared and not any(one != Changes() for one in changes.values()):
         raise BadInput("say what to change; `kladez tenant update --help` lists the settings")
+    chosen = chosen_tenant(options, tenant_id)
     with refusals_by_option():
-        before, after = _call(options, lambda client: _update(client, tenant_id, cleared, changes))
+        before, after = _call(options, lambda client: _update(client, chosen, cleared, changes))
     if options.as_json:
         output.json_message(after)
         return
@@ -210,10 +241,10 @@ def list_tenants(
 
 
 @app.command()
-def get(context: typer.Context, tenant_id: TenantId) -> None:
+def get(context: typer.Context, tenant_id: TenantId = None) -> None:
     """Show one tenant with all its settings."""
-    request = tenants_pb.GetTenantRequest(tenant_id=tenant_id)
     options = options_of(context)
+    request = tenants_pb.GetTenantRequest(tenant_id=chosen_tenant(options, tenant_id))
     tenant = _call(options, lambda client: client.get_tenant(request)).tenant
     if options.as_json:
         output.json_message(tenant)
@@ -237,40 +268,62 @@ def sheet(tenant: tenants_pb.Tenant) -> list[tuple[str, str]]:
 @app.command()
 def granularity(
     context: typer.Context,
-    tenant_id: TenantId,
-    wanted: Annotated[Granularity, typer.Argument(help="What a vector stands for.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[TENANT_ID] chunk|document",
+            help="What a vector stands for. Default tenant: that of --tenant, KLADEZ_TENANT or the profile.",
+        ),
+    ],
 ) -> None:
     """Choose passages or whole documents for a tenant's vectors; everything is indexed again."""
+    options = options_of(context)
+    tenant_id, wanted = tenant_and_granularity(words)
     settings = tenants_pb.TenantSettings(index_granularity=wanted)
     request = tenants_pb.UpdateTenantRequest(
-        tenant=tenants_pb.Tenant(tenant_id=tenant_id, settings=settings),
+        tenant=tenants_pb.Tenant(tenant_id=chosen_tenant(options, tenant_id), settings=settings),
         update_mask=field_mask_pb2.FieldMask(paths=["settings.index_granularity"]),
     )
-    options = options_of(context)
     _print(options, _call(options, lambda client: client.update_tenant(request)).tenant)
 
 
+def tenant_and_granularity(words: Sequence[str]) -> tuple[str | None, Granularity]:
+    """Of two words the first is the tenant: no parser knows an argument that may be left out before another one."""
+    *named, wanted = words
+    if len(named) > 1 or wanted not in list(Granularity):
+        raise typer.BadParameter(f"say {' or '.join(Granularity)}, and at most the tenant's id before it")
+    return (named[0] if named else None), Granularity(wanted)
+
+
 @app.command()
-def delete(context: typer.Context, tenant_id: TenantId) -> None:
-    """Delete a tenant; its data is kept and `undelete` takes it back."""
-    request = tenants_pb.DeleteTenantRequest(tenant_id=tenant_id)
+def delete(context: typer.Context, tenant_id: NamedTenantId = None) -> None:
+    """Delete a tenant; its data is kept and `undelete` takes it back.
+
+    The command line itself names the tenant: what a variable or a profile happens to say deletes nothing.
+    """
     options = options_of(context)
+    named = named_tenant(options, tenant_id)
+    if not named:
+        raise BadInput(
+            "which tenant? To delete one, name its id on the command line, as argument or by --tenant"
+        )
+    request = tenants_pb.DeleteTenantRequest(tenant_id=named)
     _print(options, _call(options, lambda client: client.delete_tenant(request)).tenant)
 
 
 @app.command()
-def undelete(context: typer.Context, tenant_id: TenantId) -> None:
+def undelete(context: typer.Context, tenant_id: TenantId = None) -> None:
     """Take a delete back."""
-    request = tenants_pb.UndeleteTenantRequest(tenant_id=tenant_id)
     options = options_of(context)
+    request = tenants_pb.UndeleteTenantRequest(tenant_id=chosen_tenant(options, tenant_id))
     _print(options, _call(options, lambda client: client.undelete_tenant(request)).tenant)
 
 
 @app.command("rotate-key")
-def rotate_key(context: typer.Context, tenant_id: TenantId) -> None:
+def rotate_key(context: typer.Context, tenant_id: TenantId = None) -> None:
     """Replace the public key; the old one stops working at once."""
-    request = tenants_pb.RotatePublicKeyRequest(tenant_id=tenant_id)
     options = options_of(context)
+    request = tenants_pb.RotatePublicKeyRequest(tenant_id=chosen_tenant(options, tenant_id))
     _print(options, _call(options, lambda client: client.rotate_public_key(request)).tenant)
 
 
@@ -278,8 +331,11 @@ def rotate_key(context: typer.Context, tenant_id: TenantId) -> None:
 def key(
     context: typer.Context,
     tenant_id: Annotated[
-        str, typer.Argument(help="The tenant's id; without it the key serves every tenant.")
-    ] = "",
+        str | None,
+        typer.Argument(
+            help="The tenant's id. Default: that of --tenant or KLADEZ_TENANT; without it the key serves every tenant."
+        ),
+    ] = None,
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; may be repeated.")] = None,
     name: Annotated[str, typer.Option(help="A name for people.")] = "made by kladez tenant key",
     to: Annotated[
@@ -288,10 +344,12 @@ def key(
     ] = None,
 ) -> None:
     """Make an API key. Its secret is printed once and never again, or written into a file."""
-    scopes = [one.wire for one in scope or (Scope.WRITE, Scope.READ)]
-    api_key = tenants_pb.ApiKey(tenant_id=tenant_id, scopes=scopes, display_name=name)
-    request = tenants_pb.CreateApiKeyRequest(api_key=api_key)
     options = options_of(context)
+    scopes = [one.wire for one in scope or (Scope.WRITE, Scope.READ)]
+    # Not the profile's: keys of every tenant are made by leaving the tenant out.
+    owner = named_tenant(options, tenant_id) or options.tenant_id
+    api_key = tenants_pb.ApiKey(tenant_id=owner, scopes=scopes, display_name=name)
+    request = tenants_pb.CreateApiKeyRequest(api_key=api_key)
     response = _call(options, lambda client: client.create_api_key(request))
     if to is not None:
         private_files.write_secret(to, response.secret)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ MAX_CONTENT_BYTES = 1024 * 1024
 MAX_METADATA_BYTES = 16 * 1024
 # Postgres and protobuf both refuse JSON that is nested too deeply; people never get this far.
 MAX_METADATA_DEPTH = 32
+# So many are named; a document may have a fault in each of a million numbers.
+MAX_METADATA_FAULTS = 20
 
 _SOURCE_TYPE = re.compile(r"[a-z0-9_-]{1,64}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -114,6 +117,11 @@ def content_hash(draft: Draft) -> bytes:
     return hashlib.sha256(_HASH_DOMAIN + encoded.encode("ascii")).digest()
 
 
+def faults_of_metadata(metadata: Mapping[str, JsonValue], name: str) -> list[Violation]:
+    """Values and keys that cannot be stored, by their paths below `name`; the first ones of many."""
+    return list(islice(_metadata_faults(name, metadata), MAX_METADATA_FAULTS))
+
+
 def check_characters(name: str, text: str) -> Iterator[Violation]:
     """The characters that no text field may hold, because Postgres cannot store them."""
     if "\0" in text:
@@ -193,17 +201,19 @@ def _is_address_or_path(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
-def _check_metadata(metadata: Mapping[str, JsonValue]) -> Iterator[Violation]:
+def _check_metadata(metadata: Mapping[str, JsonValue]) -> Sequence[Violation]:
     if isinstance(metadata, RefusedMetadata):
-        yield from metadata.faults
-        return
-    faults = sorted(set(_metadata_faults(metadata)))
-    yield from (Violation("metadata", fault) for fault in faults)
-    if faults:
-        return
+        return metadata.faults
+    return faults_of_metadata(metadata, "metadata") or _check_size(metadata)
+
+
+def _check_size(metadata: Mapping[str, JsonValue]) -> list[Violation]:
     size = len(exact_json.dumps(metadata).encode())
-    if size > MAX_METADATA_BYTES:
-        yield Violation("metadata", f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON, is {size:,}")
+    if size <= MAX_METADATA_BYTES:
+        return []
+    largest = max(metadata, key=lambda key: len(key) + len(str(metadata[key])))
+    limit = f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON, is {size:,}"
+    return [Violation("metadata", f"{limit}, the most of them in {exact_json.below('', largest)}")]
 
 
 def _check_parent(draft: Draft) -> Iterator[Violation]:
@@ -222,35 +232,39 @@ def _check_etag(etag: str) -> Iterator[Violation]:
         yield Violation("etag", "is not one that we gave")
 
 
-def _metadata_faults(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
-    """Walks without recursion: the depth is the caller's."""
-    waiting: list[tuple[JsonValue, int]] = [(metadata, 1)]
+def _metadata_faults(name: str, metadata: Mapping[str, JsonValue]) -> Iterator[Violation]:
+    """In the order of the values. Walks without recursion: the depth is the caller's."""
+    waiting: list[tuple[str, JsonValue, int]] = [(name, metadata, 1)]
     while waiting:
-        value, depth = waiting.pop()
+        path, value, depth = waiting.pop()
         if depth > MAX_METADATA_DEPTH:
-            yield f"must be nested at most {MAX_METADATA_DEPTH} levels deep"
+            yield Violation(path, f"must be nested at most {MAX_METADATA_DEPTH} levels deep")
             continue
-        yield from _value_faults(value)
-        waiting.extend((child, depth + 1) for child in _children(value))
+        yield from _value_faults(path, value)
+        inner = [(below, child, depth + 1) for below, child in exact_json.children(path, value)]
+        waiting.extend(reversed(inner))
 
 
-def _value_faults(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
-        yield "must not contain numbers that are infinite or not a number"
-    elif isinstance(value, int | Decimal) and exact_json.has_too_many_digits(value):
-        yield f"must not contain numbers of more than {exact_json.MOST_DIGITS} digits before or after the point"
-    if isinstance(value, exact_json.RepeatedKeys):
-        yield from (f'must not give the key "{key[:50]}" more than once' for key in value.repeated)
+def _value_faults(path: str, value: JsonValue) -> Iterator[Violation]:
     if isinstance(value, str):
-        yield from (violation.description for violation in check_characters("metadata", value))
+        yield from check_characters(path, value)
+    elif isinstance(value, Mapping):
+        yield from _key_faults(path, value)
+    elif isinstance(value, int | Decimal) and exact_json.has_too_many_digits(value):
+        yield Violation(
+            path, f"must be a number of at most {exact_json.MOST_DIGITS} digits before and after the point"
+        )
+    elif isinstance(value, float | Decimal) and not math.isfinite(value):
+        yield Violation(path, "must be a number that is not infinite")
 
 
-def _children(value: JsonValue) -> Iterator[JsonValue]:
-    if isinstance(value, Mapping):
-        yield from value.keys()
-        yield from value.values()
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield from value
+def _key_faults(path: str, value: Mapping[str, JsonValue]) -> Iterator[Violation]:
+    for key in value:
+        yield from check_characters(exact_json.below(path, key), key)
+    if isinstance(value, exact_json.RepeatedKeys):
+        yield from (
+            Violation(exact_json.below(path, key), "is given more than once") for key in value.repeated
+        )
 
 
 def _canonical(value: JsonValue) -> JsonValue:

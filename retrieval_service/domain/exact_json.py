@@ -21,9 +21,13 @@ LARGEST_SAFE_INTEGER = 2**53 - 1
 # From here on nobody counts or numbers things; a float of this size, as 1e300, is meant to be one.
 _NO_COUNT = 2**64
 _LARGEST_FLOAT = int(sys.float_info.max)
+# Of a path that is shown; without an end, many values below long keys would be many long paths.
+LONGEST_PATH = 200
+_CUT = "…"
 
 _ALWAYS_SAFE = frozenset({str, float, bool, type(None)})
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class TooDeep(ValueError):
@@ -125,15 +129,18 @@ def is_all_safe(value: object) -> bool:
 
 
 def are_same(one: object, other: object) -> bool:
-    """Whether both are the same JSON, whatever the order of keys; true is not 1."""
-    return dumps(one, sort_keys=True) == dumps(other, sort_keys=True)
+    """Whether both are the same JSON, whatever the order of keys; true is not 1. What is too deep to tell is not."""
+    try:
+        return dumps(one, sort_keys=True) == dumps(other, sort_keys=True)
+    except RecursionError:
+        return False
 
 
 def repetitions(value: object) -> Iterator[str]:
     """The paths of keys that stand more than once in one object."""
     for path, one in walk(value):
         if isinstance(one, RepeatedKeys):
-            yield from (_below(path, key) for key in one.repeated)
+            yield from (below(path, key) for key in one.repeated)
 
 
 def walk(value: object) -> Iterator[tuple[str, object]]:
@@ -142,10 +149,21 @@ def walk(value: object) -> Iterator[tuple[str, object]]:
     while waiting:
         path, one = waiting.pop()
         yield path, one
-        if isinstance(one, Mapping):
-            waiting.extend((_below(path, key), child) for key, child in one.items())
-        elif isinstance(one, Sequence) and not isinstance(one, str):
-            waiting.extend((f"{path}[{place}]", child) for place, child in enumerate(one))
+        waiting.extend(children(path, one))
+
+
+def children(path: str, value: object) -> Iterator[tuple[str, Any]]:
+    """The members of an object or a list with their paths; of anything else none."""
+    if isinstance(value, Mapping):
+        yield from ((below(path, key), child) for key, child in value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield from ((_cut(path, f"[{place}]"), child) for place, child in enumerate(value))
+
+
+def below(path: str, key: str) -> str:
+    """For people: cut where it gets long, and with escapes for what no text field may hold."""
+    shown = _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", key[: LONGEST_PATH + 1])
+    return _cut(path, f".{shown}" if path else shown)
 
 
 def _decoded(decoder: json.JSONDecoder, text: str | bytes) -> Any:
@@ -155,8 +173,11 @@ def _decoded(decoder: json.JSONDecoder, text: str | bytes) -> Any:
         raise TooDeep from None
 
 
-def _below(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
+def _cut(path: str, more: str) -> str:
+    if path.endswith(_CUT):
+        return path
+    longer = path + more
+    return longer if len(longer) <= LONGEST_PATH else longer[:LONGEST_PATH] + _CUT
 
 
 def _read_integer(digits: str) -> float | Decimal:

@@ -188,6 +188,13 @@ def disputes(here: Mapping[str, str], other: Process) -> bool:
     return any(one.setting in named for one in found)
 
 
+def with_model(space_key: str, known: Iterable[Process], recorded: Installation) -> Mapping[str, str] | None:
+    """What a living process runs with that has the model of the space, or the last server where none lives."""
+    said = [one.settings for one in known if one.is_alive] or [recorded.settings]
+    having = (one for one in said if space_key in (one.get(EMBEDDER), one.get(NEXT_EMBEDDER)))
+    return next(having, None)
+
+
 def knows_space_of(here: Mapping[str, str], there: Mapping[str, str]) -> bool:
     """Whether the model that is configured here is one of the two that are configured there."""
     return here[EMBEDDER] in (there.get(EMBEDDER), there.get(NEXT_EMBEDDER))

@@ -40,11 +40,18 @@ REWRITING_TOKENS = 400
 SUMMARY_TOKENS = 2_000
 
 
+def require_usable(settings: Settings) -> None:
+    """Raises `Misconfigured` for settings that are seen to be wrong without opening anything."""
+    for one in (settings, *([as_checked_next(settings)] if settings.next_embedder else [])):
+        if not is_local(one):
+            openai_access(one)
+    if not is_extractive(settings):
+        openai_access(settings)
+
+
 async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
     """The embedder that is configured, and how long its chunks may be."""
-    if settings.embedder not in ("auto", "local", "openai"):
-        raise errors.Misconfigured('KLADEZ_EMBEDDER must be "auto", "local" or "openai"')
-    if settings.embedder == "local" or (settings.embedder == "auto" and not has_openai(settings)):
+    if is_local(settings):
         minilm: MiniLM = await open_minilm(settings.local_model_dir)
         return minilm, local_policy(minilm.tokenizer.count)
     embedder = await open_openai_embedder(
@@ -65,9 +72,21 @@ async def open_next_embedder(settings: Settings) -> Embedder | None:
     """The embedder that tenants may be moved to; None when none is configured."""
     if not settings.next_embedder:
         return None
+    return (await open_embedder(as_checked_next(settings)))[0]
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the model that comes with us embeds, because it is wanted or because nothing else is configured."""
+    if settings.embedder not in ("auto", "local", "openai"):
+        raise errors.Misconfigured('KLADEZ_EMBEDDER must be "auto", "local" or "openai"')
+    return settings.embedder == "local" or (settings.embedder == "auto" and not has_openai(settings))
+
+
+def as_checked_next(settings: Settings) -> Settings:
+    """As `as_next`; raises `Misconfigured` for a next embedder that there is not."""
     if settings.next_embedder not in ("local", "openai"):
         raise errors.Misconfigured('KLADEZ_NEXT_EMBEDDER must be "local" or "openai"')
-    return (await open_embedder(as_next(settings)))[0]
+    return as_next(settings)
 
 
 def as_next(settings: Settings) -> Settings:

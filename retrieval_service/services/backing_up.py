@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,19 +29,21 @@ async def back_up(
     `on_tables` is told how many tables there are, `on_table` each time that one begins. Raises `errors.Misconfigured`
     when the file exists, its folder does not, or nothing here can read the server.
     """
-    await asyncio.to_thread(_require_room, file)
+    await asyncio.to_thread(require_room, file)
     target = target_of(dsn)
     async with census.connected(dsn) as connection, census.one_moment(connection) as moment:
         on_tables(len(moment.standing.rows))
         release = moment.standing.server_version // 10_000
         program = await tools.find("pg_dump", release=release, needs_tls=target.needs_tls)
-        scratch = await asyncio.to_thread(_begun, file)
+        with _writable(file):
+            scratch = await asyncio.to_thread(_begun, file)
         try:
             arguments = _arguments(moment, scratch)
             await tools.run(
                 program, arguments, target, on_line=lambda line: on_table() if TABLE_BEGINS in line else None
             )
-            return await asyncio.to_thread(_published, scratch, file, moment, program.release)
+            with _writable(file):
+                return await asyncio.to_thread(_published, scratch, file, moment, program.release)
         finally:
             await asyncio.to_thread(scratch.unlink, missing_ok=True)
 
@@ -58,16 +61,25 @@ def target_of(dsn: str) -> Target:
 
 def read_manifest(file: Path) -> Manifest:
     """Raises `Unusable` for a file that is not what its manifest says."""
-    try:
-        manifest = parsed(manifest_of(file).read_text(encoding="utf-8"))
-        byte_count = file.stat().st_size
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise Unusable(
-            f"{file} is no backup: it needs its manifest {manifest_of(file).name} beside it"
-        ) from error
-    if byte_count != manifest.byte_count or digest(file) != manifest.sha256:
-        raise Unusable(f"{file} is damaged: it is not the file that its manifest describes")
+    manifest = glance_at(file)
+    with _readable(file):
+        if digest(file) != manifest.sha256:
+            raise Unusable(f"{file} is damaged: it is not the file that its manifest describes")
     return manifest
+
+
+def glance_at(file: Path) -> Manifest:
+    """As `read_manifest`, and only as far as it takes no time: before a database is started for the backup."""
+    with _readable(file):
+        if file.is_dir():
+            raise Unusable(f"{file} is a folder; name the file of a backup")
+        if file.exists() and not file.is_file():
+            raise Unusable(f"{file} is no regular file, which a backup is")
+        byte_count = _size(file)
+        manifest = _manifest(file)
+        if byte_count != manifest.byte_count:
+            raise Unusable(f"{file} is damaged: it is not the file that its manifest describes")
+        return manifest
 
 
 def digest(file: Path) -> str:
@@ -75,12 +87,56 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _require_room(file: Path) -> None:
-    if not file.parent.is_dir():
-        raise errors.Misconfigured(f"There is no folder {file.parent} for the backup.")
-    for taken in (file, manifest_of(file)):
-        if taken.exists():
-            raise errors.Misconfigured(f"{taken} exists already; a backup never replaces another one.")
+def require_room(file: Path) -> None:
+    """Raises `errors.Misconfigured` where no new file can be made."""
+    with _writable(file):
+        if file.is_dir():
+            raise errors.Misconfigured(f"{file} is a folder; name a new file in it.")
+        if not file.parent.is_dir():
+            raise errors.Misconfigured(f"There is no folder {file.parent} for the backup.")
+        for taken in (file, manifest_of(file)):
+            if taken.exists():
+                raise errors.Misconfigured(f"{taken} exists already; a backup never replaces another one.")
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise errors.Misconfigured(f"{file} cannot be written: the folder is closed to this account.")
+
+
+@contextlib.contextmanager
+def _writable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise errors.Misconfigured(f"{file} cannot be written: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Unusable(f"there is no file {error.filename or file}") from error
+    except OSError as error:
+        raise Unusable(f"{error.filename or file} cannot be read: {error.strerror}") from error
+
+
+def _size(file: Path) -> int:
+    with file.open("rb") as content:
+        beginning = content.read(1)
+    if not beginning:
+        raise Unusable(f"{file} is empty, which no backup is")
+    return file.stat().st_size
+
+
+def _manifest(file: Path) -> Manifest:
+    path = manifest_of(file)
+    try:
+        return parsed(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Unusable(f"{file} is no backup: it needs its manifest {path.name} beside it") from error
+    except UnicodeDecodeError as error:
+        raise Unusable(f"{path}: the manifest is not one of a backup") from error
+    except Unusable as error:
+        raise Unusable(f"{path}: {error}") from error
 
 
 def _arguments(moment: Moment, scratch: Path) -> list[str]:

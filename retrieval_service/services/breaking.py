@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import structlog
+from prometheus_client import Gauge
 
 from retrieval_service import errors, metrics
 from retrieval_service.domain.circuit import Circuit, CircuitLimits
@@ -40,10 +41,13 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
         *,
         provider: str = "OpenAI",
+        shown: Gauge = metrics.CIRCUIT_OPEN,
     ) -> None:
+        """`shown` is 1 while the provider is left alone: each breaker has a gauge of its own."""
         self._circuit = Circuit(limits)
         self._clock = clock
         self._provider = provider
+        self._shown = shown
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +98,7 @@ class Breaker:
     def _note_failure(self) -> None:
         was_open = self._circuit.is_open
         self._circuit.failed(self._clock())
-        metrics.CIRCUIT_OPEN.set(self._circuit.is_open)
+        self._shown.set(self._circuit.is_open)
         if self._circuit.is_open and not was_open:
             log.warning("circuit_opened", provider=self._provider)
 
@@ -102,4 +106,4 @@ class Breaker:
         if self._circuit.is_open:
             log.info("circuit_closed", provider=self._provider)
         self._circuit.succeeded()
-        metrics.CIRCUIT_OPEN.set(0)
+        self._shown.set(0)

@@ -13,7 +13,13 @@ from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
-from retrieval_service.services import checking_access, checking_processes, checking_remote, checking_tls
+from retrieval_service.services import (
+    checking_access,
+    checking_processes,
+    checking_remote,
+    checking_spaces,
+    checking_tls,
+)
 from retrieval_service.stores import inspection, schema
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
@@ -64,7 +70,8 @@ async def examine(settings: Settings, dsn: str) -> list[Finding]:
             if any(finding.name in CLOSES_DOORS and not finding.ok for finding in found):
                 return findings
             if all(finding.ok for finding in embedders):
-                findings.append(await _spaces(database, {finding.detail for finding in embedders}))
+                configured = {finding.detail for finding in embedders}
+                findings.append(await checking_spaces.examine(database, settings, configured))
             findings += [finding async for finding in checking_remote.examine(settings, database)]
             findings += [finding async for finding in checking_processes.examine(database)]
     except errors.KladezError as error:
@@ -152,19 +159,6 @@ def _dead_jobs(backlog: inspection.Backlog) -> Finding:
     ids = backlog.failed_tenant_ids
     detail = f"{backlog.failed} given up, of {named(ids)}"
     return Finding(name=name, ok=False, detail=detail, remedy=for_tenants("kladez sync retry", ids))
-
-
-async def _spaces(database: Database, configured: set[str]) -> Finding:
-    """`configured` are the keys of the spaces that have a model."""
-    async with database.operator() as operator:
-        counts = await inspection.space_counts(operator)
-    left = {key: count for key, count in counts.items() if key not in configured}
-    if not left:
-        detail = ", ".join(f"{key}: {count}" for key, count in counts.items()) or "no tenant yet"
-        return Finding(name="embedding spaces", ok=True, detail=detail)
-    detail = "; ".join(f"no model for {key}, tenants there: {count}" for key, count in left.items())
-    remedy = "set KLADEZ_NEXT_EMBEDDER to that model, or wait: a worker moves them (kladez space list)"
-    return Finding(name="embedding spaces", ok=False, detail=detail, remedy=remedy)
 
 
 async def _embedder(settings: Settings, name: str) -> Finding:

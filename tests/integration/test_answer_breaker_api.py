@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from kladez.v1 import search_service_pb2 as search_pb
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from retrieval_service import metrics
 from retrieval_service.postgres.embedded import Embedded
 from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Script, running_openai
 from tests.integration.answers_kit import QUESTION, Heard, ask, assert_well_formed, lamp_shop, new_session
@@ -40,6 +43,20 @@ async def broken_model(
             yield shop, model
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_alone() -> None:
+    """Other tests of the process had breakers too."""
+    metrics.ANSWER_CIRCUIT_OPEN.set(0)
+    metrics.CIRCUIT_OPEN.set(0)
+
+
+def is_shown_open() -> tuple[bool, bool]:
+    """The answering model's circuit and that of OpenAI Retrieval, as `/metrics` tells them."""
+    names = ("kladez_answer_circuit_open", "kladez_openai_circuit_open")
+    answering, retrieving = (REGISTRY.get_sample_value(name) for name in names)
+    return answering == 1, retrieving == 1
+
+
 def calls(model: FakeOpenAI) -> int:
     return len(model.journal.to(MODEL))
 
@@ -66,8 +83,10 @@ async def test_model_that_failed_often_enough_is_asked_no_more(
 ) -> None:
     async with broken_model(postgres_server, migrated_template) as (shop, model):
         for failures in range(1, FAILURES + 1):
+            assert is_shown_open() == (False, False)
             await quoted(shop)
             assert calls(model) == failures
+        assert is_shown_open() == (True, False)
         session_id = await new_session(shop)
         for _ in range(3):
             await quoted(shop, session_id=session_id)
@@ -94,8 +113,10 @@ async def test_one_answer_tries_the_model_again_while_the_others_are_quoted(
         await quoted(shop)
         assert calls(model) == FAILURES + 1
         trial.cancel()
+        assert is_shown_open() == (True, False)
         await asyncio.sleep(PAUSE_SECONDS)
         await written(shop)
+        assert is_shown_open() == (False, False)
         await written(shop)
 
 

@@ -357,6 +357,93 @@ async def test_missing_folder_is_named(original: Original, tmp_path: Path) -> No
         await made(original.dsn, tmp_path / "nowhere" / "kladez.backup")
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "said"),
+    [
+        (None, "nowhere/a.backup", "There is no folder {folder}/nowhere"),
+        ("file", "a.backup/b.backup", "There is no folder {folder}/a.backup"),
+        ("file", "a.backup", "{folder}/a.backup exists already"),
+        ("manifest", "a.backup", "{folder}/a.backup.json exists already"),
+        ("folder", "a.backup", "{folder}/a.backup is a folder"),
+        (None, "a" * 300, "{folder}/" + "a" * 300 + " cannot be written: File name too long"),
+    ],
+)
+async def test_place_for_a_backup_is_looked_at_before_the_database_and_named(
+    tmp_path: Path, make: str | None, name: str, said: str
+) -> None:
+    if make == "folder":
+        (tmp_path / "a.backup").mkdir()
+    elif make:
+        (tmp_path / {"file": "a.backup", "manifest": "a.backup.json"}[make]).write_text("x")
+    told = await one_line("backup", str(tmp_path / name), nothing_runs=tmp_path / "data")
+    assert said.format(folder=tmp_path) in told
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("nothing there", "there is no file {file}"),
+        ("a folder", "{file} is a folder"),
+        ("an empty file", "{file} is empty"),
+        ("a pipe", "{file} is no regular file"),
+        ("another file", "{file} is no backup: it needs its manifest kladez.backup.json beside it"),
+        ("another manifest", "{file}.json: the manifest is not one of a backup"),
+        ("a manifest in Latin-1", "{file}.json: the manifest is not one of a backup"),
+        ("a folder for a manifest", "{file}.json cannot be read: Is a directory"),
+    ],
+)
+async def test_what_is_no_backup_is_told_before_a_database_is_started(
+    tmp_path: Path, harm: str, said: str
+) -> None:
+    file = tmp_path / "kladez.backup"
+    no_backup(file, harm)
+    told = await one_line("restore", str(file), nothing_runs=tmp_path / "data")
+    assert said.format(file=file) in told
+
+
+def no_backup(file: Path, harm: str) -> None:
+    if harm == "nothing there":
+        return
+    if harm == "a folder":
+        file.mkdir()
+    elif harm == "a pipe":
+        os.mkfifo(file)
+    else:
+        file.write_bytes(b"" if harm == "an empty file" else b"PGDMP")
+    manifest = backing_up.manifest_of(file)
+    if harm == "a folder for a manifest":
+        manifest.mkdir()
+    elif "manifest" in harm:
+        manifest.write_bytes(b"{}" if harm == "another manifest" else "é".encode("latin-1"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+async def test_files_of_others_are_named(tmp_path: Path) -> None:
+    file, closed = tmp_path / "kladez.backup", tmp_path / "closed"
+    file.write_bytes(b"PGDMP")
+    file.chmod(0)
+    told = await one_line("restore", str(file), nothing_runs=tmp_path / "data")
+    assert f"{file} cannot be read: Permission denied" in told
+    closed.mkdir(mode=0o500)
+    told = await one_line("backup", str(closed / "a"), nothing_runs=tmp_path / "data")
+    assert f"{closed / 'a'} cannot be written" in told
+
+
+async def test_file_that_fails_while_it_is_read_is_named(tmp_path: Path) -> None:
+    told = await one_line("restore", "/proc/self/mem", nothing_runs=tmp_path / "data")
+    assert "/proc/self/mem cannot be read: Input/output error" in told
+
+
+async def one_line(*arguments: str, nothing_runs: Path) -> str:
+    """What a failing command says, which starts no database for it."""
+    told = await kladez(*arguments, "--data-dir", str(nothing_runs), code=1)
+    [line] = told.splitlines()
+    assert line.startswith("kladez: ")
+    assert "unexpected" not in line
+    assert not await asyncio.to_thread(nothing_runs.exists)
+    return line
+
+
 async def test_full_disk_is_told(original: Original) -> None:
     """Every byte that is written to /dev/full is one too many."""
     with pytest.raises(errors.Unavailable, match="No space left"):

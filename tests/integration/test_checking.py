@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import pytest
 from psycopg import AsyncConnection, sql
+from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.findings import Finding
+from retrieval_service.domain.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER
 from retrieval_service.services.checking import examine
 from retrieval_service.stores.logins import doors
 from retrieval_service.stores.securing import ensure
@@ -25,7 +28,7 @@ def by_name(findings: Sequence[Finding]) -> dict[str, Finding]:
     return {finding.name: finding for finding in findings}
 
 
-async def looked_at(bench: Bench, dsn: str, **changes: str) -> dict[str, Finding]:
+async def looked_at(bench: Bench, dsn: str, **changes: str | None) -> dict[str, Finding]:
     return by_name(await examine(bench.service.settings.model_copy(update=changes), dsn))
 
 
@@ -55,6 +58,70 @@ async def test_flag_without_a_provider_is_a_problem_and_with_one_it_is_explained
         alone = by_name(await examine(nobody, database_dsn))["search backend"]
     assert (served.ok, served.detail) == (True, "USE_OPENAI_RETRIEVAL is on")
     assert (alone.ok, alone.remedy) == (False, "set OPENAI_API_KEY")
+
+
+NOTHING_OF_OPENAI = {"embedder": "auto", "openai_api_key": None, "openai_base_url": None}
+
+
+async def test_shell_without_the_servers_key_is_told_to_get_it(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.tenant()
+        there = await looked_at(bench, database_dsn)
+        here = await looked_at(bench, database_dsn, **NOTHING_OF_OPENAI)
+        ours = {"embedder": "local", "local_model_dir": None}
+        other_embedder = await looked_at(bench, database_dsn, **ours)
+        address = bench.fake.base_url
+    assert there["embedding spaces"].ok
+    assert not here["embedding spaces"].ok
+    assert here["embedding spaces"].remedy == (
+        f"the servers have this model: set OPENAI_BASE_URL={address} in this shell too, as they have it"
+    )
+    assert "KLADEZ_EMBEDDER and KLADEZ_EMBEDDING_MODEL" in other_embedder["embedding spaces"].remedy
+
+
+async def test_shell_with_a_key_where_servers_use_the_local_model_is_told_so(database_dsn: str) -> None:
+    async with open_bench(database_dsn, embedder="local") as bench:
+        await bench.tenant()
+        found = await looked_at(bench, database_dsn, embedder="openai")
+    assert "set KLADEZ_EMBEDDER=local in this shell" in found["embedding spaces"].remedy
+
+
+async def test_model_that_no_process_has_is_to_be_configured(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.tenant()
+        await bench.sql.execute(
+            "UPDATE processes SET settings = settings || %s", (Jsonb({EMBEDDER: "another/model@1:3"}),)
+        )
+        found = await looked_at(bench, database_dsn, **NOTHING_OF_OPENAI)
+    assert found["embedding spaces"].remedy.startswith("set KLADEZ_NEXT_EMBEDDER to that model")
+
+
+async def test_what_the_last_server_ran_with_counts_when_none_runs(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.tenant()
+        settings = bench.service.settings
+    gone = await examine(settings.model_copy(update=NOTHING_OF_OPENAI), database_dsn)
+    assert "set OPENAI_BASE_URL=" in by_name(gone)["embedding spaces"].remedy
+
+
+@pytest.mark.parametrize(
+    ("key", "provider", "advice"),
+    [
+        ("openai/small@1:3", "OpenAI's", "set OPENAI_API_KEY in this shell"),
+        ("openai/large@1:3", "OpenAI's", "set OPENAI_API_KEY and KLADEZ_NEXT_EMBEDDER=openai in this shell"),
+        ("local/mini@1:3", "", "set KLADEZ_NEXT_EMBEDDER and KLADEZ_NEXT_EMBEDDING_MODEL in this shell"),
+    ],
+)
+async def test_what_is_missing_is_what_the_servers_reach_the_model_by(
+    database_dsn: str, key: str, provider: str, advice: str
+) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.tenant()
+        said = {EMBEDDER: "openai/small@1:3", NEXT_EMBEDDER: key, PROVIDER: provider}
+        await bench.sql.execute("UPDATE processes SET settings = settings || %s", (Jsonb(said),))
+        await bench.sql.execute("UPDATE embedding_spaces SET key = %s", (key,))
+        found = await looked_at(bench, database_dsn, **NOTHING_OF_OPENAI)
+    assert advice in found["embedding spaces"].remedy
 
 
 async def test_answering_model_is_really_asked(database_dsn: str) -> None:

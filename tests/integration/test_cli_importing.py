@@ -84,6 +84,7 @@ async def test_later_run_goes_on_where_a_killed_one_stood(source: JsonLines) -> 
             await imported(fake, source)
         report = await imported(fake, source)
         assert (report.resumed_at, report.sent_count) == (400, COUNT - 400)
+        assert report.earlier_id == "", "it is the same import"
         assert is_whole(fake, report)
 
 
@@ -93,5 +94,10 @@ async def test_finished_import_is_compared_from_its_start_again(source: JsonLine
         first = await imported(fake, source)
         second = await imported(fake, source)
         assert second.import_id != first.import_id
+        assert (first.earlier_id, second.earlier_id) == ("", first.import_id)
+        assert first.title == f"Import {first.import_id}"
+        assert second.title == (
+            f"Import {second.import_id} is this run; {first.import_id} is the earlier one, which stored all of it"
+        )
         assert second.sent_count == COUNT
         assert is_whole(fake, second)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from kladez.v1 import tenant_service_pb2 as pb
 from typer.testing import CliRunner
 
 from retrieval_service.cli import main, tenant_fields
+from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.tenant_fields import Shape
 from retrieval_service.postgres.embedded import Embedded
+from tests.house.repository import command_lines
 from tests.integration.service_kit import Running, new_shop, shared_service
+from tests.unit.cli_profiles import PROFILE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -273,3 +276,122 @@ async def test_key_goes_into_a_file_and_not_to_the_terminal(
     own = Terminal(address=terminal.address, key_file=file)
     await own.run("status")
     assert "cannot be written" in await terminal.run("tenant", "key", "--to", "/nowhere/key", fails=True)
+
+
+# --- which tenant
+
+# Each changes something of a tenant or shows it, and needs no other word.
+ABOUT_ONE = {
+    "get": ["get"],
+    "update": ["update", "--contact", "+1 555"],
+    "granularity": ["granularity", "document"],
+    "undelete": ["undelete"],
+    "rotate-key": ["rotate-key"],
+}
+
+
+def commands_with_a_tenant() -> set[str]:
+    """Those that take a tenant's id, by their help."""
+    named = {line.removeprefix("kladez tenant "): command for line, command in command_lines().items()}
+    return {
+        name
+        for name, command in named.items()
+        if any("tenant" in (one.metavar or one.name or "").lower() for one in command.params)
+    }
+
+
+async def test_every_command_about_a_tenant_is_tried() -> None:
+    of_tenants = {line.split()[2] for line in command_lines() if line.startswith("kladez tenant ")}
+    assert {*ABOUT_ONE, "key", "delete"} == of_tenants & commands_with_a_tenant()
+
+
+@pytest.mark.parametrize("command", ABOUT_ONE)
+@pytest.mark.parametrize("told_by", ["argument", "option", "variable", "profile"])
+async def test_tenant_is_that_of_the_argument_the_option_the_variable_or_the_profile(
+    running: Running,
+    terminal: Terminal,
+    tenant_id: str,
+    told_by: str,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    first, *rest = ABOUT_ONE[command]
+    other = (await new_shop(running)).tenant_id
+    words = ["--json", "--data-dir", str(tmp_path)]
+    if told_by == "variable":
+        monkeypatch.setenv("KLADEZ_TENANT", tenant_id)
+    elif told_by == "profile":
+        await save_profile(tmp_path, terminal.address, tenant_id)
+    else:
+        monkeypatch.setenv("KLADEZ_TENANT", other)
+    words += ["--tenant", tenant_id] if told_by == "option" else []
+    words += ["tenant", first, *([tenant_id] if told_by == "argument" else []), *rest]
+    assert json.loads(await terminal.run(*words))["tenant_id"] == tenant_id
+
+
+async def save_profile(folder: Path, address: str, tenant_id: str) -> None:
+    profile = replace(PROFILE, service_address=address, tenant_id=tenant_id)
+    await asyncio.to_thread(profiles.save, folder, profile)
+
+
+async def test_tenant_of_a_profile_is_none_of_another_service(terminal: Terminal, tmp_path: Path) -> None:
+    await save_profile(tmp_path, PROFILE.service_address, PROFILE.tenant_id)
+    refused = await terminal.run("--data-dir", str(tmp_path), "tenant", "rotate-key", fails=True)
+    assert refused.startswith("which tenant?")
+
+
+async def test_delete_wants_its_tenant_on_the_command_line(
+    running: Running, terminal: Terminal, tenant_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await save_profile(tmp_path, terminal.address, tenant_id)
+    monkeypatch.setenv("KLADEZ_TENANT", tenant_id)
+    here = ("--data-dir", str(tmp_path))
+    assert "name its id on the command line" in await terminal.run(*here, "tenant", "delete", fails=True)
+    assert not (await stored(running, tenant_id)).HasField("delete_time")
+    await terminal.run(*here, "--tenant", tenant_id, "tenant", "delete")
+    assert (await stored(running, tenant_id)).HasField("delete_time")
+
+
+@pytest.mark.parametrize("command", [*ABOUT_ONE, "delete", "key"])
+async def test_empty_or_second_tenant_on_the_command_line_is_refused(
+    running: Running, terminal: Terminal, tenant_id: str, command: str
+) -> None:
+    first, *rest = ABOUT_ONE.get(command, [command])
+    before = await stored(running, tenant_id)
+    assert "is empty" in await terminal.run("tenant", first, "", *rest, fails=True)
+    assert "is empty" in await terminal.run("--tenant", "", "tenant", first, *rest, fails=True)
+    two = await terminal.run("--tenant", "another", "tenant", first, tenant_id, *rest, fails=True)
+    assert two == f"--tenant another and the argument {tenant_id} name two tenants; give one"
+    assert await stored(running, tenant_id) == before
+
+
+@pytest.mark.parametrize("words", [["whole"], ["a", "b", "document"], ["document", "a"]])
+async def test_wrong_granularity_is_a_usage_error(terminal: Terminal, words: list[str]) -> None:
+    line = [
+        "--address",
+        terminal.address,
+        "--key-file",
+        str(terminal.key_file),
+        "tenant",
+        "granularity",
+        *words,
+    ]
+    done = await asyncio.to_thread(CliRunner().invoke, main.app, line)
+    assert done.exit_code == 2
+    assert "say chunk or document" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("told_by", ["option", "variable"])
+async def test_key_is_of_the_tenant_that_is_told(
+    terminal: Terminal, tenant_id: str, told_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of every tenant, as it is when none is told."""
+    told = []
+    if told_by == "variable":
+        monkeypatch.setenv("KLADEZ_TENANT", tenant_id)
+    else:
+        told = ["--tenant", tenant_id]
+    assert (await terminal.json(*told, "tenant", "key"))["api_key"]["tenant_id"] == tenant_id
+    monkeypatch.delenv("KLADEZ_TENANT", raising=False)
+    assert not (await terminal.json("tenant", "key")).get("api_key", {}).get("tenant_id")

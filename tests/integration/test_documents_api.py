@@ -127,9 +127,9 @@ async def test_language_is_detected_from_the_content(shop: Shop, text: str, lang
         ({"language": "rus"}, "document.language"),
         ({"url": "javascript:alert(1)"}, "document.url"),
         ({"metadata": struct(text="x" * 17_000)}, "document.metadata"),
-        ({"metadata": struct(number=math.nan)}, "document.metadata"),
-        ({"metadata": struct(number=math.inf)}, "document.metadata"),
-        ({"metadata": struct(text="nul\0")}, "document.metadata"),
+        ({"metadata": struct(number=math.nan)}, "document.metadata.number"),
+        ({"metadata": struct(number=math.inf)}, "document.metadata.number"),
+        ({"metadata": struct(text="nul\0")}, "document.metadata.text"),
     ],
 )
 async def test_wrong_document_is_refused_by_field(shop: Shop, fields: dict[str, object], wrong: str) -> None:
@@ -172,7 +172,7 @@ async def test_batch_stores_good_documents_and_names_bad_ones_in_order(shop: Sho
     assert results[2].outcome == pb.UPSERT_OUTCOME_UNCHANGED
     assert {one.field for one in results[1].error.fields} == {"title", "content"}
     assert results[3].error.fields[0].field == "external_id"
-    assert results[4].error.fields[0].field == "metadata"
+    assert results[4].error.fields[0].field == "metadata.number"
     assert results[1].error.reason == "INVALID_FIELDS"
     assert sorted(await listed(shop)) == ["new", "same"]
     assert (await got(shop, "new")).content == TEXT

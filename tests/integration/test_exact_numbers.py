@@ -80,8 +80,8 @@ async def test_number_comes_back_exactly(shop: Shop, digits: str) -> None:
     "digits", ["NaN", "Infinity", "1e400", "1e-400", "9" * 400, "1e99999999999999999999"]
 )
 async def test_number_that_cannot_be_kept_is_refused_by_name(shop: Shop, digits: str) -> None:
-    with refused("INVALID_ARGUMENT", field="document.metadata"):
-        await stored(shop, f'{{"number": {digits}}}')
+    with refused("INVALID_ARGUMENT", field="document.metadata.deep[1].number"):
+        await stored(shop, f'{{"good": 1, "deep": [0, {{"number": {digits}}}]}}')
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
+from typer.testing import CliRunner, Result
 
-from retrieval_service.cli import backups, integrity, migrating
+from retrieval_service.cli import backups, integrity, main, migrating
 from retrieval_service.cli.connection import tenant_client
 from retrieval_service.cli.json_folder import JsonFolder, Mapped
 from retrieval_service.cli.options import Options
@@ -122,6 +123,30 @@ async def integrity_of(options: Options, folder: JsonFolder) -> dict[str, Any]:
     async with tenant_client(options) as client:
         rows = (entry for entry in folder.entries() if isinstance(entry, Row))
         return asdict(await integrity.compare(client, rows))
+
+
+async def test_two_ids_of_a_repeated_import_are_told_apart(options: Options, folder: JsonFolder) -> None:
+    first = printed(await imported(options, folder, "--json"))
+    earlier = first["import_id"]
+    assert first["earlier_import_id"] == ""
+    told = printed(await imported(options, folder, "--json"))
+    assert (told["earlier_import_id"], told["import_id"] == earlier) == (earlier, False)
+    third = await imported(options, folder)
+    [title] = [line for line in third.stderr.splitlines() if line.startswith("Import ")]
+    assert title.endswith(f" is this run; {earlier} is the earlier one, which stored all of it")
+
+
+def printed(done: Result) -> dict[str, Any]:
+    """The service runs in the same process, and logs before it."""
+    return json.loads(done.stdout[done.stdout.index("{\n") :])
+
+
+async def imported(options: Options, folder: JsonFolder, *words: str) -> Result:
+    line = ["--address", options.address, "--key", options.key, "--data-dir", str(options.data_dir)]
+    line += [*words, "import", "json", str(folder.path)]
+    done = await asyncio.to_thread(CliRunner().invoke, main.app, line)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done
 
 
 async def test_import_is_taken_back_by_its_id(options: Options, folder: JsonFolder, shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -66,16 +67,37 @@ def test_optional_fields_may_be_empty() -> None:
         ({"language": "rus"}, "language"),
         ({"language": "RU"}, "language"),
         ({"metadata": {"text": "ж" * 8192}}, "metadata"),
-        ({"metadata": {"price": float("nan")}}, "metadata"),
-        ({"metadata": {"price": float("inf")}}, "metadata"),
-        ({"metadata": {"a": nested(32)}}, "metadata"),
-        ({"metadata": {"a": nested(5_000)}}, "metadata"),
-        ({"metadata": {"a\0": 1}}, "metadata"),
-        ({"metadata": {"a": ["\ud800"]}}, "metadata"),
+        ({"metadata": {"price": float("nan")}}, "metadata.price"),
+        ({"metadata": {"good": 1, "deep": [{"price": float("inf")}]}}, "metadata.deep[0].price"),
+        ({"metadata": {"price": Decimal("1e400")}}, "metadata.price"),
+        ({"metadata": {"a": nested(32)}}, "metadata.a" + "[0]" * 31),
+        ({"metadata": {"a": nested(5_000)}}, "metadata.a" + "[0]" * 31),
+        ({"metadata": {"a\0": 1}}, r"metadata.a\u0000"),
+        ({"metadata": {"\udc00": 1}}, r"metadata.\udc00"),
+        ({"metadata": {"a": ["\ud800"]}}, "metadata.a[0]"),
     ],
 )
 def test_value_beyond_a_limit_names_its_field(change: dict[str, object], field: str) -> None:
     assert fields(replace(GOOD, **change)) == [field]
+
+
+def test_metadata_that_are_too_large_name_their_largest_key() -> None:
+    [fault] = check(replace(GOOD, metadata={"small": 1, "long key " * 1_000: 1, "large": ["x"] * 5_000}))
+    assert fault.description.endswith("the most of them in large")
+    [fault] = check(replace(GOOD, metadata={"small": 1, "k" * 17_000: 1}))
+    assert fault.description.endswith(f"the most of them in {'k' * 200}…")
+
+
+def test_of_many_faults_the_first_are_named_by_short_paths() -> None:
+    """A hostile document holds a million of them, below a key as long as itself."""
+    metadata = {"k" * 100_000: [float("nan")] * 100_000, "price": float("inf")}
+    found = fields(replace(GOOD, metadata=metadata))
+    assert len(found) == 20
+    assert max(map(len, found)) == 201
+    assert fields(replace(GOOD, metadata={"a": [float("nan")] * 9, "b": float("inf")})) == [
+        *(f"metadata.a[{place}]" for place in range(9)),
+        "metadata.b",
+    ]
 
 
 @pytest.mark.parametrize(

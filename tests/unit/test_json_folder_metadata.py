@@ -11,15 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval_service.api import metadata_messages
+from retrieval_service.cli import migrating
+from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.json_folder import JsonFolder, Mapped
 from retrieval_service.cli.sources import JsonLines, Problem, Row
 from retrieval_service.domain import exact_json
 
 
 def read(folder: Path, text: str, **mapped: Any) -> Row | Problem:
-    (folder / "a.json").write_text(text, encoding="utf-8")
-    [entry] = JsonFolder(path=folder, mapped=Mapped(**mapped)).entries()
+    [entry] = read_all(folder, text, **mapped)
     return entry
+
+
+def read_all(folder: Path, text: str, **mapped: Any) -> list[Row | Problem]:
+    (folder / "a.json").write_text(text, encoding="utf-8")
+    return list(JsonFolder(path=folder, mapped=Mapped(**mapped)).entries())
 
 
 def metadata_of(entry: Row | Problem) -> Any:
@@ -108,7 +114,73 @@ def test_half_of_a_surrogate_pair_is_reported_by_field(tmp_path: Path, field: st
     name = {"external_id": "id"}.get(field, field)
     value = {"tags": f"[{half}]", "metadata": f'{{"a": {half}}}'}.get(field, half)
     others = "" if field == "content" else ', "content": "x"'
-    assert field_of(read(tmp_path, f'{{"{name}": {value}{others}}}')) == field
+    path = {"metadata": "metadata.a"}.get(field, field)
+    assert field_of(read(tmp_path, f'{{"{name}": {value}{others}}}')) == path
+
+
+DEEP = 600  # deeper than a message may be, and than protobuf's own conversion can go
+
+
+@pytest.mark.parametrize(
+    ("value", "below", "reason"),
+    [
+        ("NaN", "", "must be a number that is not infinite"),
+        ("-Infinity", "", "must be a number that is not infinite"),
+        ("1e400", "", "must be a number of at most 350 digits"),
+        ("1e999999999", "", "must be a number of at most 350 digits"),
+        ("1e9999999999999999999", "", "must be a number that is not infinite"),
+        ('"a\\u0000"', "", "NUL"),
+        ('[1, {"a": [NaN]}]', "[1].a[0]", "must be a number"),
+        ("[" * DEEP + "]" * DEEP, "[0]" * 31, "must be nested at most 32 levels deep"),
+        ('{"a": 1, "a": 2}', ".a", "is given more than once"),
+    ],
+)
+def test_what_cannot_be_stored_is_named_by_row_and_path(
+    tmp_path: Path, value: str, below: str, reason: str
+) -> None:
+    """Its neighbours are kept."""
+    beside = f'{{"content": "x", "level": {value}}}'
+    inside = f'{{"content": "x", "attrs": {{"level": {value}}}}}'
+    as_usual = f'{{"content": "x", "metadata": {{"level": {value}}}}}'
+    for text, name, start in (
+        (beside, "", "level"),
+        (inside, "attrs", "attrs.level"),
+        (as_usual, "", "metadata.level"),
+    ):
+        good, bad = read_all(tmp_path, f'[{{"content": "good"}}, {text}]', metadata_name=name)
+        assert isinstance(good, Row)
+        assert isinstance(bad, Problem)
+        assert bad.place == "a.json[1]"
+        assert bad.field == start + below
+        assert reason in bad.description
+    lines = tmp_path / "a.jsonl"
+    lines.write_text(f'{{"content": "good"}}\n{as_usual}\n')
+    good, bad = JsonLines(path=lines).entries()
+    assert isinstance(bad, Problem)
+    assert (bad.place, bad.field) == ("line 2", f"metadata.level{below}")
+
+
+@pytest.mark.parametrize("value", ["5", "[]", '"text"', "true"])
+def test_metadata_of_a_line_that_are_no_object_are_named(tmp_path: Path, value: str) -> None:
+    lines = tmp_path / "a.jsonl"
+    lines.write_text(f'{{"content": "x", "metadata": {value}}}')
+    assert list(JsonLines(path=lines).entries()) == [
+        Problem(place="line 1", field="metadata", description="must be an object")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("level=1e400", "--metadata level: must be a number of at most 350 digits"),
+        ("level=[NaN]", r"--metadata level\[0\]: must be a number"),
+        (f"level={'[' * 2_000}", "--metadata level: is nested too deeply"),
+        ('level={"a": 1, "a": 2}', "--metadata level.a: is given more than once"),
+    ],
+)
+def test_told_metadata_that_no_document_may_have_are_refused_at_once(told: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        migrating.pairs(["good=1", told])
 
 
 _texts = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=10)
@@ -131,4 +203,4 @@ def test_any_metadata_is_sent_as_it_was_read(
     if isinstance(entry, Row):
         assert exact_json.are_same(metadata_messages.read(entry.document), exact_json.loads(text))
     else:
-        assert entry.field == "metadata"
+        assert entry.field.startswith("metadata.")
