@@ -58,18 +58,14 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """Raises `BadInput` for what is neither a folder nor a `.jsonl` file that can be read."""
+    """Raises `BadInput` for what is neither a folder nor a `.jsonl` file."""
     if path.is_dir():
         return Folder(path=path)
     if not path.exists():
         raise BadInput(f"There is no file {path}.")
     if path.suffix.lower() not in {".jsonl", ".ndjson"}:
         raise BadInput(f"{path} is neither a folder nor a .jsonl file.")
-    try:
-        with path.open("rb"):
-            return JsonLines(path=path)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+    return JsonLines(path=path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +75,12 @@ class JsonLines:
     path: Path
 
     def fingerprint(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """Raises `BadInput` for a file that cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise BadInput(f"{self.path} cannot be read: {error.strerror}") from error
 
     def entries(self) -> Iterator[Row | Problem]:
         with self.path.open("rb") as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.cli import datasets, importing, shop_parts, sources
+from retrieval_service.cli import datasets, importing, shop_parts, sources, sql_sources
 from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.sources import Folder, JsonLines, Problem, Row
 
@@ -108,6 +108,21 @@ def test_only_json_lines_and_folders_can_be_imported(tmp_path: Path) -> None:
     for name in ("table.csv", "missing.jsonl"):
         with pytest.raises(BadInput, match=name):
             sources.open_source(tmp_path / name)
+
+
+def test_lines_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.jsonl"
+    path.symlink_to("/proc/self/mem")  # opens for everybody, and fails at its first byte
+    with pytest.raises(BadInput, match=f"^{path} cannot be read: Input/output error"):
+        importing.import_id_of(sources.open_source(path))
+
+
+@pytest.mark.parametrize("text", ["5", '"orders"', "null", '[{"name": "orders"}, 5]'])
+def test_declared_source_that_is_no_object_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sources.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=f"^{path}: a source must be an object"):
+        sql_sources.read(path)
 
 
 def test_chunks_have_no_gaps_and_keep_the_limits() -> None:

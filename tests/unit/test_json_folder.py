@@ -155,6 +155,22 @@ def test_backup_holds_every_original_and_notices_damage(tmp_path: Path) -> None:
     assert backups.damaged(target) == []
 
 
+def test_backup_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    file, target = write(tmp_path / "in", "a.json", {}), tmp_path / "out"
+    target.write_text("a file in the way")
+    with pytest.raises(BadInput, match=f"^The backup {target} cannot be made: {target}"):
+        backups.copy([file], tmp_path / "in", target)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 5}'])
+def test_manifest_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    file, manifest = write(tmp_path / "in", "a.json", {}), tmp_path / "out" / backups.MANIFEST
+    manifest.parent.mkdir()
+    manifest.write_text(text)
+    with pytest.raises(BadInput, match=f"^{manifest} is not the manifest"):
+        backups.copy([file], tmp_path / "in", manifest.parent)
+
+
 def test_backup_inside_the_folder_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", {})
     with pytest.raises(BadInput, match="inside"):
