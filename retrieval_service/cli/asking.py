@@ -119,13 +119,20 @@ async def _search(options: Options, request: search_pb.SearchRequest) -> search_
 
 
 async def _ask(options: Options, request: answers_pb.StreamAnswerRequest) -> answers_pb.AnswerCompleted:
-    async with tenant_client(options) as client:
-        async for event in client.stream_answer(request):
-            if event.HasField("delta") and not options.as_json:
-                sys.stdout.write(event.delta.text)
-                sys.stdout.flush()
-            if event.HasField("completed"):
-                return event.completed
+    is_line_open = False
+    try:
+        async with tenant_client(options) as client:
+            async for event in client.stream_answer(request):
+                if event.HasField("delta") and not options.as_json:
+                    is_line_open = True
+                    sys.stdout.write(event.delta.text)
+                    sys.stdout.flush()
+                if event.HasField("completed"):
+                    is_line_open = False
+                    return event.completed
+    finally:
+        if is_line_open:
+            output.line()
     raise Failed("The answer broke off.")
 
 
@@ -152,7 +159,9 @@ def _print_sources(answer: answers_pb.Answer) -> None:
         output.note("Not from the documents:", style="yellow")
         for one in answer.unsupported:
             output.note(f"  {answer.text[one.start_offset : one.end_offset]}", style="yellow")
-    if answer.answerer == "extractive":
+    if answer.model_away:
+        output.note("Quoted from the documents: the language model cannot be reached just now.", style="yellow")
+    elif answer.answerer == "extractive":
         output.note("Quoted from the documents: no language model is configured.", style="dim")
     if answer.finish_reason == answers_pb.FinishReason.FINISH_REASON_LENGTH:
         output.note("The length limit cut the answer.", style="yellow")

@@ -392,6 +392,24 @@ async def test_failure_is_explained_and_can_be_tried_again(
     await expect(chat.questions).to_have_count(1)
 
 
+@pytest.mark.parametrize("deltas", [(), ("The kettle costs ",)])
+async def test_answer_that_breaks_off_is_said_so_also_after_a_reload(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval, deltas: tuple[str, ...]
+) -> None:
+    """Nobody knows how long to wait then."""
+    service.script("kettle", ScriptedAnswer(deltas=deltas, failure=ScriptedFailure(code="UNAVAILABLE")))
+    await chat.visit(site.url)
+    await chat.ask("kettle")
+    again = chat.page.get_by_role("button", name="Try again")
+    await expect(again).to_be_visible()
+    await expect(chat.page.get_by_role("button", name="Stop")).to_have_count(0)
+    await chat.page.reload()
+    await expect(again).to_be_visible()
+    service.script("kettle", ScriptedAnswer())
+    await again.click()
+    await expect(chat.last).to_contain_text("990 roubles")
+
+
 @pytest.mark.parametrize(
     ("language", "told"),
     [

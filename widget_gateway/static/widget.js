@@ -403,7 +403,7 @@ const rate = (message, value, why = '') => {
 };
 const failure = message => {
   const [size, unit] = message.wait > 99 ? [3600, 'hour'] : [1, 'second'];
-  const time = new Intl.RelativeTimeFormat(language).format(Math.ceil(message.wait / size), unit);
+  const time = new Intl.RelativeTimeFormat(language).format(Math.ceil((message.wait || 0) / size), unit);
   const wait = message.wait ? ' ' + label.wait.replace('#', time) : '';
   const again = element('button', { class: 'again', type: 'button', onclick: () => retry(message) }, label.retry);
   return quiet((label[message.code] || label.internal) + wait + ' ', again);
