@@ -17,6 +17,7 @@ from kladez.v1 import (
     tenant_service_pb2,
 )
 
+from retrieval_service import errors
 from retrieval_service.api import metadata_messages
 from retrieval_service.api.policies import CHANNEL, OPERATOR, TENANT_READ, TENANT_WRITE
 from retrieval_service.domain.answers import Reference
@@ -36,7 +37,7 @@ from retrieval_service.domain.records import (
 from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.errors import Violation
 from retrieval_service.services.editing import PurgedTable
-from retrieval_service.services.importing import Item, Outcome
+from retrieval_service.services.importing import ETAG, Item, Outcome
 from retrieval_service.services.searching import Hit, Mode
 
 MAX_ITEM_FIELDS = 20
@@ -278,8 +279,9 @@ def refused_before(
 
 def item_error(violations: Sequence[Violation]) -> document_service_pb2.ItemError:
     first = violations[0]
+    is_stale = all(one.field == ETAG for one in violations)
     return document_service_pb2.ItemError(
-        reason="INVALID_FIELDS",
+        reason=(errors.Conflict if is_stale else errors.Invalid).reason,
         message=f"{first.field}: {first.description}",
         fields=[
             document_service_pb2.FieldError(field=one.field, description=one.description)

@@ -160,7 +160,9 @@ def _print_sources(answer: answers_pb.Answer) -> None:
         for one in answer.unsupported:
             output.note(f"  {answer.text[one.start_offset : one.end_offset]}", style="yellow")
     if answer.model_away:
-        output.note("Quoted from the documents: the language model cannot be reached just now.", style="yellow")
+        output.note(
+            "Quoted from the documents: the language model cannot be reached just now.", style="yellow"
+        )
     elif answer.answerer == "extractive":
         output.note("Quoted from the documents: no language model is configured.", style="dim")
     if answer.finish_reason == answers_pb.FinishReason.FINISH_REASON_LENGTH:

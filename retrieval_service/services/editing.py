@@ -17,7 +17,11 @@ from retrieval_service.services.importing import prepare, store, under
 from retrieval_service.services.remote_purging import RemotelyPurged, RemotePurger
 from retrieval_service.stores import documents, imports, purges, selections
 from retrieval_service.stores.database import Database, TenantScope
+from retrieval_service.stores.purges import Traces
 from retrieval_service.stores.selections import SAMPLE_SIZE
+
+# A worker needs about as long to end what it has indexed.
+MOMENT_SECONDS = 0.02
 
 log = structlog.get_logger("kladez.editing")
 
@@ -107,12 +111,11 @@ class Editor:
             selection = Selection(ids=known, deleted_too=True)
         else:
             purged = None
-        async with self._database.tenant(tenant_id) as scope:
-            ids = await selections.lock(scope, selection)
-            if purged:
-                await self._remote.check(scope, ids)
-            traces = await purges.traces(scope, ids)
-            removed = await purges.remove(scope, traces)
+        while (  # noqa: ASYNC110 - a worker may be another process, which gives no event
+            gone := await self._remove(tenant_id, selection, is_checked=purged is not None)
+        ) is None:
+            await asyncio.sleep(MOMENT_SECONDS)
+        traces, removed = gone
         async with self._database.tenant(tenant_id) as scope:
             remaining = await purges.remaining(scope, traces)
         log.info(
@@ -123,6 +126,19 @@ class Editor:
             for name in sorted(remaining)
         ]
         return affecting(traces.document_ids), [*receipt, *remote_lines(purged)]
+
+    async def _remove(
+        self, tenant_id: UUID, selection: Selection, *, is_checked: bool
+    ) -> tuple[Traces, dict[str, int]] | None:
+        """None, and nothing is removed, while a worker ends a job of these documents."""
+        async with self._database.tenant(tenant_id) as scope:
+            ids = await selections.lock(scope, selection)
+            if not await purges.lock_jobs(scope, ids):
+                return None
+            if is_checked:
+                await self._remote.check(scope, ids)
+            traces = await purges.traces(scope, ids)
+            return traces, await purges.remove(scope, traces)
 
     async def _begin_remote_purge(self, tenant_id: UUID, selection: Selection) -> list[UUID] | None:
         """The documents, deleted so that no worker sends them any more; None when no provider knows them."""

@@ -29,6 +29,22 @@ class _Table:
     ids: list[UUID]
 
 
+LOCK_JOBS = """
+WITH locked AS MATERIALIZED (
+    SELECT id FROM document_sync_jobs WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(ids)s)
+    FOR UPDATE SKIP LOCKED
+)
+SELECT count(*) = (SELECT count(*) FROM locked) FROM document_sync_jobs
+WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(ids)s)
+"""
+
+
+async def lock_jobs(scope: TenantScope, document_ids: Sequence[UUID]) -> bool:
+    """False when a worker is just ending one: to wait for it with locked documents could be to wait in a circle."""
+    parameters = {"tenant_id": scope.tenant_id, "ids": list(document_ids)}
+    return only(await (await scope.connection.execute(LOCK_JOBS, parameters)).fetchone())[0]
+
+
 SELECT_CHUNK_IDS = "SELECT id FROM chunks WHERE tenant_id = %(tenant_id)s AND document_id = ANY(%(ids)s)"
 
 

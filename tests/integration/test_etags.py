@@ -115,6 +115,8 @@ async def test_import_checks_etags_too(shop: Shop) -> None:
 
     events = [event async for event in shop.client.import_documents(requests())]
     assert events[-1].summary.failed_count == 1
+    reasons = [one.error.reason for event in events for one in event.item_errors.errors]
+    assert reasons == ["CONFLICT"]
     assert (await got(shop, "a")).title == "Two"
 
 

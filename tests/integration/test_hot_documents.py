@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+from retrieval_service.domain.conditions import Selection
 from tests.integration.indexing_kit import Bench, jobs_of, open_bench, working
 
 UPDATES = 100
+PURGES = 60
 SHOWN = "SELECT text FROM chunks WHERE tenant_id = %s ORDER BY text"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
@@ -41,6 +43,19 @@ async def test_many_writers_of_one_document_leave_one_version(database_dsn: str)
         cursor = await bench.sql.execute(SHOWN, (tenant_id,))
         assert [row[0] for row in await cursor.fetchall()] == stored
         assert len(stored) == 1
+        assert await deadlocks(bench) == 0
+
+
+async def test_purge_waits_for_no_worker_that_waits_for_it(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_id = await bench.tenant()
+        async with working(bench.service), working(bench.service):
+            for number in range(PURGES):
+                ids = [
+                    await bench.put(tenant_id, f"short-lived-{place}", f"Tea {number}") for place in range(3)
+                ]
+                await bench.service.editor.purge(tenant_id, Selection(ids=[ids[number % 3]]))
+            await bench.indexed(tenant_id)
         assert await deadlocks(bench) == 0
 
 
