@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from retrieval_service.domain import contacts
+from retrieval_service.domain.escapes import UnescapedNames
 from retrieval_service.domain.held_text import HeldText
 from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_with_host, host_in
 from retrieval_service.domain.invisible import VisibleText
@@ -136,6 +137,7 @@ class SafeText:
     def __init__(self, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> None:
         self._policy = policy
         self._visible = VisibleText()
+        self._unescaped = UnescapedNames()
         self._held = HeldText()
         self._written = WrittenText()
         self._cited = set(cited)
@@ -143,11 +145,12 @@ class SafeText:
 
     def feed(self, text: str) -> str:
         """What can be said after this piece."""
-        is_worth_it = self._held.add(self._visible.feed(text))
+        is_worth_it = self._held.add(self._unescaped.feed(self._visible.feed(text)))
         return self._read(final=False) if is_worth_it else ""
 
     def finish(self) -> str:
         """The rest; nothing may be fed afterwards."""
+        self._held.add(self._unescaped.finish())
         self._held.collect()
         return self._read(final=True)
 
@@ -333,6 +336,9 @@ class SafeText:
                 return self._read_address(bare, bare, position, position + len(bare), final=final)
         word = _PLAIN.match(text, position)
         end = word.end() if word else position + 1
+        if text[position] in INLINE_MARKS:
+            self._written.write_marks(text[position:end])
+            return end
         return self._write(text[position:end], end)
 
     def _read_address(self, address: str, shown: str, position: int, end: int, *, final: bool) -> int:

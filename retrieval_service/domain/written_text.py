@@ -38,6 +38,10 @@ _NUMBER = re.compile(r"[0-9][0-9.]*")
 _WORD_WITH_SIGN = re.compile(rf"[\w-]{{1,{MAX_TELEPHONE}}}+[{DOTS}{AT}](?=\w)")
 _MAY_GET_SIGN = re.compile(rf"[\w-]{{1,{MAX_TELEPHONE - 1}}}+[{DOTS}{AT}]?\Z")
 _IN_NAME = re.compile(r"[^\W_]_{1,9}\Z")
+# A name, a tag, a command or a mail address: letters behind it make another one of it.
+_CONTACT_AT_END = re.compile(rf"[{AT}#＃$]\w[\w.-]*+\Z|(?<![\w/<>])/\w+\Z")
+# A reader may be shown these as a part of a name.
+_SHOWN_IN_NAME = re.compile(r"[_\\]")
 _SCHEME_AT_END = re.compile(r"\w:/?\Z")
 
 
@@ -83,6 +87,15 @@ class WrittenText:
         self._is_parted = False
         self._is_behind_mark = shown[-1] in MARKS
 
+    def write_marks(self, marks: str) -> None:
+        """A name before them must not grow by an underscore that was escaped, or that is no mark after all."""
+        shown = _SHOWN_IN_NAME.search(marks)
+        if shown and _CONTACT_AT_END.search(self._bare_word):
+            self.write(marks[: shown.start()])
+            self.write(JOINER)
+            marks = marks[shown.start() :]
+        self.write(marks)
+
     def part(self) -> None:
         """Something was left out here: an address before it must not grow by what comes after it."""
         self._is_parted = True
@@ -124,6 +137,9 @@ class WrittenText:
         if not title:
             self.write(address)
             return
+        if _CONTACT_AT_END.search(self._bare_word):
+            self.part()
+            self.settle(title)
         unmarked, bare = f"{self._unmarked}{self._spaces}", f"{self._bare}{self._spaces}"
         self.write(f"[{title}]({address})")
         self._unmarked = f"{unmarked}{title}"[-_TAIL:]
@@ -192,10 +208,11 @@ class WrittenText:
         is_in_name = _IN_NAME.search(self._tail) and re.match(r"[^\W_]", following)
         if is_in_name or following[:1] in MARKS:
             return ""
-        word = "" if self._spaces else _last(_WORD, self._bare)
+        word = self._bare_word
         if _is_address(word) and _GROWS.match(following):
             return " "
         is_joined = bool(word) and _SIGN_BEFORE_WORD.match(following)
+        is_joined = is_joined or (re.match(r"\w", following) and _CONTACT_AT_END.search(word))
         is_joined = is_joined or (self._is_within_word and _WORD_WITH_SIGN.match(following))
         is_joined = is_joined or (_SIGN_AT_END.search(word) and re.match(r"\w", following))
         is_joined = is_joined or (_SCHEME_AT_END.search(word) and following.startswith("/"))
@@ -205,6 +222,10 @@ class WrittenText:
         digits = _DIGITS.match(following)
         more = number_of_digits(digits[0]) if digits else 0
         return JOINER if more and self._digits > 0 and self._digits + more >= LEAST_DIGITS else ""
+
+    @property
+    def _bare_word(self) -> str:
+        return "" if self._spaces else _last(_WORD, self._bare)
 
     @property
     def _unmarked_word(self) -> str:
