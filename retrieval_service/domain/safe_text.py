@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from retrieval_service.domain import contacts
 from retrieval_service.domain.escapes import UnescapedNames
 from retrieval_service.domain.held_text import HeldText
-from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_with_host, host_in
+from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_with_host, host_in, leads_on
 from retrieval_service.domain.invisible import VisibleText
 from retrieval_service.domain.links import LinkPolicy, trimmed
 from retrieval_service.domain.markers import MAX_MARKER, UNFINISHED, marker_at, numbers_of
@@ -392,7 +392,7 @@ class SafeText:
         if not final and len(text) - position < _MAX_BEHIND_WORD:
             if end == len(text):
                 return self._hold(position, _OUT_OF_LABEL, _MAX_BEHIND_WORD) if behind else position
-            if behind and end + 1 == len(text) and text[end] in f":/{DOTS}":
+            if behind and end + 1 == len(text) and text[end] in f":/?#{DOTS}":
                 return position
         if not word or behind is None:
             return self._write(text[position], position + 1)
@@ -404,10 +404,11 @@ class SafeText:
         text, end = self._held.text, position + length
         if likeness is Likeness.NONE or length <= 0:
             return self._write(text[position], position + 1)
-        if likeness is Likeness.POSSIBLE and self._policy.knows((word + text[position:end]).strip("_")):
-            return self._write(text[position:end], end)
-        if likeness is Likeness.POSSIBLE:
+        is_known = self._policy.knows((word + text[position:end]).strip("_"))
+        if likeness is Likeness.POSSIBLE and not is_known:
             return self._write(contacts.broken(text[position:end]), end)
+        if likeness is Likeness.POSSIBLE and not leads_on(text[end : end + 2]):
+            return self._write(text[position:end], end)
         path = _PATH.match(text, end)
         if path and path.end() == len(text) and not final and len(path[0]) < _MAX_ADDRESS:
             return self._hold(position, _OUT_OF_ADDRESS, length + _MAX_ADDRESS)
