@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from retrieval_service.domain.contacts import contacts_of, country_of, folded, forms_of, telephones_of
+from retrieval_service.domain.contacts import (
+    contacts_of,
+    country_of,
+    ends_of,
+    folded,
+    forms_of,
+    telephones_of,
+)
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.hosts import hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -79,6 +86,10 @@ class LinkPolicy:
 
     def knows_telephone(self, telephone: str) -> bool:
         return not self._telephones.isdisjoint(forms_of(telephone))
+
+    def known_telephone(self, run: str) -> str:
+        """How much of these digits, from the first one, is a number of the shop's; "" when nothing is."""
+        return next((run[:end] for end in ends_of(run) if self.knows_telephone(run[:end])), "")
 
     @cached_property
     def _trusted(self) -> frozenset[str]:

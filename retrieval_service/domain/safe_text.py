@@ -27,7 +27,7 @@ _BLANKS = " \t\u00a0"
 _IN_ADDRESS = r"[^\s<>\[\]\"«»]"
 _OUT_OF_ADDRESS = re.compile(r"[\s<>\[\]\"«»]")
 _OUT_OF_LABEL = re.compile(r"[^\w-]")
-_SPECIAL = rf"<\[【!(:&{DOTS}{contacts.SIGILS}+"
+_SPECIAL = rf"<\[【!(:&{DOTS}{contacts.SIGILS}{contacts.PLUS}"
 # Marks of Markdown come by themselves, for what follows them is looked at together with what stands before them.
 _MARKS = re.escape(INLINE_MARKS)
 _PLAIN = re.compile(rf"[^\W_]+|[{_MARKS}]+|[^\w\s{re.escape(_SPECIAL)}{_MARKS}]+|.", re.DOTALL)
@@ -190,7 +190,7 @@ class SafeText:
             return self._read_entity(position, final=final)
         if first in contacts.SIGILS:
             return self._read_sigil(position, final=final)
-        if first == "+" or first.isdecimal():
+        if first in contacts.PLUS or first.isdecimal():
             return self._read_number(position, final=final)
         return self._read_word(position, final=final)
 
@@ -445,16 +445,20 @@ class SafeText:
             end = run.end() if run else position + 1
             if not final and end == len(text) and end - position < contacts.MAX_TELEPHONE:
                 return self._hold(position, contacts.OUT_OF_TELEPHONE, contacts.MAX_TELEPHONE)
-            if telephone := contacts.telephone_at(text, position):
-                return self._write_telephone(telephone, position)
+            digits = contacts.digits_at(text, position)
+            if contacts.is_telephone(digits):
+                return self._write_telephone(digits, position)
+            if contacts.is_date_or_amount(digits):
+                # Its last digits alone may look like a telephone number.
+                return self._write(digits, position + len(digits))
         word = _PLAIN.match(text, position)
         end = word.end() if word else position + 1
         return self._write(text[position:end], end)
 
     def _write_telephone(self, telephone: str, position: int) -> int:
-        is_known = self._policy.knows_telephone(telephone)
-        shown = telephone if is_known else contacts.broken_telephone(telephone)
-        return self._write(shown, position + len(telephone))
+        known = self._policy.known_telephone(telephone)
+        end = position + len(known or telephone)
+        return self._write(known or contacts.broken_telephone(telephone), end)
 
     def _may_be_address(self, position: int) -> bool:
         """Whether more text may make an address of what stands here, or a longer one."""

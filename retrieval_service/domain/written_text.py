@@ -10,6 +10,7 @@ from retrieval_service.domain.contacts import (
     JOINER,
     LEAST_DIGITS,
     MAX_TELEPHONE,
+    PLUS,
     SIGILS,
     number_of_digits,
 )
@@ -22,7 +23,7 @@ _LIKE_ADDRESS = frozenset(f"{DOTS}{SIGILS}")
 _WORD = re.compile(rf"[^\s<>\[\]()\"«»‹{JOINER}]*+")
 _LABEL = re.compile(r"[\w-]*+")
 _USER = re.compile(r"[\w.+-]*+")
-_DIGITS = re.compile(rf"[+{IN_TELEPHONE}]{{0,{MAX_TELEPHONE}}}+")
+_DIGITS = re.compile(rf"[{PLUS}{IN_TELEPHONE}]{{0,{MAX_TELEPHONE}}}+")
 # Markdown puts them around words, and whoever renders it takes them away: what stands on both sides is then as one.
 INLINE_MARKS = "*_~`|\\^\ufe0f"
 MARKS = f"{INLINE_MARKS}[]"
