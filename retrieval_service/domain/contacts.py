@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, LABEL, hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -26,6 +27,7 @@ SIGILS = f"{AT}#＃/$"
 # The user's part stands before it already.
 MAIL_HOST = re.compile(rf"[{AT}]{LABEL}{BEHIND_WORD}")
 UNFINISHED_MAIL_HOST = re.compile(rf"[{AT}](?:{LABEL}(?:{BEHIND_WORD})?[{DOTS}]?)?\Z")
+_SPOKEN = re.compile(r"(?:mailto|tel):(?://)?", re.IGNORECASE)
 _USER = r"[\w.+-]{1,64}+"
 MAIL = re.compile(rf"(?<![\w.+-]){_USER}[{AT}]{LABEL}{BEHIND_WORD}")
 SIGIL_IN_TEXT = re.compile(rf"(?<![\w/<>])(?:{SIGIL.pattern})(?![\w/<>])|(?<![\w/<>])(?:[{AT}#＃$]\w+)")
@@ -40,6 +42,12 @@ PLUS = "+＋"
 IN_TELEPHONE = rf"\d{_BLANKS}{_SEPARATORS}"
 TELEPHONE = re.compile(rf"[{PLUS}]?[{_OPENING}]?\d[{IN_TELEPHONE}]{{0,{MAX_TELEPHONE - 3}}}+")
 TELEPHONE_IN_TEXT = re.compile(rf"(?<![\w{PLUS}]){TELEPHONE.pattern}")
+# A renderer takes the code of a town for a citation's marker.
+_CODE_OF_COUNTRY = rf"[{PLUS}]?\d{{1,3}}[{_BLANKS}{_HYPHENS}]{{0,2}}\["
+IN_BRACKETS = re.compile(rf"{_CODE_OF_COUNTRY}\d{{2,5}}\][{IN_TELEPHONE}]{{1,30}}+")
+UNFINISHED_IN_BRACKETS = re.compile(
+    rf"{_CODE_OF_COUNTRY}(?:\d{{0,5}}|\d{{2,5}}\][{IN_TELEPHONE}]{{0,30}}+)\Z"
+)
 OUT_OF_TELEPHONE = re.compile(rf"[^{IN_TELEPHONE}]")
 _TAIL = re.compile(r"(?<=\d)\D*+\Z")
 _NO_DIGIT = re.compile(r"\D")
@@ -212,6 +220,12 @@ def _forms_abroad(telephone: str, language: str, country: str) -> Iterator[str]:
         if groups := written.fullmatch(telephone.replace("–", "-")):
             national = "".join(group or "" for group in groups.groups())
             yield from [f"+{code}{national}"] if len(national) >= _LEAST_DIGITS_AT_HOME.get(code, 0) else []
+
+
+def spoken_in(address: str) -> str:
+    """The mail address or the telephone number of such an address; "" of any other."""
+    scheme = _SPOKEN.match(address)
+    return unquote(address[scheme.end() :]).partition("?")[0].strip() if scheme else ""
 
 
 def broken(contact: str) -> str:

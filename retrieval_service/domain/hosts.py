@@ -64,11 +64,14 @@ _ENDINGS = _read_endings() | _TELEGRAM
 
 @lru_cache(maxsize=8_192)
 def _likeness(label: str, has_path: bool = False) -> Likeness:
-    """Of a host that ends with the label; where a path leads on from it, few words with dots are no host."""
+    """Of a host that ends with the label; where a path leads on from it, few words with dots are no host.
+
+    "It is free.It takes a day": a capital letter behind a full stop begins a sentence.
+    """
     # Markdown takes an underscore from the edge of a word.
     folded = unicodedata.normalize("NFKC", label).lower().strip("_")
     if folded in _CERTAIN or folded.startswith("xn--"):
-        return Likeness.CERTAIN
+        return Likeness.POSSIBLE if label.istitle() and not has_path else Likeness.CERTAIN
     if folded not in _ENDINGS or folded in _FILES:
         return Likeness.NONE
     return Likeness.CERTAIN if has_path and _LATIN.fullmatch(folded) else Likeness.POSSIBLE

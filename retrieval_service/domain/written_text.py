@@ -43,6 +43,7 @@ _IN_NAME = re.compile(r"[^\W_]_{1,9}\Z")
 _CONTACT_AT_END = re.compile(rf"[{AT}#＃$]\w[\w.-]*+\Z|(?<![\w/<>])/\w+\Z")
 # A reader may be shown these as a part of a name.
 _SHOWN_IN_NAME = re.compile(r"[_\\]")
+_BEFORE_CONTACT = f"\n\t(«“„\"'{MARKS}"
 _SCHEME_AT_END = re.compile(r"\w:/?\Z")
 
 
@@ -131,6 +132,14 @@ class WrittenText:
         self.settle(title)
         grows = bool(self.word) and begins_with_host(self.label + title.split()[0])
         self.write(f" {title}" if grows else title)
+        self.part()
+
+    def write_contact(self, contact: str) -> None:
+        """As it is, with a gap before it where it would grow by what touches it."""
+        if self.last and self.last not in _BEFORE_CONTACT:
+            self.hold_spaces(" ")
+        self.settle(contact)
+        self.write(contact)
         self.part()
 
     def write_link(self, title: str, address: str) -> None:
