@@ -168,6 +168,8 @@ class SafeText:
                 break
             position = end
         self._held.drop_until(position)
+        if final:
+            self._written.finish()
         return self._written.take()
 
     def _read_token(self, position: int, *, final: bool) -> int:

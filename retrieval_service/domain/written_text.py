@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from retrieval_service.domain.bullets import Bullets
 from retrieval_service.domain.contacts import (
     AT,
     IN_TELEPHONE,
@@ -21,6 +22,8 @@ _TAIL = 200
 _LIKE_ADDRESS = frozenset(f"{DOTS}{SIGILS}")
 # Read from the end.
 _WORD = re.compile(rf"[^\s<>\[\]()\"«»‹{JOINER}]*+")
+_TOUCHING = re.compile(r"\S*+")
+_HAS_SCHEME = re.compile(r"://|www\.", re.IGNORECASE)
 _LABEL = re.compile(r"[\w-]*+")
 _USER = re.compile(r"[\w.+-]*+")
 _DIGITS = re.compile(rf"[{PLUS}{IN_TELEPHONE}]{{0,{MAX_TELEPHONE}}}+")
@@ -52,6 +55,7 @@ class WrittenText:
 
     def __init__(self) -> None:
         self._new: list[str] = []
+        self._bullets = Bullets()
         self._tail = ""
         self._spaces = ""
         self._is_behind_dropped = False
@@ -67,6 +71,10 @@ class WrittenText:
         self._new.clear()
         return said
 
+    def finish(self) -> None:
+        """Nothing comes any more."""
+        self._new.append(self._bullets.finish())
+
     def hold_spaces(self, spaces: str) -> None:
         """At the start of a line those behind something dropped are nobody's."""
         if not (self._is_behind_dropped and self._tail[-1:] in ("", "\n")):
@@ -75,12 +83,13 @@ class WrittenText:
     def drop_spaces(self) -> None:
         self._spaces = ""
         self._is_behind_dropped = True
+        self._bullets.lose()
 
     def write(self, text: str) -> None:
         if not text:
             return
         shown = f"{self._spaces}{self._before(text)}{text}"
-        self._new.append(shown)
+        self._new.append(self._bullets.add(shown))
         self._tail = (self._tail + shown)[-_TAIL:]
         self._unmarked = (self._unmarked + shown)[-_TAIL:]
         self._bare = (self._bare + _MARK_RUN.sub("", shown))[-_TAIL:]
@@ -105,6 +114,9 @@ class WrittenText:
     def write_marker(self, marker: str) -> None:
         """It may vanish again with the spaces before it: what stands around it is then as one."""
         unmarked, bare = self._unmarked, self._bare
+        if self._is_behind_address and not self.is_behind_number:
+            # Whoever makes a link of an address takes whatever touches it.
+            self.hold_spaces(" ")
         self.write(marker)
         self._unmarked, self._bare = unmarked, bare
         self.part()
@@ -240,6 +252,12 @@ class WrittenText:
     @property
     def _unmarked_word(self) -> str:
         return "" if self._spaces else _last(_WORD, self._unmarked)
+
+    @property
+    def _is_behind_address(self) -> bool:
+        """Quotation marks and marks of Markdown may stand between."""
+        touching = "" if self._spaces else _last(_TOUCHING, self._unmarked)
+        return _HAS_SCHEME.search(touching) is not None or _is_address(self._bare_word)
 
     @property
     def _is_within_word(self) -> bool:
