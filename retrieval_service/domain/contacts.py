@@ -259,7 +259,7 @@ def telephones_of(text: str, *, language: str = "", country: str = "") -> Iterat
 def ends_of(run: str) -> Iterator[int]:
     """Where the telephone number may end that begins there: an extension or another number may stand behind it."""
     yield len(run)
-    yield from (end.start() for end in _END_OF_NUMBER.finditer(plain_number(run)))
+    yield from (end.start() for end in _END_OF_NUMBER.finditer(plain_number(run[:MAX_TELEPHONE])))
 
 
 def _numbers_of(text: str) -> Iterator[str]:

@@ -70,6 +70,10 @@ def _likeness(label: str, has_path: bool = False) -> Likeness:
     """
     # Markdown takes an underscore from the edge of a word.
     folded = unicodedata.normalize("NFKC", label).lower().strip("_")
+    ending, underscore, _ = folded.partition("_")
+    if underscore:
+        # An address behind it may be left out, and the mark with it.
+        return Likeness.POSSIBLE if ending in _CERTAIN or ending in _ENDINGS else Likeness.NONE
     if folded in _CERTAIN or folded.startswith("xn--"):
         return Likeness.POSSIBLE if label.istitle() and not has_path else Likeness.CERTAIN
     if folded not in _ENDINGS or folded in _FILES:

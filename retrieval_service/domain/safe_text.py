@@ -34,7 +34,7 @@ _OUT_OF_LABEL = re.compile(r"[^\w-]")
 _SPECIAL = rf"<\[【!(:&{DOTS}{contacts.SIGILS}{contacts.PLUS}"
 # Marks of Markdown come by themselves, for what follows them is looked at together with what stands before them.
 _MARKS = re.escape(INLINE_MARKS)
-_PLAIN = re.compile(rf"[^\W_]+|[{_MARKS}]+|[^\w\s{re.escape(_SPECIAL)}{_MARKS}]+|.", re.DOTALL)
+_PLAIN = re.compile(rf"[^\W_]+|[{_MARKS}]+|[^\w\s{re.escape(_SPECIAL)}{_MARKS}\]]+|.", re.DOTALL)
 _SPACES = re.compile(rf"[{_BLANKS}]+")
 _REST_OF_ADDRESS = re.compile(rf"{_IN_ADDRESS}*+")
 
