@@ -14,6 +14,8 @@ JOINER = "\u2060"
 
 # What Markdown puts between words, or takes away.
 _PIECE = re.compile(r"[^\s*_`~|\[\]()<>⦗⦘⧼]+")
+# An underscore within one is a part of it.
+_NAME = re.compile(r"(?<![^\W_])[@#$/]\w+")
 _AROUND = ".,;:!?…'\"«»“”„"
 _WEAK = re.compile(r"(?<=[.:@#$/])(?=\w)")
 _NUMBER = re.compile(r"\+?\d[\d \u00a0().-]{5,40}\d")
@@ -45,6 +47,10 @@ def _weak_places(shown: str, said: str) -> Iterator[int]:
     for piece in _PIECE.finditer(shown):
         if piece[0].strip(_AROUND) not in known:
             yield from (weak.start() for weak in _WEAK.finditer(shown, piece.start(), piece.end()))
+    known_names = {name.rstrip("_") for name in _NAME.findall(said)}
+    for name in _NAME.finditer(shown):
+        if name[0].rstrip("_") not in known_names:
+            yield name.start() + 1
     known_numbers = {*_NUMBER.findall(said)}
     for number in _NUMBER.finditer(shown):
         if number[0] not in known_numbers:

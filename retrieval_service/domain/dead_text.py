@@ -30,8 +30,12 @@ def deadened(text: str, policy: LinkPolicy) -> str:
 
     def unless_called(found: re.Match[str]) -> str:
         run = without_tail(found[0])
-        is_kept = not is_telephone(run) or policy.knows_telephone(run)
-        return found[0] if is_kept else broken_telephone(run) + found[0][len(run) :]
+        if not is_telephone(run):
+            return found[0]
+        known = policy.known_telephone(run)
+        rest = run[len(known) :]
+        dead = TELEPHONE_IN_TEXT.sub(unless_called, rest) if known else broken_telephone(rest)
+        return known + dead + found[0][len(run) :]
 
     text = "".join(_without_schemes(text, policy))
     text = MAIL.sub(unless_known, text)

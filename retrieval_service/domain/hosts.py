@@ -30,10 +30,12 @@ _TELEGRAM = frozenset(["ton"])
 _LATIN = re.compile(r"[a-z0-9-]+")
 _SPLIT = re.compile(rf"[{DOTS}]")
 _RUN = re.compile(rf"(?<![\w-]){LABEL}(?:[{DOTS}]{LABEL})++")
-_PATH = re.compile(r"/[^\s/]")
 # Browsers read them in the base of eight and of sixteen too.
 _NUMBERS = re.compile(r"0x[0-9a-f]{1,8}|0?[0-9]{1,3}", re.IGNORECASE)
-_LEADS_ON = re.compile(r"[:/]\w")
+_SMALL_NUMBER = re.compile(r"25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]")
+_LEADS_ON = re.compile(r"[:/?#][^\W_]|[/?#]\S")
+# Behind these few words with dots are no host.
+_PATH = re.compile(r"/[^\s/]|:[0-9]|[?#]\w")
 
 
 class Likeness(IntEnum):
@@ -62,11 +64,18 @@ _ENDINGS = _read_endings() | _TELEGRAM
 
 @lru_cache(maxsize=8_192)
 def _likeness(label: str, has_path: bool = False) -> Likeness:
-    """Of a host that ends with the label; where a path leads on from it, few words with dots are no host."""
+    """Of a host that ends with the label; where a path leads on from it, few words with dots are no host.
+
+    "It is free.It takes a day": a capital letter behind a full stop begins a sentence.
+    """
     # Markdown takes an underscore from the edge of a word.
     folded = unicodedata.normalize("NFKC", label).lower().strip("_")
+    ending, underscore, _ = folded.partition("_")
+    if underscore:
+        # An address behind it may be left out, and the mark with it.
+        return Likeness.POSSIBLE if ending in _CERTAIN or ending in _ENDINGS else Likeness.NONE
     if folded in _CERTAIN or folded.startswith("xn--"):
-        return Likeness.CERTAIN
+        return Likeness.POSSIBLE if label.istitle() and not has_path else Likeness.CERTAIN
     if folded not in _ENDINGS or folded in _FILES:
         return Likeness.NONE
     return Likeness.CERTAIN if has_path and _LATIN.fullmatch(folded) else Likeness.POSSIBLE
@@ -75,10 +84,10 @@ def _likeness(label: str, has_path: bool = False) -> Likeness:
 def host_in(run: str, following: str) -> Host:
     """The longest host at the beginning of labels with dots between them; `following` is what stands behind."""
     labels = _SPLIT.split(run)
-    if _is_of_numbers(labels) and _LEADS_ON.match(following):
-        return len(run), Likeness.CERTAIN
+    if likeness := _likeness_of_numbers(labels, following):
+        return len(run), likeness
     best, end = _NO_HOST, len(run)
-    is_last_of_path = _PATH.match(following) is not None
+    is_last_of_path = leads_on(following)
     for label in reversed(labels[1:]):
         likeness = _likeness(label, is_last_of_path)
         if likeness is Likeness.CERTAIN:
@@ -90,8 +99,19 @@ def host_in(run: str, following: str) -> Host:
     return best
 
 
-def _is_of_numbers(labels: Sequence[str]) -> bool:
-    return len(labels) == 4 and all(map(_NUMBERS.fullmatch, labels))
+def leads_on(following: str) -> bool:
+    """Whether a port, a path, a question or a fragment stands behind a host."""
+    return _PATH.match(following) is not None
+
+
+def _likeness_of_numbers(labels: Sequence[str], following: str) -> Likeness:
+    """Markdown takes underscores from the edges; four small numbers alone may as well be a version."""
+    numbers = [labels[0].lstrip("_"), *labels[1:-1], labels[-1].rstrip("_")]
+    if len(numbers) != 4 or not all(map(_NUMBERS.fullmatch, numbers)):
+        return Likeness.NONE
+    if _LEADS_ON.match(following):
+        return Likeness.CERTAIN
+    return Likeness.POSSIBLE if all(map(_SMALL_NUMBER.fullmatch, numbers)) else Likeness.NONE
 
 
 def hosts_of(text: str) -> Iterator[tuple[re.Match[str], int]]:

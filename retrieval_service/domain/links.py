@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from retrieval_service.domain.contacts import contacts_of, country_of, folded, forms_of, telephones_of
+from retrieval_service.domain.contacts import (
+    MAIL,
+    contacts_of,
+    country_of,
+    digits_at,
+    ends_of,
+    folded,
+    forms_of,
+    is_telephone,
+    telephones_of,
+)
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.hosts import hosts_of
 from retrieval_service.domain.invisible import without_invisible
@@ -80,6 +90,16 @@ class LinkPolicy:
     def knows_telephone(self, telephone: str) -> bool:
         return not self._telephones.isdisjoint(forms_of(telephone))
 
+    def known_telephone(self, run: str) -> str:
+        """How much of these digits, from the first one, is a number of the shop's; "" when nothing is."""
+        return next((run[:end] for end in ends_of(run) if self.knows_telephone(run[:end])), "")
+
+    def is_contact(self, text: str) -> bool:
+        """Whether it is a mail address or a telephone number of the shop's, and nothing else."""
+        if MAIL.fullmatch(text):
+            return self.knows(text)
+        return is_telephone(text) and digits_at(text, 0) == text and self.knows_telephone(text)
+
     @cached_property
     def _trusted(self) -> frozenset[str]:
         return frozenset(address for text in self._own_words for address in addresses(text))
@@ -149,8 +169,8 @@ def _addresses(text: str) -> Iterator[str]:
 
 
 def normal_form(address: str) -> str:
-    """The scheme of the web, the case of the host, a last slash and percent signs make no difference."""
-    text = unquote(address.strip())
+    """The scheme of the web, the case of the host, a last slash, percent signs and `&amp;` make no difference."""
+    text = unquote(address.strip()).replace("&amp;", "&")
     scheme, _, rest = text.partition("://")
     host, slash, path = (rest if scheme.lower() in _WEB else text).partition("/")
     return f"{host.lower()}{slash}{path}".rstrip("/")
@@ -164,6 +184,11 @@ def trimmed(address: str) -> str:
         end -= 1
         unopened -= address[end] == ")"
     return address[:end]
+
+
+def usable(address: str) -> str:
+    """As a browser wants it: models write "&" as HTML does, and brackets would be taken for a citation's."""
+    return address.replace("&amp;", "&").replace("[", "%5B").replace("]", "%5D")
 
 
 def is_honest(address: str, domains: frozenset[str] = frozenset()) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 
 from retrieval_service.domain import contacts
+from retrieval_service.domain.escapes import UnescapedNames
 from retrieval_service.domain.held_text import HeldText
-from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_with_host, host_in
+from retrieval_service.domain.hosts import BEHIND_WORD, DOTS, Likeness, begins_with_host, host_in, leads_on
 from retrieval_service.domain.invisible import VisibleText
-from retrieval_service.domain.links import LinkPolicy, trimmed
+from retrieval_service.domain.links import LinkPolicy, trimmed, usable
 from retrieval_service.domain.markers import MAX_MARKER, UNFINISHED, marker_at, numbers_of
 from retrieval_service.domain.written_text import INLINE_MARKS, WrittenText
 
@@ -24,12 +25,16 @@ _MAX_SENTENCE = 400
 
 _BLANKS = " \t\u00a0"
 _IN_ADDRESS = r"[^\s<>\[\]\"«»]"
+# Of a question, "a[]=1", which no marker of a citation looks like.
+_KEY = r"\[[\w-]{0,30}+\]"
+_PART_OF_ADDRESS = rf"(?:{_IN_ADDRESS}|(?:{_KEY}){{1,3}}+(?==))"
+_UNFINISHED_KEY = re.compile(rf"(?:{_KEY}){{0,3}}+(?:\[[\w-]{{0,30}}+)?\Z")
 _OUT_OF_ADDRESS = re.compile(r"[\s<>\[\]\"«»]")
 _OUT_OF_LABEL = re.compile(r"[^\w-]")
-_SPECIAL = rf"<\[【!(:&{DOTS}{contacts.SIGILS}+"
+_SPECIAL = rf"<\[【!(:&{DOTS}{contacts.SIGILS}{contacts.PLUS}"
 # Marks of Markdown come by themselves, for what follows them is looked at together with what stands before them.
 _MARKS = re.escape(INLINE_MARKS)
-_PLAIN = re.compile(rf"[^\W_]+|[{_MARKS}]+|[^\w\s{re.escape(_SPECIAL)}{_MARKS}]+|.", re.DOTALL)
+_PLAIN = re.compile(rf"[^\W_]+|[{_MARKS}]+|[^\w\s{re.escape(_SPECIAL)}{_MARKS}\]]+|.", re.DOTALL)
 _SPACES = re.compile(rf"[{_BLANKS}]+")
 _REST_OF_ADDRESS = re.compile(rf"{_IN_ADDRESS}*+")
 
@@ -37,7 +42,8 @@ _TAG = re.compile(rf"<[a-zA-Z/!?][^<>]{{0,{_MAX_TAG}}}+>")
 _UNFINISHED_TAG = re.compile(rf"<(?:[a-zA-Z/!?][^<>]{{0,{_MAX_TAG}}}+)?\Z")
 _ENDS_TAG = re.compile("[<>]")
 _COMMENT = "<!--"
-_AUTOLINK = re.compile(rf"<((?:https?://|www\.){_IN_ADDRESS}{{1,{_MAX_ADDRESS}}}+)>", re.IGNORECASE)
+_AUTOLINK = re.compile(rf"<((?:https?://|www\.){_PART_OF_ADDRESS}{{1,{_MAX_ADDRESS}}}+)>", re.IGNORECASE)
+_SPOKEN_AUTOLINK = re.compile(rf"<({_IN_ADDRESS}{{1,{_MAX_TITLE}}}+)>")
 # What may follow a bracket that never was a tag.
 _AFTER_LESS = re.compile(r"<[\s\d=-]")
 
@@ -74,12 +80,12 @@ _LONGEST_SCHEME = max(map(len, _SCHEMES))
 # A scheme alone goes too: what follows might complete it.
 _ADDRESS = re.compile(
     rf"(?:(?:(?:https?|ftp|file|wss?|tg|intent)://|https?:/?(?={_IN_ADDRESS})|www\.)|(?:(?:java|vb)script|tg):(?={_IN_ADDRESS}))"
-    rf"(?P<rest>{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+)",
+    rf"(?P<rest>{_PART_OF_ADDRESS}{{0,{_MAX_ADDRESS}}}+)",
     re.IGNORECASE,
 )
-_BEHIND_SCHEME = re.compile(rf"://{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
+_BEHIND_SCHEME = re.compile(rf"://{_PART_OF_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
 _BEHIND_WORD = re.compile(BEHIND_WORD)
-_PATH = re.compile(rf"[:/?#@]{_IN_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
+_PATH = re.compile(rf"[:/?#@]{_PART_OF_ADDRESS}{{0,{_MAX_ADDRESS}}}+")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 _UNFINISHED_ENTITY = re.compile(r"&(?:#(?:[0-9]{0,8}|[xX][0-9a-fA-F]{0,8})|[A-Za-z][A-Za-z0-9]{0,31})?\Z")
 _MAX_ENTITY = 34
@@ -136,6 +142,7 @@ class SafeText:
     def __init__(self, policy: LinkPolicy, *, cited: Iterable[int] = ()) -> None:
         self._policy = policy
         self._visible = VisibleText()
+        self._unescaped = UnescapedNames()
         self._held = HeldText()
         self._written = WrittenText()
         self._cited = set(cited)
@@ -143,11 +150,12 @@ class SafeText:
 
     def feed(self, text: str) -> str:
         """What can be said after this piece."""
-        is_worth_it = self._held.add(self._visible.feed(text))
+        is_worth_it = self._held.add(self._unescaped.feed(self._visible.feed(text)))
         return self._read(final=False) if is_worth_it else ""
 
     def finish(self) -> str:
         """The rest; nothing may be fed afterwards."""
+        self._held.add(self._unescaped.finish())
         self._held.collect()
         return self._read(final=True)
 
@@ -160,6 +168,8 @@ class SafeText:
                 break
             position = end
         self._held.drop_until(position)
+        if final:
+            self._written.finish()
         return self._written.take()
 
     def _read_token(self, position: int, *, final: bool) -> int:
@@ -187,7 +197,7 @@ class SafeText:
             return self._read_entity(position, final=final)
         if first in contacts.SIGILS:
             return self._read_sigil(position, final=final)
-        if first == "+" or first.isdecimal():
+        if first in contacts.PLUS or first.isdecimal():
             return self._read_number(position, final=final)
         return self._read_word(position, final=final)
 
@@ -215,7 +225,14 @@ class SafeText:
     def _read_tag(self, position: int, *, final: bool) -> int:
         text = self._held.text
         if link := _AUTOLINK.match(text, position):
-            return self._read_address(link[1], link[1], position, link.end(), final=final)
+            end = self._read_address(link[1], link[1], position, link.end(), final=final)
+            if end > position:
+                self._written.part()
+            return end
+        spoken = _SPOKEN_AUTOLINK.match(text, position)
+        if spoken and (contact := self._contact_in(spoken[1]) or self._contact_in(f"mailto:{spoken[1]}")):
+            self._written.write_contact(contact)
+            return spoken.end()
         if text.startswith(_COMMENT, position):
             return self._read_comment(position, final=final)
         if tag := _TAG.match(text, position):
@@ -283,6 +300,9 @@ class SafeText:
         if title[0].startswith("!"):
             is_marker = marker_at(title[0], 1)
             return self._write("!", position + 1) if is_marker else self._drop(end)
+        if contact := self._contact_in(address):
+            return self._write_spoken(title[1], contact, end)
+        address = usable(address)
         is_allowed = self._is_allowed(address, position, end, final=final)
         if is_allowed is None:
             return position
@@ -293,6 +313,23 @@ class SafeText:
         if not words:
             return self._drop(end)
         self._written.write_title(words)
+        return end
+
+    def _contact_in(self, address: str) -> str:
+        """What the shop itself has given of a mail address or a telephone number to be opened, else ""."""
+        contact = contacts.spoken_in(address)
+        return contact if self._policy.is_contact(contact) else ""
+
+    def _write_spoken(self, title: str, contact: str, end: int) -> int:
+        """In full, for not every reader's program opens it."""
+        said = title.strip(f"{_BLANKS}{INLINE_MARKS}")
+        if self._policy.is_contact(said):
+            self._written.write_contact(said)
+            return end
+        if words := without_links(title).strip():
+            self._written.write_title(words)
+            self._written.hold_spaces(" ")
+        self._written.write_contact(f"({contact})" if words else contact)
         return end
 
     def _read_behind_number(self, position: int, *, final: bool) -> int:
@@ -333,9 +370,13 @@ class SafeText:
                 return self._read_address(bare, bare, position, position + len(bare), final=final)
         word = _PLAIN.match(text, position)
         end = word.end() if word else position + 1
+        if text[position] in INLINE_MARKS:
+            self._written.write_marks(text[position:end])
+            return end
         return self._write(text[position:end], end)
 
     def _read_address(self, address: str, shown: str, position: int, end: int, *, final: bool) -> int:
+        address, shown = usable(address), usable(shown)
         is_allowed = self._is_allowed(address, position, end, final=final)
         if is_allowed is None:
             return position
@@ -362,18 +403,19 @@ class SafeText:
         behind = _BEHIND_SCHEME.match(text, position) if word else None
         if behind is None:
             return self._write(":", position + 1)
-        if behind.end() == len(text) and not final and len(behind[0]) < _MAX_ADDRESS:
-            return self._hold(position, _OUT_OF_ADDRESS, _MAX_ADDRESS)
+        if not final and self._is_address_open(behind.end()) and len(behind[0]) < _MAX_ADDRESS:
+            return self._hold_address(position, behind.end(), _MAX_ADDRESS)
         return self._read_behind(word, trimmed(behind[0]), position, final=final)
 
     def _read_behind(self, word: str, rest: str, position: int, *, final: bool) -> int:
         """What makes an address of a word that is said already."""
         end = position + len(rest)
-        is_allowed = self._is_allowed((word + rest).lstrip("_"), position, end, final=final)
+        shown = usable(rest)
+        is_allowed = self._is_allowed((word + shown).lstrip("_"), position, end, final=final)
         if is_allowed is None:
             return position
         if is_allowed:
-            return self._write(rest, end)
+            return self._write(shown, end)
         self._drops_address = len(rest) >= _MAX_ADDRESS
         self._written.part()
         return end
@@ -386,7 +428,7 @@ class SafeText:
         if not final and len(text) - position < _MAX_BEHIND_WORD:
             if end == len(text):
                 return self._hold(position, _OUT_OF_LABEL, _MAX_BEHIND_WORD) if behind else position
-            if behind and end + 1 == len(text) and text[end] in f":/{DOTS}":
+            if behind and end + 1 == len(text) and text[end] in f":/?#{DOTS}":
                 return position
         if not word or behind is None:
             return self._write(text[position], position + 1)
@@ -398,13 +440,14 @@ class SafeText:
         text, end = self._held.text, position + length
         if likeness is Likeness.NONE or length <= 0:
             return self._write(text[position], position + 1)
-        if likeness is Likeness.POSSIBLE and self._policy.knows((word + text[position:end]).strip("_")):
-            return self._write(text[position:end], end)
-        if likeness is Likeness.POSSIBLE:
+        is_known = self._policy.knows((word + text[position:end]).strip("_"))
+        if likeness is Likeness.POSSIBLE and not is_known:
             return self._write(contacts.broken(text[position:end]), end)
+        if likeness is Likeness.POSSIBLE and not leads_on(text[end : end + 2]):
+            return self._write(text[position:end], end)
         path = _PATH.match(text, end)
-        if path and path.end() == len(text) and not final and len(path[0]) < _MAX_ADDRESS:
-            return self._hold(position, _OUT_OF_ADDRESS, length + _MAX_ADDRESS)
+        if path and not final and self._is_address_open(path.end()) and len(path[0]) < _MAX_ADDRESS:
+            return self._hold_address(position, path.end(), length + _MAX_ADDRESS)
         rest = trimmed(text[position : path.end() if path else end])
         return self._read_behind(word, rest, position, final=final)
 
@@ -438,16 +481,26 @@ class SafeText:
             end = run.end() if run else position + 1
             if not final and end == len(text) and end - position < contacts.MAX_TELEPHONE:
                 return self._hold(position, contacts.OUT_OF_TELEPHONE, contacts.MAX_TELEPHONE)
-            if telephone := contacts.telephone_at(text, position):
-                return self._write_telephone(telephone, position)
+            if not final and contacts.UNFINISHED_IN_BRACKETS.match(text, position):
+                return position
+            if bracketed := contacts.IN_BRACKETS.match(text, position):
+                said = contacts.without_tail(bracketed[0].replace("[", "(").replace("]", ")"))
+                if self._policy.is_contact(said):
+                    return self._write(said, position + len(said))
+            digits = contacts.digits_at(text, position)
+            if contacts.is_telephone(digits):
+                return self._write_telephone(digits, position)
+            if contacts.is_date_or_amount(digits):
+                # Its last digits alone may look like a telephone number.
+                return self._write(digits, position + len(digits))
         word = _PLAIN.match(text, position)
         end = word.end() if word else position + 1
         return self._write(text[position:end], end)
 
     def _write_telephone(self, telephone: str, position: int) -> int:
-        is_known = self._policy.knows_telephone(telephone)
-        shown = telephone if is_known else contacts.broken_telephone(telephone)
-        return self._write(shown, position + len(telephone))
+        known = self._policy.known_telephone(telephone)
+        end = position + len(known or telephone)
+        return self._write(known or contacts.broken_telephone(telephone), end)
 
     def _may_be_address(self, position: int) -> bool:
         """Whether more text may make an address of what stands here, or a longer one."""
@@ -457,10 +510,22 @@ class SafeText:
             if any(scheme.startswith(rest) for scheme in _SCHEMES):
                 return True
         address = _ADDRESS.match(text, position)
-        if address is None or address.end() < len(text) or len(address["rest"]) >= _MAX_ADDRESS:
+        if (
+            address is None
+            or len(address["rest"]) >= _MAX_ADDRESS
+            or not self._is_address_open(address.end())
+        ):
             return False
-        self._held.wait_for(_OUT_OF_ADDRESS, room=len(text) - position + _MAX_ADDRESS)
+        self._hold_address(position, address.end(), len(text) - position + _MAX_ADDRESS)
         return True
+
+    def _is_address_open(self, end: int) -> bool:
+        return _UNFINISHED_KEY.match(self._held.text, end) is not None
+
+    def _hold_address(self, position: int, end: int, room: int) -> int:
+        """Within brackets any character decides whether they are a part of it."""
+        is_within_key = end < len(self._held.text)
+        return position if is_within_key else self._hold(position, _OUT_OF_ADDRESS, room)
 
     def _is_allowed(self, address: str, position: int, end: int, *, final: bool) -> bool | None:
         """None while the sentence has not yet cited anything."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from retrieval_service.domain.bullets import Bullets
 from retrieval_service.domain.contacts import (
     AT,
     IN_TELEPHONE,
     JOINER,
     LEAST_DIGITS,
     MAX_TELEPHONE,
+    PLUS,
     SIGILS,
     number_of_digits,
 )
@@ -20,9 +22,11 @@ _TAIL = 200
 _LIKE_ADDRESS = frozenset(f"{DOTS}{SIGILS}")
 # Read from the end.
 _WORD = re.compile(rf"[^\s<>\[\]()\"«»‹{JOINER}]*+")
+_TOUCHING = re.compile(r"\S*+")
+_HAS_SCHEME = re.compile(r"://|www\.", re.IGNORECASE)
 _LABEL = re.compile(r"[\w-]*+")
 _USER = re.compile(r"[\w.+-]*+")
-_DIGITS = re.compile(rf"[+{IN_TELEPHONE}]{{0,{MAX_TELEPHONE}}}+")
+_DIGITS = re.compile(rf"[{PLUS}{IN_TELEPHONE}]{{0,{MAX_TELEPHONE}}}+")
 # Markdown puts them around words, and whoever renders it takes them away: what stands on both sides is then as one.
 INLINE_MARKS = "*_~`|\\^\ufe0f"
 MARKS = f"{INLINE_MARKS}[]"
@@ -38,6 +42,11 @@ _NUMBER = re.compile(r"[0-9][0-9.]*")
 _WORD_WITH_SIGN = re.compile(rf"[\w-]{{1,{MAX_TELEPHONE}}}+[{DOTS}{AT}](?=\w)")
 _MAY_GET_SIGN = re.compile(rf"[\w-]{{1,{MAX_TELEPHONE - 1}}}+[{DOTS}{AT}]?\Z")
 _IN_NAME = re.compile(r"[^\W_]_{1,9}\Z")
+# A name, a tag, a command or a mail address: letters behind it make another one of it.
+_CONTACT_AT_END = re.compile(rf"[{AT}#＃$]\w[\w.-]*+\Z|(?<![\w/<>])/\w+\Z")
+# A reader may be shown these as a part of a name.
+_SHOWN_IN_NAME = re.compile(r"[_\\]")
+_BEFORE_CONTACT = f"\n\t(«“„\"'{MARKS}"
 _SCHEME_AT_END = re.compile(r"\w:/?\Z")
 
 
@@ -46,6 +55,7 @@ class WrittenText:
 
     def __init__(self) -> None:
         self._new: list[str] = []
+        self._bullets = Bullets()
         self._tail = ""
         self._spaces = ""
         self._is_behind_dropped = False
@@ -61,6 +71,10 @@ class WrittenText:
         self._new.clear()
         return said
 
+    def finish(self) -> None:
+        """Nothing comes any more."""
+        self._new.append(self._bullets.finish())
+
     def hold_spaces(self, spaces: str) -> None:
         """At the start of a line those behind something dropped are nobody's."""
         if not (self._is_behind_dropped and self._tail[-1:] in ("", "\n")):
@@ -69,12 +83,13 @@ class WrittenText:
     def drop_spaces(self) -> None:
         self._spaces = ""
         self._is_behind_dropped = True
+        self._bullets.lose()
 
     def write(self, text: str) -> None:
         if not text:
             return
         shown = f"{self._spaces}{self._before(text)}{text}"
-        self._new.append(shown)
+        self._new.append(self._bullets.add(shown))
         self._tail = (self._tail + shown)[-_TAIL:]
         self._unmarked = (self._unmarked + shown)[-_TAIL:]
         self._bare = (self._bare + _MARK_RUN.sub("", shown))[-_TAIL:]
@@ -83,6 +98,15 @@ class WrittenText:
         self._is_parted = False
         self._is_behind_mark = shown[-1] in MARKS
 
+    def write_marks(self, marks: str) -> None:
+        """A name before them must not grow by an underscore that was escaped, or that is no mark after all."""
+        shown = _SHOWN_IN_NAME.search(marks)
+        if shown and _CONTACT_AT_END.search(self._bare_word):
+            self.write(marks[: shown.start()])
+            self.write(JOINER)
+            marks = marks[shown.start() :]
+        self.write(marks)
+
     def part(self) -> None:
         """Something was left out here: an address before it must not grow by what comes after it."""
         self._is_parted = True
@@ -90,6 +114,9 @@ class WrittenText:
     def write_marker(self, marker: str) -> None:
         """It may vanish again with the spaces before it: what stands around it is then as one."""
         unmarked, bare = self._unmarked, self._bare
+        if self._is_behind_address and not self.is_behind_number:
+            # Whoever makes a link of an address takes whatever touches it.
+            self.hold_spaces(" ")
         self.write(marker)
         self._unmarked, self._bare = unmarked, bare
         self.part()
@@ -119,11 +146,22 @@ class WrittenText:
         self.write(f" {title}" if grows else title)
         self.part()
 
+    def write_contact(self, contact: str) -> None:
+        """As it is, with a gap before it where it would grow by what touches it."""
+        if self.last and self.last not in _BEFORE_CONTACT:
+            self.hold_spaces(" ")
+        self.settle(contact)
+        self.write(contact)
+        self.part()
+
     def write_link(self, title: str, address: str) -> None:
         """A reader is shown the title alone."""
         if not title:
             self.write(address)
             return
+        if _CONTACT_AT_END.search(self._bare_word):
+            self.part()
+            self.settle(title)
         unmarked, bare = f"{self._unmarked}{self._spaces}", f"{self._bare}{self._spaces}"
         self.write(f"[{title}]({address})")
         self._unmarked = f"{unmarked}{title}"[-_TAIL:]
@@ -192,10 +230,11 @@ class WrittenText:
         is_in_name = _IN_NAME.search(self._tail) and re.match(r"[^\W_]", following)
         if is_in_name or following[:1] in MARKS:
             return ""
-        word = "" if self._spaces else _last(_WORD, self._bare)
+        word = self._bare_word
         if _is_address(word) and _GROWS.match(following):
             return " "
         is_joined = bool(word) and _SIGN_BEFORE_WORD.match(following)
+        is_joined = is_joined or (re.match(r"\w", following) and _CONTACT_AT_END.search(word))
         is_joined = is_joined or (self._is_within_word and _WORD_WITH_SIGN.match(following))
         is_joined = is_joined or (_SIGN_AT_END.search(word) and re.match(r"\w", following))
         is_joined = is_joined or (_SCHEME_AT_END.search(word) and following.startswith("/"))
@@ -207,8 +246,18 @@ class WrittenText:
         return JOINER if more and self._digits > 0 and self._digits + more >= LEAST_DIGITS else ""
 
     @property
+    def _bare_word(self) -> str:
+        return "" if self._spaces else _last(_WORD, self._bare)
+
+    @property
     def _unmarked_word(self) -> str:
         return "" if self._spaces else _last(_WORD, self._unmarked)
+
+    @property
+    def _is_behind_address(self) -> bool:
+        """Quotation marks and marks of Markdown may stand between."""
+        touching = "" if self._spaces else _last(_TOUCHING, self._unmarked)
+        return _HAS_SCHEME.search(touching) is not None or _is_address(self._bare_word)
 
     @property
     def _is_within_word(self) -> bool:

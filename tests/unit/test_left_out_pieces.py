@@ -132,8 +132,14 @@ def test_pieces_left_out_in_any_places_and_streams_make_no_link(
         ("<b>Цена</b>: 5 000 ₽ [9]. Всё.", "Цена: 5 000 ₽. Всё."),
         ("быст<b>ро</b>", "быстро"),
         ("Да [9].[9]", "Да."),
+        ("q]-e.com", "q]·-e"),
+        ("xn]-e.com", "xn]·-e"),
+        ("a]--b.com x", "a]·--b x"),
+        ("q]-e, да", "q]-e, да"),
         ("2 <b>300 г</b>", "2 300 г"),
     ],
 )
 def test_gap_stands_only_where_both_sides_could_become_a_link(text: str, expected: str) -> None:
-    assert shown([text]) == shown(list(text)) == expected.replace("·", JOINER)
+    for length in (*range(1, 8), len(text)):
+        pieces = [text[start : start + length] for start in range(0, len(text), length)]
+        assert shown(pieces) == expected.replace("·", JOINER)

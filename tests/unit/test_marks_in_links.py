@@ -92,6 +92,7 @@ ATTACKS = [
     "*evil*.com",
     "evil*.com*",
     "_evil.com_",
+    "__evil.com__https://nope.com",
     "__evil__.com",
     "evil._com_",
     "_evil_.com",
