@@ -167,7 +167,8 @@ class Gate(grpc.aio.ServerInterceptor):
     def _parse(self, raw: bytes, policy: Policy, deserialize: Parse) -> message.Message:
         caller = calls.current().caller
         if caller is not None:
-            self._limiter.count_bytes(caller, len(raw))
+            # What is refused for its size costs no more than the largest message that is not.
+            self._limiter.count_bytes(caller, min(len(raw), policy.max_request_bytes))
         return parse(raw, policy, deserialize)
 
     async def _parsed(

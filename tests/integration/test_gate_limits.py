@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import errors
@@ -26,10 +27,12 @@ from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.authenticating import CACHE_SIZE, Authenticator, new_secret
 from tests.integration.gate_kit import (
     PATIENCE_SECONDS,
+    SEARCH,
     Ended,
     assert_explained,
     drained,
     ended,
+    raw,
     search,
     streamed,
 )
@@ -44,6 +47,7 @@ from tests.integration.service_kit import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SESSION = "/kladez.v1.AnswerService/CreateSession"
 NETWORK = "203.0.113.9"
 
 
@@ -167,6 +171,33 @@ async def test_all_keys_of_a_tenant_together_are_held_to_its_rate(database_dsn: 
         assert [one.code for one in told[:6]] == ["OK"] * 6
         assert_limited(told[7], "RATE_LIMITED")
         assert (await ended(search(service.channel, bearer(other.key)))).code == "OK"
+
+
+async def test_stolen_key_of_a_tenant_leaves_its_other_keys_half_of_its_bytes(database_dsn: str) -> None:
+    async with running_service(database_dsn, workers=0, tenant_bytes_per_minute=4_000_000) as service:
+        shop = await new_shop(service)
+        stolen = bearer(await new_key(service, [tenants_pb.SCOPE_CHANNEL], tenant_id=shop.tenant_id))
+        junk = b"\x0a" + b"\0" * 3_900_000
+        async with lone_channel(service) as thief:
+            first = await raw(thief, SESSION, junk, stolen)
+            assert first.reason == "REQUEST_TOO_LARGE"
+            # Not the 3.9 million bytes, but what the method takes at most.
+            told = [await raw(thief, SESSION, b"\x0a" + b"\0" * 70_000, stolen) for _ in range(40)]
+        assert [one.reason for one in told[:25]] == ["REQUEST_TOO_LARGE"] * 25
+        assert_limited(told[-1], "RATE_LIMITED")
+        body = search_pb.SearchRequest(query="tea" * 10_000).SerializeToString()
+        honest = [await raw(service.channel, SEARCH, body, bearer(shop.key)) for _ in range(50)]
+        assert "RATE_LIMITED" not in {one.reason for one in honest}
+
+
+async def test_stolen_key_of_a_tenant_leaves_its_other_keys_half_of_its_requests(database_dsn: str) -> None:
+    async with running_service(database_dsn, workers=0, tenant_requests_per_minute=40) as service:
+        shop = await new_shop(service)
+        stolen = bearer(await new_key(service, [tenants_pb.SCOPE_TENANT_READ], tenant_id=shop.tenant_id))
+        told = [await ended(search(service.channel, stolen)) for _ in range(60)]
+        assert_limited(told[-1], "RATE_LIMITED")
+        honest = [await ended(search(service.channel, bearer(shop.key))) for _ in range(19)]
+        assert {one.code for one in honest} == {"OK"}
 
 
 async def test_bytes_of_a_key_are_counted_in_streams_too(database_dsn: str) -> None:
