@@ -32,7 +32,8 @@ _BUSINESS = (
     "question_page message_prices feedback_page ticket_prices politica_de_avaliacoes política-de-comentários "
     "pagina_de_perguntas regras_do_chat правила_отзывов политика_обращений страница_отзывов pravila_otzyvov "
     "ceny_obzorov voprosy_otvety voprosy-i-otvety вопросы-ответы Вопросы_и_ответы perguntas-e-respostas "
-    "perguntaserespostas duvidas Dúvidas blog_posts blogposts news_posts apis_manual critical_updates mercado relatorios post postage"
+    "perguntaserespostas duvidas Dúvidas blog_posts blogposts news_posts apis_manual critical_updates mercado "
+    "relatorios post postage"
 )
 
 
