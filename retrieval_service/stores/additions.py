@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 
 from psycopg import AsyncConnection, sql
@@ -15,25 +15,32 @@ from retrieval_service.stores.security import Difference
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """A role that another one is given; an opening one reads rows, owns tables or leaves the database."""
+    """A role that another one is given; an opening one reads rows, owns tables or leaves the database.
+
+    What the group may, an inheriting member may without taking the group's role on.
+    """
 
     member: str
     group: str
     grantor: str
     is_opening: bool
+    inherits: bool
 
 
+# Postgres 15 has no option to inherit for each membership.
 SELECT_MEMBERSHIPS = """
 SELECT m.rolname::text AS member, g.rolname::text AS group, pg_get_userbyid(a.grantor)::text AS grantor,
     g.rolsuper OR g.rolbypassrls OR g.rolcreaterole OR g.rolname = ANY(%(ours)s)
         OR g.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files',
             'pg_execute_server_program')
         OR EXISTS (SELECT FROM pg_class c
-            WHERE c.relowner = g.oid AND c.relnamespace = 'public'::regnamespace) AS is_opening
+            WHERE c.relowner = g.oid AND c.relnamespace = 'public'::regnamespace) AS is_opening,
+    coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, false) AS inherits
 FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.roleid
 WHERE m.rolname = ANY(%(members)s) ORDER BY 1, 2
 """
 LEAVE = "REVOKE {group} FROM {member} GRANTED BY {grantor} CASCADE"
+BY_ROLE_ALONE = "REVOKE INHERIT OPTION FOR {group} FROM {member} GRANTED BY {grantor}"
 
 
 async def membership_differences(
@@ -43,20 +50,29 @@ async def membership_differences(
     names = {"members": [*GROUPS, service], "ours": [*GROUPS, owner, service]}
     async with connection.cursor(row_factory=class_row(Membership)) as cursor:
         found = await (await cursor.execute(SELECT_MEMBERSHIPS, names)).fetchall()
-    return [
-        Difference(
+    differences = [one for membership in found for one in _of_membership(membership)]
+    return differences if mends else [replace(one, statements=()) for one in differences]
+
+
+def _of_membership(one: Membership) -> Iterator[Difference]:
+    if one.member in GROUPS or one.group not in GROUPS:
+        yield Difference(
             subject=one.member,
             problem=f"is a member of {one.group}",
-            statements=[_leaving(one)] if mends else (),
+            statements=[_about_membership(LEAVE, one)],
             is_grave=one.is_opening,
         )
-        for one in found
-        if one.member in GROUPS or one.group not in GROUPS
-    ]
+    elif one.inherits:
+        yield Difference(
+            subject=one.member,
+            problem=f"may by itself what {one.group} may",
+            statements=[_about_membership(BY_ROLE_ALONE, one)],
+            is_grave=False,
+        )
 
 
-def _leaving(one: Membership) -> sql.Composed:
-    return sql.SQL(LEAVE).format(
+def _about_membership(statement: LiteralString, one: Membership) -> sql.Composed:
+    return sql.SQL(statement).format(
         group=sql.Identifier(one.group),
         member=sql.Identifier(one.member),
         grantor=sql.Identifier(one.grantor),

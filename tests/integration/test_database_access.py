@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retrieval_service import errors
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services import checking_access
 from retrieval_service.stores import access, logins, schema, securing, security
 from retrieval_service.stores.access import Table
 from retrieval_service.stores.database import open_database
@@ -161,6 +162,7 @@ SABOTAGE: dict[str, LiteralString] = {
     "service is the owner": f"GRANT {OWNER} TO {SERVICE}",
     "service reads everything": f"GRANT pg_read_all_data TO {SERVICE} WITH ADMIN OPTION",
     "service runs programs": f"GRANT pg_execute_server_program TO {SERVICE}",
+    "service needs no door": f"GRANT kladez_operator TO {SERVICE} WITH INHERIT TRUE",
     "service watches": f"GRANT pg_monitor TO {SERVICE}",
     "tenants make functions": "GRANT CREATE ON SCHEMA public TO kladez_tenant",
     "search has its owner's rights": (
@@ -199,6 +201,11 @@ async def test_service_does_not_start_where_nobody_may_take_a_membership_back(sa
         await connection.execute("GRANT kladez_operator TO kladez_tenant")
         with pytest.raises(errors.Misconfigured, match="kladez_tenant: is a member of kladez_operator"):
             await schema.prepare(owner, migrates=False)
+        async with open_database(owner) as database:
+            found = [one async for one in checking_access.examine(database, owner)]
+        [told] = [one for one in found if one.name == "policies and grants"]
+        assert (told.ok, told.blocks) == (False, True)
+        assert "kladez_tenant: is a member of kladez_operator" in told.detail
         await connection.execute("REVOKE kladez_operator FROM kladez_tenant")
     await schema.prepare(owner, migrates=False)
 
