@@ -109,6 +109,12 @@ class TooMany(KladezError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class NotWatched(KladezError):
+    """Too many streams without a key are open: go on without watching the health."""
+
+    reason = "NOT_WATCHED"
+
+
 class RateLimited(TooMany):
     """This key, or its tenant, sent more than a minute allows."""
 

@@ -82,7 +82,8 @@ OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.max_connection_idle_ms", 15 * 60_000),
+    # A connection without a call costs a file; no round number, at which programs that call by the clock would meet it.
+    ("grpc.max_connection_idle_ms", 100_000),
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 5 * 60_000),
 )

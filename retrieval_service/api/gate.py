@@ -23,7 +23,7 @@ from google.protobuf import message
 from retrieval_service import errors, metrics
 from retrieval_service.api import calls, credentials, enums, status
 from retrieval_service.api.calls import Call
-from retrieval_service.api.open_streams import OpenStreams
+from retrieval_service.api.open_streams import OpenStreams, Place
 from retrieval_service.api.policies import Policy
 from retrieval_service.services.authenticating import Authenticator, Caller
 from retrieval_service.services.rating import Limiter
@@ -143,11 +143,21 @@ class Gate(grpc.aio.ServerInterceptor):
                 self._limiter.count_tenants_request(call.caller)
         return policy
 
-    def _room(self, policy: Policy, context: Context) -> contextlib.AbstractAsyncContextManager[None]:
+    @contextlib.asynccontextmanager
+    async def _room(self, policy: Policy, context: Context) -> AsyncIterator[None]:
         """For a stream; one of a key is the key's to answer for."""
         if policy.scopes:
-            return contextlib.nullcontext()
-        return self._open_streams.held(credentials.network_of(context.peer()))
+            yield
+            return
+        peer = context.peer()
+        place = Place(network=credentials.network_of(peer), connection=peer)
+        try:
+            async with self._open_streams.held(place):
+                yield
+        except errors.TooMany as error:
+            if policy.watches_health:
+                raise errors.NotWatched from error
+            raise
 
     async def _identify(self, context: Context) -> Caller:
         shown = credentials.read(context.invocation_metadata())
@@ -157,7 +167,8 @@ class Gate(grpc.aio.ServerInterceptor):
     def _parse(self, raw: bytes, policy: Policy, deserialize: Parse) -> message.Message:
         caller = calls.current().caller
         if caller is not None:
-            self._limiter.count_bytes(caller, len(raw))
+            # What is refused for its size costs no more than the largest message that is not.
+            self._limiter.count_bytes(caller, min(len(raw), policy.max_request_bytes))
         return parse(raw, policy, deserialize)
 
     async def _parsed(

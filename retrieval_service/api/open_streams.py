@@ -1,66 +1,84 @@
-"""Streams that callers without a key hold open: so many from one network, and so many in all."""
+"""Streams that callers without a key hold open: a few on one connection, so many from one network and in all."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from retrieval_service import errors
 
+# A client that checks health holds one on each connection, a tool that reads the contract another one.
+OF_A_CONNECTION = 4
 OF_A_NETWORK = 64
 IN_ALL = 1_024
 RETRY_SECONDS = 5.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a stream comes from: a network, and one connection of it."""
+
+    network: str
+    connection: str
+
+
 class OpenStreams:
     """Each costs memory until its end, which is up to the caller.
 
-    Where there are too many in all, the network that holds the most gives up its oldest: gateways and bots watch the
-    server's health without a key, and whoever comes from many addresses must not keep them from it.
+    A connection that holds its few gets no more. Elsewhere the newcomer is let in and an older one gives way, the
+    network's oldest, or the oldest of the network that holds the most: who came first must not keep others out.
     """
 
     def __init__(self, *, of_a_network: int = OF_A_NETWORK, in_all: int = IN_ALL) -> None:
         self._of_a_network = of_a_network
         self._in_all = in_all
         # Oldest first.
-        self._by_network: dict[str, dict[asyncio.Timeout, None]] = {}
+        self._by_network: dict[str, dict[asyncio.Timeout, Place]] = {}
+        self._of_connections: Counter[Place] = Counter()
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_network.values()))
+        return self._of_connections.total()
 
     @contextlib.asynccontextmanager
-    async def held(self, network: str) -> AsyncIterator[None]:
+    async def held(self, place: Place) -> AsyncIterator[None]:
         """Raises `TooMany` at once, or later, when this one has to give way."""
-        self._make_room(network)
+        if self._of_connections[place] >= OF_A_CONNECTION:
+            raise too_many()
+        self._make_room(place.network)
         patience = asyncio.timeout(None)
         try:
             async with patience:
-                self._by_network.setdefault(network, {})[patience] = None
+                self._by_network.setdefault(place.network, {})[patience] = place
+                self._of_connections[place] += 1
                 yield
         except TimeoutError as error:
             if patience.expired():
                 raise too_many() from error
             raise
         finally:
-            self._forget(network, patience)
+            self._forget(place.network, patience)
 
     def _make_room(self, network: str) -> None:
-        mine = len(self._by_network.get(network, ()))
-        if mine >= self._of_a_network:
-            raise too_many()
-        if len(self) < self._in_all:
-            return
-        largest = max(self._by_network, key=lambda one: len(self._by_network[one]))
-        if len(self._by_network[largest]) <= mine + 1:
-            raise too_many()
-        oldest = next(iter(self._by_network[largest]))
-        self._forget(largest, oldest)
+        if len(self._by_network.get(network, ())) >= self._of_a_network:
+            self._end_oldest(network)
+        elif len(self) >= self._in_all:
+            self._end_oldest(max(self._by_network, key=lambda one: len(self._by_network[one])))
+
+    def _end_oldest(self, network: str) -> None:
+        oldest = next(iter(self._by_network[network]))
+        self._forget(network, oldest)
         oldest.reschedule(asyncio.get_running_loop().time())
 
     def _forget(self, network: str, patience: asyncio.Timeout) -> None:
         streams = self._by_network.get(network, {})
-        streams.pop(patience, None)
+        place = streams.pop(patience, None)
+        if place is not None:
+            self._of_connections[place] -= 1
+            if not self._of_connections[place]:
+                del self._of_connections[place]
         if not streams:
             self._by_network.pop(network, None)
 

@@ -17,12 +17,17 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Any one of `scopes` suffices; none at all makes the method public."""
+    """Any one of `scopes` suffices; none at all makes the method public.
+
+    Clients of gRPC that watch health call nothing else while their watch is refused, unless the refusal says that
+    there is none here.
+    """
 
     scopes: frozenset[str]
     needs_tenant: bool
     max_request_bytes: int = 64 * KIB
     max_seconds: float = 30.0
+    watches_health: bool = False
 
 
 def _operator() -> Policy:
@@ -155,7 +160,7 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.InsightService/ListProcesses": _operator(),
     "/grpc.health.v1.Health/Check": _public(max_seconds=5.0),
     "/grpc.health.v1.Health/List": _public(max_seconds=5.0),
-    "/grpc.health.v1.Health/Watch": _public(max_seconds=DAY_SECONDS),
+    "/grpc.health.v1.Health/Watch": replace(_public(max_seconds=DAY_SECONDS), watches_health=True),
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": _public(max_seconds=600.0),
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _public(max_seconds=600.0),
 }

@@ -32,6 +32,7 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
     errors.KeyMissing: grpc.StatusCode.UNAUTHENTICATED,
     errors.KeyInvalid: grpc.StatusCode.UNAUTHENTICATED,
     errors.NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotWatched: grpc.StatusCode.UNIMPLEMENTED,
     errors.TenantMissing: grpc.StatusCode.INVALID_ARGUMENT,
     errors.TooMany: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlinePassed: grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -11,12 +11,16 @@ NAMED_TENANTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line of the list; `remedy` is "" when all is well."""
+    """One line of the list; `remedy` is "" when all is well.
+
+    What `blocks` keeps the service from the rest of the database, and whoever makes the list too.
+    """
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    blocks: bool = False
 
 
 def named(tenant_ids: Sequence[UUID]) -> str:

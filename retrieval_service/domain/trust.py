@@ -13,29 +13,46 @@ from retrieval_service.domain.links import is_honest
 # A source type is that of strangers when its name has one of these in it, whatever stands around it.
 _STEMS_IN_ENGLISH = (
     "review comment question ticket message conversation discussion forum thread feedback testimon opinion complain "
-    "inquir enquir guestbook qanda"
+    "inquir enquir guestbook qanda communit usergenerat usercontent userphoto customerphoto transcript chatlog "
+    "supportrequest customerrequest trustpilot googlemaps"
 )
 _STEMS_IN_PORTUGUESE = (
-    "avaliac coment depoiment testemunh pergunt duvida opini reclamac resenh discuss mensag sugest"
+    "avaliac coment depoiment testemunh pergunt duvida opini reclamac resenh discuss mensag sugest "
+    "queixa elogio batepapo"
 )
 _STEMS_IN_RUSSIAN = (
     "отзыв отклик коммент вопрос рецензи жалоб претензи обсужден сообщени переписк мнени обращени оценк форум "
-    "гостев тикет обратнаясвяз"
+    "гостев тикет обратнаясвяз отзовик обзор диалог впечатлен благодарност"
 )
 _STEMS_IN_LATIN_RUSSIAN = (
     "otzyv otziv otzuv otklik koment komment vopros recenzi retsenzi zhalob jalob pretenzi obsuzhd obsujd soobsh "
-    "soobsc perepisk mneni obrash obrasch ocenk otsenk gostev tiket obratnayasvyaz obratnaiasviaz"
+    "soobsc perepisk mneni obrash obrasch ocenk otsenk gostev tiket obratnayasvyaz obratnaiasviaz otzovik obzor dialog "
+    "vpechatleni blagodarnost"
 )
 _STEMS = "|".join(
     f"{_STEMS_IN_ENGLISH} {_STEMS_IN_PORTUGUESE} {_STEMS_IN_RUSSIAN} {_STEMS_IN_LATIN_RUSSIAN}".split()
 )
 _STEM = re.compile(_STEMS)
-# Parts of other words too, such as "operating" and "chateau": these are whole words, or how one ends.
-_WORD = re.compile(r"(?:chat|rating|conversa)s?|ugc|qa|qas|чаты?|chaty|тред[ыа]?")
+# Parts of other words too, such as "operating", "relatorio" and "critical": these are whole words, or how one ends.
+_WORD = re.compile(
+    r"(?:chat|rating|conversa|relato|recado|critica|email|dm)s?|inbox|ugc|qas?|чаты?|chaty|тред[ыа]?"
+    r"|pism[ao]|письм[ао]"
+)
 _ENDINGS = ("chats", "ratings", "qna", "qnas")
 _QUESTIONS_AND_ANSWERS = re.compile(r"(?<![^_])q_(?:n_|e_)?as?(?![^_])")
 # A business writes it, though it has "review" in it.
 _PREVIEW = "preview"
+# Those of a blog are the business's own, those of a community are not.
+_POSTS = "posts"
+_BLOG = re.compile(r"blog|news|блог|новост|novost|noticia")
+# What is said about reviews or comments, and how to write them: English names it last, the others first.
+_LAST_OF_OWN = ("policy", "policies", "price", "prices", "page", "rules", "guidelines")
+_FIRST_OF_OWN = re.compile(
+    r"politicas?|precos?|paginas?|regras?|политик[аи]|цен[аы]|страниц[аы]|правила|politik[ai]|tsen[ay]|cen[ay]"
+    r"|strani(?:c|ts)[ay]|pravila"
+)
+# So shops call the page that has their own answers.
+_OWN_ANSWERS = re.compile(r"(?:voprosy_(?:i_)?otvety|вопросы_(?:и_)?ответы|perguntas_?e?_?respostas|duvidas)")
 # Questions that are asked often are collected by the business.
 _OFTEN = re.compile(r"faq|frequent|част(?:о|ые|ых)|chast(?:o|ye|yie|yh|ykh)")
 _NO_LETTERS = re.compile(r"[\W_]+")
@@ -79,12 +96,23 @@ def trust_of(
 
 def is_of_strangers(source_type: str) -> bool:
     """In English, Portuguese or Russian, as one word or several, with accents or without."""
-    if _OFTEN.search(_folded(source_type)):
+    words = [word for word in _NO_LETTERS.split(_folded(source_type)) if word]
+    if _OFTEN.search(_folded(source_type)) or _is_about_strangers_words(words):
         return False
-    words = [word for word in _NO_LETTERS.split(_folded(source_type)) if not word.startswith(_PREVIEW)]
+    words = [word for word in words if not word.startswith(_PREVIEW)]
     has_word = any(_WORD.fullmatch(word) or word.endswith(_ENDINGS) for word in words)
-    has_word = has_word or _QUESTIONS_AND_ANSWERS.search("_".join(words))
-    return bool(has_word or _STEM.search("".join(words)))
+    has_word = has_word or (_POSTS in words and not _BLOG.search("".join(words)))
+    has_word = has_word or bool(_QUESTIONS_AND_ANSWERS.search("_".join(words)))
+    return has_word or bool(_STEM.search("".join(words)))
+
+
+def _is_about_strangers_words(words: Sequence[str]) -> bool:
+    """Whether the business writes it, though such a word is in its name."""
+    return bool(words) and bool(
+        words[-1].endswith(_LAST_OF_OWN)
+        or (len(words) > 1 and _FIRST_OF_OWN.fullmatch(words[0]))
+        or _OWN_ANSWERS.fullmatch("_".join(words))
+    )
 
 
 def _folded(name: str) -> str:

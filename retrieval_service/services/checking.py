@@ -52,10 +52,6 @@ TRIAL = Prompt(
 )
 
 
-# What is wrong with one of these keeps the service from the rest of the database, and us too.
-CLOSES_DOORS = ("migrations", "policies and grants")
-
-
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
     """Goes on after a failure as far as the rest can still be looked at."""
     embedders = [await _embedder(settings, "embedding model")]
@@ -67,7 +63,7 @@ async def examine(settings: Settings, dsn: str) -> list[Finding]:
         async with open_database(dsn, SMALL_POOL) as database:
             found = [finding async for finding in _database(database, dsn)]
             findings = found + findings
-            if any(finding.name in CLOSES_DOORS and not finding.ok for finding in found):
+            if any(finding.blocks for finding in found):
                 return findings
             if all(finding.ok for finding in embedders):
                 configured = {finding.detail for finding in embedders}
@@ -93,7 +89,7 @@ async def _database(database: Database, dsn: str) -> AsyncIterator[Finding]:
     yield _leakproof(server)
     opens = True
     async for finding in checking_access.examine(database, dsn):
-        opens &= finding.ok or finding.name not in CLOSES_DOORS
+        opens &= not finding.blocks
         yield finding
     if not opens:
         return
@@ -125,7 +121,7 @@ async def _migrations(dsn: str) -> Finding:
     remedy = (
         "" if ok else "kladez migrate" if current < head else "run the newer Kladez that made this schema"
     )
-    return Finding(name="migrations", ok=ok, detail=detail, remedy=remedy)
+    return Finding(name="migrations", ok=ok, detail=detail, remedy=remedy, blocks=not ok)
 
 
 def _row_level_security(open_tables: list[str]) -> Finding:

@@ -40,6 +40,7 @@ async def upgrade(
     `admin_dsn` is who may make extensions and roles; without it the role of the DSN has to.
     """
     by = admin_dsn or dsn
+    await securing.require_harmless_settings(by)
     await asyncio.to_thread(_run, by, lambda config: command.upgrade(config, revision), scripts)
     if await current(by) == await asyncio.to_thread(head, scripts):
         await securing.ensure(dsn, admin_dsn)
@@ -55,6 +56,7 @@ async def prepare(dsn: str, *, migrates: bool) -> None:
 
     Raises `errors.Misconfigured` for another schema, unless it is older and may be brought forward here.
     """
+    await securing.require_harmless_settings(dsn)
     if migrates and not await asyncio.to_thread(is_newer, await current(dsn)):
         await upgrade(dsn)
     else:

@@ -14,7 +14,7 @@ from psycopg import errors as faults
 from psycopg.conninfo import conninfo_to_dict
 
 from retrieval_service import errors
-from retrieval_service.stores import logins, roles, security
+from retrieval_service.stores import additions, logins, roles, security
 from retrieval_service.stores.failures import told_apart, unavailable_when_lost
 from retrieval_service.stores.logins import Login, Powers
 from retrieval_service.stores.patience import SHORT_WAITS, insisting, pauses
@@ -33,19 +33,20 @@ UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
 class Access:
     """How a database's access compares with what is declared, and the logins that it is for.
 
-    `logins` is what somebody changed about a login that works by its remark.
+    `settings` are those of the database, `logins` is what somebody changed about a login that works by its remark.
     """
 
     given: Login
     owner: Login
     service: Login
+    settings: Sequence[Difference]
     roles: Sequence[Difference]
     logins: Sequence[Difference]
     tables: Sequence[Difference]
 
     @property
     def differences(self) -> list[Difference]:
-        return [*self.roles, *self.logins, *self.tables]
+        return [*self.settings, *self.roles, *self.logins, *self.tables]
 
 
 async def ensure(dsn: str, admin_dsn: str | None = None) -> Access:
@@ -70,6 +71,16 @@ async def compared(dsn: str) -> Access:
             return await look(connection, dsn)
 
 
+async def require_harmless_settings(dsn: str) -> None:
+    """Raises `errors.Misconfigured` for settings of the database under which even its revision is not found."""
+    with unavailable_when_lost():
+        async with _connected(dsn) as connection:
+            harmful = await additions.setting_differences(connection)
+    for one in harmful:
+        statement = one.advice.as_string() if one.advice else ""
+        raise errors.Misconfigured(f"{one}, with which the service finds no table. Run: {statement}")
+
+
 async def make_groups(connection: AsyncConnection) -> None:
     """The roles that policies name; without them no policy can be restored."""
     await _mend(connection, list(roles.group_differences(await roles.stored(connection, roles.GROUPS))))
@@ -90,6 +101,9 @@ async def _mended(connection: AsyncConnection, dsn: str) -> Access:
 
 
 def _checked(access: Access) -> Access:
+    for one in access.differences:
+        if one.advice:
+            log.warning("access_differs", difference=str(one), statement=one.advice.as_string())
     grave = [str(one) for one in access.differences if one.is_grave]
     if grave:
         raise errors.Misconfigured(
@@ -112,14 +126,37 @@ async def look(connection: AsyncConnection, dsn: str) -> Access:
         given=given,
         owner=owner,
         service=service,
+        settings=await additions.setting_differences(connection),
         roles=[
             *roles.group_differences(found),
             *_logins(connection, own, given, owner, service, found),
+            *await _memberships(connection, own, owner, service, found),
             *await roles.server_differences(connection, own),
         ],
         logins=await _hindrances(connection, own, dsn, _to_try(given, owner, service, own), found),
-        tables=security.differences(await security.catalogue(connection), owner=table_owner),
+        tables=await _tables(connection, owner=table_owner, service=service.role),
     )
+
+
+async def _memberships(
+    connection: AsyncConnection, own: Powers, owner: Login, service: Login, found: Mapping[str, StoredRole]
+) -> list[Difference]:
+    """What another program's role of this name is a member of is not ours to judge."""
+    existing = found.get(service.role)
+    is_ours = existing is not None and logins.is_fingerprint(existing.remark)
+    return await additions.membership_differences(
+        connection, owner=owner.role, service=service.role if is_ours else "", mends=own.makes_roles
+    )
+
+
+async def _tables(connection: AsyncConnection, *, owner: str, service: str) -> list[Difference]:
+    catalogue = await security.catalogue(connection)
+    ours = [table.name for table in catalogue.tables if security.is_ours(table)]
+    return [
+        *security.differences(catalogue, owner=owner),
+        *await additions.schema_differences(connection, service=service),
+        *await additions.table_differences(connection, ours),
+    ]
 
 
 def _given(connection: AsyncConnection, own: Powers, dsn: str) -> Login:

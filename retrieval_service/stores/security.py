@@ -17,13 +17,15 @@ from retrieval_service.stores.access import Grant, Policy, Table
 class Difference:
     """Something that is not as declared; without `statements` only a person can mend it.
 
-    A grave one leaves rows open or the service without its rights; of the others the service only tells.
+    A grave one leaves rows open or the service without its rights; of the others the service only tells. `advice` is
+    what a person may run who knows that nobody means it.
     """
 
     subject: str
     problem: str
     statements: Sequence[sql.Composed] = field(default=(), repr=False)
     is_grave: bool = True
+    advice: sql.Composed | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.problem}"
@@ -74,6 +76,7 @@ class StoredFunction:
     owner: str
     is_public: bool
     is_tenants: bool
+    is_definers: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,8 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.
 SELECT_FUNCTIONS = """
 SELECT p.oid::regprocedure::text AS signature, p.proname::text AS name, pg_get_userbyid(p.proowner)::text AS owner,
     has_function_privilege('public', p.oid, 'EXECUTE') AS is_public,
-    coalesce(has_function_privilege(to_regrole('kladez_tenant'), p.oid, 'EXECUTE'), false) AS is_tenants
+    coalesce(has_function_privilege(to_regrole('kladez_tenant'), p.oid, 'EXECUTE'), false) AS is_tenants,
+    p.prosecdef AS is_definers
 FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
@@ -204,7 +208,8 @@ def _policies(found: Catalogue, tables: Sequence[Table]) -> Iterator[Difference]
             yield Difference(subject=policy.table, problem=problem, statements=statements)
     names = {table.name for table in tables}
     for table, name in sorted(key for key in stored if key[0] in names):
-        yield Difference(subject=table, problem=f"the policy {name} is not ours", is_grave=False)
+        problem = f"the policy {name} is not ours"
+        yield Difference(subject=table, problem=problem, is_grave=False, advice=_drop(table, name))
 
 
 def _is_as_declared(policy: Policy, existing: StoredPolicy) -> bool:
@@ -260,7 +265,20 @@ def _grants(found: Catalogue, tables: Sequence[Table]) -> Iterator[Difference]:
     for one in sorted(held - declared.keys(), key=str):
         if one.role in (access.TENANT, access.OPERATOR):
             problem = f"{one.role} holds {_named(one)}, which is not declared"
-            yield Difference(subject=one.table, problem=problem, is_grave=False)
+            yield Difference(subject=one.table, problem=problem, is_grave=False, advice=_revoking(one))
+
+
+REVOKE = "REVOKE {privilege} ON {table} FROM {role}"
+REVOKE_COLUMN = "REVOKE {privilege} ({column}) ON {table} FROM {role}"
+
+
+def _revoking(grant: StoredGrant) -> sql.Composed:
+    return sql.SQL(REVOKE_COLUMN if grant.column else REVOKE).format(
+        privilege=sql.SQL(cast("LiteralString", grant.privilege)),
+        column=sql.Identifier(grant.column or "-"),
+        table=_table(grant.table),
+        role=sql.Identifier(grant.role),
+    )
 
 
 def _named(grant: StoredGrant) -> str:
@@ -286,13 +304,26 @@ REVOKE_FUNCTION = "REVOKE ALL ON FUNCTION {function} FROM PUBLIC"
 GRANT_FUNCTION = "GRANT EXECUTE ON FUNCTION {function} TO kladez_tenant"
 
 
+AS_CALLER = "ALTER FUNCTION {function} SECURITY INVOKER"
+
+
 def _functions(functions: Iterable[StoredFunction]) -> Iterator[Difference]:
     for function in functions:
+        name = signature(function)
         if function.name in access.TENANTS_FUNCTIONS and (function.is_public or not function.is_tenants):
-            name = signature(function)
             statements = [sql.SQL(one).format(function=name) for one in (REVOKE_FUNCTION, GRANT_FUNCTION)]
             yield Difference(
                 subject=function.signature, problem="others than tenants may call it", statements=statements
+            )
+        if function.is_definers:
+            as_caller = sql.SQL(AS_CALLER).format(function=name)
+            is_ours = function.name in access.TENANTS_FUNCTIONS
+            yield Difference(
+                subject=function.signature,
+                problem="runs with the rights of its owner",
+                statements=[as_caller] if is_ours else (),
+                is_grave=is_ours,
+                advice=None if is_ours else as_caller,
             )
 
 

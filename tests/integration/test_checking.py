@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
+from structlog.testing import capture_logs
 
 from retrieval_service.domain.findings import Finding
 from retrieval_service.domain.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER
@@ -236,3 +238,50 @@ async def test_login_that_spoiled_itself_is_told_by_name(database_dsn: str) -> N
             assert role in found["logins"].detail
             assert "KLADEZ_ADMIN_DATABASE_URL" in found["logins"].remedy
         assert (await looked_at(bench, database_dsn))["logins"].ok
+
+
+# With the statement that takes it back.
+ADDED: dict[LiteralString, LiteralString] = {
+    "CREATE POLICY spy ON documents USING (true)": 'DROP POLICY IF EXISTS "spy" ON "public"."documents"',
+    "GRANT TRUNCATE ON documents TO kladez_tenant": (
+        'REVOKE TRUNCATE ON "public"."documents" FROM "kladez_tenant"'
+    ),
+    "GRANT SELECT (content) ON documents TO kladez_operator": (
+        'REVOKE SELECT ("content") ON "public"."documents" FROM "kladez_operator"'
+    ),
+    "GRANT CREATE ON SCHEMA public TO PUBLIC": "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    "CREATE RULE odd AS ON DELETE TO tenants DO INSTEAD NOTHING": 'DROP RULE "odd" ON "public"."tenants"',
+    (
+        "CREATE FUNCTION leak() RETURNS SETOF documents SECURITY DEFINER LANGUAGE sql"
+        " AS 'SELECT * FROM public.documents'; ALTER FUNCTION leak() OWNER TO kladez_owner_postgres"
+    ): "ALTER FUNCTION leak() SECURITY INVOKER",
+}
+
+
+@pytest.mark.parametrize("statement", ADDED)
+async def test_what_somebody_added_is_told_with_what_takes_it_back(
+    database_dsn: str, statement: LiteralString
+) -> None:
+    async with open_bench(database_dsn) as bench:
+        await bench.sql.execute(statement)
+        with capture_logs() as lines:
+            await ensure(database_dsn)
+        warned = [line["statement"] for line in lines if line["event"] == "access_differs"]
+        assert warned == [ADDED[statement]]
+        found = await looked_at(bench, database_dsn)
+        told = found["policies and grants"]
+        assert (told.ok, told.remedy) == (False, ADDED[statement])
+        assert found["search backend"].ok  # the service goes on, and so does the list
+        await bench.sql.execute(told.remedy.encode())
+        assert (await looked_at(bench, database_dsn))["policies and grants"].ok
+
+
+async def test_setting_that_hides_the_tables_is_named_and_not_a_busy_database(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        name = sql.Identifier(bench.sql.info.dbname)
+        await bench.sql.execute(sql.SQL("ALTER DATABASE {} SET search_path = pg_temp").format(name))
+        told = (await looked_at(bench, database_dsn))["database settings"]
+        assert not told.ok
+        assert "search_path = pg_temp" in told.detail
+        await bench.sql.execute(told.remedy.encode())
+        assert "database settings" not in await looked_at(bench, database_dsn)

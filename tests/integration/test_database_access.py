@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retrieval_service import errors
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services import checking_access
 from retrieval_service.stores import access, logins, schema, securing, security
 from retrieval_service.stores.access import Table
 from retrieval_service.stores.database import open_database
@@ -156,6 +157,19 @@ SABOTAGE: dict[str, LiteralString] = {
     "service may not enter": f"REVOKE kladez_tenant FROM {SERVICE}",
     "service may not log in": f"ALTER ROLE {SERVICE} NOLOGIN",
     "owner makes roles": f"ALTER ROLE {OWNER} CREATEROLE",
+    "a door within the other": "GRANT kladez_operator TO kladez_tenant",
+    "tenants read everything": "GRANT pg_read_all_data TO kladez_tenant",
+    "service is the owner": f"GRANT {OWNER} TO {SERVICE}",
+    "service reads everything": f"GRANT pg_read_all_data TO {SERVICE} WITH ADMIN OPTION",
+    "service runs programs": f"GRANT pg_execute_server_program TO {SERVICE}",
+    "service needs no door": f"GRANT kladez_operator TO {SERVICE} WITH INHERIT TRUE",
+    "service watches": f"GRANT pg_monitor TO {SERVICE}",
+    "tenants make functions": "GRANT CREATE ON SCHEMA public TO kladez_tenant",
+    "search has its owner's rights": (
+        "ALTER FUNCTION match_documents(vector, double precision, integer) SECURITY DEFINER"
+    ),
+    "no triggers": "ALTER TABLE documents DISABLE TRIGGER ALL",
+    "no trigger but of replicas": "ALTER TABLE documents ENABLE REPLICA TRIGGER documents_stamp",
     "owner makes no tables": f"REVOKE CREATE ON SCHEMA public FROM {OWNER}",
 }
 
@@ -179,6 +193,50 @@ async def test_whatever_is_missing_is_seen_and_mended_at_the_next_start(
     await schema.prepare(sabotaged_dsn, migrates=False)
     assert await problems(sabotaged_dsn) == []
     await require_open_doors(sabotaged_dsn)
+
+
+async def test_service_does_not_start_where_nobody_may_take_a_membership_back(sabotaged_dsn: str) -> None:
+    owner = (await logins.doors(sabotaged_dsn)).owner
+    async with superuser(sabotaged_dsn) as connection:
+        await connection.execute("GRANT kladez_operator TO kladez_tenant")
+        with pytest.raises(errors.Misconfigured, match="kladez_tenant: is a member of kladez_operator"):
+            await schema.prepare(owner, migrates=False)
+        async with open_database(owner) as database:
+            found = [one async for one in checking_access.examine(database, owner)]
+        [told] = [one for one in found if one.name == "policies and grants"]
+        assert (told.ok, told.blocks) == (False, True)
+        assert "kladez_tenant: is a member of kladez_operator" in told.detail
+        await connection.execute("REVOKE kladez_operator FROM kladez_tenant")
+    await schema.prepare(owner, migrates=False)
+
+
+@pytest.mark.parametrize("whose", ["DATABASE {}", "ROLE ALL"])
+async def test_setting_of_the_database_that_hides_the_tables_is_named_and_nothing_is_made_elsewhere(
+    own_dsn: str, whose: LiteralString
+) -> None:
+    await schema.upgrade(own_dsn)
+    async with superuser(own_dsn) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        setting = sql.SQL("ALTER " + whose + " SET search_path = pg_temp").format(name)
+        reset = sql.SQL("ALTER " + whose + " RESET search_path").format(name)
+        await connection.execute(setting)
+        try:
+            for migrates in (False, True):
+                with pytest.raises(errors.Misconfigured, match="search_path") as raised:
+                    await schema.prepare(own_dsn, migrates=migrates)
+                assert reset.as_string().replace("search_path", '"search_path"') in str(raised.value)
+        finally:
+            await connection.execute(reset)
+    await schema.prepare(own_dsn, migrates=False)
+
+
+async def test_search_path_of_the_database_that_shows_the_tables_is_nobodys_business(own_dsn: str) -> None:
+    await schema.upgrade(own_dsn)
+    async with superuser(own_dsn) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        await connection.execute(sql.SQL("ALTER DATABASE {} SET search_path = public, pg_temp").format(name))
+    await schema.prepare(own_dsn, migrates=False)
+    assert await problems(own_dsn) == []
 
 
 # What a session of the login can do to itself.

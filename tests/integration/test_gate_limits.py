@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 import pytest
@@ -14,17 +16,23 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
+from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import errors
-from retrieval_service.api.open_streams import OF_A_NETWORK
+from retrieval_service.api import open_streams
+from retrieval_service.api.open_streams import OF_A_CONNECTION
+from retrieval_service.client import connecting
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.authenticating import CACHE_SIZE, Authenticator, new_secret
 from tests.integration.gate_kit import (
     PATIENCE_SECONDS,
+    SEARCH,
     Ended,
     assert_explained,
+    drained,
     ended,
+    raw,
     search,
     streamed,
 )
@@ -39,6 +47,7 @@ from tests.integration.service_kit import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SESSION = "/kladez.v1.AnswerService/CreateSession"
 NETWORK = "203.0.113.9"
 
 
@@ -55,27 +64,83 @@ def assert_limited(answer: Ended, reason: str) -> None:
     assert_explained(answer)
 
 
-async def test_health_streams_of_one_network_are_bounded_and_checks_go_on(database_dsn: str) -> None:
-    async with running_service(database_dsn, workers=0) as service:
-        stub = health_pb2_grpc.HealthStub(service.channel)
-        # The client of the test watches too.
-        watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(OF_A_NETWORK - 1)]
+async def test_connection_has_a_few_streams_without_a_key_and_checks_go_on(running: Running) -> None:
+    async with lone_channel(running) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(OF_A_CONNECTION)]
         for watch in watches:
             assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        assert_limited(await ended(stub.Watch(health_pb2.HealthCheckRequest())), "TOO_MANY")
-        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        surplus = await ended(stub.Watch(health_pb2.HealthCheckRequest()))
+        # Clients of gRPC know by this code alone that they may go on without health.
+        assert (surplus.code, surplus.reason) == ("UNIMPLEMENTED", "NOT_WATCHED")
+        assert_explained(surplus)
         for name in ("v1", "v1alpha"):
-            reflect = service.channel.stream_stream(
-                f"/grpc.reflection.{name}.ServerReflection/ServerReflectionInfo",
-                request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-                response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-            )
-            assert_limited(await ended(reflect(iter([request]))), "TOO_MANY")
+            assert_limited(await ended(reflection(channel, name)(iter([LIST_SERVICES]))), "TOO_MANY")
         assert (await ended(stub.Check(health_pb2.HealthCheckRequest()))).code == "OK"
         watches[0].cancel()
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (await one_more(stub)) != "OK":  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("connections", "on_each"), [(1, 80), (80, 1)])
+async def test_who_watches_again_and_again_keeps_no_client_from_its_network(
+    running: Running, connections: int, on_each: int
+) -> None:
+    shop = await new_shop(running)
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        earlier = await stack.enter_async_context(lone_channel(running, connecting.channel_options()))
+        assert (await ended(search(earlier, bearer(shop.key)))).code == "OK"
+        channels = [await stack.enter_async_context(lone_channel(running)) for _ in range(connections)]
+        watching = [group.create_task(watch_again(one)) for one in channels for _ in range(on_each)]
+        await asyncio.sleep(1.0)
+        newcomers = [
+            await stack.enter_async_context(lone_channel(running, connecting.channel_options()))
+            for _ in range(3)
+        ]
+        for channel in [earlier, *newcomers] * 10:
+            assert (await ended(search(channel, bearer(shop.key)))).code == "OK"
+            assert (await ended(reflection(channel, "v1")(iter([LIST_SERVICES])))).code == "OK"
+            await asyncio.sleep(0.02)
+        for task in watching:
+            task.cancel()
+
+
+async def test_client_whose_watch_is_refused_calls_without_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await new_shop(running)
+    monkeypatch.setattr(open_streams, "OF_A_CONNECTION", 0)
+    async with lone_channel(running, connecting.channel_options()) as channel:
+        for _ in range(10):
+            assert (await ended(search(channel, bearer(shop.key)))).code == "OK"
+            await asyncio.sleep(0.05)
+
+
+LIST_SERVICES = reflection_pb2.ServerReflectionRequest(list_services="")
+
+
+def lone_channel(running: Running, options: Sequence[tuple[str, str | int]] = ()) -> grpc.aio.Channel:
+    """On a connection that it shares with no other channel of this process."""
+    lone = ("grpc.use_local_subchannel_pool", 1)
+    return grpc.aio.insecure_channel(f"dns:///127.0.0.1:{running.port}", options=[*options, lone])
+
+
+def reflection(channel: grpc.aio.Channel, version: str) -> Any:
+    return channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+
+
+async def watch_again(channel: grpc.aio.Channel) -> None:
+    """Holds a stream, and opens another one when it ends."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    while True:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await drained(stub.Watch(health_pb2.HealthCheckRequest()))
+        await asyncio.sleep(0.2)
 
 
 async def one_more(stub: health_pb2_grpc.HealthStub) -> str:
@@ -106,6 +171,33 @@ async def test_all_keys_of_a_tenant_together_are_held_to_its_rate(database_dsn: 
         assert [one.code for one in told[:6]] == ["OK"] * 6
         assert_limited(told[7], "RATE_LIMITED")
         assert (await ended(search(service.channel, bearer(other.key)))).code == "OK"
+
+
+async def test_stolen_key_of_a_tenant_leaves_its_other_keys_half_of_its_bytes(database_dsn: str) -> None:
+    async with running_service(database_dsn, workers=0, tenant_bytes_per_minute=4_000_000) as service:
+        shop = await new_shop(service)
+        stolen = bearer(await new_key(service, [tenants_pb.SCOPE_CHANNEL], tenant_id=shop.tenant_id))
+        junk = b"\x0a" + b"\0" * 3_900_000
+        async with lone_channel(service) as thief:
+            first = await raw(thief, SESSION, junk, stolen)
+            assert first.reason == "REQUEST_TOO_LARGE"
+            # Not the 3.9 million bytes, but what the method takes at most.
+            told = [await raw(thief, SESSION, b"\x0a" + b"\0" * 70_000, stolen) for _ in range(40)]
+        assert [one.reason for one in told[:25]] == ["REQUEST_TOO_LARGE"] * 25
+        assert_limited(told[-1], "RATE_LIMITED")
+        body = search_pb.SearchRequest(query="tea" * 10_000).SerializeToString()
+        honest = [await raw(service.channel, SEARCH, body, bearer(shop.key)) for _ in range(50)]
+        assert "RATE_LIMITED" not in {one.reason for one in honest}
+
+
+async def test_stolen_key_of_a_tenant_leaves_its_other_keys_half_of_its_requests(database_dsn: str) -> None:
+    async with running_service(database_dsn, workers=0, tenant_requests_per_minute=40) as service:
+        shop = await new_shop(service)
+        stolen = bearer(await new_key(service, [tenants_pb.SCOPE_TENANT_READ], tenant_id=shop.tenant_id))
+        told = [await ended(search(service.channel, stolen)) for _ in range(60)]
+        assert_limited(told[-1], "RATE_LIMITED")
+        honest = [await ended(search(service.channel, bearer(shop.key))) for _ in range(19)]
+        assert {one.code for one in honest} == {"OK"}
 
 
 async def test_bytes_of_a_key_are_counted_in_streams_too(database_dsn: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from retrieval_service import server
 from tests.integration.gate_kit import ended, search
 from tests.integration.service_kit import bearer, new_shop, running_service
 from tests.running_gateway import running_gateway, service_with_shop
@@ -22,6 +23,9 @@ SPARE_FILES = 300
 AT_ONCE = 50
 # The half of a request, of a WebSocket's or of HTTP/2's first words.
 BEGINNINGS = (b"", b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n", b"PRI * HTTP/2.0\r\n\r\nSM")
+# The preface of HTTP/2 and an empty frame of settings.
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+IDLE = "grpc.max_connection_idle_ms"
 PROMPT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 
@@ -82,6 +86,26 @@ async def test_service_answers_beside_half_open_connections_and_hangs_up_on_them
             async with asyncio.timeout(3 * HANDSHAKE_SECONDS):
                 await asyncio.gather(*(end_of(reader) for reader, _ in lines))
         await ask()
+
+
+async def test_service_hangs_up_on_who_greets_and_makes_no_call(
+    database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dict(server.OPTIONS)
+    assert int(options[IDLE]) <= 120_000
+    options[IDLE] = 1_500
+    monkeypatch.setattr(server, "OPTIONS", tuple(options.items()))
+    async with running_service(database_dsn, workers=0) as service:
+        shop = await new_shop(service)
+        lines = [await line(service.port, 0) for _ in range(20)]
+        async with asyncio.timeout(HANDSHAKE_SECONDS - 1.0):
+            for _, writer in lines:
+                writer.write(GREETING)
+            await asyncio.gather(*(end_of(reader) for reader, _ in lines))
+        for _, writer in lines:
+            writer.close()
+        # A client that was hung up on meanwhile connects again.
+        assert (await ended(search(service.channel, bearer(shop.key)))).code == "OK"
 
 
 async def test_gateway_answers_beside_half_open_connections() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 
 import pytest
@@ -90,7 +91,44 @@ def test_one_key_is_held_to_its_rate_whichever_tenants_it_names() -> None:
     assert is_let_in(limiter, caller(key=8))
 
 
-@pytest.mark.parametrize("rates", [Rates(key_bytes=10), Rates(tenant_bytes=10)])
+def test_stolen_key_of_a_tenant_leaves_its_other_keys_their_half() -> None:
+    now = [0.0]
+    limiter = Limiter(Rates(tenant_requests=60), clock=lambda: now[0])
+    thief, others = caller(key=1), [caller(key=2), caller(key=3)]
+    for minute in range(5):
+        now[0] = minute * MINUTE_SECONDS
+        assert [is_let_in(limiter, thief) for _ in range(90)].count(True) == 30
+        assert all(is_let_in(limiter, one) for one in others * 15)
+        assert not any(is_let_in(limiter, one) for one in (thief, *others, caller(key=4)))
+
+
+def test_stolen_key_of_a_tenant_leaves_its_other_keys_half_of_the_bytes() -> None:
+    limiter = Limiter(Rates(tenant_bytes=1_000), clock=lambda: 0.0)
+    for _ in range(50):
+        with contextlib.suppress(errors.RateLimited):
+            limiter.count_bytes(caller(key=1), 100)
+    for _ in range(5):
+        limiter.count_bytes(caller(key=2), 100)
+    with pytest.raises(errors.RateLimited):
+        limiter.count_bytes(caller(key=3), 100)
+
+
+def test_what_the_tenants_rate_refuses_costs_the_key_nothing() -> None:
+    now = [0.0]
+    limiter = Limiter(Rates(tenant_requests=60), clock=lambda: now[0])
+    for key in (1, 2):
+        assert all(is_let_in(limiter, caller(key=key)) for _ in range(30))
+    assert not any(is_let_in(limiter, caller(key=3)) for _ in range(30))
+    now[0] = MINUTE_SECONDS
+    assert all(is_let_in(limiter, caller(key=3)) for _ in range(30))
+
+
+def test_only_key_of_a_tenant_has_half_of_its_minute_and_never_nothing() -> None:
+    limiter = Limiter(Rates(tenant_requests=1), clock=lambda: 0.0)
+    assert [is_let_in(limiter, caller()) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("rates", [Rates(key_bytes=10), Rates(tenant_bytes=20)])
 def test_bytes_are_counted_too(rates: Rates) -> None:
     limiter = Limiter(rates, clock=lambda: 0.0)
     limiter.count_bytes(caller(), 25)
