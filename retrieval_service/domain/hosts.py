@@ -106,8 +106,10 @@ def leads_on(following: str) -> bool:
 
 def _likeness_of_numbers(labels: Sequence[str], following: str) -> Likeness:
     """Markdown takes underscores from the edges; four small numbers alone may as well be a version."""
-    numbers = [labels[0].lstrip("_"), *labels[1:-1], labels[-1].rstrip("_")]
-    if len(numbers) != 4 or not all(map(_NUMBERS.fullmatch, numbers)):
+    if len(labels) != 4:
+        return Likeness.NONE
+    numbers = [unicodedata.normalize("NFKC", label).strip("_") for label in labels]
+    if not all(map(_NUMBERS.fullmatch, numbers)):
         return Likeness.NONE
     if _LEADS_ON.match(following):
         return Likeness.CERTAIN

@@ -225,10 +225,7 @@ class SafeText:
     def _read_tag(self, position: int, *, final: bool) -> int:
         text = self._held.text
         if link := _AUTOLINK.match(text, position):
-            end = self._read_address(link[1], link[1], position, link.end(), final=final)
-            if end > position:
-                self._written.part()
-            return end
+            return self._read_autolink(usable(link[1]), position, link.end(), final=final)
         spoken = _SPOKEN_AUTOLINK.match(text, position)
         if spoken and (contact := self._contact_in(spoken[1]) or self._contact_in(f"mailto:{spoken[1]}")):
             self._written.write_contact(contact)
@@ -241,6 +238,16 @@ class SafeText:
         if not final and _UNFINISHED_TAG.match(text, position):
             return self._hold(position, _ENDS_TAG, _MAX_TAG + 2)
         return self._write("<" if _AFTER_LESS.match(text, position) else "‹", position + 1)
+
+    def _read_autolink(self, address: str, position: int, end: int, *, final: bool) -> int:
+        """Its brackets go, so a gap must part it from what touched them."""
+        is_allowed = self._is_allowed(address, position, end, final=final)
+        if is_allowed is None:
+            return position
+        if not is_allowed:
+            return self._drop(end)
+        self._written.write_contact(address)
+        return end
 
     def _read_comment(self, position: int, *, final: bool) -> int:
         text, begin = self._held.text, position + len(_COMMENT)

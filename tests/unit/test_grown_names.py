@@ -27,6 +27,7 @@ GROWN = [
     "@lumen_bot||help||",
     "@lumen_bot\ufe0fhelp",
     "@lumen_bot<b>help</b>",
+    "@lumen_bot<https://good.example/x>",
     "@lumen_bot\\<b>_help</b>",
     "@lumen_bot[help](/returns)",
     "[@lumen_bot](/returns)_help",
@@ -36,7 +37,7 @@ GROWN = [
 
 
 # The fake begins a host behind "@" at its second letter.
-OWN = {"@lumen_bot", "help@lumen.shop", "umen.shop", "/returns"}
+OWN = {"@lumen_bot", "help@lumen.shop", "umen.shop", "/returns", "ood.example/x"}
 
 
 def in_pieces(text: str) -> set[str]:
