@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +20,7 @@ OptionalPort = Annotated[
     Annotated[int, Field(ge=0, le=65_535)] | None,
     BeforeValidator(lambda value: None if value == "" else value),
 ]
+LocalModel = Literal["auto", "both", "e5", "minilm"]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 
 
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     embedding_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     embedding_query_prefix: str = ""
     embedding_passage_prefix: str = ""
+    local_model: LocalModel = "minilm"
     local_model_dir: Path | None = None
 
     next_embedder: str = ""
@@ -82,6 +84,7 @@ class Settings(BaseSettings):
     next_embedding_dimensions: Annotated[int, Field(ge=1, le=4_000)] | None = None
     next_embedding_query_prefix: str = ""
     next_embedding_passage_prefix: str = ""
+    next_local_model: LocalModel = "minilm"
     next_openai_api_key: SecretStr | None = None
     next_openai_base_url: str | None = None
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
-from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy, local_policy
+from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy
+from retrieval_service.providers.local.choosing import open_chosen
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
-from retrieval_service.providers.local.minilm import MiniLM, open_minilm
 from retrieval_service.providers.openai.batching import BatchLimits
 from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
 from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings, open_client
@@ -44,9 +44,9 @@ async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
     """The embedder that is configured, and how long its chunks may be."""
     if settings.embedder not in ("auto", "local", "openai"):
         raise errors.Misconfigured('KLADEZ_EMBEDDER must be "auto", "local" or "openai"')
-    if settings.embedder == "local" or (settings.embedder == "auto" and not has_openai(settings)):
-        minilm: MiniLM = await open_minilm(settings.local_model_dir)
-        return minilm, local_policy(minilm.tokenizer.count)
+    if is_local(settings):
+        local = await open_chosen(settings.local_model, settings.local_model_dir)
+        return local, local.chunk_policy
     embedder = await open_openai_embedder(
         openai_access(settings),
         EmbeddingSettings(
@@ -59,6 +59,11 @@ async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
         ),
     )
     return embedder, policy_for(embedder.space.max_tokens)
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether texts are embedded by a model on this machine."""
+    return settings.embedder == "local" or (settings.embedder == "auto" and not has_openai(settings))
 
 
 async def open_next_embedder(settings: Settings) -> Embedder | None:
@@ -79,6 +84,7 @@ def as_next(settings: Settings) -> Settings:
             "embedding_dimensions": settings.next_embedding_dimensions,
             "embedding_query_prefix": settings.next_embedding_query_prefix,
             "embedding_passage_prefix": settings.next_embedding_passage_prefix,
+            "local_model": settings.next_local_model,
             "openai_api_key": settings.next_openai_api_key or settings.openai_api_key,
             "openai_base_url": settings.next_openai_base_url or settings.openai_base_url,
         }
