@@ -31,7 +31,7 @@ PASSAGES = {
 
 def candidates(language: str) -> list[Candidate]:
     return [
-        Candidate(fragment=fragment(number, title, text, language), heading="", similarity=None)
+        Candidate(fragment=fragment(number, title, text, language), heading="", closeness=None)
         for number, (title, text) in enumerate(PASSAGES[language], start=1)
     ]
 

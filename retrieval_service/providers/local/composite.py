@@ -21,7 +21,7 @@ import numpy as np
 
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.languages import detect_language
-from retrieval_service.domain.spaces import Space, Vectors
+from retrieval_service.domain.spaces import Scale, Space, Vectors
 from retrieval_service.providers.local import e5, minilm
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder
 
@@ -50,6 +50,12 @@ SPACE = Space(
     max_tokens=e5.SPACE.max_tokens,
     query_prefix=e5.SPACE.query_prefix,
     passage_prefix=e5.SPACE.passage_prefix,
+    scale=Scale(
+        floor=_E5_WEIGHT * e5.SPACE.scale.floor / _SQUARED_LENGTH,
+        spread=_E5_WEIGHT * e5.SPACE.scale.spread / _SQUARED_LENGTH,
+        share=e5.SPACE.scale.share,
+        is_whole=True,
+    ),
 )
 
 

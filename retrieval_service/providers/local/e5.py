@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from retrieval_service.domain.chunking import ChunkPolicy, multilingual_policy
-from retrieval_service.domain.spaces import Space, Vectors
+from retrieval_service.domain.spaces import Scale, Space, Vectors
 from retrieval_service.providers.local import model_files
 from retrieval_service.providers.local.e5_file import HIDDEN, INNER, LAYERS, Blocks, E5File, Floats
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder, session_options
@@ -31,6 +31,7 @@ SPACE = Space(
     max_tokens=512,
     query_prefix=QUERY_PREFIX,
     passage_prefix=PASSAGE_PREFIX,
+    scale=Scale(floor=0.75, spread=0.18, share=0.65, is_whole=True),
 )
 
 GRAPH = Path(__file__).with_name("e5.onnx")
