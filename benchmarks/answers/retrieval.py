@@ -53,17 +53,22 @@ TRIALS = (
 
 
 async def run(loaded: Mapping[str, Dataset], settings: Settings, limit: int | None) -> list[Figure]:
-    """Every test set is indexed once."""
-    figures: list[Figure] = []
     async with (
         installation.temporary_postgres() as dsn,
         running_service(dsn, synthetic=False, settings=settings) as operator,
     ):
-        for name, dataset in loaded.items():
-            async with filled_tenant(operator, dataset) as client:
-                for trial in (one for one in TRIALS if one.passages == name):
-                    queries = answer_sets.sample(loaded[trial.asks].queries, limit)
-                    figures += described(trial, await scores(client, trial, queries), len(queries))
+        return [figure for name in loaded for figure in await of_passages(operator, loaded, name, limit)]
+
+
+async def of_passages(
+    operator: Client, loaded: Mapping[str, Dataset], name: str, limit: int | None
+) -> list[Figure]:
+    """What is asked of one test set's passages, which are indexed once."""
+    figures: list[Figure] = []
+    async with filled_tenant(operator, loaded[name]) as client:
+        for trial in (one for one in TRIALS if one.passages == name):
+            queries = answer_sets.sample(loaded[trial.asks].queries, limit)
+            figures += described(trial, await scores(client, trial, queries), len(queries))
     return figures
 
 

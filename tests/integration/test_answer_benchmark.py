@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,9 +17,11 @@ import pytest_asyncio
 from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
-from benchmarks.answers import asking, counting, running, sets
+from benchmarks import reporting
+from benchmarks.answers import asking, counting, retrieval, running, sets
 from benchmarks.answers.judging import Asked
 from benchmarks.answers.sets import AnswerSet, Split
+from retrieval_service.cli import datasets
 from retrieval_service.cli.answer_sets import sample
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.service_kit import Running, shared_service
@@ -107,7 +110,7 @@ def test_command_counts_what_is_known(tmp_path: Path) -> None:
 # --- sets of ours: a dozen questions to each of two
 
 
-@pytest_asyncio.fixture(loop_scope="function")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
     async with shared_service(postgres_server, migrated_template) as one:
         yield one
@@ -126,6 +129,7 @@ async def chat_log(service: Running, tenant_id: str) -> list[str]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.asyncio(loop_scope="module")
 async def test_every_question_is_asked_once_and_counted_once(service: Running) -> None:
     chosen = [dozen("en", "clothes"), dozen("ru", "pharmacy")]
     answered = 0
@@ -169,3 +173,39 @@ def test_options_choose_halves_languages_and_trades() -> None:
     everything = running.chosen_sets(running.parsed(["--split", "all"]))
     assert [len(one.questions) for one in everything] == [len(one.questions) for one in sets.own()]
     assert {len(one.questions) for one in running.chosen_sets(running.parsed(["--limit", "5"]))} == {5}
+
+
+# --- searches on test sets
+
+PASSAGES = {
+    "xquad_en": ["Penguins live in Antarctica.", "A violin has four strings.", "Bread is baked in an oven."],
+    "xquad_ru": ["Пингвины живут в Антарктиде.", "У скрипки четыре струны.", "Хлеб пекут в печи."],
+}
+QUERIES = {
+    "xquad_en": ["Where do penguins live?", "How many strings has a violin?"],
+    "xquad_ru": ["Где живут пингвины?", "Сколько струн у скрипки?"],
+}
+
+
+def small_set(folder: Path, name: str) -> datasets.Dataset:
+    folder = folder / name
+    folder.mkdir()
+    for file, texts in (("passages", PASSAGES[name]), ("queries", QUERIES[name])):
+        rows = [json.dumps({"id": f"{file[0]}{number}", "text": text}) for number, text in enumerate(texts)]
+        (folder / f"{file}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "qrels.tsv").write_text("q0\tp0\t1\nq1\tp1\t1\n", encoding="utf-8")
+    return datasets.load(folder)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_searches_are_scored_in_their_own_language_and_across(service: Running, tmp_path: Path) -> None:
+    loaded = {name: await asyncio.to_thread(small_set, tmp_path, name) for name in PASSAGES}
+    figures = await retrieval.of_passages(service.client, loaded, "xquad_ru", None)
+    names = [figure.what for figure in figures]
+    assert names[::2] == ["nDCG@10 xquad_ru, hybrid", "nDCG@10 xquad_en → xquad_ru, hybrid"]
+    assert all(figure.bar for figure in figures)
+    own, across = figures[0], figures[2]
+    assert own.value == 1
+    assert 0 <= across.value <= 1
+    assert own.from_what.endswith("full-text 1.0000; 2 questions")
+    assert reporting.bar_text(own) == "≥ 0.975"
