@@ -120,10 +120,18 @@ async def ranks_of(client: Client, question: Question) -> dict[Mode, int | None]
     """A follow-up says too little on its own, and nothing is right for what cannot be answered."""
     if question.previous or not question.expected:
         return {}
-    return {mode: await _rank(client, question, mode) for mode in Mode}
+    found = [(mode, await _search(client, question, mode)) for mode in Mode]
+    # Where the embedder reads no such script, words are searched in its place: that says nothing of its meaning.
+    kept = [(mode, one) for mode, one in found if mode is not Mode.SEMANTIC or one.mode == mode.wire]
+    return {mode: _rank(response, question) for mode, response in kept}
 
 
-async def _rank(client: Client, question: Question, mode: Mode) -> int | None:
-    request = search_pb.SearchRequest(query=question.text, mode=mode.wire, page_size=PAGE_SIZE)
-    documents = unique(hit.external_id for hit in (await client.search(request)).hits)
+async def _search(client: Client, question: Question, mode: Mode) -> search_pb.SearchResponse:
+    return await client.search(
+        search_pb.SearchRequest(query=question.text, mode=mode.wire, page_size=PAGE_SIZE)
+    )
+
+
+def _rank(response: search_pb.SearchResponse, question: Question) -> int | None:
+    documents = unique(hit.external_id for hit in response.hits)
     return next((rank for rank, one in enumerate(documents, start=1) if one in question.expected), None)

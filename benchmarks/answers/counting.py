@@ -51,6 +51,10 @@ class Measure:
         return Share(part=sum(counted), whole=len(counted))
 
 
+def _searched(mode: Mode) -> Callable[[Asked], bool]:
+    return lambda one: mode in one.ranks
+
+
 def _found(among: int, mode: Mode) -> Callable[[Asked], bool]:
     return lambda one: one.is_found(among, mode)
 
@@ -68,7 +72,7 @@ SEARCHES = tuple(
     Measure(
         name=f"right document in the first {among}, {mode}" if among > 1 else f"right document first, {mode}",
         better=Better.MORE,
-        among=lambda one: one.is_searched,
+        among=_searched(mode),
         holds=_found(among, mode),
     )
     for mode in Mode

@@ -36,7 +36,8 @@ class Asked:
     """A question and what came back.
 
     `ranks` say where the first expected document stands in a search of the question on its own, None when it is not
-    among the hits; they are empty for follow-ups and for what cannot be answered. `cited` are external ids without
+    among the hits; they are empty for follow-ups and for what cannot be answered, and lack the semantic search where
+    words were searched in its place. `cited` are external ids without
     repetitions, `language` is that of the text.
     """
 

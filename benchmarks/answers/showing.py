@@ -101,7 +101,7 @@ def _wrong_row(one: Asked) -> list[str]:
         " ⟶ ".join((*one.question.previous, one.question.text)),
         ", ".join(sorted(one.question.expected)) or "nothing",
         one.question.contains,
-        " ".join(f"{rank or '–'}" for rank in one.ranks.values()),
+        ", ".join(f"{mode} {rank or '–'}" for mode, rank in one.ranks.items()),
         one.ending.name.lower(),
         ", ".join(one.cited),
         one.text[:SHOWN],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kladez.v1 import answer_service_pb2 as answers_pb
 
+from benchmarks import installation
 from benchmarks.answers import asking, counting, judging, sets, showing, verdicts
 from benchmarks.answers.judging import Asked, Ending
 from benchmarks.answers.sets import Kind, Question, Split, WrongSet
@@ -182,6 +183,19 @@ def test_known_outcomes_are_counted() -> None:
     assert {measure.name: (share.part, share.whole) for measure, share in counted.items()} == COUNTED
 
 
+def test_search_by_words_is_no_semantic_one() -> None:
+    by_words = asked(ranks={Mode.HYBRID: 1, Mode.FULL_TEXT: 1})
+    counted = counting.figures([*OUTCOMES, by_words])
+    assert [share.whole for measure, share in counted.items() if measure in counting.SEARCHES] == [
+        7,
+        7,
+        6,
+        6,
+        7,
+        7,
+    ]
+
+
 def test_groups_hold_everything_once() -> None:
     languages = counting.by_language(OUTCOMES)
     assert {name: len(group) for name, group in languages.items()} == {"all": 12, "en": 11, "ru": 1}
@@ -326,3 +340,16 @@ def test_folder_without_a_set_is_refused(tmp_path: Path) -> None:
     lines(tmp_path / "loja" / "questions.jsonl", foreign())
     with pytest.raises(WrongSet, match="must begin with"):
         sets.in_folder(tmp_path / "loja")
+
+
+# --- which service is asked
+
+
+def test_environment_chooses_the_model_only_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("KLADEZ_ANSWERER", "chat")
+    fixed = installation.chosen_settings(by_environment=False)
+    assert (fixed.embedder, fixed.answerer, fixed.openai_base_url) == ("local", "extractive", None)
+    chosen = installation.chosen_settings(by_environment=True)
+    assert (chosen.answerer, chosen.openai_base_url) == ("chat", "http://127.0.0.1:9/v1")
+    assert (chosen.workers, chosen.port, chosen.schedule_rebuild) == (1, 0, "")
