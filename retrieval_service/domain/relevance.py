@@ -112,10 +112,8 @@ def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatis
 
 def certainty(evidence: Evidence) -> float:
     """Log-odds that the passage has to do with the question, comparable between questions."""
-    if evidence.closeness is None:
-        weights = _BY_WORDS
-    else:
-        weights = _BY_CLOSENESS if evidence.is_whole else _BY_MEANING
+    by_meaning = _BY_CLOSENESS if evidence.is_whole else _BY_MEANING
+    weights = _BY_WORDS if evidence.closeness is None else by_meaning
     return weights.bias + _weighed(evidence, weights)
 
 

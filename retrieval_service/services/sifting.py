@@ -122,7 +122,9 @@ class Sifter:
 
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
-    ranked = sorted(weighed(text, found.hits, statistics, scale=scale_of(found)), key=lambda one: -one.standing)
+    ranked = sorted(
+        weighed(text, found.hits, statistics, scale=scale_of(found)), key=lambda one: -one.standing
+    )
     if not ranked or not is_relevant(ranked[0].evidence):
         return Sifted()
     best = ranked[0].standing

@@ -71,7 +71,9 @@ def test_words_count_by_how_much_of_the_question_they_are_where_the_model_reads_
 
 def test_what_unrelated_texts_have_in_common_is_nothing() -> None:
     by = Blend(share=1.0, floor=0.75)
-    assert fuse(raw((0.95, 0, 0), (0.85, 0, 0), (0.7, 0, 0), (None, 0, 0)), by).tolist() == pytest.approx([1, 0.5, 0, 0])
+    assert fuse(raw((0.95, 0, 0), (0.85, 0, 0), (0.7, 0, 0), (None, 0, 0)), by).tolist() == pytest.approx(
+        [1, 0.5, 0, 0]
+    )
 
 
 @pytest.mark.parametrize(("cosine", "closeness"), [(0.5, 0.0), (0.75, 0.0), (0.85, 0.5), (0.95, 1.0)])

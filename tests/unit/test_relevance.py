@@ -108,7 +108,7 @@ def test_what_no_document_knows_speaks_against_all_of_them() -> None:
 
 def test_meaning_counts_only_where_the_model_has_a_say() -> None:
     silent = evidence("what does shipping cost", "en")[0]
-    weak, strong = replace(silent, similarity=0.05), replace(silent, similarity=0.7)
+    weak, strong = replace(silent, closeness=0.05), replace(silent, closeness=0.7)
     assert standing(weak, 0.5) < standing(strong, 0.5)
     assert is_relevant(strong)
 
