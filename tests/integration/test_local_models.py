@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,8 @@ async def test_each_word_opens_its_model_and_its_measure_of_passages(word: str) 
     assert embedder.space == CHOICES[word]
     assert (await embedder.embed_query("чай")).vectors.shape == (1, embedder.space.dimensions)
     await embedder.close()
+    # Their code would load torch, or crash on strangers' texts.
+    assert not {E5.package, MINILM.package} & sys.modules.keys()
     elsewhere = await asyncio.to_thread(choosing.chunk_policy, word, None)
     assert await asyncio.to_thread(split, TEXT, "text/plain", policy) == await asyncio.to_thread(
         split, TEXT, "text/plain", elsewhere

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +52,19 @@ def small(*pieces: tuple[str, float]) -> Unigram:
             characters={ord("\u00a0"): " "},
         )
     )
+
+
+def longest_hold(work: Callable[[], object]) -> float:
+    """How long the work kept the interpreter's lock, at most, in seconds of its own processor time."""
+    with ThreadPoolExecutor(1) as threads:
+        clock = time.pthread_getcpuclockid(threads.submit(threading.get_ident).result())
+        seen, longest = time.clock_gettime(clock), 0.0
+        working = threads.submit(work)
+        while not working.done():
+            time.sleep(0.0005)
+            now = time.clock_gettime(clock)
+            seen, longest = now, max(longest, now - seen)
+        return longest
 
 
 @pytest.mark.parametrize(
@@ -116,6 +134,12 @@ def test_hostile_texts_are_read_within_bounds(unigram: Unigram, kind: str) -> No
     text = HOSTILE[kind]
     assert len(unigram.encode(text, 512)) <= 512
     assert unigram.count(text) <= 18 * len(text)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_texts_let_other_threads_run(unigram: Unigram, kind: str) -> None:
+    # The least of three: where the machine is busy, this thread may have waited for a core.
+    assert min(longest_hold(lambda: unigram.count(HOSTILE[kind])) for _ in range(3)) < 0.05
 
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
