@@ -11,7 +11,7 @@ from retrieval_service import errors
 from retrieval_service.config import Settings
 from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.domain.fragments import Fragment, Prompt
-from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
+from retrieval_service.providers.opening import EMBEDDERS, as_next, is_local, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
 from retrieval_service.services import (
     checking_access,
@@ -54,6 +54,10 @@ TRIAL = Prompt(
 
 # What is wrong with one of these keeps the service from the rest of the database, and us too.
 CLOSES_DOORS = ("migrations", "policies and grants")
+
+LOCAL_MODEL_REMEDY = (
+    "run the command, or set KLADEZ_LOCAL_MODEL or KLADEZ_LOCAL_MODEL_DIR to a model that is there"
+)
 
 
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
@@ -165,7 +169,9 @@ async def _embedder(settings: Settings, name: str) -> Finding:
     try:
         embedder: Embedder = (await open_embedder(settings))[0]
     except errors.KladezError as error:
-        return Finding(name=name, ok=False, detail=str(error), remedy=_remedy(error))
+        is_unknown = settings.embedder not in EMBEDDERS
+        remedy = _remedy(error) if is_unknown or not is_local(settings) else LOCAL_MODEL_REMEDY
+        return Finding(name=name, ok=False, detail=str(error), remedy=remedy)
     try:
         await embedder.embed_query("well")
     except errors.KladezError as error:
