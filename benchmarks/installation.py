@@ -13,7 +13,7 @@ from uuid import UUID
 from benchmarks.synthetic import SyntheticEmbedder
 from retrieval_service import wiring
 from retrieval_service.assembling import Providers, Service, assemble
-from retrieval_service.config import Settings
+from retrieval_service.config import Settings, load
 from retrieval_service.domain import languages
 from retrieval_service.domain.chunking import OPENAI_POLICY
 from retrieval_service.domain.processes import Kind
@@ -41,6 +41,14 @@ def settings(**changes: Any) -> Settings:
     fixed = {"embedder": "local", "answerer": "extractive", "port": 0, "workers": 0}
     fixed |= {"schedule_reconcile": "", "schedule_rebuild": ""}
     return Settings.model_construct(**{**fields, **fixed, **changes})
+
+
+def chosen_settings(*, by_environment: bool) -> Settings:
+    """With one worker; the defaults, or what the environment says of embedder and answerer."""
+    if not by_environment:
+        return settings(workers=1)
+    own = {"port": 0, "workers": 1, "schedule_reconcile": "", "schedule_rebuild": ""}
+    return load().model_copy(update=own)
 
 
 @contextlib.asynccontextmanager

@@ -72,9 +72,11 @@ async def running(serve: Serve[Plan], plan: Plan) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def running_service(dsn: str, *, synthetic: bool) -> AsyncIterator[Client]:
-    """An operator's client of a service with one worker in another process."""
-    plan = ServicePlan(dsn=dsn, settings=installation.settings(workers=1), synthetic=synthetic)
+async def running_service(
+    dsn: str, *, synthetic: bool, settings: Settings | None = None
+) -> AsyncIterator[Client]:
+    """An operator's client of a service in another process, with one worker unless the settings say otherwise."""
+    plan = ServicePlan(dsn=dsn, settings=settings or installation.settings(workers=1), synthetic=synthetic)
     async with running(serve_retrieval, plan) as port:
         key = await mint_key(dsn, scopes=["operator", "tenant:write", "tenant:read"], display_name="bench")
         async with connect(f"127.0.0.1:{port}", key) as client:

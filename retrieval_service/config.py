@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +22,8 @@ UNPREFIXED = {
 }
 # Empty, these say "never". Any other setting that is empty counts as not given.
 SAY_SOMETHING_EMPTY = frozenset({"schedule_reconcile", "schedule_rebuild", "schedule_drift"})
+
+LocalModel = Literal["auto", "both", "e5", "minilm"]
 
 
 def checked_cron(cron: str) -> str:
@@ -76,6 +78,7 @@ class Settings(BaseSettings):
     embedding_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     embedding_query_prefix: str = ""
     embedding_passage_prefix: str = ""
+    local_model: LocalModel = "minilm"
     local_model_dir: Path | None = None
 
     next_embedder: str = ""
@@ -83,6 +86,7 @@ class Settings(BaseSettings):
     next_embedding_dimensions: Annotated[int, Field(ge=1, le=4_000)] | None = None
     next_embedding_query_prefix: str = ""
     next_embedding_passage_prefix: str = ""
+    next_local_model: LocalModel = "minilm"
     next_openai_api_key: SecretStr | None = None
     next_openai_base_url: str | None = None
 

@@ -14,7 +14,7 @@ from retrieval_service.claiming import Lane
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.fill_runner import FillRunner
 from retrieval_service.index_runner import IndexRunner
-from retrieval_service.providers.local.passages import chunk_policy
+from retrieval_service.providers.local.choosing import chunk_policy
 from retrieval_service.services.evacuating import Evacuator
 from retrieval_service.services.indexing import AtOnce, Indexer, Limits, Thought
 from retrieval_service.services.indexing_large import StepByStep
@@ -119,7 +119,7 @@ def policy_elsewhere(service: Service) -> Callable[[], ChunkPolicy]:
     """What makes the service's policy in another process."""
     if service.policy.unit == "tiktoken":
         return partial(given, service.policy)
-    return partial(chunk_policy, service.settings.local_model_dir)
+    return partial(chunk_policy, service.settings.local_model, service.settings.local_model_dir)
 
 
 def given(policy: ChunkPolicy) -> ChunkPolicy:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kladez.v1 import document_service_pb2 as documents_pb
 
@@ -22,6 +22,8 @@ from retrieval_service.domain.answer_metrics import LabelledQuestion
 DEMO_SETS = {"demo": "questions.json", "demo-held-out": "held_out_questions.json"}
 # So many passages tell in which language a test set is.
 LANGUAGE_SAMPLE = 20
+
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ def foreign(folder: Path) -> list[LabelledQuestion]:
     ]
 
 
-def sample(questions: Sequence[LabelledQuestion], limit: int | None) -> Sequence[LabelledQuestion]:
+def sample(questions: Sequence[Asked], limit: int | None) -> Sequence[Asked]:
     """At most so many, taken from all over the set."""
     return questions[:: max(1, -(-len(questions) // limit))] if limit else questions
 

@@ -1,4 +1,4 @@
-"""How large a passage is for a model that reads word pieces of Latin script and nothing else well."""
+"""How large a passage is for a model on this machine: one of Latin script, or one of every script."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ _WORD = re.compile(r"\w+")
 
 
 def local_units(count_pieces: Callable[[str], int]) -> Callable[[str], int]:
-    """The size of a text: word pieces for Latin script, about two units a word for others.
+    """The size of a text for a model of Latin script: its word pieces, about two units a word for other scripts.
 
-    The model does not embed other scripts; there the size only sets how much text a passage holds.
+    The model does not embed these; there the size only sets how much text a passage holds.
     """
+    return _units(lambda word: _latin_units(word, count_pieces))
 
-    def measure(word: str) -> int:
-        return _word_units(word, count_pieces)
 
+def multilingual_units(count_pieces: Callable[[str], int]) -> Callable[[str], int]:
+    """The size of a text for a model that reads every script: its pieces."""
+    return _units(lambda word: max(_least_units(word), count_pieces(word)))
+
+
+def _units(measure: Callable[[str], int]) -> Callable[[str], int]:
+    """By words, whose sizes are remembered: the splitter asks for the same ones again and again."""
     cached = lru_cache(maxsize=_CACHED_WORDS)(measure)
 
     def units(text: str) -> int:
@@ -42,10 +48,14 @@ def local_units(count_pieces: Callable[[str], int]) -> Callable[[str], int]:
     return units
 
 
-def _word_units(word: str, count_pieces: Callable[[str], int]) -> int:
-    by_length = -(-len(word) // _LETTERS_PER_UNIT)
+def _latin_units(word: str, count_pieces: Callable[[str], int]) -> int:
     scripts = [character_script(letter) for letter in word] if not word.isascii() else []
     if not set(scripts) <= {"", "Latin"}:
         unsegmented = sum(script in UNSEGMENTED_SCRIPTS for script in scripts)
-        return max(by_length, unsegmented or UNITS_PER_FOREIGN_WORD * len(_WORD.findall(word)))
-    return max(by_length, count_pieces(word))
+        by_words = UNITS_PER_FOREIGN_WORD * len(_WORD.findall(word))
+        return max(_least_units(word), unsegmented or by_words)
+    return max(_least_units(word), count_pieces(word))
+
+
+def _least_units(word: str) -> int:
+    return -(-len(word) // _LETTERS_PER_UNIT)

@@ -11,12 +11,12 @@ from typing import Literal
 
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
-from retrieval_service.domain.chunk_sizes import local_units
+from retrieval_service.domain.chunk_sizes import local_units, multilingual_units
 from retrieval_service.domain.headings import Outline
 
 MARKDOWN = "text/markdown"
 
-# The window of the local model has 256 word pieces; title, heading and two special tokens need room in it.
+# The smallest window of a local model has 256 word pieces; title, heading and two special tokens need room in it.
 LOCAL_CAPACITY = 200
 LOCAL_OVERLAP = 40
 
@@ -58,11 +58,16 @@ OPENAI_POLICY = ChunkPolicy(capacity=800, overlap=80, unit="tiktoken")
 
 
 def local_policy(count_pieces: Callable[[str], int]) -> ChunkPolicy:
-    """For the local model; `count_pieces` gives the word pieces of a text without special tokens.
+    """For a local model of Latin script; `count_pieces` gives the word pieces of a text without special tokens.
 
     Call it once and keep the policy: it remembers the sizes of words.
     """
     return ChunkPolicy(capacity=LOCAL_CAPACITY, overlap=LOCAL_OVERLAP, unit=local_units(count_pieces))
+
+
+def multilingual_policy(count_pieces: Callable[[str], int]) -> ChunkPolicy:
+    """Likewise, for a local model of every script."""
+    return ChunkPolicy(capacity=LOCAL_CAPACITY, overlap=LOCAL_OVERLAP, unit=multilingual_units(count_pieces))
 
 
 def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, ...]:

@@ -11,9 +11,8 @@ from retrieval_service.domain.spaces import Space
 
 Scores = NDArray[np.float64]
 
-# How much the vectors count, by what their model says of the question's language. Measured: a model that
-# cannot read the language must not be heard at all, or it drowns the lexical scores.
-DECLARED_LANGUAGE = 0.5
+# How much the vectors of a model count in a language that it does not declare, and in a script that it cannot read.
+# Measured: a model that cannot read the language must not be heard at all, or it drowns the lexical scores.
 UNKNOWN_LANGUAGE = 0.3
 UNREADABLE_SCRIPT = 0.0
 
@@ -30,27 +29,52 @@ class RawScores:
     grams: Scores
 
 
-def alpha(query_language: str, query_script: str, space: Space) -> float:
-    """The share of the vectors in the score: `query_language` is ISO 639-1, "" when unknown."""
+@dataclass(frozen=True, kw_only=True)
+class Blend:
+    """How the arms are joined: the vectors' `share` in the score, and the cosine that means nothing.
+
+    `whole_stems` and `whole_grams` are what a passage of usual length scores that has every word of the question. With
+    them the words that were found count by how much of the question they are; with 0 the best passage has all of it.
+    """
+
+    share: float
+    floor: float = 0.0
+    whole_stems: float = 0.0
+    whole_grams: float = 0.0
+
+
+BY_WORDS = Blend(share=0.0)
+
+
+def blend(query_language: str, query_script: str, space: Space, *, stems: float, grams: float) -> Blend:
+    """`query_language` is ISO 639-1, "" when unknown; `stems` and `grams` are those of the whole question."""
+    scale = space.scale
     if space.scripts and query_script not in space.scripts:
-        return UNREADABLE_SCRIPT
-    if not space.languages or query_language in space.languages:
-        return DECLARED_LANGUAGE
-    return UNKNOWN_LANGUAGE
+        return Blend(share=UNREADABLE_SCRIPT)
+    if space.languages and query_language not in space.languages:
+        return Blend(share=UNKNOWN_LANGUAGE, floor=scale.floor)
+    if not scale.is_whole:
+        return Blend(share=scale.share, floor=scale.floor)
+    return Blend(share=scale.share, floor=scale.floor, whole_stems=stems, whole_grams=grams)
 
 
-def fuse(raw: RawScores, alpha: float) -> Scores:
+def fuse(raw: RawScores, by: Blend) -> Scores:
     """A score in [0, 1] for each candidate, in the same order.
 
-    Each arm is divided by its best score among the candidates, so every candidate must bring exact scores of
-    all arms: a missing score is not a zero. An arm that found nothing adds nothing. The scores compare
-    candidates of one question only: whether anything was found at all is read from the raw ones.
+    Each arm is divided by its best score among the candidates, or by that of the whole question where it is higher, so
+    every candidate must bring exact scores of all arms: a missing score is not a zero. An arm that found nothing adds
+    nothing. The scores compare candidates of one question only: whether anything was found at all is read from the
+    raw ones.
     """
-    lexical = STEM_SHARE * _normalized(raw.stems) + GRAM_SHARE * _normalized(raw.grams)
-    return alpha * _normalized(np.nan_to_num(raw.similarities)) + (1 - alpha) * lexical
+    stems, grams = _normalized(raw.stems, by.whole_stems), _normalized(raw.grams, by.whole_grams)
+    lexical = STEM_SHARE * stems + GRAM_SHARE * grams
+    return (
+        by.share * _normalized(np.nan_to_num(raw.similarities, nan=by.floor) - by.floor)
+        + (1 - by.share) * lexical
+    )
 
 
-def _normalized(scores: Scores) -> Scores:
+def _normalized(scores: Scores, whole: float = 0.0) -> Scores:
     positive = np.maximum(scores, 0.0)
-    best = positive.max(initial=0.0)
+    best = max(positive.max(initial=0.0), whole)
     return positive / best if best else positive

@@ -53,10 +53,15 @@ class SparseVector:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Terms:
-    """A passage or a question in both channels; either vector may be empty."""
+    """A passage or a question in both channels; either vector may be empty.
+
+    Of a question, `whole_stems` and `whole_grams` are what a passage of usual length scores that has all of it.
+    """
 
     stems: SparseVector
     grams: SparseVector
+    whole_stems: float = 0.0
+    whole_grams: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,9 +137,12 @@ def query_terms(text: str, languages: Sequence[str], statistics: TermStatistics)
     synonymous = Counter[int](chain.from_iterable(_synonym_indices(word, languages) for word in content))
     weights = {index: stems[index] + SYNONYM_WEIGHT * synonymous[index] for index in stems | synonymous}
     grams = Counter(chain.from_iterable(map(_gram_indices, words)))
+    in_grams = _query_vector(grams, statistics.grams, statistics.chunk_count)
     return Terms(
         stems=_query_vector(weights, statistics.stems, statistics.chunk_count),
-        grams=_query_vector(grams, statistics.grams, statistics.chunk_count),
+        grams=in_grams,
+        whole_stems=sum(_rarity(word, languages, statistics) for word in content),
+        whole_grams=float(in_grams.values.sum()),
     )
 
 
@@ -190,6 +198,14 @@ def _vector(indices: Indices, weights: NDArray[np.float64]) -> SparseVector:
 def _stem_indices(word: str, languages: Sequence[str]) -> set[int]:
     # "" finds what was stored unstemmed: documents in an unknown language or in one without a stemmer.
     return {stem_index(word, language) for language in (*languages, "")}
+
+
+def _rarity(word: str, languages: Sequence[str], statistics: TermStatistics) -> float:
+    """Of the word in the languages that know it; the heaviest when none does."""
+    indices = np.array(sorted(_stem_indices(word, languages)), np.int32)
+    is_known = statistics.stems.of(indices) > 0
+    rarities = statistics.stems.rarity(indices, statistics.chunk_count)
+    return float(rarities[is_known].max() if is_known.any() else rarities.max())
 
 
 def _synonym_indices(word: str, languages: Sequence[str]) -> set[int]:

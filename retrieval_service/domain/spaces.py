@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,25 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How the cosines of a model are to be read; measured for each model, for no two have the same.
+
+    Texts that have nothing to do with each other have the `floor` or less, a right passage stands up to `spread` above
+    it. `share` is how much the vectors count in a hybrid score where the model reads the question's language.
+    `is_whole`: it reads so well that words count by how much of the question they are.
+    """
+
+    floor: float = 0.0
+    spread: float = 1.0
+    share: float = 0.5
+    is_whole: bool = False
+
+    def closeness(self, cosine: float) -> float:
+        """0 for texts without anything in common, about 1 for a right passage."""
+        return max(0.0, cosine - self.floor) / self.spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +50,7 @@ class Space:
     scripts: frozenset[str] = frozenset()
     query_prefix: str = ""
     passage_prefix: str = ""
+    scale: Scale = field(default_factory=Scale)
 
     @property
     def key(self) -> str:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
-from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy, local_policy
+from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy
+from retrieval_service.providers.local.choosing import open_chosen
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
-from retrieval_service.providers.local.minilm import MiniLM, open_minilm
 from retrieval_service.providers.openai.batching import BatchLimits
 from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
 from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings, open_client
@@ -34,6 +34,7 @@ from retrieval_service.providers.ports import (
 # Room for title and heading beside the chunk, for models with a small window.
 WINDOW_SHARE = 0.8
 OVERLAP_SHARE = 0.1
+EMBEDDERS = ("auto", "local", "openai")
 # A question, and what a reasoning model thinks before it.
 REWRITING_TOKENS = 400
 # Twelve points in Russian, with their markup.
@@ -52,8 +53,8 @@ def require_usable(settings: Settings) -> None:
 async def open_embedder(settings: Settings) -> tuple[Embedder, ChunkPolicy]:
     """The embedder that is configured, and how long its chunks may be."""
     if is_local(settings):
-        minilm: MiniLM = await open_minilm(settings.local_model_dir)
-        return minilm, local_policy(minilm.tokenizer.count)
+        local = await open_chosen(settings.local_model, settings.local_model_dir)
+        return local, local.chunk_policy
     embedder = await open_openai_embedder(
         openai_access(settings),
         EmbeddingSettings(
@@ -77,7 +78,7 @@ async def open_next_embedder(settings: Settings) -> Embedder | None:
 
 def is_local(settings: Settings) -> bool:
     """Whether the model that comes with us embeds, because it is wanted or because nothing else is configured."""
-    if settings.embedder not in ("auto", "local", "openai"):
+    if settings.embedder not in EMBEDDERS:
         raise errors.Misconfigured('KLADEZ_EMBEDDER must be "auto", "local" or "openai"')
     return settings.embedder == "local" or (settings.embedder == "auto" and not has_openai(settings))
 
@@ -98,6 +99,7 @@ def as_next(settings: Settings) -> Settings:
             "embedding_dimensions": settings.next_embedding_dimensions,
             "embedding_query_prefix": settings.next_embedding_query_prefix,
             "embedding_passage_prefix": settings.next_embedding_passage_prefix,
+            "local_model": settings.next_local_model,
             "openai_api_key": settings.next_openai_api_key or settings.openai_api_key,
             "openai_base_url": settings.next_openai_base_url or settings.openai_base_url,
         }

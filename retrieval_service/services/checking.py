@@ -11,7 +11,7 @@ from retrieval_service import errors
 from retrieval_service.config import Settings
 from retrieval_service.domain.findings import Finding, for_tenants, named
 from retrieval_service.domain.fragments import Fragment, Prompt
-from retrieval_service.providers.opening import as_next, open_answerer, open_embedder
+from retrieval_service.providers.opening import EMBEDDERS, as_next, is_local, open_answerer, open_embedder
 from retrieval_service.providers.ports import Answerer, Embedder
 from retrieval_service.services import (
     checking_access,
@@ -49,6 +49,11 @@ TRIAL = Prompt(
             score=1.0,
         ),
     ),
+)
+
+
+LOCAL_MODEL_REMEDY = (
+    "run the command, or set KLADEZ_LOCAL_MODEL or KLADEZ_LOCAL_MODEL_DIR to a model that is there"
 )
 
 
@@ -161,7 +166,9 @@ async def _embedder(settings: Settings, name: str) -> Finding:
     try:
         embedder: Embedder = (await open_embedder(settings))[0]
     except errors.KladezError as error:
-        return Finding(name=name, ok=False, detail=str(error), remedy=_remedy(error))
+        is_unknown = settings.embedder not in EMBEDDERS
+        remedy = _remedy(error) if is_unknown or not is_local(settings) else LOCAL_MODEL_REMEDY
+        return Finding(name=name, ok=False, detail=str(error), remedy=remedy)
     try:
         await embedder.embed_query("well")
     except errors.KladezError as error:

@@ -17,7 +17,7 @@ from retrieval_service import errors
 from retrieval_service.domain import fusion, languages, lexical
 from retrieval_service.domain.backends import Backend, first_documents
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.fusion import Scores
+from retrieval_service.domain.fusion import Blend, Scores
 from retrieval_service.domain.lexical import Terms
 from retrieval_service.domain.spaces import Space, Vector
 from retrieval_service.services.embedders import Embedders
@@ -92,14 +92,14 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a question is in the tenant's terms; `alpha` is the share of the vectors.
+    """What a question is in the tenant's terms, and how its scores by meaning and by words are joined.
 
     `reads_little`: the tenant is so small that every chunk of it is scored; `reads_all`: by every arm.
     """
 
     language: str
     script: str
-    alpha: float
+    blend: Blend
     terms: Terms
     gate: Sequence[int]
     reads_little: bool
@@ -191,7 +191,7 @@ class Searcher:
         if is_patient and sight.terms_state not in ("", weights.terms_state):
             raise Overtaken
         ranking = rank(
-            sight.candidates, meaning.mode, reading.alpha, query.min_score, by_document=by_document
+            sight.candidates, meaning.mode, reading.blend, query.min_score, by_document=by_document
         )
         page = ranking.page(query.offset, query.limit)
         read = await self._passages(tenant_id, sight.candidates, page, reuses_plans=reading.reads_little)
@@ -267,7 +267,13 @@ class Searcher:
         return Reading(
             language=language,
             script=script,
-            alpha=fusion.alpha(language, script, space or self._embedders.home.space),
+            blend=fusion.blend(
+                language,
+                script,
+                space or self._embedders.home.space,
+                stems=terms.whole_stems,
+                grams=terms.whole_grams,
+            ),
             terms=terms,
             gate=gate,
             reads_little=small,
@@ -283,9 +289,9 @@ class Searcher:
                 "search_degraded", tenant_id=str(tenant_id), error=f"space {space_id} has no embedder"
             )
             return Meaning(mode=Mode.FULL_TEXT, degraded_reason=MODEL_MISSING)
-        if reading.alpha == 0 and query.mode is Mode.HYBRID:
+        if reading.blend.share == 0 and query.mode is Mode.HYBRID:
             return Meaning(mode=query.mode)
-        if reading.alpha == 0:
+        if reading.blend.share == 0:
             reason = f"the embedding model does not read the {reading.script or 'question’s'} script"
             return Meaning(mode=Mode.FULL_TEXT, degraded_reason=reason)
         try:
@@ -332,7 +338,7 @@ class Ranking:
 
 
 def rank(
-    candidates: Candidates, mode: Mode, alpha: float, min_score: float, *, by_document: bool = False
+    candidates: Candidates, mode: Mode, by: Blend, min_score: float, *, by_document: bool = False
 ) -> Ranking:
     """Equal scores are ordered by chunk id, as the candidates are."""
     raw = candidates.raw
@@ -340,7 +346,7 @@ def rank(
         scores = np.maximum(raw.similarities, 0.0)
         counts = ~np.isnan(raw.similarities)
     else:
-        scores = fusion.fuse(raw, 0.0 if mode is Mode.FULL_TEXT else alpha)
+        scores = fusion.fuse(raw, fusion.BY_WORDS if mode is Mode.FULL_TEXT else by)
         counts = scores > 0
     order = np.argsort(-scores, kind="stable")
     kept = order[(counts & (scores >= min_score))[order]]

@@ -21,6 +21,7 @@ from retrieval_service.domain.relevance import (
     standing,
     weigh,
 )
+from retrieval_service.domain.spaces import Scale
 from retrieval_service.services.referencing import numbered
 from retrieval_service.services.searching import Found, Hit
 from retrieval_service.services.weighing import Weigher, Weights
@@ -103,7 +104,7 @@ class Sifter:
         if not (hits and words):
             return Support()
         weights = await self._weigher.latest(tenant_id)
-        [best] = weighed(words, hits[:1], weights.statistics, understood=False)
+        [best] = weighed(words, hits[:1], weights.statistics)
         return Support(passage=best.evidence.passage, unknown=best.evidence.unknown)
 
     async def _judged(self, hits: Sequence[Hit], judge: Callable[[], Sifted]) -> Sifted:
@@ -121,11 +122,8 @@ class Sifter:
 
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
-    understood = found.space is not None and (
-        not found.space.languages or found.language in found.space.languages
-    )
     ranked = sorted(
-        weighed(text, found.hits, statistics, understood=understood), key=lambda one: -one.standing
+        weighed(text, found.hits, statistics, scale=scale_of(found)), key=lambda one: -one.standing
     )
     if not ranked or not is_relevant(ranked[0].evidence):
         return Sifted()
@@ -136,20 +134,30 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
 
 def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> Sifted:
     """In the provider's own order."""
-    best = weighed(text, hits[:WEIGHED], statistics, understood=False)
+    best = weighed(text, hits[:WEIGHED], statistics)
     if not any(is_relevant_remotely(one.hit.score, one.evidence) for one in best):
         return Sifted()
     near = varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
     return Sifted(hits=near, certainty=max(certainty(one.evidence) for one in best))
 
 
-def weighed(text: str, hits: Sequence[Hit], statistics: TermStatistics, *, understood: bool) -> list[Weighed]:
-    """`understood`: the model behind the similarities declares the question's language."""
+def scale_of(found: Found) -> Scale | None:
+    """None where the model behind the similarities does not declare the question's language."""
+    space = found.space
+    is_understood = space is not None and (not space.languages or found.language in space.languages)
+    return space.scale if space and is_understood else None
+
+
+def weighed(
+    text: str, hits: Sequence[Hit], statistics: TermStatistics, *, scale: Scale | None = None
+) -> list[Weighed]:
+    """Without a `scale` the similarities are not heard."""
     candidates = [
         Candidate(
             fragment=fragment,
             heading=hit.passage.heading,
-            similarity=(hit.similarity or 0.0) if understood else None,
+            closeness=scale.closeness(hit.similarity or 0.0) if scale else None,
+            is_whole=scale.is_whole if scale else False,
         )
         for hit, fragment in zip(hits, numbered(hits), strict=True)
     ]

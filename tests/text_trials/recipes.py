@@ -34,6 +34,8 @@ from retrieval_service.domain.shop import parse_shop
 from retrieval_service.domain.shop_rows import read_rows
 from retrieval_service.domain.source_rows import RowRenderer
 from retrieval_service.domain.sources import Source
+from retrieval_service.providers.local.e5_file import Vocabulary
+from retrieval_service.providers.local.unigram import Unigram
 from retrieval_service.providers.local.wordpiece import WordPiece
 from retrieval_service.providers.openai.filters import translation
 from retrieval_service.services.mending import Mender
@@ -66,6 +68,23 @@ def _word_piece() -> WordPiece:
     letters = [chr(code) for code in range(0x21, 0x7F)]
     words = ["cup", "the", *letters, *(f"##{letter}" for letter in letters), "##up"]
     return WordPiece(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *words])
+
+
+@cache
+def _unigram() -> Unigram:
+    """Its longest piece is as long as the model's, and one character becomes eighteen, as U+FDFA does."""
+    letters = [chr(code) for code in range(0x21, 0x7F)]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "\u2581", *letters, "\u2581a", "aa", "a" * 16, "<mask>"]
+    vocabulary = Vocabulary(
+        pieces=tuple(pieces),
+        scores=[-float(place) for place in range(len(pieces))],
+        start=0,
+        end=2,
+        padding=1,
+        unknown=3,
+        characters={0xFDFA: "a b c d e f g h i ", 0xA0: " "},
+    )
+    return Unigram(vocabulary)
 
 
 @cache
@@ -142,12 +161,16 @@ MADE: Mapping[Any, Callable[[str], Any]] = {
     errors.KladezError: lambda text: errors.Invalid([errors.Violation("content", text)]),
     CallFailed: lambda text: CallFailed(text, code="UNKNOWN", reason=text),
     WordPiece: lambda _: _word_piece(),
+    Unigram: lambda _: _unigram(),
 }
 
 RECIPES: Mapping[str, Prepare] = {
     f"{_DOMAIN}.chunking.split": _on(lambda text: chunking.split(text, chunking.MARKDOWN, _POLICY)),
     f"{_DOMAIN}.chunk_sizes.local_units": _on(
         lambda text: chunk_sizes.local_units(_word_piece().count)(text)
+    ),
+    f"{_DOMAIN}.chunk_sizes.multilingual_units": _on(
+        lambda text: chunk_sizes.multilingual_units(_unigram().count)(text)
     ),
     f"{_DOMAIN}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
     f"{_DOMAIN}.shop.parse_shop": lambda text: partial(parse_shop, _shop(text), detect=lambda _: "en"),
@@ -183,7 +206,18 @@ PROCESS_TYPES = frozenset[type](
     }
 )
 
+_LOCAL = "retrieval_service.providers.local"
+_WEIGHTS = "reads weights of a file whose hash was verified"
+
 REASONS: Mapping[str, str] = {
+    f"{_LOCAL}.choosing.chosen": _OPERATOR,
+    f"{_LOCAL}.choosing.chunk_policy": _OPERATOR,
+    f"{_LOCAL}.composite.compose": _VECTORS,
+    f"{_LOCAL}.e5.dequantised": _WEIGHTS,
+    f"{_LOCAL}.e5.repacked": _WEIGHTS,
+    f"{_LOCAL}.graphs.encode": "writes a graph for developers",
+    f"{_LOCAL}.model_files.has": _OPERATOR,
+    f"{_LOCAL}.model_files.locate": _OPERATOR,
     f"{_DOMAIN}.processes.Difference.decides": _OPERATOR,
     f"{_DOMAIN}.processes.knows_space_of": _OPERATOR,
     f"{_SERVICES}.answer_log.quota_spent": _ROWS,

@@ -83,4 +83,4 @@ def test_middling_score_of_a_provider_is_no_evidence_without_words() -> None:
 
 def shared(share: float) -> Evidence:
     """Of a passage that has this share of the question, in one sentence and not in its title."""
-    return Evidence(passage=share, sentence=share, title=0.0, mutual=0.0, unknown=0.0, similarity=None)
+    return Evidence(passage=share, sentence=share, title=0.0, mutual=0.0, unknown=0.0, closeness=None)

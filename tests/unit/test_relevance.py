@@ -31,7 +31,7 @@ PASSAGES = {
 
 def candidates(language: str) -> list[Candidate]:
     return [
-        Candidate(fragment=fragment(number, title, text, language), heading="", similarity=None)
+        Candidate(fragment=fragment(number, title, text, language), heading="", closeness=None)
         for number, (title, text) in enumerate(PASSAGES[language], start=1)
     ]
 
@@ -108,7 +108,7 @@ def test_what_no_document_knows_speaks_against_all_of_them() -> None:
 
 def test_meaning_counts_only_where_the_model_has_a_say() -> None:
     silent = evidence("what does shipping cost", "en")[0]
-    weak, strong = replace(silent, similarity=0.05), replace(silent, similarity=0.7)
+    weak, strong = replace(silent, closeness=0.05), replace(silent, closeness=0.7)
     assert standing(weak, 0.5) < standing(strong, 0.5)
     assert is_relevant(strong)
 

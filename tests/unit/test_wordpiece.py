@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.providers.local import model_files
+from retrieval_service.providers.local.model_files import MINILM, MINILM_VOCABULARY, locate
 from retrieval_service.providers.local.wordpiece import WordPiece
 
 CLS, SEP, UNK = 101, 102, 100
 SMALL = ["[UNK]", "[CLS]", "[SEP]", "play", "##ing", "##s", "!", "σας", "σασ", "a"]
 
 
-def _vocabulary() -> Path:
-    spec = importlib.util.find_spec(model_files.PACKAGE)
-    assert spec is not None, f"the model wheel is missing: {model_files.INSTALL_COMMAND}"
-    assert spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / "model" / "vocab.txt"
-
-
 @pytest.fixture(scope="module")
 def bert() -> WordPiece:
-    return WordPiece(_vocabulary())
+    return WordPiece(locate(MINILM) / MINILM_VOCABULARY)
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
-"""all-MiniLM-L6-v2 in plain NumPy, one text at a time: what the graph must agree with."""
+"""The networks of the local models in plain NumPy, one text at a time: what the graphs must agree with."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retrieval_service.providers.local import e5
+from retrieval_service.providers.local.e5_file import HIDDEN, E5File
 
 Array = NDArray[np.float64]
 
@@ -18,8 +22,17 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 class Reference:
     """Forward pass in double precision."""
 
-    def __init__(self, weights: Path) -> None:
-        self._weights = _read(weights)
+    def __init__(self, weights: Mapping[str, Array], layers: int) -> None:
+        self._weights = weights
+        self._layers = layers
+
+    @classmethod
+    def minilm(cls, weights: Path) -> Reference:
+        return cls(_read(weights), layers=6)
+
+    @classmethod
+    def e5(cls, file: E5File) -> Reference:
+        return cls(_dequantised(file), layers=12)
 
     def embed(self, ids: Sequence[int]) -> Array:
         """Unit vector of shape (384,)."""
@@ -27,7 +40,7 @@ class Reference:
         positions = self._weights["embeddings.position_embeddings.weight"][: len(ids)]
         token_type = self._weights["embeddings.token_type_embeddings.weight"][0]
         hidden = self._normalised("embeddings.LayerNorm", words + positions + token_type)
-        for layer in range(6):
+        for layer in range(self._layers):
             hidden = self._layer(f"encoder.layer.{layer}.", hidden)
         mean = hidden.mean(axis=0)
         return mean / np.linalg.norm(mean)
@@ -58,7 +71,7 @@ class Reference:
         return centred / deviation * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
 
 
-def _read(path: Path) -> dict[str, NDArray[np.float32]]:
+def _read(path: Path) -> dict[str, Any]:
     """Views into the safetensors file; only the float32 tensors, which are all the network has."""
     content = np.memmap(path, np.uint8, "r")
     header_length = int(content[:8].view("<u8")[0])
@@ -69,3 +82,26 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
         for name, entry in header.items()
         if entry.get("dtype") == "F32"
     }
+
+
+def _dequantised(file: E5File) -> dict[str, Any]:
+    """By the names of the network that the file was made from."""
+    found: dict[str, Any] = {
+        "embeddings.word_embeddings.weight": e5.dequantised(file.blocks("emb.word", HIDDEN)),
+        "embeddings.position_embeddings.weight": file.floats("emb.pos").reshape(-1, HIDDEN),
+        "embeddings.token_type_embeddings.weight": file.floats("emb.type").reshape(-1, HIDDEN),
+        **_pair(file, "embeddings.LayerNorm", "emb.ln"),
+    }
+    for layer in range(12):
+        here, there = f"encoder.layer.{layer}.", f"l{layer}."
+        for name, (stored, columns) in e5.MATRICES.items():
+            blocks = file.blocks(f"{there}{stored}.w", columns)
+            found[f"{here}{name}.weight"] = e5.dequantised(blocks).astype(np.float64)
+            found[f"{here}{name}.bias"] = file.floats(f"{there}{stored}.b")
+        for name, stored in e5.NORMS.items():
+            found |= _pair(file, here + name, there + stored)
+    return found
+
+
+def _pair(file: E5File, name: str, stored: str) -> dict[str, Any]:
+    return {f"{name}.weight": file.floats(f"{stored}.w"), f"{name}.bias": file.floats(f"{stored}.b")}
