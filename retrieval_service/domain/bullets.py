@@ -26,6 +26,8 @@ class Bullets:
 
     def add(self, text: str) -> str:
         """What is certain now, of what waited too."""
+        if not self._is_open and "\n" not in text:
+            return text
         return "".join(self._add(piece) for piece in _LINE.findall(text))
 
     def finish(self) -> str:

@@ -19,6 +19,9 @@ class UnescapedNames:
 
     def feed(self, piece: str) -> str:
         """What is certain after this piece: underscores and backslashes at its end wait for what follows them."""
+        if piece and not self._held and "\\" not in piece and piece[-1] != "_":
+            self._before = piece[-1]
+            return piece
         text = self._held + piece
         tail = text[-_LONGEST - 1 :]
         unfinished = _UNFINISHED.search(tail)
