@@ -29,9 +29,7 @@ PASSAGES = [
 ]
 # A question of a row and a passage of a column. What has the same language looks nearer than it is, which is why
 # the second row prefers the roasting to the delivery in another language.
-COSINES = [[0.893, 0.760, 0.787], [0.796, 0.801, 0.786], [0.819, 0.787, 0.852]]
-# Processors multiply small integers in different ways.
-TOLERANCE = 0.005
+COSINES = [[0.8930, 0.7588, 0.7867], [0.7958, 0.8011, 0.7863], [0.8199, 0.7869, 0.8519]]
 HOSTILE = [
     "\0",
     "\ud800",
@@ -64,7 +62,7 @@ async def questions(embedder: Embedder, texts: list[str]) -> np.ndarray:
 async def test_cosines_are_those_of_the_model(embedder: Embedder) -> None:
     passages = (await embedder.embed_passages(PASSAGES)).vectors
     found = await questions(embedder, QUESTIONS) @ passages.T
-    np.testing.assert_allclose(found, COSINES, atol=TOLERANCE)
+    np.testing.assert_allclose(found, COSINES, atol=0.0005)
 
 
 async def test_vectors_agree_with_the_reference_forward_pass(embedder: Embedder, file: E5File) -> None:
@@ -72,8 +70,7 @@ async def test_vectors_agree_with_the_reference_forward_pass(embedder: Embedder,
     reference = Reference.e5(file)
     expected = np.stack([reference.embed(tokenizer.encode(f"passage: {text}", 512)) for text in PASSAGES])
     embedded = await embedder.embed_passages(PASSAGES)
-    # The product rounds activations to eight bits, the reference does not.
-    assert (embedded.vectors * expected).sum(axis=1).min() > 0.999
+    assert (embedded.vectors * expected).sum(axis=1).min() > 0.99999
 
 
 async def test_the_space_names_the_file_it_was_made_with(embedder: Embedder) -> None:
