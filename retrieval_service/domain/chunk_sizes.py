@@ -18,7 +18,7 @@ _BLANKS_PER_UNIT = 64
 UNSEGMENTED_SCRIPTS = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"})
 
 _CACHED_WORDS = 65_536
-_LONGEST_CACHED_WORD = 64
+_LONGEST_CACHED_WORD = 32
 _WORD = re.compile(r"\w+")
 
 

@@ -306,7 +306,7 @@ class TestDoctor:
         finding = await spaces_line(next_alone(fake), dsn)
         assert not finding.ok
         assert "tenants there: 1" in finding.detail
-        assert "KLADEZ_NEXT_EMBEDDER" in finding.remedy
+        assert "KLADEZ_EMBEDDING_MODEL in this shell" in finding.remedy
         assert (await spaces_line(with_next(fake), dsn)).ok
 
 

@@ -129,7 +129,9 @@ async def begun(scope: TenantScope, own: Owned) -> object:
         scope,
         answer_id=own.answer_id,
         question=Question(text="mine", session_id=own.session_id, request_id=own.request_id),
-        counting=chats.Counting(visitor="mine", is_free=False, quotas=Quotas(questions_per_day=9)),
+        counting=chats.Counting(
+            visitor="mine", key="mine", is_free=False, quotas=Quotas(questions_per_day=9)
+        ),
         writer=WRITER,
         lease_seconds=9,
     )
@@ -422,6 +424,12 @@ STORES: dict[str, Trial] = {
         lambda scope, own: begun(scope, own),
         NO_ROWS,
     ),
+    "chats.give_back": (
+        lambda scope, _: chats.give_back(
+            scope, [[f"{END:%Y-%m-%d}", kind, "mine"] for kind in ("tenant", "visitor")]
+        ),
+        anything,
+    ),
     "chats.keep": (
         lambda scope, own: chats.keep(scope, own.answer_id, outcome(), writer=WRITER, lease_seconds=9),
         NO_ROWS,
@@ -657,6 +665,7 @@ STORES: dict[str, Trial] = {
         (passages.Sample(languages=None, chunk_count=0, terms_state="", stems=b"", grams=b""),),
     ),
     "purges.traces": (lambda scope, own: traced_chunks(scope, own), NO_ROWS),
+    "purges.lock_jobs": (lambda scope, own: purges.lock_jobs(scope, [own.document_id]), (True,)),
     "purges.remove": (lambda scope, own: removed_rows(scope, own), NO_ROWS),
     "purges.remaining": (lambda scope, own: remaining_rows(scope, own), NO_ROWS),
     "snapshots.replace": (kept_hits, NO_ROWS),
