@@ -52,8 +52,8 @@ class Sizes:
     every: int
 
 
-# Just below the size from which documents are planned in a process of their own.
-FULL = Sizes(answer=10_000, document=30_000, question=1_000, every=1)
+# Larger documents, above 32 KiB, are planned in a process of their own.
+FULL = Sizes(answer=10_000, document=10_000, question=1_000, every=1)
 QUICK = Sizes(answer=600, document=2_000, question=200, every=50)
 
 
