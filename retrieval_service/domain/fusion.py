@@ -53,7 +53,7 @@ def blend(query_language: str, query_script: str, space: Space, *, stems: float,
         return Blend(share=UNREADABLE_SCRIPT)
     if space.languages and query_language not in space.languages:
         return Blend(share=UNKNOWN_LANGUAGE, floor=scale.floor)
-    if not scale.is_whole:
+    if not scale.reads_well:
         return Blend(share=scale.share, floor=scale.floor)
     return Blend(share=scale.share, floor=scale.floor, whole_stems=stems, whole_grams=grams)
 

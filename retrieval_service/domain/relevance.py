@@ -30,13 +30,13 @@ from retrieval_service.domain.wording import Term, Wording, term, wording
 class Candidate:
     """A passage that was found; `closeness` is by its model's scale, None where that says nothing about the language.
 
-    `is_whole` is of the scale.
+    `reads_well` is of the scale.
     """
 
     fragment: Fragment
     heading: str
     closeness: float | None
-    is_whole: bool = False
+    reads_well: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Evidence:
     mutual: float
     unknown: float
     closeness: float | None
-    is_whole: bool = False
+    reads_well: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatis
 
 def certainty(evidence: Evidence) -> float:
     """Log-odds that the passage has to do with the question, comparable between questions."""
-    by_meaning = _BY_CLOSENESS if evidence.is_whole else _BY_MEANING
+    by_meaning = _BY_CLOSENESS if evidence.reads_well else _BY_MEANING
     weights = _BY_WORDS if evidence.closeness is None else by_meaning
     return weights.bias + _weighed(evidence, weights)
 
@@ -129,7 +129,7 @@ def is_relevant_remotely(score: float, evidence: Evidence) -> bool:
 
 def standing(evidence: Evidence, score: float) -> float:
     """Higher is better, comparable within one question; `score` is the search's, in [0, 1]."""
-    return _PLACE * score + _weighed(evidence, _ORDER_BY_CLOSENESS if evidence.is_whole else _ORDER)
+    return _PLACE * score + _weighed(evidence, _ORDER_BY_CLOSENESS if evidence.reads_well else _ORDER)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,7 +204,7 @@ def _evidence(
         mutual=min(forth, back),
         unknown=unknown,
         closeness=candidate.closeness,
-        is_whole=candidate.is_whole,
+        reads_well=candidate.reads_well,
     )
 
 

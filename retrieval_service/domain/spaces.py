@@ -20,13 +20,13 @@ class Scale:
 
     Texts that have nothing to do with each other have the `floor` or less, a right passage stands up to `spread` above
     it. `share` is how much the vectors count in a hybrid score where the model reads the question's language.
-    `is_whole`: it reads so well that words count by how much of the question they are.
+    Where a model `reads_well`, words count by how much of the question they are.
     """
 
     floor: float = 0.0
     spread: float = 1.0
     share: float = 0.5
-    is_whole: bool = False
+    reads_well: bool = False
 
     def closeness(self, cosine: float) -> float:
         """0 for texts without anything in common, about 1 for a right passage."""

@@ -316,10 +316,6 @@ def new_probe(meaning: Meaning, reading: Reading, depth: int, *, by_document: bo
     )
 
 
-def passage_text(passage: Passage) -> str:
-    return lexical.indexed_text(passage.title, passage.heading, passage.text)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
     """`order` are the places of the candidates that count, best first; `scores` stand at their places."""

@@ -157,7 +157,7 @@ def weighed(
             fragment=fragment,
             heading=hit.passage.heading,
             closeness=scale.closeness(hit.similarity or 0.0) if scale else None,
-            is_whole=scale.is_whole if scale else False,
+            reads_well=scale.reads_well if scale else False,
         )
         for hit, fragment in zip(hits, numbered(hits), strict=True)
     ]

@@ -26,7 +26,7 @@ MEASURED = Space(
     revision="1",
     dimensions=384,
     max_tokens=512,
-    scale=Scale(floor=0.75, spread=0.2, share=0.6, is_whole=True),
+    scale=Scale(floor=0.75, spread=0.2, share=0.6, reads_well=True),
 )
 
 HALVES = Blend(share=0.5)

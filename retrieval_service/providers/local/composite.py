@@ -54,7 +54,7 @@ SPACE = Space(
         floor=_E5_WEIGHT * e5.SPACE.scale.floor / _SQUARED_LENGTH,
         spread=_E5_WEIGHT * e5.SPACE.scale.spread / _SQUARED_LENGTH,
         share=e5.SPACE.scale.share,
-        is_whole=True,
+        reads_well=True,
     ),
 )
 

@@ -31,7 +31,7 @@ SPACE = Space(
     max_tokens=512,
     query_prefix=QUERY_PREFIX,
     passage_prefix=PASSAGE_PREFIX,
-    scale=Scale(floor=0.75, spread=0.18, share=0.65, is_whole=True),
+    scale=Scale(floor=0.75, spread=0.18, share=0.65, reads_well=True),
 )
 
 GRAPH = Path(__file__).with_name("e5.onnx")
