@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+import structlog
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 from psycopg import sql
@@ -43,6 +44,14 @@ _numbers = itertools.count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-calls", type=int, default=600, help="how many calls thieves make")
     parser.addoption("--fuzz-seed", type=int, default=1, help="which calls these are")
+
+
+@pytest.fixture(autouse=True)
+def same_log() -> Iterator[None]:
+    """A command that a test runs in this process configures the log; the next test finds it as it was."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -32,10 +32,8 @@ def found() -> Found:
 
 
 @pytest.fixture(autouse=True)
-def quiet_log() -> Iterator[None]:
+def quiet_log() -> None:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    yield
-    structlog.reset_defaults()
 
 
 def test_every_public_function_that_reads_text_is_tried_or_explained() -> None:
