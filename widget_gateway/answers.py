@@ -51,6 +51,7 @@ CUT_OFF = (AnswerStatus.ANSWER_STATUS_INTERRUPTED, AnswerStatus.ANSWER_STATUS_CA
 FINISH_REASONS = {
     FinishReason.FINISH_REASON_LENGTH: "length",
     FinishReason.FINISH_REASON_NO_RELEVANT_CONTENT: "no_relevant_content",
+    FinishReason.FINISH_REASON_NOT_SURE: "not_sure",
     FinishReason.FINISH_REASON_POLICY: "policy",
     FinishReason.FINISH_REASON_PLEASANTRY: PLEASANTRY,
 }

@@ -25,6 +25,7 @@ class Ending(StrEnum):
     NOTHING = "NO_RELEVANT_CONTENT"
     REFUSED_BY_MODEL = "POLICY"
     PLEASANTRY = "PLEASANTRY"
+    NOT_SURE = "NOT_SURE"
 
     @property
     def states_a_fact(self) -> bool:

@@ -29,7 +29,10 @@ FINISH_REASONS = {
     "no_relevant_content": pb.FINISH_REASON_NO_RELEVANT_CONTENT,
     "policy": pb.FINISH_REASON_POLICY,
     "pleasantry": pb.FINISH_REASON_PLEASANTRY,
+    "not_sure": pb.FINISH_REASON_NOT_SURE,
 }
+
+FINISH_NAMES = {number: name for name, number in FINISH_REASONS.items()}
 
 UNSUPPORTED_REASONS = {
     Reason.NOT_CITED: pb.UNSUPPORTED_REASON_NOT_CITED,
@@ -81,4 +84,5 @@ def answer(row: LoggedAnswer) -> pb.Answer:
         model_away=is_model_away(row.degraded_reason),
         standalone_question=row.standalone_question,
         unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
+        wants_human=row.wants_human,
     )

@@ -149,8 +149,11 @@ def asked(request: pb.StreamAnswerRequest) -> Question:
         channel = check(fields.channel, "channel", request.channel) if request.channel else ""
         conditions = check(fields.conditions, request.filter)
         visitor = check(fields.optional_text, "visitor", request.visitor, limit=MAX_VISITOR)
+        in_reply_to = check(fields.optional_uuid, "in_reply_to", request.in_reply_to)
     if request.trial and (proof or request_id):
         raise fields.refuse("trial", "has neither session_id nor request_id")
+    if in_reply_to and proof is None:
+        raise fields.refuse("in_reply_to", "needs the session_id of its conversation")
     return Question(
         text=text,
         session_id=proof.session_id if proof else None,
@@ -162,6 +165,7 @@ def asked(request: pb.StreamAnswerRequest) -> Question:
         is_trial=request.trial,
         visitor=visitor if visitor or proofs.are_needed() else None,
         key_id=calls.caller().key_id,
+        in_reply_to=in_reply_to,
     )
 
 

@@ -53,6 +53,7 @@ def chat_filter(wanted: pb.ChatLogFilter) -> ChatFilter:
         rating=rating("filter.rating", wanted.rating) if wanted.rating else None,
         answered=wanted.answered if wanted.HasField("answered") else None,
         session_id=fields.optional_uuid("filter.session_id", wanted.session_id),
+        finish_reason=answer_messages.FINISH_NAMES[wanted.finish_reason],
     )
 
 
@@ -117,6 +118,7 @@ def logged_answer(row: ChatLog, *, with_references: bool) -> answers_pb.Answer:
         degraded_reason=row.degraded_reason,
         standalone_question=row.standalone_question,
         unsupported=[answer_messages.unsupported(start, end, why) for start, end, why in row.unsupported],
+        wants_human=row.wants_human,
     )
 
 
@@ -134,6 +136,7 @@ def group(gap: Gap) -> pb.UnansweredGroup:
         language=gap.language,
         question_count=gap.question_count,
         rated_down_count=gap.down_count,
+        not_sure_count=gap.not_sure_count,
         first_ask_time=convert.timestamp(gap.first_asked_at),
         last_ask_time=convert.timestamp(gap.last_asked_at),
         document_id=str(gap.document_id) if gap.document_id else "",
@@ -150,6 +153,7 @@ def example(one: GapExample) -> pb.UnansweredExample:
         rating=RATING_NUMBERS[one.rating],
         rating_reason=one.rating_reason,
         create_time=convert.timestamp(one.created_at),
+        finish_reason=answer_messages.FINISH_REASONS[one.finish_reason],
     )
 
 

@@ -17,6 +17,7 @@ from retrieval_service.domain.answer_metrics import GivenAnswer, Judged, Labelle
 
 CONCURRENCY = 4
 CONTACT = "help@tea-mile.example"
+STATE_NOTHING = (answers_pb.FINISH_REASON_NO_RELEVANT_CONTENT, answers_pb.FINISH_REASON_NOT_SURE)
 
 
 @asynccontextmanager
@@ -81,5 +82,5 @@ def _given(completed: answers_pb.AnswerCompleted) -> GivenAnswer:
         text=answer.text,
         language=answer.language,
         cited=list(dict.fromkeys(ids[number] for number in numbers)),
-        is_refusal=completed.finish_reason == answers_pb.FINISH_REASON_NO_RELEVANT_CONTENT,
+        is_refusal=completed.finish_reason in STATE_NOTHING,
     )

@@ -19,6 +19,7 @@ from retrieval_service.cli.failures import Failed
 from retrieval_service.cli.options import Options, options_of
 
 SNIPPET_CHARACTERS = 300
+NOT_SURE = answers_pb.FinishReason.FINISH_REASON_NOT_SURE
 SourceTypes = Annotated[
     list[str] | None, typer.Option("--source-type", help="Only this kind of document; may be repeated.")
 ]
@@ -163,7 +164,11 @@ def _print_sources(answer: answers_pb.Answer) -> None:
         output.note(
             "Quoted from the documents: the language model cannot be reached just now.", style="yellow"
         )
-    elif answer.answerer == "extractive":
+    elif answer.answerer == "extractive" and answer.finish_reason != NOT_SURE:
         output.note("Quoted from the documents: no language model is configured.", style="dim")
     if answer.finish_reason == answers_pb.FinishReason.FINISH_REASON_LENGTH:
         output.note("The length limit cut the answer.", style="yellow")
+    if answer.finish_reason == NOT_SURE:
+        output.note("Not sure: nothing was found that is known to answer.", style="yellow")
+    if answer.wants_human:
+        output.note("The customer asked for a person.", style="yellow")

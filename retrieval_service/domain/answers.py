@@ -38,7 +38,8 @@ class Question:
 
     `channel` is "" for the conversation's. One on trial is no customer's: it is not logged, and of what is used
     only what it cost is counted. `token_hash` proves the conversation where the caller has to, `visitor` is a hash of
-    who asks, None for nobody in particular, `key_id` the key it came through, which no caller can choose.
+    who asks, None for nobody in particular, `key_id` the key it came through, which no caller can choose. It may be
+    `in_reply_to` an answer of its conversation.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Question:
     token_hash: bytes | None = None
     visitor: str | None = None
     key_id: UUID | None = None
+    in_reply_to: UUID | None = None
 
     @property
     def request_hash(self) -> bytes:
@@ -60,6 +62,7 @@ class Question:
             *(self.text, str(self.session_id or ""), self.language, self.channel),
             *(list(conditions.source_types), list(conditions.sections), list(conditions.tags)),
             *(list(conditions.languages), [dict(one) for one in conditions.metadata]),
+            *([str(self.in_reply_to)] if self.in_reply_to else ()),
         ]
         return hashlib.sha256(
             exact_json.dumps(body, sort_keys=True, ascii_only=True).encode("ascii")
@@ -111,6 +114,7 @@ class WrittenAnswer:
     """An answer while it is being written; times are seconds of a monotonic clock.
 
     `rewording` is what understanding the question took of a model, `ending` tells what the answer itself took.
+    `wants_human`: the customer asked for a person.
     """
 
     answer_id: UUID
@@ -128,6 +132,7 @@ class WrittenAnswer:
     degraded_reason: str = ""
     reworded: Reworded | None = None
     rewording: Usage = field(default_factory=Usage)
+    wants_human: bool = False
 
     @property
     def standalone_question(self) -> str:
@@ -198,6 +203,7 @@ class WrittenAnswer:
             standalone_question=self.standalone_question,
             # A heading is judged after the lines under it.
             unsupported=sorted(self.unsupported),
+            wants_human=self.wants_human,
         )
 
     def _finish_reason(self, ending: Ending) -> FinishReason:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from retrieval_service.domain.verdicts import Verdict
+
 
 class FinishReason(StrEnum):
     """Why an answer ended; none of these is an error."""
@@ -14,6 +16,11 @@ class FinishReason(StrEnum):
     NO_RELEVANT_CONTENT = "no_relevant_content"
     POLICY = "policy"
     PLEASANTRY = "pleasantry"
+    NOT_SURE = "not_sure"
+
+
+# What leaves the question open: the owner is told of it.
+UNANSWERED = frozenset({FinishReason.NO_RELEVANT_CONTENT, FinishReason.NOT_SURE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +53,8 @@ class Turn:
 class Prompt:
     """Everything an answerer may know: no tenant ids, no customer data beyond the question.
 
-    `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are.
+    `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are. `verdict` is what
+    the words and the meaning of the fragments promise.
     """
 
     question: str
@@ -58,6 +66,7 @@ class Prompt:
     history: tuple[Turn, ...] = ()
     link_domains: tuple[str, ...] = ()
     safety_identifier: str = ""
+    verdict: Verdict = Verdict.ANSWERS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,7 @@ class ChatLog:
     degraded_reason: str
     standalone_question: str
     unsupported: Sequence[Sequence[Any]]
+    wants_human: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class ChatFilter:
     rating: int | None = None
     answered: bool | None = None
     session_id: UUID | None = None
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ class Gap:
     language: str
     question_count: int
     down_count: int
+    not_sure_count: int
     first_asked_at: datetime
     last_asked_at: datetime
     document_id: UUID | None
@@ -88,6 +91,7 @@ class GapExample:
     rating: int | None
     rating_reason: str
     created_at: datetime
+    finish_reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

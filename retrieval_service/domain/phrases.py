@@ -15,6 +15,9 @@ class _Phrases:
     not_found: str
     not_found_in_shop: str
     contact: str
+    extract: str
+    perhaps: str
+    otherwise: str
     no_answer: str
     to_greeting: str
     to_thanks: str
@@ -27,6 +30,9 @@ _ENGLISH = _Phrases(
     not_found="I don't know: the shop's materials say nothing about this.",
     not_found_in_shop="I don't know: the materials of “{shop_name}” say nothing about this.",
     contact="The team will help you: {contact}",
+    extract="“{text}”",
+    perhaps="Perhaps this helps:",
+    otherwise="If this is not it, the team will help you: {contact}",
     no_answer="I cannot answer this.",
     to_greeting="Hello! What would you like to know?",
     to_thanks="You are welcome! If anything else comes up, just ask.",
@@ -40,6 +46,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         not_found="Не знаю: в материалах магазина об этом ничего нет.",
         not_found_in_shop="Не знаю: в материалах магазина «{shop_name}» об этом ничего нет.",
         contact="Помогут сотрудники: {contact}",
+        extract="«{text}»",
+        perhaps="Возможно, это поможет:",
+        otherwise="Если это не то, помогут сотрудники: {contact}",
         no_answer="На это я ответить не могу.",
         to_greeting="Здравствуйте! Что вам подсказать?",
         to_thanks="Пожалуйста! Появятся ещё вопросы — спрашивайте.",
@@ -51,6 +60,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         not_found="Não sei: os materiais da loja não dizem nada sobre isso.",
         not_found_in_shop="Não sei: os materiais da loja “{shop_name}” não dizem nada sobre isso.",
         contact="A equipe pode ajudar: {contact}",
+        extract="“{text}”",
+        perhaps="Talvez isto ajude:",
+        otherwise="Se não for isso, a equipe pode ajudar: {contact}",
         no_answer="Não posso responder a isso.",
         to_greeting="Olá! O que você gostaria de saber?",
         to_thanks="De nada! Se surgir outra dúvida, é só perguntar.",
@@ -72,6 +84,21 @@ def not_found_text(language: str, shop_name: str, contact: str) -> str:
     # Replaced, not formatted: a name may hold braces.
     said = phrases.not_found_in_shop.replace("{shop_name}", shop_name) if is_said else phrases.not_found
     return _with_contact(said, phrases, contact)
+
+
+def offers_lead_in(language: str) -> str:
+    """Says that what follows may help, and claims nothing; ends with a colon."""
+    return _phrases(language).perhaps
+
+
+def extract_text(language: str, text: str) -> str:
+    """Somebody else's words, in quotation marks."""
+    return _phrases(language).extract.replace("{text}", text)
+
+
+def otherwise_text(language: str, contact: str) -> str:
+    """Whom to ask when nothing of what was offered helps; "" without a contact."""
+    return _phrases(language).otherwise.replace("{contact}", contact) if contact else ""
 
 
 def no_answer_text(language: str, contact: str) -> str:

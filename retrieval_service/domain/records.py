@@ -154,6 +154,7 @@ class LoggedAnswer:
     degraded_reason: str
     standalone_question: str
     unsupported: Sequence[Sequence[Any]]
+    wants_human: bool = False
     request_hash: bytes | None = None
 
 
@@ -189,3 +190,4 @@ class AnswerOutcome:
     degraded_reason: str = ""
     standalone_question: str = ""
     unsupported: Sequence[Sequence[Any]] = ()
+    wants_human: bool = False

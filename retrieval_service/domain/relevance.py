@@ -23,6 +23,7 @@ from retrieval_service.domain.lexical import (
     term_index,
 )
 from retrieval_service.domain.quotes import quotes_of
+from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.domain.wording import Term, Wording, term, wording
 
 
@@ -87,6 +88,9 @@ _ORDER_BY_CLOSENESS = _Weights(
 )
 _PLACE = 5.0
 _ENOUGH_REMOTE = 0.8
+# A certainty above these answers, or perhaps helps.
+_ANSWERS = 0.0
+_PERHAPS = -2.0
 
 _CACHED_PASSAGES = 512
 # Each is looked for in each passage; what comes after so many asks for nothing new.
@@ -117,14 +121,17 @@ def certainty(evidence: Evidence) -> float:
     return weights.bias + _weighed(evidence, weights)
 
 
-def is_relevant(evidence: Evidence) -> bool:
-    """Whether the passage has to do with the question at all."""
-    return certainty(evidence) > 0
+def verdict_of(evidence: Evidence) -> Verdict:
+    """Whether the passage answers the question, perhaps helps, or has nothing to do with it."""
+    sure = certainty(evidence)
+    if sure > _ANSWERS:
+        return Verdict.ANSWERS
+    return Verdict.PERHAPS if sure > _PERHAPS else Verdict.NOTHING
 
 
-def is_relevant_remotely(score: float, evidence: Evidence) -> bool:
+def remote_verdict_of(score: float, evidence: Evidence) -> Verdict:
     """`score` is the provider's, in [0, 1], on a scale that we have not measured: it helps words that are there."""
-    return is_relevant(evidence) or score + evidence.passage >= _ENOUGH_REMOTE
+    return Verdict.ANSWERS if score + evidence.passage >= _ENOUGH_REMOTE else verdict_of(evidence)
 
 
 def standing(evidence: Evidence, score: float) -> float:

@@ -78,8 +78,12 @@ class AnswerLog:
         self._clock = clock
 
     async def begin(self, job: AnswerJob) -> Begun:
-        """Before anything can go wrong; raises `AlreadyBegun`, `QuotaSpent`, or `NotFound` for a foreign session."""
+        """Before anything can go wrong; raises `AlreadyBegun`, `QuotaSpent`, or `NotFound` for a foreign session.
+
+        A reply to an answer of another conversation is `Invalid`.
+        """
         question = job.question
+        await self._check_reply(job.tenant_id, question)
         session_id, fetch_turns = question.session_id, no_turns
         async with self._database.at_once(job.tenant_id, reuses_plans=True) as scope:
             if session_id:
@@ -191,6 +195,17 @@ class AnswerLog:
             abandoned = await chats.mark_abandoned(operator)
         if abandoned:
             log.warning("answers_abandoned", answers=abandoned)
+
+    async def _check_reply(self, tenant_id: UUID, question: Question) -> None:
+        """Nothing is logged, and nothing told of a conversation that is not the caller's."""
+        if question.in_reply_to is None or question.session_id is None:
+            return
+        proof = SessionProof(session_id=question.session_id, token_hash=question.token_hash)
+        async with self._database.tenant(tenant_id) as scope:
+            if not await chats.session_exists(scope, proof):
+                raise errors.NotFound("there is no such session")
+            if not await chats.has_turn(scope, proof.session_id, question.in_reply_to):
+                raise errors.Invalid([errors.Violation("in_reply_to", "is no answer of this conversation")])
 
     def _counting(self, tenant_id: UUID, question: Question) -> chats.Counting:
         """No model answers a courtesy, so it costs nobody a question. What a channel calls a hash may be none."""

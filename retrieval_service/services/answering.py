@@ -24,12 +24,13 @@ from retrieval_service.domain.answers import (
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.follow_ups import needs_context
-from retrieval_service.domain.fragments import FinishReason, Fragment, Prompt
+from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
 from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
@@ -207,7 +208,8 @@ class Answering:
         gathered = gathered or await self._gather(tenant_id, written)
         fragments = cited_by_number(written, begun, gathered)
         yield written.started()
-        async with aclosing(self._composer.events(written, prompt(written, begun, fragments))) as events:
+        asked = prompt(written, begun, fragments, gathered.sifted.verdict)
+        async with aclosing(self._composer.events(written, asked)) as events:
             async for event in events:
                 yield event
 
@@ -250,7 +252,7 @@ class Answering:
     async def _finish(self, job: AnswerJob, written: WrittenAnswer, outcome: AnswerOutcome) -> LoggedAnswer:
         """The rewording was counted when it was done, under the name of the model that did it."""
         is_counted = not job.question.is_trial
-        is_unanswered = outcome.finish_reason == FinishReason.NO_RELEVANT_CONTENT
+        is_unanswered = outcome.finish_reason in UNANSWERED
         amounts = Usage(
             answers=int(is_counted),
             unanswered=int(is_counted and is_unanswered),
@@ -283,7 +285,7 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
 
 
 def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) -> tuple[Fragment, ...]:
-    """What the answer is made from; none when nothing the tenant knows has to do with the question."""
+    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question."""
     found, relevant = gathered.found, gathered.sifted.hits[:FRAGMENTS]
     asked_in = written.question.language or written.language
     written.language = (
@@ -295,7 +297,12 @@ def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) ->
     return what.fragments
 
 
-def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]) -> Prompt:
+def prompt(
+    written: WrittenAnswer,
+    begun: Begun,
+    fragments: tuple[Fragment, ...],
+    verdict: Verdict = Verdict.ANSWERS,
+) -> Prompt:
     settings = TenantSettings.from_json(begun.tenant.settings)
     return Prompt(
         question=written.asked,
@@ -307,6 +314,7 @@ def prompt(written: WrittenAnswer, begun: Begun, fragments: tuple[Fragment, ...]
         history=tuple(turn.as_turn for turn in begun.history),
         link_domains=settings.allowed_link_domains,
         safety_identifier=written.safety_identifier,
+        verdict=verdict,
     )
 
 

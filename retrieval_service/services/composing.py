@@ -10,6 +10,7 @@ from contextlib import aclosing
 from retrieval_service.domain.answers import WrittenAnswer
 from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt
+from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.proofreading import Proofreading
@@ -51,6 +52,11 @@ class Composer:
         """What is written, made safe and held to its sources; without fragments the model is not asked."""
         if not asked.fragments:
             yield written.note_not_found(asked, self._clock())
+            return
+        if asked.verdict is Verdict.PERHAPS:
+            async with aclosing(self._quoter.offers(written, asked)) as events:
+                async for event in events:
+                    yield event
             return
         try:
             async with aclosing(self._by_model(written, asked)) as events:

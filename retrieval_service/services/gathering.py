@@ -39,10 +39,11 @@ class Gatherer:
     ) -> Gathered:
         """For the question, or for other words of it; where they find nothing, for what of them asks."""
         gathered = await self._gather(tenant_id, question, text, degraded_reason)
-        for asking in () if gathered.sifted.hits else askings(text):
+        for asking in () if gathered.sifted.answers else askings(text):
             again = await self._gather(tenant_id, question, asking, degraded_reason)
-            if again.sifted.hits:
+            if again.sifted.answers:
                 return again
+            gathered = gathered if gathered.sifted.hits else again
         return gathered
 
     async def _gather(self, tenant_id: UUID, question: Question, text: str, degraded_reason: str) -> Gathered:
@@ -61,14 +62,14 @@ class Gatherer:
         reading = reworded.reading
         support = await self._support(tenant_id, understood, reading)
         may_differ = reading is not None and reading.may_change_subject
-        if understood.sifted.hits and not may_differ and is_supported(support):
+        if understood.sifted.answers and not may_differ and is_supported(support):
             return understood
         literal = await self.gather(tenant_id, question, question.text, degraded_reason)
         if await self._is_surer(tenant_id, literal, understood, reading):
             return replace(literal, is_literal=True)
         if reading is None:
             return understood
-        if not understood.sifted.hits and reading.has_proper_name:
+        if not understood.sifted.answers and reading.has_proper_name:
             # No document names the town: what was asked before is said of it too.
             return await self.gather(tenant_id, question, reading.subject, degraded_reason)
         if reading.must_be_known and not is_supported(support) and support.unknown > MOST_UNKNOWN:
@@ -84,9 +85,9 @@ class Gatherer:
         self, tenant_id: UUID, literal: Gathered, understood: Gathered, reading: FollowUp | None
     ) -> bool:
         """A town is known only by its whole name: many words are spelled like one."""
-        if literal.sifted.certainty <= understood.sifted.certainty:
+        if not literal.sifted.answers or literal.sifted.certainty <= understood.sifted.certainty:
             return False
-        if not (understood.sifted.hits and reading and reading.has_proper_name):
+        if not (understood.sifted.answers and reading and reading.has_proper_name):
             return True
         return (await self._support(tenant_id, literal, reading)).passage >= WHOLE
 

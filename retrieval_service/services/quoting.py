@@ -35,6 +35,18 @@ class Quoter:
             raise failure
         note(failure, written)
         written.note_model_away(self._answerer.name)
+        async with aclosing(self._quotes(written, asked)) as events:
+            async for event in events:
+                yield event
+
+    async def offers(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
+        """What perhaps helps, which needs no model."""
+        written.answerer = self._answerer.name
+        async with aclosing(self._quotes(written, asked)) as events:
+            async for event in events:
+                yield event
+
+    async def _quotes(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         checked = await asyncio.to_thread(CheckedText, asked)
         async with aclosing(self._answerer.stream(asked)) as parts:
             async for part in parts:

@@ -105,8 +105,8 @@ class RemoteAnswerer:
         checked = await self._searcher.check(tenant_id, files, written.question.conditions)
         if checked.dropped_count:
             raise errors.ProviderUnavailable("OpenAI still finds documents that have changed.")
-        relevant = (await self._sifter.remotely_relevant(tenant_id, checked.hits, written.asked)).hits
-        return checked.hits if relevant else []
+        sifted = await self._sifter.remotely_relevant(tenant_id, checked.hits, written.asked)
+        return checked.hits if sifted.answers else []
 
     async def _write(
         self,

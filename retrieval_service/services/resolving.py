@@ -15,7 +15,7 @@ from retrieval_service import errors
 from retrieval_service.domain import templates
 from retrieval_service.domain.answers import Completed, Question
 from retrieval_service.domain.documents import MAX_TITLE, Draft
-from retrieval_service.domain.fragments import FinishReason
+from retrieval_service.domain.fragments import UNANSWERED
 from retrieval_service.domain.insights import Gap, GapStatus
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import LoggedAnswer, StoredDocument
@@ -80,7 +80,7 @@ class Resolver:
             await gaps.set_document(scope, gap_id, stored.id)
         document = await self._indexed(tenant_id, stored.id)
         answer = await self._ask(tenant_id, gap)
-        is_answered = answer.finish_reason not in ("", FinishReason.NO_RELEVANT_CONTENT)
+        is_answered = answer.finish_reason not in ("", *UNANSWERED)
         cites = is_answered and str(document.id) in cited_documents(answer)
         await self._settle(tenant_id, gap_id, GapStatus.RESOLVED if cites else GapStatus.OPEN, cites)
         log.info("gap_resolved", tenant_id=str(tenant_id), gap_id=str(gap_id), is_answered=is_answered)

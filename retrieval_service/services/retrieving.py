@@ -63,7 +63,7 @@ class Retriever:
         return replace(found, degraded_reason="; ".join(filter(None, (reason, found.degraded_reason))))
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
-        """The hits to answer from, of the best `most`; none when nothing has to do with the question."""
+        """The hits to answer from or to offer, of the best `most`; none when nothing has to do with the question."""
         return await self._sifter.relevant(tenant_id, found, text, most=most)
 
     async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:

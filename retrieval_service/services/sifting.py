@@ -1,11 +1,11 @@
-"""Sifts what a search found: the passages an answer may be made from, or none when nothing has to do with it."""
+"""Sifts what a search found: the passages to answer from or to offer, or none when nothing has to do with it."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 from weakref import ReferenceType, ref
@@ -16,12 +16,13 @@ from retrieval_service.domain.relevance import (
     Candidate,
     Evidence,
     certainty,
-    is_relevant,
-    is_relevant_remotely,
+    remote_verdict_of,
     standing,
+    verdict_of,
     weigh,
 )
 from retrieval_service.domain.spaces import Scale
+from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.referencing import numbered
 from retrieval_service.services.searching import Found, Hit
 from retrieval_service.services.weighing import Weigher, Weights
@@ -47,10 +48,18 @@ class Weighed:
 
 @dataclass(frozen=True, kw_only=True)
 class Sifted:
-    """The hits to answer from, best first; `certainty` is the log-odds that the best has to do with the question."""
+    """The hits to answer from, or to offer, as the verdict says, best first; none when they promise nothing.
+
+    `certainty` is the log-odds that the best has to do with the question.
+    """
 
     hits: Sequence[Hit] = ()
     certainty: float = -math.inf
+    verdict: Verdict = Verdict.NOTHING
+
+    @property
+    def answers(self) -> bool:
+        return self.verdict is Verdict.ANSWERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +88,7 @@ class Sifter:
         self._sifted: OrderedDict[tuple[UUID, str], _KnownSifting] = OrderedDict()
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
-        """What of a search an answer may be made from; no more than `most` hits are weighed."""
+        """What of a search may be answered from or offered; no more than `most` hits are weighed."""
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.latest(tenant_id)
@@ -125,20 +134,29 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     ranked = sorted(
         weighed(text, found.hits, statistics, scale=scale_of(found)), key=lambda one: -one.standing
     )
-    if not ranked or not is_relevant(ranked[0].evidence):
+    verdict = verdict_of(ranked[0].evidence) if ranked else Verdict.NOTHING
+    if verdict is Verdict.NOTHING:
         return Sifted()
+    if verdict is Verdict.PERHAPS:
+        ranked = [one for one in ranked if verdict_of(one.evidence) is not Verdict.NOTHING]
     best = ranked[0].standing
     hits = varied([replace(one.hit, score=one.standing / best) for one in near_the_best(ranked, best)])
-    return Sifted(hits=hits, certainty=certainty(ranked[0].evidence))
+    return Sifted(hits=hits, certainty=certainty(ranked[0].evidence), verdict=verdict)
 
 
 def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> Sifted:
     """In the provider's own order."""
     best = weighed(text, hits[:WEIGHED], statistics)
-    if not any(is_relevant_remotely(one.hit.score, one.evidence) for one in best):
+    verdict = best_of(remote_verdict_of(one.hit.score, one.evidence) for one in best)
+    if verdict is Verdict.NOTHING:
         return Sifted()
     near = varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
-    return Sifted(hits=near, certainty=max(certainty(one.evidence) for one in best))
+    return Sifted(hits=near, certainty=max(certainty(one.evidence) for one in best), verdict=verdict)
+
+
+def best_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most that any of them promises."""
+    return min(verdicts, key=list(Verdict).index, default=Verdict.NOTHING)
 
 
 def scale_of(found: Found) -> Scale | None:

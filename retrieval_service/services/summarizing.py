@@ -99,7 +99,7 @@ class Summarizing:
         query = request.query
         found = await self._retriever.search(tenant_id, query)
         sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
-        relevant = sifted.hits[:MOST_BLOCKS]
+        relevant = sifted.hits[:MOST_BLOCKS] if sifted.answers else ()
         language = request.language or found.language or language_of(query.text, tenant, relevant)
         what = shown(relevant, tenant)
         asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, what.fragments))

@@ -57,6 +57,7 @@ class Trials:
             degraded_reason=outcome.degraded_reason,
             standalone_question=outcome.standalone_question,
             unsupported=outcome.unsupported,
+            wants_human=outcome.wants_human,
         )
 
     async def _tenant(self, tenant_id: UUID) -> Tenant:

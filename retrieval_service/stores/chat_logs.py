@@ -18,7 +18,7 @@ from retrieval_service.domain.insights import (
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.stores.database import TenantScope
 
-# A thumb up takes the question back out of its group, unless nothing was found for it.
+# A thumb up takes the question back out of its group, unless nothing was found for it: what perhaps helped has.
 RATE = """
 UPDATE chat_logs SET rating = %(rating)s, rating_reason = %(reason)s, rated_at = now(),
     gap_id = CASE WHEN %(rating)s = 1 AND finish_reason <> 'no_relevant_content' THEN NULL ELSE gap_id END
@@ -50,7 +50,7 @@ SELECT_PAGE = """
 SELECT l.id, l.session_id, l.channel, l.question, l.answer, l.language, l.context,
     l.citations, l.finish_reason, l.answerer, l.input_tokens, l.output_tokens, l.first_token_ms, l.latency_ms,
     l.rating, l.rating_reason, l.rated_at, l.created_at, l.finished_at, l.degraded_reason, l.standalone_question,
-    l.unsupported,
+    l.unsupported, l.wants_human,
     CASE WHEN l.status = 'running' AND l.lease_until < now() THEN 'interrupted'
         ELSE l.status END AS status
 FROM chat_logs l
@@ -61,7 +61,9 @@ WHERE l.tenant_id = %(tenant_id)s AND (l.created_at, l.id) < (%(before_time)s, %
     AND (%(language)s = '' OR l.language = %(language)s)
     AND (%(rating)s::int IS NULL OR l.rating = %(rating)s)
     AND (%(answered)s::bool IS NULL
-        OR (l.status = 'completed' AND (l.finish_reason <> 'no_relevant_content') = %(answered)s))
+        OR (l.status = 'completed'
+            AND (l.finish_reason NOT IN ('no_relevant_content', 'not_sure')) = %(answered)s))
+    AND (%(finish_reason)s = '' OR l.finish_reason = %(finish_reason)s)
     AND (%(session_id)s::uuid IS NULL OR l.session_id = %(session_id)s)
 ORDER BY l.created_at DESC, l.id DESC LIMIT %(limit)s
 """
@@ -87,7 +89,8 @@ async def page(
 FIGURES = """
 SELECT (l.created_at AT TIME ZONE 'UTC')::date AS day,
     count(*) FILTER (WHERE l.status = 'completed') AS completed,
-    count(*) FILTER (WHERE l.status = 'completed' AND l.finish_reason <> 'no_relevant_content') AS answered,
+    count(*) FILTER (
+        WHERE l.status = 'completed' AND l.finish_reason NOT IN ('no_relevant_content', 'not_sure')) AS answered,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY l.latency_ms) FILTER (WHERE l.status = 'completed')
         AS latency_p50_ms,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY l.latency_ms) FILTER (WHERE l.status = 'completed')
@@ -113,7 +116,7 @@ async def figures(scope: TenantScope, *, days: int) -> list[Figures]:
 
 WORDINGS = """
 SELECT (array_agg(question ORDER BY created_at DESC))[1] AS question, language, count(*) AS count,
-    count(*) FILTER (WHERE finish_reason = 'no_relevant_content') AS unanswered_count,
+    count(*) FILTER (WHERE finish_reason IN ('no_relevant_content', 'not_sure')) AS unanswered_count,
     max(created_at) AS last_asked_at
 FROM (
     SELECT coalesce(nullif(standalone_question, ''), question) AS question, language, finish_reason, created_at

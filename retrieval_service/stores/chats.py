@@ -55,6 +55,18 @@ async def session_exists(scope: TenantScope, proof: SessionProof) -> bool:
     return await cursor.fetchone() is not None
 
 
+HAS_TURN = """
+SELECT FROM chat_logs WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND session_id = %(session_id)s
+"""
+
+
+async def has_turn(scope: TenantScope, session_id: UUID, answer_id: UUID) -> bool:
+    """Whether the answer is one of the conversation."""
+    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "answer_id": answer_id}
+    cursor = await scope.connection.execute(HAS_TURN, parameters)
+    return await cursor.fetchone() is not None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asker:
     """The customer's pseudonym and the language of their interface, each empty when the channel gave none."""
@@ -285,7 +297,8 @@ UPDATE chat_logs SET answer = %(answer)s, language = %(language)s, context = %(c
     citations = %(citations)s, standalone_question = %(standalone_question)s, status = %(status)s,
     finish_reason = %(finish_reason)s, answerer = %(answerer)s, input_tokens = %(input_tokens)s,
     output_tokens = %(output_tokens)s, first_token_ms = %(first_token_ms)s, latency_ms = %(latency_ms)s,
-    degraded_reason = %(degraded_reason)s, unsupported = %(unsupported)s, finished_at = now()
+    degraded_reason = %(degraded_reason)s, unsupported = %(unsupported)s, wants_human = %(wants_human)s,
+    finished_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(answer_id)s AND writer = %(writer)s
 """
 
@@ -324,7 +337,8 @@ async def mark_abandoned(operator: AsyncConnection) -> int:
 # What still runs when its lease is over was left behind by a process that died.
 SELECT = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, request_hash,
+    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, wants_human,
+    request_hash,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs WHERE tenant_id = %(tenant_id)s AND (id = %(answer_id)s OR request_id = %(request_id)s)
 """
@@ -377,6 +391,7 @@ def _parameters(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> 
         "latency_ms": outcome.latency_ms,
         "degraded_reason": outcome.degraded_reason,
         "unsupported": Jsonb(list(outcome.unsupported)),
+        "wants_human": outcome.wants_human,
     }
 
 

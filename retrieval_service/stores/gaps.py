@@ -72,11 +72,13 @@ async def lock(scope: TenantScope) -> None:
     await scope.connection.execute(LOCK, {"tenant_id": scope.tenant_id})
 
 
+# What perhaps helped is a question for the owner until a customer says that it did.
 # A follow-up is grouped, and asked again, as it was understood: "and the warranty?" is one of many questions.
 UNGROUPED = """
 SELECT id AS answer_id, coalesce(nullif(standalone_question, ''), question) AS question, language
 FROM chat_logs
-WHERE tenant_id = %(tenant_id)s AND gap_id IS NULL AND (finish_reason = 'no_relevant_content' OR rating = -1)
+WHERE tenant_id = %(tenant_id)s AND gap_id IS NULL
+    AND (finish_reason = 'no_relevant_content' OR rating = -1 OR (finish_reason = 'not_sure' AND rating IS NULL))
 ORDER BY created_at, id LIMIT %(limit)s
 """
 
@@ -164,11 +166,12 @@ async def prune(scope: TenantScope) -> None:
 
 
 SELECT_PAGE = """
-SELECT g.id, g.status, l.question, l.language, c.question_count, c.down_count, c.first_asked_at, c.last_asked_at,
-    g.document_id, g.is_answered, g.resolved_at
+SELECT g.id, g.status, l.question, l.language, c.question_count, c.down_count, c.not_sure_count,
+    c.first_asked_at, c.last_asked_at, g.document_id, g.is_answered, g.resolved_at
 FROM question_gaps g
 JOIN (
     SELECT gap_id, count(*) AS question_count, count(*) FILTER (WHERE rating = -1) AS down_count,
+        count(*) FILTER (WHERE finish_reason = 'not_sure') AS not_sure_count,
         min(created_at) AS first_asked_at, max(created_at) AS last_asked_at
     FROM chat_logs
     WHERE tenant_id = %(tenant_id)s AND gap_id IS NOT NULL
@@ -199,7 +202,7 @@ async def get(scope: TenantScope, gap_id: UUID) -> Gap | None:
 
 EXAMPLES = """
 SELECT g.id AS gap_id, l.id AS answer_id, l.question, coalesce(s.channel, '') AS channel, l.rating,
-    l.rating_reason, l.created_at
+    l.rating_reason, l.created_at, l.finish_reason
 FROM unnest(%(gap_ids)s::uuid[]) AS g (id)
 CROSS JOIN LATERAL (
     SELECT * FROM chat_logs l WHERE l.tenant_id = %(tenant_id)s AND l.gap_id = g.id

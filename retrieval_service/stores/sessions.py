@@ -13,7 +13,7 @@ from retrieval_service.stores.database import TenantScope
 
 SELECT_TURNS = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported,
+    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, wants_human,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s
@@ -40,7 +40,7 @@ async def turns(
 
 SELECT_LAST_TURN = """
 SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported,
+    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, wants_human,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s

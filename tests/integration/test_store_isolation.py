@@ -420,6 +420,7 @@ STORES: dict[str, Trial] = {
         anything,
     ),
     "chats.session_exists": (lambda scope, own: chats.session_exists(scope, proof_of(own)), NO_ROWS),
+    "chats.has_turn": (lambda scope, own: chats.has_turn(scope, own.session_id, own.answer_id), NO_ROWS),
     "chats.begin": (
         lambda scope, own: begun(scope, own),
         NO_ROWS,

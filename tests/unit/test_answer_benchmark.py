@@ -208,6 +208,7 @@ def test_groups_hold_everything_once() -> None:
         Ending.NOTHING: 3,
         Ending.REFUSED_BY_MODEL: 0,
         Ending.PLEASANTRY: 1,
+        Ending.NOT_SURE: 0,
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from retrieval_service.domain.backends import Backend, Choice, Standing, effective, overlap
 from retrieval_service.domain.overlaps import SAMPLES, samples
-from retrieval_service.domain.relevance import Evidence, is_relevant_remotely
+from retrieval_service.domain.relevance import Evidence, remote_verdict_of
+from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.choosing import choice
 
 A, B, C, D = (UUID(int=number) for number in range(4))
@@ -75,10 +76,10 @@ def test_short_text_is_its_own_sample() -> None:
 
 
 def test_middling_score_of_a_provider_is_no_evidence_without_words() -> None:
-    assert not is_relevant_remotely(0.6, shared(0.0))
-    assert is_relevant_remotely(0.6, shared(0.25))
-    assert is_relevant_remotely(0.1, shared(0.6))
-    assert is_relevant_remotely(0.9, shared(0.0))
+    assert remote_verdict_of(0.6, shared(0.0)) is not Verdict.ANSWERS
+    assert remote_verdict_of(0.6, shared(0.25)) is Verdict.ANSWERS
+    assert remote_verdict_of(0.1, shared(0.6)) is Verdict.ANSWERS
+    assert remote_verdict_of(0.9, shared(0.0)) is Verdict.ANSWERS
 
 
 def shared(share: float) -> Evidence:

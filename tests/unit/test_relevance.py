@@ -8,7 +8,8 @@ import pytest
 
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.lexical import TermStatistics, indexed_text, passage_terms
-from retrieval_service.domain.relevance import Candidate, Evidence, is_relevant, standing, weigh
+from retrieval_service.domain.relevance import Candidate, Evidence, standing, verdict_of, weigh
+from retrieval_service.domain.verdicts import Verdict
 
 PASSAGES = {
     "ru": (
@@ -82,7 +83,7 @@ def test_passage_that_answers_stands_first_and_is_relevant(question: str, langua
     weighed = evidence(question, language)
     standings = [standing(one, 0.5) for one in weighed]
     assert standings.index(max(standings)) == best
-    assert is_relevant(weighed[best])
+    assert verdict_of(weighed[best]) is Verdict.ANSWERS
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_passage_that_answers_stands_first_and_is_relevant(question: str, langua
     ],
 )
 def test_nothing_is_relevant_to_what_no_document_speaks_of(question: str, language: str) -> None:
-    assert not any(is_relevant(one) for one in evidence(question, language))
+    assert all(verdict_of(one) is not Verdict.ANSWERS for one in evidence(question, language))
 
 
 def test_what_no_document_knows_speaks_against_all_of_them() -> None:
@@ -110,11 +111,11 @@ def test_meaning_counts_only_where_the_model_has_a_say() -> None:
     silent = evidence("what does shipping cost", "en")[0]
     weak, strong = replace(silent, closeness=0.05), replace(silent, closeness=0.7)
     assert standing(weak, 0.5) < standing(strong, 0.5)
-    assert is_relevant(strong)
+    assert verdict_of(strong) is Verdict.ANSWERS
 
 
 def test_question_without_any_word_is_about_nothing() -> None:
-    assert not any(is_relevant(one) for one in evidence("?!", "en"))
+    assert all(verdict_of(one) is Verdict.NOTHING for one in evidence("?!", "en"))
 
 
 def test_no_candidates_give_no_evidence() -> None:

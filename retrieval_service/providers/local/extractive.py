@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.domain.offers import offer
 from retrieval_service.domain.phrases import not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import SHORT_SENTENCE, Quote, Source, quotes_of
 from retrieval_service.domain.sentences import split_sentences
+from retrieval_service.domain.verdicts import Verdict
 
 MAX_ANSWER = 600
 MAX_QUOTES = 4
@@ -64,12 +66,16 @@ class ExtractiveAnswerer:
     name = "extractive"
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart, None]:
-        """The lead-in, then a sentence a part; fragments without any sentence answer nothing, and that is said."""
-        pieces = await asyncio.to_thread(compose, prompt)
+        """The lead-in, then a sentence or an entry a part; fragments without any sentence answer nothing.
+
+        That is said.
+        """
+        is_sure = prompt.verdict is Verdict.ANSWERS
+        pieces = await asyncio.to_thread(compose if is_sure else offer, prompt)
         for text in pieces:
             yield TextPart(text=text)
         if pieces:
-            yield Ending(finish_reason=FinishReason.STOP)
+            yield Ending(finish_reason=FinishReason.STOP if is_sure else FinishReason.NOT_SURE)
         else:
             yield TextPart(text=not_found_text(prompt.language, prompt.shop_name, prompt.fallback_contact))
             yield Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)

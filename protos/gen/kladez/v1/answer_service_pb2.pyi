@@ -63,6 +63,10 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """The model refused."""
     FINISH_REASON_PLEASANTRY: _FinishReason.ValueType  # 5
     """The question was a greeting, thanks or the like; so is the text, and there is nothing to rate."""
+    FINISH_REASON_NOT_SURE: _FinishReason.ValueType  # 6
+    """Something was found that may help, and nothing that is known to answer: the text offers up to three entries, cites
+    each, and states no fact.
+    """
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Why an answer ended. Treat unknown values as FINISH_REASON_STOP."""
@@ -79,6 +83,10 @@ FINISH_REASON_POLICY: FinishReason.ValueType  # 4
 """The model refused."""
 FINISH_REASON_PLEASANTRY: FinishReason.ValueType  # 5
 """The question was a greeting, thanks or the like; so is the text, and there is nothing to rate."""
+FINISH_REASON_NOT_SURE: FinishReason.ValueType  # 6
+"""Something was found that may help, and nothing that is known to answer: the text offers up to three entries, cites
+each, and states no fact.
+"""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 class _AnswerStatus:
@@ -152,6 +160,7 @@ class StreamAnswerRequest(_message.Message):
     TRIAL_FIELD_NUMBER: _builtins.int
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     VISITOR_FIELD_NUMBER: _builtins.int
+    IN_REPLY_TO_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """Required. 1-2,000 code points."""
     session_id: _builtins.str
@@ -177,6 +186,8 @@ class StreamAnswerRequest(_message.Message):
     """Optional. Who asks, for the quota of one visitor: a keyed hash of the address or of the person, at most 64
     characters and no personal data. All who have none are one visitor; who has the scope `tenant:read` is none.
     """
+    in_reply_to: _builtins.str
+    """Optional. The answer that the customer replies to; one that is not of this conversation is an INVALID_ARGUMENT."""
     @_builtins.property
     def filter(self) -> _common_pb2.Filter:
         """Optional. Which documents to answer from. Needs the scope `tenant:read`."""
@@ -193,10 +204,11 @@ class StreamAnswerRequest(_message.Message):
         trial: _builtins.bool = ...,
         session_token: _builtins.str = ...,
         visitor: _builtins.str = ...,
+        in_reply_to: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "filter", b"filter", "language", b"language", "question", b"question", "request_id", b"request_id", "session_id", b"session_id", "session_token", b"session_token", "trial", b"trial", "visitor", b"visitor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "filter", b"filter", "in_reply_to", b"in_reply_to", "language", b"language", "question", b"question", "request_id", b"request_id", "session_id", b"session_id", "session_token", b"session_token", "trial", b"trial", "visitor", b"visitor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -438,6 +450,7 @@ class Answer(_message.Message):
     MODEL_AWAY_FIELD_NUMBER: _builtins.int
     STANDALONE_QUESTION_FIELD_NUMBER: _builtins.int
     UNSUPPORTED_FIELD_NUMBER: _builtins.int
+    WANTS_HUMAN_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """The id, a UUID."""
     session_id: _builtins.str
@@ -468,6 +481,8 @@ class Answer(_message.Message):
     """True when the model was away and the text is made of quoted sentences in its place."""
     standalone_question: _builtins.str
     """What was searched for: the question with what it took from the conversation; empty when it stood on its own."""
+    wants_human: _builtins.bool
+    """True when the customer asked for a person; the text names the contact, if there is one."""
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Citation]:
         """Attributions, in order."""
@@ -507,10 +522,11 @@ class Answer(_message.Message):
         model_away: _builtins.bool = ...,
         standalone_question: _builtins.str = ...,
         unsupported: _abc.Iterable[Global___UnsupportedRange] | None = ...,
+        wants_human: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "model_away", b"model_away", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "standalone_question", b"standalone_question", "status", b"status", "text", b"text", "unsupported", b"unsupported"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "answerer", b"answerer", "citations", b"citations", "create_time", b"create_time", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "language", b"language", "model_away", b"model_away", "output_tokens", b"output_tokens", "question", b"question", "references", b"references", "session_id", b"session_id", "standalone_question", b"standalone_question", "status", b"status", "text", b"text", "unsupported", b"unsupported", "wants_human", b"wants_human"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

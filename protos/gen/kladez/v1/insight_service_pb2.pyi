@@ -340,7 +340,7 @@ class DailyUsage(_message.Message):
     answer_count: _builtins.int
     """Answers begun."""
     unanswered_count: _builtins.int
-    """Answers for which nothing relevant was found."""
+    """Answers for which nothing was found, or nothing that is known to answer."""
     input_token_count: _builtins.int
     """Tokens the answering model read."""
     output_token_count: _builtins.int
@@ -362,7 +362,9 @@ class DailyUsage(_message.Message):
     searching_usd: _builtins.float
     """Dollars for these searches."""
     answered_share: _builtins.float
-    """The share of whole answers for which something was found, in [0, 1]; unset without any."""
+    """The share of whole answers that said more than "I don't know" or "perhaps this helps", in [0, 1]; unset without
+    any.
+    """
     latency_p50_ms: _builtins.float
     """Half of the whole answers took no longer than this; unset without any."""
     latency_p95_ms: _builtins.float
@@ -432,6 +434,7 @@ class ChatLogFilter(_message.Message):
     RATING_FIELD_NUMBER: _builtins.int
     ANSWERED_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Optional. The channel: "widget", "telegram", "api" or another name of 1-32 characters of a-z, 0-9, _ and -."""
     language: _builtins.str
@@ -439,9 +442,13 @@ class ChatLogFilter(_message.Message):
     rating: _answer_service_pb2.Rating.ValueType
     """Optional. Rated so."""
     answered: _builtins.bool
-    """Optional. Whether anything was found; either value leaves answers out that did not end whole."""
+    """Optional. Whether it said more than "I don't know" or "perhaps this helps"; either value leaves answers out that did
+    not end whole.
+    """
     session_id: _builtins.str
     """Optional. The conversation."""
+    finish_reason: _answer_service_pb2.FinishReason.ValueType
+    """Optional. Ended so."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. Asked at this time or later."""
@@ -460,10 +467,11 @@ class ChatLogFilter(_message.Message):
         rating: _answer_service_pb2.Rating.ValueType = ...,
         answered: _builtins.bool | None = ...,
         session_id: _builtins.str = ...,
+        finish_reason: _answer_service_pb2.FinishReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "channel", b"channel", "end_time", b"end_time", "language", b"language", "rating", b"rating", "session_id", b"session_id", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "channel", b"channel", "end_time", b"end_time", "finish_reason", b"finish_reason", "language", b"language", "rating", b"rating", "session_id", b"session_id", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answered: _TypeAlias = _typing.Literal["answered"]  # noqa: Y015
     _WhichOneofArgType__answered: _TypeAlias = _typing.Literal["_answered", b"_answered"]  # noqa: Y015
@@ -660,6 +668,7 @@ class UnansweredGroup(_message.Message):
     ANSWERED_FIELD_NUMBER: _builtins.int
     RESOLVE_TIME_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
+    NOT_SURE_COUNT_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
     """The id, a UUID."""
     status: Global___UnansweredStatus.ValueType
@@ -676,6 +685,8 @@ class UnansweredGroup(_message.Message):
     """The FAQ document made for it; empty when there is none."""
     answered: _builtins.bool
     """What asking again said last: whether the answer rests on that document. Unset when it was never asked again."""
+    not_sure_count: _builtins.int
+    """Those of the questions that were offered entries that may help."""
     @_builtins.property
     def first_ask_time(self) -> _timestamp_pb2.Timestamp:
         """When the first was asked."""
@@ -707,10 +718,11 @@ class UnansweredGroup(_message.Message):
         answered: _builtins.bool | None = ...,
         resolve_time: _timestamp_pb2.Timestamp | None = ...,
         examples: _abc.Iterable[Global___UnansweredExample] | None = ...,
+        not_sure_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "first_ask_time", b"first_ask_time", "last_ask_time", b"last_ask_time", "resolve_time", b"resolve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "document_id", b"document_id", "examples", b"examples", "first_ask_time", b"first_ask_time", "group_id", b"group_id", "language", b"language", "last_ask_time", b"last_ask_time", "question", b"question", "question_count", b"question_count", "rated_down_count", b"rated_down_count", "resolve_time", b"resolve_time", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answered", b"_answered", "answered", b"answered", "document_id", b"document_id", "examples", b"examples", "first_ask_time", b"first_ask_time", "group_id", b"group_id", "language", b"language", "last_ask_time", b"last_ask_time", "not_sure_count", b"not_sure_count", "question", b"question", "question_count", b"question_count", "rated_down_count", b"rated_down_count", "resolve_time", b"resolve_time", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answered: _TypeAlias = _typing.Literal["answered"]  # noqa: Y015
     _WhichOneofArgType__answered: _TypeAlias = _typing.Literal["_answered", b"_answered"]  # noqa: Y015
@@ -730,6 +742,7 @@ class UnansweredExample(_message.Message):
     RATING_FIELD_NUMBER: _builtins.int
     RATING_REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
     answer_id: _builtins.str
     """The answer it got; see AnswerService.GetAnswer."""
     question: _builtins.str
@@ -740,6 +753,8 @@ class UnansweredExample(_message.Message):
     """How the answer was rated."""
     rating_reason: _builtins.str
     """Why, in the customer's words."""
+    finish_reason: _answer_service_pb2.FinishReason.ValueType
+    """How the answer ended."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was asked."""
@@ -753,10 +768,11 @@ class UnansweredExample(_message.Message):
         rating: _answer_service_pb2.Rating.ValueType = ...,
         rating_reason: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        finish_reason: _answer_service_pb2.FinishReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "channel", b"channel", "create_time", b"create_time", "question", b"question", "rating", b"rating", "rating_reason", b"rating_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "channel", b"channel", "create_time", b"create_time", "finish_reason", b"finish_reason", "question", b"question", "rating", b"rating", "rating_reason", b"rating_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -920,7 +936,7 @@ class ResolveUnansweredResponse(_message.Message):
     ANSWER_TEXT_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
     answered: _builtins.bool
-    """Whether anything was found for the question now."""
+    """Whether the question is answered now."""
     document_id: _builtins.str
     """The FAQ document."""
     external_id: _builtins.str
@@ -1022,7 +1038,7 @@ class TopQuestion(_message.Message):
     ask_count: _builtins.int
     """How often it was asked."""
     unanswered_count: _builtins.int
-    """How often nothing was found."""
+    """How often nothing was found, or nothing that is known to answer."""
     wording_count: _builtins.int
     """In how many wordings."""
     @_builtins.property

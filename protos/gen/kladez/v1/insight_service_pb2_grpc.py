@@ -115,7 +115,7 @@ class InsightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUnanswered(self, request, context):
-        """Lists groups of questions that got no answer or a thumb down, the most asked first. Groups are made in the
+        """Lists groups of questions that got no answer, entries that only may help, or a thumb down, the most asked first. Groups are made in the
         background: a question is in one a few seconds after its answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

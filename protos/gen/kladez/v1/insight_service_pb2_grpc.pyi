@@ -25,7 +25,7 @@ class InsightServiceStub:
     ExportChatLogs: _aio.UnaryStreamMultiCallable[_insight_service_pb2.ExportChatLogsRequest, _insight_service_pb2.ExportChatLogsResponse]
     """Streams every question and answer that the filter lets through, newest first, whole."""
     ListUnanswered: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ListUnansweredRequest, _insight_service_pb2.ListUnansweredResponse]
-    """Lists groups of questions that got no answer or a thumb down, the most asked first. Groups are made in the
+    """Lists groups of questions that got no answer, entries that only may help, or a thumb down, the most asked first. Groups are made in the
     background: a question is in one a few seconds after its answer.
     """
     ResolveUnanswered: _aio.UnaryUnaryMultiCallable[_insight_service_pb2.ResolveUnansweredRequest, _insight_service_pb2.ResolveUnansweredResponse]
@@ -82,7 +82,7 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _insight_service_pb2.ListUnansweredRequest,
         context: _aio.ServicerContext[_insight_service_pb2.ListUnansweredRequest, _abc.Awaitable[_insight_service_pb2.ListUnansweredResponse]],
     ) -> _abc.Awaitable[_insight_service_pb2.ListUnansweredResponse]:
-        """Lists groups of questions that got no answer or a thumb down, the most asked first. Groups are made in the
+        """Lists groups of questions that got no answer, entries that only may help, or a thumb down, the most asked first. Groups are made in the
         background: a question is in one a few seconds after its answer.
         """
 
