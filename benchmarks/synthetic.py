@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.spaces import Embedded, Space, Vector, Vectors
+from retrieval_service.domain.spaces import Embedded, Scale, Space, Vector, Vectors
 
 DIMENSIONS = 384
 # All tenants' passages are variations of these, so a question's nearest neighbours are mostly other tenants'.
@@ -28,6 +28,7 @@ SPACE = Space(
     revision="1",
     dimensions=DIMENSIONS,
     max_tokens=8_000,
+    scale=Scale(),
 )
 
 

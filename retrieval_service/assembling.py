@@ -32,6 +32,7 @@ from retrieval_service.services.answer_log import AnswerLog
 from retrieval_service.services.answering import Answering
 from retrieval_service.services.authenticating import Authenticator
 from retrieval_service.services.breaking import Breaker
+from retrieval_service.services.calibrating import Calibrator
 from retrieval_service.services.collecting import Collector
 from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.composing import Composer
@@ -120,6 +121,7 @@ class Service:
     switcher: Switcher
     verifier: Verifier
     filler: Filler
+    calibrator: Calibrator
     summarizing: Summarizing
     snapshotting: Snapshotting
     surveyor: Surveyor
@@ -202,6 +204,7 @@ def assemble(
         switcher=switcher,
         verifier=Verifier(database, embedders, switcher),
         filler=Filler(database, embedders, switcher),
+        calibrator=Calibrator(database, embedders),
         summarizing=summarizing,
         snapshotting=Snapshotting(database, summarizing),
         meter=meter,

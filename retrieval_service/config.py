@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     embedding_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     embedding_query_prefix: str = ""
     embedding_passage_prefix: str = ""
-    local_model: LocalModel = "minilm"
+    local_model: LocalModel = "auto"
     local_model_dir: Path | None = None
 
     next_embedder: str = ""
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     next_embedding_dimensions: Annotated[int, Field(ge=1, le=4_000)] | None = None
     next_embedding_query_prefix: str = ""
     next_embedding_passage_prefix: str = ""
-    next_local_model: LocalModel = "minilm"
+    next_local_model: LocalModel = "auto"
     next_openai_api_key: SecretStr | None = None
     next_openai_base_url: str | None = None
 

@@ -225,6 +225,7 @@ async def background(service: Service) -> AsyncIterator[None]:
         presence = service.presence
         endless = [
             service.meter.run(),
+            service.calibrator.run(),
             *([shadow.run()] if shadow else []),
             *([presence.run()] if presence else []),
         ]
@@ -252,7 +253,8 @@ async def work(settings: Settings, dsn: str) -> None:
         pages = observing.observed(settings, dsn, service.database, "worker", more={"queue": worker.fault})
         async with pages, asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
-            beside = [group.create_task(service.presence.run())] if service.presence else []
+            beside = [group.create_task(service.calibrator.run())]
+            beside += [group.create_task(service.presence.run())] if service.presence else []
             log.info("working", space=service.embedder.space.key)
             await stop.wait()
             worker.stop()

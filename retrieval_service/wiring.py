@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from retrieval_service import errors
 from retrieval_service.assembling import Providers, Service, assemble
@@ -14,6 +14,7 @@ from retrieval_service.config import Settings
 from retrieval_service.domain import languages
 from retrieval_service.domain.costs import PriceTable, price_table
 from retrieval_service.domain.processes import Kind
+from retrieval_service.providers.local.choosing import open_space
 from retrieval_service.providers.opening import (
     open_answerer,
     open_embedder,
@@ -31,7 +32,7 @@ from retrieval_service.services.agreeing import Presence
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.switching import adopt
 from retrieval_service.sharing import Models, shared_settings
-from retrieval_service.stores import schema, spaces
+from retrieval_service.stores import inspection, schema, spaces
 from retrieval_service.stores.database import Database, PoolSize, open_database
 
 # Words of no language make the language model load, which takes most of a second, before the first caller.
@@ -97,6 +98,9 @@ async def open_providers(
         stack.push_async_callback(following.close)
     models = Models(home=embedder.space, following=following.space if following else None, policy=policy)
     await announce(settings, installation_key, models, presence, stack)
+    left = await open_left(settings, database, [one.space.key for one in (embedder, following) if one])
+    for one in left:
+        stack.push_async_callback(one.close)
     answerer = await open_answerer(settings)
     stack.push_async_callback(answerer.close)
     if rewriter := await open_rewriter(settings):
@@ -108,7 +112,7 @@ async def open_providers(
     if file_answerer := await open_file_answerer(settings):
         stack.push_async_callback(file_answerer.close)
     return Providers(
-        embedders=await register(database, embedder, following, price_table(settings.prices)),
+        embedders=await register(database, embedder, following, left, prices=price_table(settings.prices)),
         policy=policy,
         answerer=answerer,
         summarizer=summarizer,
@@ -118,18 +122,35 @@ async def open_providers(
     )
 
 
+async def open_left(settings: Settings, database: Database, configured: Sequence[str]) -> list[Embedder]:
+    """Local models of spaces in which tenants are still searched, and which are not configured any more."""
+    async with database.operator() as operator:
+        counts = await inspection.space_counts(operator)
+    opened = [await open_space(key, settings.local_model_dir) for key in counts if key not in configured]
+    return [one for one in opened if one is not None]
+
+
 async def register(
     database: Database,
     embedder: Embedder,
     following: Embedder | None = None,
+    left: Sequence[Embedder] = (),
+    *,
     prices: PriceTable | None = None,
 ) -> Embedders:
-    """The embedders by their spaces, which get their tables; raises `Misconfigured` for one space twice."""
+    """The embedders by their spaces, which get their tables; raises `Misconfigured` for one space twice.
+
+    `left` are those that tenants move away from.
+    """
     async with database.owner() as owner:
         home_id = await spaces.register(owner, embedder.space)
-        if following is None:
-            return Embedders({home_id: embedder}, home_id=home_id, prices=prices)
-        next_id = await spaces.register(owner, following.space)
-    if next_id == home_id:
-        raise errors.Misconfigured("KLADEZ_NEXT_EMBEDDER gives the same vectors as KLADEZ_EMBEDDER")
-    return Embedders({home_id: embedder, next_id: following}, home_id=home_id, prices=prices)
+        opened = {home_id: embedder}
+        if following is not None:
+            opened[await spaces.register(owner, following.space)] = following
+            if len(opened) == 1:
+                raise errors.Misconfigured("KLADEZ_NEXT_EMBEDDER gives the same vectors as KLADEZ_EMBEDDER")
+        by_id = {await spaces.register(owner, one.space): one for one in left}
+        every = {**by_id, **opened}
+        measured = {space_id: await spaces.calibration(owner, space_id) for space_id in every}
+    known = {space_id: one for space_id, one in measured.items() if one and not every[space_id].space.scale}
+    return Embedders(every, home_id=home_id, left_ids=by_id, calibrations=known, prices=prices)

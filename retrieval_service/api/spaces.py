@@ -9,7 +9,7 @@ from kladez.v1 import space_service_pb2 as pb
 from kladez.v1 import space_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, convert, fields
-from retrieval_service.domain.spaces import TenantSpace
+from retrieval_service.domain.spaces import Scale, TenantSpace
 from retrieval_service.services.switching import DEFAULT_KEEP_DAYS, Standing, Switcher
 from retrieval_service.services.verifying import Verifier
 
@@ -84,9 +84,18 @@ def within(field: str, value: int, default: int, largest: int) -> int:
 
 def message(standing: Standing) -> pb.Space:
     space = pb.Space(key=standing.space.key, is_open=standing.is_open, is_home=standing.is_home)
+    space.scale_error = standing.space.calibration_error
+    if standing.scale is not None:
+        space.scale.CopyFrom(scale_message(standing.scale, standing.languages))
     if standing.held is not None:
         space.MergeFrom(progress(standing.held))
     return space
+
+
+def scale_message(scale: Scale, languages: frozenset[str]) -> pb.SpaceScale:
+    return pb.SpaceScale(
+        floor=scale.floor, spread=scale.spread, share=scale.share, languages=sorted(languages)
+    )
 
 
 def progress(held: TenantSpace) -> pb.Space:

@@ -21,7 +21,7 @@ Key = Annotated[str, typer.Argument(help="The space's key; default: the one that
 KeepDays = Annotated[int, typer.Option(min=1, max=365, help="How long the old space is kept.")]
 KEEP_DAYS = 7
 WATCH_SECONDS = 0.5
-HEADINGS = ("space", "state", "filled", "recall", "agreement", "kept until", "remarks")
+HEADINGS = ("space", "state", "filled", "recall", "agreement", "cosines", "kept until", "remarks")
 
 app = typer.Typer(help="Embedding models, one space of vectors for each.", no_args_is_help=True)
 
@@ -166,9 +166,19 @@ def row(space: pb.Space) -> tuple[str, ...]:
         f"{space.filled_count:,}/{space.total_count:,}" if space.total_count else "",
         f"{space.recall:.3f}" if space.HasField("recall") else "",
         f"{space.agreement:.3f}" if space.HasField("agreement") else "",
+        cosines(space),
         kept_until if space.HasField("keep_until_time") else "",
         remarks(space),
     )
+
+
+def cosines(space: pb.Space) -> str:
+    """From unrelated texts to right passages, and how much of a hybrid score goes by them."""
+    if not space.HasField("scale"):
+        return "not measured" if space.is_open else ""
+    scale = space.scale
+    languages = f", {'/'.join(scale.languages)} only" if scale.languages else ""
+    return f"{scale.floor:.2f}-{scale.floor + scale.spread:.2f}, share {scale.share:.2f}{languages}"
 
 
 def remarks(space: pb.Space) -> str:
@@ -178,5 +188,6 @@ def remarks(space: pb.Space) -> str:
         "some vectors are missing": space.is_stale,
         "will be flipped to by itself": space.is_automatic,
         space.error: bool(space.error),
+        f"words decide until its cosines are measured: {space.scale_error}": bool(space.scale_error),
     }
     return "; ".join(text for text, applies in said.items() if applies)

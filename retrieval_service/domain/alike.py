@@ -13,7 +13,7 @@ from functools import lru_cache
 from retrieval_service.domain import words as analysis
 from retrieval_service.domain.equivalents import Name, named
 from retrieval_service.domain.function_words import FUNCTION_WORDS, TALK
-from retrieval_service.domain.spaces import Vector
+from retrieval_service.domain.spaces import Scale, Vector
 
 # Chosen on labelled pairs in three languages (tests/unit/likeness_pairs.py); docs/answers.md has what they reach on
 # pairs they were not chosen on.
@@ -21,7 +21,6 @@ from retrieval_service.domain.spaces import Vector
 ENOUGH_WORDS = 0.86
 # The meaning decides where questions are worded so differently that no frame can have brought them together; where
 # words are shared it cannot tell one more of them from none: "socks" and "socks for babies" have a cosine of 0.9.
-ENOUGH_MEANING = 0.72
 MOST_FRAME = 0.35
 
 # Two words that share this much of their 4-letter pieces are forms or misspellings of one.
@@ -47,11 +46,15 @@ _ASKING = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """A question; `vector` has unit length and is None where no model reads the language."""
+    """A question; `vector` has unit length and is None where no model reads the language.
+
+    `scale` is that of the vector's space; vectors without one say nothing.
+    """
 
     text: str
     language: str
     vector: Vector | None = None
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +97,11 @@ def likeness(one: Asked, other: Asked) -> float:
         return 0.0
     words = compared(one.text, other.text, one.language)
     by_words = 0.0 if words.parts else words.coverage / ENOUGH_WORDS
-    if one.vector is None or other.vector is None:
+    if one.scale is None or one.vector is None or other.vector is None:
         return by_words
     common = max(words.coverage, _frame(one, other))
-    by_meaning = float(one.vector @ other.vector) / ENOUGH_MEANING if common <= MOST_FRAME else 0.0
-    return max(by_words, by_meaning)
+    cosine = float(one.vector @ other.vector) if common <= MOST_FRAME else 0.0
+    return max(by_words, one.scale.likeness(cosine, one.language))
 
 
 def nearest(asked: Asked, leaders: Sequence[Asked]) -> int | None:

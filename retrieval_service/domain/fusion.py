@@ -14,6 +14,8 @@ Scores = NDArray[np.float64]
 # How much the vectors of a model count in a language that it does not declare, and in a script that it cannot read.
 # Measured: a model that cannot read the language must not be heard at all, or it drowns the lexical scores.
 UNKNOWN_LANGUAGE = 0.3
+# Cosines that nobody has measured may all be near 1: they order only what the words leave even.
+UNKNOWN_SCALE = 0.1
 UNREADABLE_SCRIPT = 0.0
 
 STEM_SHARE = 0.5
@@ -51,6 +53,8 @@ def blend(query_language: str, query_script: str, space: Space, *, stems: float,
     scale = space.scale
     if space.scripts and query_script not in space.scripts:
         return Blend(share=UNREADABLE_SCRIPT)
+    if scale is None:
+        return Blend(share=UNKNOWN_SCALE)
     if space.languages and query_language not in space.languages:
         return Blend(share=UNKNOWN_LANGUAGE, floor=scale.floor)
     if not scale.reads_well:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -20,13 +20,20 @@ class Scale:
 
     Texts that have nothing to do with each other have the `floor` or less, a right passage stands up to `spread` above
     it. `share` is how much the vectors count in a hybrid score where the model reads the question's language.
-    Where a model `reads_well`, words count by how much of the question they are.
+    Where a model `reads_well`, words count by how much of the question they are. Two questions that have the cosine
+    `alike` of their language, or of "" for all others, ask for the same; they are embedded as passages.
     """
 
     floor: float = 0.0
     spread: float = 1.0
     share: float = 0.5
     reads_well: bool = False
+    alike: Mapping[str, float] = field(default_factory=dict)
+
+    def likeness(self, cosine: float, language: str) -> float:
+        """From 1 on, two questions of the language ask for the same; 0 where nothing is known."""
+        least = self.alike.get(language, self.alike.get("", 0.0))
+        return cosine / least if least else 0.0
 
     def closeness(self, cosine: float) -> float:
         """0 for texts without anything in common, about 1 for a right passage."""
@@ -39,6 +46,7 @@ class Space:
 
     `languages` are the ISO 639-1 codes the model declares, empty for "all"; `scripts` are the Unicode
     scripts it can read at all ("Latin", "Cyrillic", …), empty for "all". `max_tokens` is the model's window.
+    Without a `scale` nobody has measured yet how its cosines are to be read.
     """
 
     provider: str
@@ -50,7 +58,7 @@ class Space:
     scripts: frozenset[str] = frozenset()
     query_prefix: str = ""
     passage_prefix: str = ""
-    scale: Scale = field(default_factory=Scale)
+    scale: Scale | None = None
 
     @property
     def key(self) -> str:
@@ -71,17 +79,6 @@ def mean(rows: Sequence[Vector]) -> Vector:
     total: Vector = np.stack(rows).sum(axis=0)
     length = float(np.linalg.norm(total))
     return rows[0] if length == 0 else np.asarray(total / length, np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownSpace:
-    """A row of `embedding_spaces`; `key` is the space's own."""
-
-    id: int
-    key: str
-    provider: str
-    model: str
-    dimensions: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,20 +59,22 @@ LOCAL_MODEL_REMEDY = (
 
 async def examine(settings: Settings, dsn: str) -> list[Finding]:
     """Goes on after a failure as far as the rest can still be looked at."""
-    embedders = [await _embedder(settings, "embedding model")]
+    models = [await _embedder(settings, "embedding model")]
     if settings.next_embedder:
-        embedders.append(await _embedder(as_next(settings), "next embedding model"))
+        models.append(await _embedder(as_next(settings), "next embedding model"))
+    absent = await checking_spaces.local_models(settings) if models[0].ok else []
     certificate = await asyncio.to_thread(checking_tls.examine, settings)
-    findings = [*embedders, await _answerer(settings), *certificate]
+    findings = [*models, *absent, await _answerer(settings), *certificate]
     try:
         async with open_database(dsn, SMALL_POOL) as database:
             found = [finding async for finding in _database(database, dsn)]
             findings = found + findings
             if any(finding.blocks for finding in found):
                 return findings
-            if all(finding.ok for finding in embedders):
-                configured = {finding.detail for finding in embedders}
+            if all(finding.ok for finding in models):
+                configured = {finding.detail for finding in models}
                 findings.append(await checking_spaces.examine(database, settings, configured))
+            findings += await checking_spaces.cosines(database)
             findings += [finding async for finding in checking_remote.examine(settings, database)]
             findings += [finding async for finding in checking_processes.examine(database)]
     except errors.KladezError as error:

@@ -12,7 +12,7 @@ import structlog
 from retrieval_service import errors, metrics
 from retrieval_service.domain.alike import Asked, nearest
 from retrieval_service.domain.costs import embedding_bill
-from retrieval_service.domain.spaces import Space, Vector
+from retrieval_service.domain.spaces import Scale, Space, Vector
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.stores import gaps, usage
 from retrieval_service.stores.database import Database, TenantScope
@@ -50,6 +50,10 @@ class Collector:
         self._space_id = embedders.home_id
         self._new_id = new_id
 
+    @property
+    def _space(self) -> Space:
+        return self._embedders.home_space
+
     async def look_around(self) -> None:
         """Groups what waits, of every tenant; one whose questions cannot be grouped keeps no other waiting."""
         while (one := await self._claim()) is not None:
@@ -86,9 +90,7 @@ class Collector:
 
     async def _vectors(self, asked: Sequence[Ungrouped | Leader]) -> tuple[Mapping[str, Vector], int]:
         """By question, for those that the model reads; raises `Unavailable` to try again later."""
-        texts = list(
-            dict.fromkeys(one.question for one in asked if understood(one, self._embedders.home.space))
-        )
+        texts = list(dict.fromkeys(one.question for one in asked if understood(one, self._space)))
         if not texts:
             return {}, 0
         try:
@@ -110,7 +112,8 @@ class Collector:
         """Both are read again: another process may have grouped some of the questions meanwhile."""
         questions = await gaps.ungrouped(scope, limit=BATCH)
         leaders = await gaps.leaders(scope, self._space_id)
-        for one in await asyncio.to_thread(placements, questions, leaders, vectors, self._new_id):
+        scale = self._space.scale
+        for one in await asyncio.to_thread(placements, questions, leaders, vectors, self._new_id, scale):
             if one.is_new:
                 await gaps.open_gap(scope, one.gap_id, one.answer_id)
                 if one.vector is not None:
@@ -119,8 +122,8 @@ class Collector:
 
 
 def understood(one: Ungrouped | Leader, space: Space) -> bool:
-    """A vector of a model that does not declare the language joins what only looks alike."""
-    return not space.languages or one.language in space.languages
+    """A vector of a model that does not read the language, or that was not measured yet, joins what looks alike."""
+    return space.scale is not None and (not space.languages or one.language in space.languages)
 
 
 def placements(
@@ -128,15 +131,18 @@ def placements(
     leaders: Sequence[Leader],
     vectors: Mapping[str, Vector],
     new_id: Callable[[], UUID],
+    scale: Scale | None,
 ) -> list[Placement]:
     """In order: the first question that asks for something new leads those after it."""
     ids = [leader.gap_id for leader in leaders]
     known = [
-        Asked(text=leader.question, language=leader.language, vector=leader.vector) for leader in leaders
+        Asked(text=leader.question, language=leader.language, vector=leader.vector, scale=scale)
+        for leader in leaders
     ]
     placed: list[Placement] = []
     for one in questions:
-        asked = Asked(text=one.question, language=one.language, vector=vectors.get(one.question))
+        vector = vectors.get(one.question)
+        asked = Asked(text=one.question, language=one.language, vector=vector, scale=scale)
         place = nearest(asked, known)
         if place is None:
             ids.append(new_id())

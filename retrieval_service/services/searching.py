@@ -270,7 +270,7 @@ class Searcher:
             blend=fusion.blend(
                 language,
                 script,
-                space or self._embedders.home.space,
+                space or self._embedders.home_space,
                 stems=terms.whole_stems,
                 grams=terms.whole_grams,
             ),

@@ -9,8 +9,9 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.calibration import KnownSpace
 from retrieval_service.domain.index_jobs import BYTES_PER_TOKEN
-from retrieval_service.domain.spaces import Estimate, KnownSpace, TenantSpace
+from retrieval_service.domain.spaces import Estimate, Scale, TenantSpace
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.stores import chunks, spaces, tenant_spaces, vectors
 from retrieval_service.stores.database import Database
@@ -26,9 +27,15 @@ VECTORS_PER_DELETE = 5_000
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A space of the installation, and what the tenant has in it: `held` is None for nothing."""
+    """A space of the installation, and what the tenant has in it: `held` is None for nothing.
+
+    `scale` is the one that searches go by, None where nothing was measured yet; `languages` are those that the model
+    reads, none for all.
+    """
 
     space: KnownSpace
+    scale: Scale | None
+    languages: frozenset[str]
     is_open: bool
     is_home: bool
     held: TenantSpace | None
@@ -46,15 +53,19 @@ class Switcher:
         async with self._database.tenant(tenant_id) as scope:
             known = await spaces.known(scope.connection)
             held = {one.space_id: one for one in await tenant_spaces.of_tenant(scope)}
-        return [
-            Standing(
-                space=space,
-                is_open=self._embedders.get(space.id) is not None,
-                is_home=space.id == self._embedders.home_id,
-                held=held.get(space.id),
-            )
-            for space in known
-        ]
+        return [self._standing(space, held.get(space.id)) for space in known]
+
+    def _standing(self, space: KnownSpace, held: TenantSpace | None) -> Standing:
+        searched, measured = self._embedders.space(space.id), space.calibration
+        as_read = searched or measured
+        return Standing(
+            space=space,
+            scale=as_read.scale if as_read else None,
+            languages=as_read.languages if as_read else frozenset(),
+            is_open=searched is not None,
+            is_home=space.id == self._embedders.home_id,
+            held=held,
+        )
 
     async def standing(self, tenant_id: UUID, key: str) -> Standing:
         """The one space that has this key; without a key, the only open one that is not active."""
@@ -150,13 +161,14 @@ class Switcher:
 
 
 async def adopt(database: Database, embedders: Embedders, switcher: Switcher) -> None:
-    """Tenants without a space get the configured one; those whose model is gone begin to move to it."""
+    """Tenants without a space get the configured one; those of a model that is not configured begin to move to it."""
     async with database.operator() as operator:
         standings = await tenant_spaces.active_of_all(operator)
     for one in standings:
         if not one.space_id:
             await _adopt_homeless(database, one.tenant_id, embedders.home_id)
-        elif embedders.get(one.space_id) is None:
+        elif not embedders.is_configured(one.space_id):
+            log_leaving(one, is_open=embedders.get(one.space_id) is not None)
             await _leave(database, switcher, one, embedders.home_id)
 
 
@@ -170,9 +182,16 @@ async def _leave(database: Database, switcher: Switcher, active: Due, home_id: i
     """Goes on with a switch that has begun."""
     async with database.tenant(active.tenant_id) as scope:
         held = {one.space_id: one for one in await tenant_spaces.of_tenant(scope)}.get(home_id)
-    log.warning("space_has_no_embedder", tenant_id=str(active.tenant_id), space_id=active.space_id)
     if held is None or not (held.is_automatic and held.state == "filling"):
         await switcher.begin(active.tenant_id, home_id, is_automatic=True)
+
+
+def log_leaving(active: Due, *, is_open: bool) -> None:
+    """A model that is not open can embed no question until the tenant has moved."""
+    if is_open:
+        log.info("space_left", tenant_id=str(active.tenant_id), space_id=active.space_id)
+    else:
+        log.warning("space_has_no_embedder", tenant_id=str(active.tenant_id), space_id=active.space_id)
 
 
 def others(known: Sequence[Standing]) -> list[Standing]:

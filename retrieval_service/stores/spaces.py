@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection, sql
-from psycopg.rows import class_row
+from psycopg.rows import kwargs_row
+from psycopg.types.json import Jsonb
 
 from retrieval_service import errors
-from retrieval_service.domain.spaces import KnownSpace, Space
+from retrieval_service.domain.calibration import Calibration, KnownSpace, from_json
+from retrieval_service.domain.spaces import Space
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.patience import insisting
 
@@ -84,14 +87,57 @@ async def _create_vectors(owner: AsyncConnection, space_id: int, space: Space) -
         await owner.execute(statement)
 
 
-SELECT_ALL = "SELECT id, key, provider, model, dimensions FROM embedding_spaces ORDER BY id"
+SELECT_CALIBRATION = "SELECT calibration FROM embedding_spaces WHERE id = %(space_id)s"
+CALIBRATE = """
+UPDATE embedding_spaces SET calibration = %(calibration)s, calibrated_at = now(), calibration_error = ''
+WHERE id = %(space_id)s
+"""
+NOTE_CALIBRATION_FAILED = """
+UPDATE embedding_spaces SET calibration_error = %(error)s WHERE id = %(space_id)s
+"""
+
+
+async def calibration(connection: AsyncConnection, space_id: int) -> Calibration | None:
+    """What was measured; None for nothing, and for what was measured by an earlier version."""
+    cursor = await connection.execute(SELECT_CALIBRATION, {"space_id": space_id})
+    row = await cursor.fetchone()
+    return from_json(row[0]) if row and row[0] else None
+
+
+async def calibrate(owner: AsyncConnection, space_id: int, measured: Calibration) -> None:
+    """What was measured before is forgotten."""
+    parameters = {"space_id": space_id, "calibration": Jsonb(measured.to_json())}
+    await owner.execute(CALIBRATE, parameters)
+
+
+async def note_calibration_failed(owner: AsyncConnection, space_id: int, error: str) -> None:
+    await owner.execute(NOTE_CALIBRATION_FAILED, {"space_id": space_id, "error": error})
+
+
+# Free again when the connection ends; the first number is arbitrary.
+LOCK_CALIBRATION = "SELECT pg_try_advisory_lock(6172640, %(space_id)s)"
+
+
+async def lock_calibration(owner: AsyncConnection, space_id: int) -> bool:
+    """Whether this connection alone may now measure the space; False when another one does."""
+    cursor = await owner.execute(LOCK_CALIBRATION, {"space_id": space_id})
+    return only(await cursor.fetchone())[0]
+
+
+SELECT_ALL = """
+SELECT id, key, provider, model, dimensions, calibration, calibration_error FROM embedding_spaces ORDER BY id
+"""
 
 
 async def known(connection: AsyncConnection) -> list[KnownSpace]:
     """Every space that ever had an embedder here."""
-    async with connection.cursor(row_factory=class_row(KnownSpace)) as cursor:
+    async with connection.cursor(row_factory=kwargs_row(_known)) as cursor:
         await cursor.execute(SELECT_ALL)
         return await cursor.fetchall()
+
+
+def _known(*, calibration: dict[str, Any] | None, **columns: Any) -> KnownSpace:
+    return KnownSpace(calibration=from_json(calibration) if calibration else None, **columns)
 
 
 COUNT = "SELECT count(*) FROM {vectors} WHERE tenant_id = %(tenant_id)s"

@@ -24,13 +24,12 @@ from retrieval_service.staffing import new_indexer, new_worker
 from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.jobs import Job
-from retrieval_service.wiring import open_service
 from retrieval_service.worker import Worker
 from tests.conftest import temporary_database
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.server import running_openai
-from tests.integration.service_kit import settings_for_tests
+from tests.integration.service_kit import measured_service, settings_for_tests
 
 WAIT_SECONDS = 30.0
 DIMENSIONS = 64
@@ -140,7 +139,7 @@ async def open_bench(dsn: str, **changes: Any) -> AsyncIterator[Bench]:
         }
         defaults = {**embedder, "embedding_dimensions": DIMENSIONS, "job_poll_seconds": 30.0}
         settings = await asyncio.to_thread(settings_for_tests, **{**defaults, **changes})
-        async with open_service(settings, dsn) as service:
+        async with measured_service(settings, dsn) as service:
             yield Bench(service=service, fake=fake, sql=connection)
 
 

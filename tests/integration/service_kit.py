@@ -24,6 +24,8 @@ from retrieval_service.api.policies import POLICIES, SCOPES, Policy
 from retrieval_service.assembling import Service
 from retrieval_service.client import CallFailed, Client, connecting
 from retrieval_service.config import Settings, load
+from retrieval_service.domain.calibration import SCRIPTS, Calibration
+from retrieval_service.domain.spaces import Scale
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.bootstrapping import mint_key
 from tests.conftest import temporary_database
@@ -32,6 +34,9 @@ Value = TypeVar("Value")
 
 TENANT_SCOPES = (tenants_pb.SCOPE_TENANT_WRITE, tenants_pb.SCOPE_TENANT_READ, tenants_pb.SCOPE_CHANNEL)
 WAIT_SECONDS = 20.0
+
+PLAIN = Calibration(texts="", scale=Scale(alike={"": 0.72}), languages=frozenset(SCRIPTS))
+"""Cosines as they are: those of the fakes' bags of words."""
 
 _names = itertools.count(1)
 
@@ -66,7 +71,7 @@ async def running_service(dsn: str, **changes: Any) -> AsyncIterator[Running]:
     """The whole service with its worker, without OpenAI unless `changes` say so."""
     settings = await asyncio.to_thread(settings_for_tests, **changes)
     async with (
-        wiring.open_service(settings, dsn) as service,
+        measured_service(settings, dsn) as service,
         server.background(service),
         serving(service) as port,
     ):
@@ -75,6 +80,15 @@ async def running_service(dsn: str, **changes: Any) -> AsyncIterator[Running]:
             anyone = Client(channel, bearer(key))
             await anyone.wait_until_ready(WAIT_SECONDS)
             yield Running(client=anyone, channel=channel, service=service, port=port, key=key, dsn=dsn)
+
+
+@asynccontextmanager
+async def measured_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
+    """As `wiring.open_service`; how the cosines of spaces are read is known, so that no fake is asked for them."""
+    async with wiring.open_service(settings, dsn) as service:
+        for space_id in service.embedders.uncalibrated_ids:
+            service.embedders.calibrate(space_id, PLAIN)
+        yield service
 
 
 @asynccontextmanager
@@ -137,6 +151,7 @@ def settings_for_tests(**changes: Any) -> Settings:
         "answer_breaker_failures": 1_000,
         "port": 0,
         "embedder": "local",
+        "local_model": "minilm",  # starts in the least time; tests of the others ask for them
         "answerer": "extractive",
         "openai_api_key": None,
     }

@@ -85,7 +85,10 @@ async def test_shell_with_a_key_where_servers_use_the_local_model_is_told_so(dat
     async with open_bench(database_dsn, embedder="local") as bench:
         await bench.tenant()
         found = await looked_at(bench, database_dsn, embedder="openai")
-    assert "set KLADEZ_EMBEDDER=local in this shell" in found["embedding spaces"].remedy
+    assert (
+        "set KLADEZ_EMBEDDER=local and KLADEZ_LOCAL_MODEL=minilm in this shell"
+        in found["embedding spaces"].remedy
+    )
 
 
 async def test_model_that_no_process_has_is_to_be_configured(database_dsn: str) -> None:
@@ -111,7 +114,7 @@ async def test_what_the_last_server_ran_with_counts_when_none_runs(database_dsn:
     [
         ("openai/small@1:3", "OpenAI's", "set OPENAI_API_KEY in this shell"),
         ("openai/large@1:3", "OpenAI's", "set OPENAI_API_KEY and KLADEZ_NEXT_EMBEDDER=openai in this shell"),
-        ("local/mini@1:3", "", "set KLADEZ_NEXT_EMBEDDER and KLADEZ_NEXT_EMBEDDING_MODEL in this shell"),
+        ("local/mini@1:3", "", "set KLADEZ_NEXT_EMBEDDER=local and KLADEZ_NEXT_LOCAL_MODEL in this shell"),
     ],
 )
 async def test_what_is_missing_is_what_the_servers_reach_the_model_by(

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 from retrieval_service.domain.alike import Asked, compared, likeness, nearest
+from retrieval_service.domain.spaces import Scale
 from tests.unit.likeness_pairs import HALVES, LEAST_PRECISION, LEAST_RECALL, figures
 from tests.unit.likeness_table import ALONE, SAME
 
 # What the words must find and may confuse, as measured when the thresholds were chosen.
 LEAST_FOUND = 0.9
+SCALE = Scale(alike={"": 0.72})
 MOST_CONFUSED = 0.002
 
 
 def asked(text: str, language: str = "en", *, angle: float | None = None) -> Asked:
     vector = None if angle is None else np.array([np.cos(angle), np.sin(angle)], np.float32)
-    return Asked(text=text, language=language, vector=vector)
+    return Asked(text=text, language=language, vector=vector, scale=SCALE)
 
 
 def judged(language: str, *, same: bool) -> list[bool]:

@@ -18,8 +18,11 @@ ENGLISH_ONLY = Space(
     max_tokens=256,
     languages=frozenset({"en"}),
     scripts=frozenset({"Latin"}),
+    scale=Scale(),
 )
-EVERYTHING = Space(provider="openai", model="small", revision="3", dimensions=1536, max_tokens=8191)
+EVERYTHING = Space(
+    provider="openai", model="small", revision="3", dimensions=1536, max_tokens=8191, scale=Scale()
+)
 MEASURED = Space(
     provider="local",
     model="e5",

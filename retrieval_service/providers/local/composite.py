@@ -51,10 +51,15 @@ SPACE = Space(
     query_prefix=e5.SPACE.query_prefix,
     passage_prefix=e5.SPACE.passage_prefix,
     scale=Scale(
-        floor=_E5_WEIGHT * e5.SPACE.scale.floor / _SQUARED_LENGTH,
-        spread=_E5_WEIGHT * e5.SPACE.scale.spread / _SQUARED_LENGTH,
-        share=e5.SPACE.scale.share,
+        floor=_E5_WEIGHT * e5.SCALE.floor / _SQUARED_LENGTH,
+        spread=_E5_WEIGHT * e5.SCALE.spread / _SQUARED_LENGTH,
+        share=e5.SCALE.share,
         reads_well=True,
+        # Two passages fill the same places, which counts where MiniLM does not read them.
+        alike={
+            "": (_E5_WEIGHT * e5.SCALE.alike[""] + _MINILM_WEIGHT + _FLOOR) / _SQUARED_LENGTH,
+            "en": 0.89,
+        },
     ),
 )
 

@@ -23,6 +23,7 @@ from retrieval_service.providers.local.unigram import Unigram
 QUERY_PREFIX = "query: "
 PASSAGE_PREFIX = "passage: "
 
+SCALE = Scale(floor=0.75, spread=0.18, share=0.65, reads_well=True, alike={"": 0.925})
 SPACE = Space(
     provider="local",
     model="multilingual-e5-small-q4",
@@ -31,7 +32,7 @@ SPACE = Space(
     max_tokens=512,
     query_prefix=QUERY_PREFIX,
     passage_prefix=PASSAGE_PREFIX,
-    scale=Scale(floor=0.75, spread=0.18, share=0.65, reads_well=True),
+    scale=SCALE,
 )
 
 GRAPH = Path(__file__).with_name("e5.onnx")

@@ -11,7 +11,6 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from tests.fakes.openai import wire
-from tests.fakes.openai.bags import bag_of_words
 from tests.fakes.openai.fake import FAKE, FakeOpenAI
 
 MOST_TEXTS = 2048
@@ -27,7 +26,7 @@ async def create_embeddings(request: web.Request) -> web.Response:
     length = vector_length(fake, body)
     is_base64 = body.get("encoding_format") == "base64" and not fake.always_floats
     rows = [
-        {"object": "embedding", "index": index, "embedding": encoded(bag_of_words(text, length), is_base64)}
+        {"object": "embedding", "index": index, "embedding": encoded(fake.embedded(text, length), is_base64)}
         for index, text in enumerate(texts)
     ]
     paid = sum(map(wire.count_tokens, texts))

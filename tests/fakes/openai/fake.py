@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Callable
 
+import numpy as np
+from aiohttp import web
+from numpy.typing import NDArray
+
+from tests.fakes.openai.bags import bag_of_words
 from tests.fakes.openai.faults import Fault, Faults
 from tests.fakes.openai.journal import Exchange, Journal
 from tests.fakes.openai.scripts import Script
@@ -16,7 +21,7 @@ class FakeOpenAI:
     """Where the server is, what it was asked, what it will say and what will go wrong.
 
     `dimensions` are the lengths of the models' vectors. `always_floats` and `ignores_dimensions` make an
-    embeddings server of the less obedient kind.
+    embeddings server of the less obedient kind. `embedded` makes the vectors: of a text, and of a length.
     """
 
     def __init__(self, *, api_key: str | None = None) -> None:
@@ -29,6 +34,7 @@ class FakeOpenAI:
         self.dimensions = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
         self.always_floats = False
         self.ignores_dimensions = False
+        self.embedded: Callable[[str, int], NDArray[np.float32]] = bag_of_words
 
     def fail(self, fault: Fault) -> None:
         self.faults.add(fault)

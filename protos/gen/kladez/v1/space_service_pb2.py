@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkladez/v1/space_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x03\n\x05Space\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07is_open\x18\x02 \x01(\x08\x12\x0f\n\x07is_home\x18\x03 \x01(\x08\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.kladez.v1.SpaceState\x12\x10\n\x08is_stale\x18\x05 \x01(\x08\x12\x14\n\x0cis_automatic\x18\x06 \x01(\x08\x12\x13\n\x0btotal_count\x18\x07 \x01(\x03\x12\x14\n\x0c\x66illed_count\x18\x08 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\t \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\n \x01(\x03\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12\x13\n\x06recall\x18\x0c \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tagreement\x18\r \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0csample_count\x18\x0e \x01(\x05\x12/\n\x0bverify_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fkeep_until_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_recallB\x0c\n\n_agreement\"\x13\n\x11ListSpacesRequest\"6\n\x12ListSpacesResponse\x12 \n\x06spaces\x18\x01 \x03(\x0b\x32\x10.kladez.v1.Space\"$\n\x15\x45stimateSwitchRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\x85\x01\n\x16\x45stimateSwitchResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\x12\x13\n\x0b\x63hunk_count\x18\x02 \x01(\x03\x12\x13\n\x0btoken_count\x18\x03 \x01(\x03\x12\x14\n\x07\x64ollars\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_dollars\"!\n\x12StartSwitchRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"6\n\x13StartSwitchResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\":\n\x13VerifySwitchRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x16\n\x0equestion_count\x18\x02 \x01(\x05\"7\n\x14VerifySwitchResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\"A\n\x10\x46lipSpaceRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x11\n\tkeep_days\x18\x02 \x01(\x05\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"4\n\x11\x46lipSpaceResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\"\x1f\n\x10\x44ropSpaceRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\x13\n\x11\x44ropSpaceResponse*\xa1\x01\n\nSpaceState\x12\x1b\n\x17SPACE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13SPACE_STATE_FILLING\x10\x01\x12\x15\n\x11SPACE_STATE_READY\x10\x02\x12\x16\n\x12SPACE_STATE_ACTIVE\x10\x03\x12\x14\n\x10SPACE_STATE_KEPT\x10\x04\x12\x18\n\x14SPACE_STATE_DROPPING\x10\x05\x32\xdf\x03\n\x0cSpaceService\x12I\n\nListSpaces\x12\x1c.kladez.v1.ListSpacesRequest\x1a\x1d.kladez.v1.ListSpacesResponse\x12U\n\x0e\x45stimateSwitch\x12 .kladez.v1.EstimateSwitchRequest\x1a!.kladez.v1.EstimateSwitchResponse\x12L\n\x0bStartSwitch\x12\x1d.kladez.v1.StartSwitchRequest\x1a\x1e.kladez.v1.StartSwitchResponse\x12O\n\x0cVerifySwitch\x12\x1e.kladez.v1.VerifySwitchRequest\x1a\x1f.kladez.v1.VerifySwitchResponse\x12\x46\n\tFlipSpace\x12\x1b.kladez.v1.FlipSpaceRequest\x1a\x1c.kladez.v1.FlipSpaceResponse\x12\x46\n\tDropSpace\x12\x1b.kladez.v1.DropSpaceRequest\x1a\x1c.kladez.v1.DropSpaceResponseB\x14Z\x12kladez/v1;kladezv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkladez/v1/space_service.proto\x12\tkladez.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x03\n\x05Space\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07is_open\x18\x02 \x01(\x08\x12\x0f\n\x07is_home\x18\x03 \x01(\x08\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.kladez.v1.SpaceState\x12\x10\n\x08is_stale\x18\x05 \x01(\x08\x12\x14\n\x0cis_automatic\x18\x06 \x01(\x08\x12\x13\n\x0btotal_count\x18\x07 \x01(\x03\x12\x14\n\x0c\x66illed_count\x18\x08 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\t \x01(\x03\x12\x1c\n\x14\x65mbedded_token_count\x18\n \x01(\x03\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12\x13\n\x06recall\x18\x0c \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tagreement\x18\r \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0csample_count\x18\x0e \x01(\x05\x12/\n\x0bverify_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fkeep_until_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05scale\x18\x11 \x01(\x0b\x32\x15.kladez.v1.SpaceScaleH\x02\x88\x01\x01\x12\x13\n\x0bscale_error\x18\x12 \x01(\tB\t\n\x07_recallB\x0c\n\n_agreementB\x08\n\x06_scale\"M\n\nSpaceScale\x12\r\n\x05\x66loor\x18\x01 \x01(\x01\x12\x0e\n\x06spread\x18\x02 \x01(\x01\x12\r\n\x05share\x18\x03 \x01(\x01\x12\x11\n\tlanguages\x18\x04 \x03(\t\"\x13\n\x11ListSpacesRequest\"6\n\x12ListSpacesResponse\x12 \n\x06spaces\x18\x01 \x03(\x0b\x32\x10.kladez.v1.Space\"$\n\x15\x45stimateSwitchRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\x85\x01\n\x16\x45stimateSwitchResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\x12\x13\n\x0b\x63hunk_count\x18\x02 \x01(\x03\x12\x13\n\x0btoken_count\x18\x03 \x01(\x03\x12\x14\n\x07\x64ollars\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_dollars\"!\n\x12StartSwitchRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"6\n\x13StartSwitchResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\":\n\x13VerifySwitchRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x16\n\x0equestion_count\x18\x02 \x01(\x05\"7\n\x14VerifySwitchResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\"A\n\x10\x46lipSpaceRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x11\n\tkeep_days\x18\x02 \x01(\x05\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"4\n\x11\x46lipSpaceResponse\x12\x1f\n\x05space\x18\x01 \x01(\x0b\x32\x10.kladez.v1.Space\"\x1f\n\x10\x44ropSpaceRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\x13\n\x11\x44ropSpaceResponse*\xa1\x01\n\nSpaceState\x12\x1b\n\x17SPACE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13SPACE_STATE_FILLING\x10\x01\x12\x15\n\x11SPACE_STATE_READY\x10\x02\x12\x16\n\x12SPACE_STATE_ACTIVE\x10\x03\x12\x14\n\x10SPACE_STATE_KEPT\x10\x04\x12\x18\n\x14SPACE_STATE_DROPPING\x10\x05\x32\xdf\x03\n\x0cSpaceService\x12I\n\nListSpaces\x12\x1c.kladez.v1.ListSpacesRequest\x1a\x1d.kladez.v1.ListSpacesResponse\x12U\n\x0e\x45stimateSwitch\x12 .kladez.v1.EstimateSwitchRequest\x1a!.kladez.v1.EstimateSwitchResponse\x12L\n\x0bStartSwitch\x12\x1d.kladez.v1.StartSwitchRequest\x1a\x1e.kladez.v1.StartSwitchResponse\x12O\n\x0cVerifySwitch\x12\x1e.kladez.v1.VerifySwitchRequest\x1a\x1f.kladez.v1.VerifySwitchResponse\x12\x46\n\tFlipSpace\x12\x1b.kladez.v1.FlipSpaceRequest\x1a\x1c.kladez.v1.FlipSpaceResponse\x12\x46\n\tDropSpace\x12\x1b.kladez.v1.DropSpaceRequest\x1a\x1c.kladez.v1.DropSpaceResponseB\x14Z\x12kladez/v1;kladezv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,34 +33,36 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kladez.v1.space_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z\022kladez/v1;kladezv1'
-  _globals['_SPACESTATE']._serialized_start=1151
-  _globals['_SPACESTATE']._serialized_end=1312
+  _globals['_SPACESTATE']._serialized_start=1304
+  _globals['_SPACESTATE']._serialized_end=1465
   _globals['_SPACE']._serialized_start=78
-  _globals['_SPACE']._serialized_end=514
-  _globals['_LISTSPACESREQUEST']._serialized_start=516
-  _globals['_LISTSPACESREQUEST']._serialized_end=535
-  _globals['_LISTSPACESRESPONSE']._serialized_start=537
-  _globals['_LISTSPACESRESPONSE']._serialized_end=591
-  _globals['_ESTIMATESWITCHREQUEST']._serialized_start=593
-  _globals['_ESTIMATESWITCHREQUEST']._serialized_end=629
-  _globals['_ESTIMATESWITCHRESPONSE']._serialized_start=632
-  _globals['_ESTIMATESWITCHRESPONSE']._serialized_end=765
-  _globals['_STARTSWITCHREQUEST']._serialized_start=767
-  _globals['_STARTSWITCHREQUEST']._serialized_end=800
-  _globals['_STARTSWITCHRESPONSE']._serialized_start=802
-  _globals['_STARTSWITCHRESPONSE']._serialized_end=856
-  _globals['_VERIFYSWITCHREQUEST']._serialized_start=858
-  _globals['_VERIFYSWITCHREQUEST']._serialized_end=916
-  _globals['_VERIFYSWITCHRESPONSE']._serialized_start=918
-  _globals['_VERIFYSWITCHRESPONSE']._serialized_end=973
-  _globals['_FLIPSPACEREQUEST']._serialized_start=975
-  _globals['_FLIPSPACEREQUEST']._serialized_end=1040
-  _globals['_FLIPSPACERESPONSE']._serialized_start=1042
-  _globals['_FLIPSPACERESPONSE']._serialized_end=1094
-  _globals['_DROPSPACEREQUEST']._serialized_start=1096
-  _globals['_DROPSPACEREQUEST']._serialized_end=1127
-  _globals['_DROPSPACERESPONSE']._serialized_start=1129
-  _globals['_DROPSPACERESPONSE']._serialized_end=1148
-  _globals['_SPACESERVICE']._serialized_start=1315
-  _globals['_SPACESERVICE']._serialized_end=1794
+  _globals['_SPACE']._serialized_end=588
+  _globals['_SPACESCALE']._serialized_start=590
+  _globals['_SPACESCALE']._serialized_end=667
+  _globals['_LISTSPACESREQUEST']._serialized_start=669
+  _globals['_LISTSPACESREQUEST']._serialized_end=688
+  _globals['_LISTSPACESRESPONSE']._serialized_start=690
+  _globals['_LISTSPACESRESPONSE']._serialized_end=744
+  _globals['_ESTIMATESWITCHREQUEST']._serialized_start=746
+  _globals['_ESTIMATESWITCHREQUEST']._serialized_end=782
+  _globals['_ESTIMATESWITCHRESPONSE']._serialized_start=785
+  _globals['_ESTIMATESWITCHRESPONSE']._serialized_end=918
+  _globals['_STARTSWITCHREQUEST']._serialized_start=920
+  _globals['_STARTSWITCHREQUEST']._serialized_end=953
+  _globals['_STARTSWITCHRESPONSE']._serialized_start=955
+  _globals['_STARTSWITCHRESPONSE']._serialized_end=1009
+  _globals['_VERIFYSWITCHREQUEST']._serialized_start=1011
+  _globals['_VERIFYSWITCHREQUEST']._serialized_end=1069
+  _globals['_VERIFYSWITCHRESPONSE']._serialized_start=1071
+  _globals['_VERIFYSWITCHRESPONSE']._serialized_end=1126
+  _globals['_FLIPSPACEREQUEST']._serialized_start=1128
+  _globals['_FLIPSPACEREQUEST']._serialized_end=1193
+  _globals['_FLIPSPACERESPONSE']._serialized_start=1195
+  _globals['_FLIPSPACERESPONSE']._serialized_end=1247
+  _globals['_DROPSPACEREQUEST']._serialized_start=1249
+  _globals['_DROPSPACEREQUEST']._serialized_end=1280
+  _globals['_DROPSPACERESPONSE']._serialized_start=1282
+  _globals['_DROPSPACERESPONSE']._serialized_end=1301
+  _globals['_SPACESERVICE']._serialized_start=1468
+  _globals['_SPACESERVICE']._serialized_end=1947
 # @@protoc_insertion_point(module_scope)

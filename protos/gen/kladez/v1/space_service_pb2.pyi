@@ -78,6 +78,8 @@ class Space(_message.Message):
     SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     VERIFY_TIME_FIELD_NUMBER: _builtins.int
     KEEP_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    SCALE_ERROR_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """What names it, for example "openai/text-embedding-3-small@api:1536"."""
     is_open: _builtins.bool
@@ -106,6 +108,8 @@ class Space(_message.Message):
     """Unset until verified. The share of those that the active space has among its ten nearest too."""
     sample_count: _builtins.int
     """Questions it was verified with."""
+    scale_error: _builtins.str
+    """Why the cosines could not be measured the last time; empty when they could. It is tried again."""
     @_builtins.property
     def verify_time(self) -> _timestamp_pb2.Timestamp:
         """When it was verified."""
@@ -113,6 +117,10 @@ class Space(_message.Message):
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
         """Set while it is kept: when it will be dropped."""
+
+    @_builtins.property
+    def scale(self) -> Global___SpaceScale:
+        """How its cosines are read; unset until they were measured. Until then words decide."""
 
     def __init__(
         self,
@@ -133,21 +141,63 @@ class Space(_message.Message):
         sample_count: _builtins.int = ...,
         verify_time: _timestamp_pb2.Timestamp | None = ...,
         keep_until_time: _timestamp_pb2.Timestamp | None = ...,
+        scale: Global___SpaceScale | None = ...,
+        scale_error: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement", b"_agreement", "_recall", b"_recall", "agreement", b"agreement", "keep_until_time", b"keep_until_time", "recall", b"recall", "verify_time", b"verify_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement", b"_agreement", "_recall", b"_recall", "_scale", b"_scale", "agreement", b"agreement", "keep_until_time", b"keep_until_time", "recall", b"recall", "scale", b"scale", "verify_time", b"verify_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement", b"_agreement", "_recall", b"_recall", "agreement", b"agreement", "embedded_token_count", b"embedded_token_count", "error", b"error", "failed_count", b"failed_count", "filled_count", b"filled_count", "is_automatic", b"is_automatic", "is_home", b"is_home", "is_open", b"is_open", "is_stale", b"is_stale", "keep_until_time", b"keep_until_time", "key", b"key", "recall", b"recall", "sample_count", b"sample_count", "state", b"state", "total_count", b"total_count", "verify_time", b"verify_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement", b"_agreement", "_recall", b"_recall", "_scale", b"_scale", "agreement", b"agreement", "embedded_token_count", b"embedded_token_count", "error", b"error", "failed_count", b"failed_count", "filled_count", b"filled_count", "is_automatic", b"is_automatic", "is_home", b"is_home", "is_open", b"is_open", "is_stale", b"is_stale", "keep_until_time", b"keep_until_time", "key", b"key", "recall", b"recall", "sample_count", b"sample_count", "scale", b"scale", "scale_error", b"scale_error", "state", b"state", "total_count", b"total_count", "verify_time", b"verify_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agreement: _TypeAlias = _typing.Literal["agreement"]  # noqa: Y015
     _WhichOneofArgType__agreement: _TypeAlias = _typing.Literal["_agreement", b"_agreement"]  # noqa: Y015
     _WhichOneofReturnType__recall: _TypeAlias = _typing.Literal["recall"]  # noqa: Y015
     _WhichOneofArgType__recall: _TypeAlias = _typing.Literal["_recall", b"_recall"]  # noqa: Y015
+    _WhichOneofReturnType__scale: _TypeAlias = _typing.Literal["scale"]  # noqa: Y015
+    _WhichOneofArgType__scale: _TypeAlias = _typing.Literal["_scale", b"_scale"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement) -> _WhichOneofReturnType__agreement | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__recall) -> _WhichOneofReturnType__recall | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scale) -> _WhichOneofReturnType__scale | None: ...
 
 Global___Space: _TypeAlias = Space  # noqa: Y015
+
+@_typing.final
+class SpaceScale(_message.Message):
+    """How the cosines of a space are read: brought along by known models, measured for all others."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLOOR_FIELD_NUMBER: _builtins.int
+    SPREAD_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    floor: _builtins.float
+    """Texts that have nothing to do with each other have about this cosine, or less."""
+    spread: _builtins.float
+    """A right passage has up to this more."""
+    share: _builtins.float
+    """How much meaning counts in a hybrid search, from 0 to 1; words have the rest."""
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ISO 639-1 codes of the languages that were found to be read; empty for a model that reads all that were tried."""
+
+    def __init__(
+        self,
+        *,
+        floor: _builtins.float = ...,
+        spread: _builtins.float = ...,
+        share: _builtins.float = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["floor", b"floor", "languages", b"languages", "share", b"share", "spread", b"spread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpaceScale: _TypeAlias = SpaceScale  # noqa: Y015
 
 @_typing.final
 class ListSpacesRequest(_message.Message):

@@ -28,7 +28,8 @@ if _version_not_supported:
 class SpaceServiceStub:
     """Moves one tenant from an embedding model to another while its searches go on. Needs the scope `operator`
     with a tenant in x-tenant-id. A space is one model with all that changes its vectors; the configuration opens
-    at most two: the embedder, in whose space new tenants begin, and the next one.
+    at most two: the embedder, in whose space new tenants begin, and the next one. Local models stay open beside them
+    for as long as tenants are still searched with them.
     """
 
     def __init__(self, channel):
@@ -72,7 +73,8 @@ class SpaceServiceStub:
 class SpaceServiceServicer:
     """Moves one tenant from an embedding model to another while its searches go on. Needs the scope `operator`
     with a tenant in x-tenant-id. A space is one model with all that changes its vectors; the configuration opens
-    at most two: the embedder, in whose space new tenants begin, and the next one.
+    at most two: the embedder, in whose space new tenants begin, and the next one. Local models stay open beside them
+    for as long as tenants are still searched with them.
     """
 
     def ListSpaces(self, request, context):
@@ -162,7 +164,8 @@ def add_SpaceServiceServicer_to_server(servicer, server):
 class SpaceService:
     """Moves one tenant from an embedding model to another while its searches go on. Needs the scope `operator`
     with a tenant in x-tenant-id. A space is one model with all that changes its vectors; the configuration opens
-    at most two: the embedder, in whose space new tenants begin, and the next one.
+    at most two: the embedder, in whose space new tenants begin, and the next one. Local models stay open beside them
+    for as long as tenants are still searched with them.
     """
 
     @staticmethod

@@ -15,7 +15,8 @@ GRPC_VERSION: str
 class SpaceServiceStub:
     """Moves one tenant from an embedding model to another while its searches go on. Needs the scope `operator`
     with a tenant in x-tenant-id. A space is one model with all that changes its vectors; the configuration opens
-    at most two: the embedder, in whose space new tenants begin, and the next one.
+    at most two: the embedder, in whose space new tenants begin, and the next one. Local models stay open beside them
+    for as long as tenants are still searched with them.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -37,7 +38,8 @@ class SpaceServiceStub:
 class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Moves one tenant from an embedding model to another while its searches go on. Needs the scope `operator`
     with a tenant in x-tenant-id. A space is one model with all that changes its vectors; the configuration opens
-    at most two: the embedder, in whose space new tenants begin, and the next one.
+    at most two: the embedder, in whose space new tenants begin, and the next one. Local models stay open beside them
+    for as long as tenants are still searched with them.
     """
 
     @_abc_1.abstractmethod
