@@ -45,6 +45,7 @@ from retrieval_service.services.filling import Filler
 from retrieval_service.services.following import Follower
 from retrieval_service.services.gathering import Gatherer
 from retrieval_service.services.importing import Importer
+from retrieval_service.services.listing import Lister
 from retrieval_service.services.managing import Manager
 from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
@@ -169,7 +170,9 @@ def assemble(
     trials = Trials(database, pseudonyms)
     composer = new_composer(settings, providers.answerer, quoter, writers)
     rewording = Rewording(providers.rewriter, writers)
-    answering = new_answering(settings, composer, rewording, retrieval, answer_log, trials, meter)
+    answering = new_answering(
+        settings, database, composer, rewording, retrieval, answer_log, trials, meter, weigher
+    )
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
     sourcing = Sourcing(database, addresses)
@@ -284,18 +287,21 @@ def new_summarizing(
 
 def new_answering(
     settings: Settings,
+    database: Database,
     composer: Composer,
     rewording: Rewording,
     retrieval: Retrieval,
     answer_log: AnswerLog,
     trials: Trials,
     meter: Meter,
+    weigher: Weigher,
 ) -> Answering:
     return Answering(
         AnswerJobs(seconds=settings.answer_seconds),
         answer_log,
         trials,
         Gatherer(retrieval.retriever),
+        Lister(database, retrieval.retriever, weigher),
         retrieval.chooser,
         composer,
         rewording,

@@ -28,7 +28,7 @@ class CheckedText:
         self._citations = CitationStream(frozenset(fragment.number for fragment in asked.fragments))
         self._grounding = Grounding(
             asked.fragments,
-            trusted=[asked.fallback_contact],
+            trusted=[asked.fallback_contact, "".join(asked.listing)],
             asked=[asked.question, *(turn.question for turn in asked.history)],
             is_patient=cites_late,
         )

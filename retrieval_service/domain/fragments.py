@@ -53,6 +53,7 @@ class Turn:
 class Prompt:
     """Everything an answerer may know: no tenant ids, no customer data beyond the question.
 
+    A `listing` is the whole answer, line by line and with its citations, computed from what documents state of numbers.
     `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are. `verdict` is what
     the words and the meaning of the fragments promise.
     """
@@ -67,6 +68,7 @@ class Prompt:
     link_domains: tuple[str, ...] = ()
     safety_identifier: str = ""
     verdict: Verdict = Verdict.ANSWERS
+    listing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,7 @@ from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.follow_ups import needs_context
 from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
+from retrieval_service.domain.listings import lines_of
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.session_proofs import SessionProof
@@ -36,6 +38,7 @@ from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.composing import Composer
 from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
+from retrieval_service.services.listing import Lister
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_answering import RemoteAnswerer
@@ -55,6 +58,7 @@ class Answering:
         answer_log: AnswerLog,
         trials: Trials,
         gatherer: Gatherer,
+        lister: Lister,
         chooser: Chooser,
         composer: Composer,
         rewording: Rewording,
@@ -67,6 +71,7 @@ class Answering:
         self._log = answer_log
         self._trials = trials
         self._gatherer = gatherer
+        self._lister = lister
         self._chooser = chooser
         self._composer = composer
         self._rewording = rewording
@@ -206,9 +211,12 @@ class Answering:
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         gathered = gathered or await self._gather(tenant_id, written)
+        conditions = written.question.conditions
+        gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
         fragments = cited_by_number(written, begun, gathered)
         yield written.started()
-        asked = prompt(written, begun, fragments, gathered.sifted.verdict)
+        listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
+        asked = replace(prompt(written, begun, fragments, gathered.sifted.verdict), listing=tuple(listing))
         async with aclosing(self._composer.events(written, asked)) as events:
             async for event in events:
                 yield event
@@ -286,7 +294,8 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
 
 def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) -> tuple[Fragment, ...]:
     """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question."""
-    found, relevant = gathered.found, gathered.sifted.hits[:FRAGMENTS]
+    most = None if gathered.listing else FRAGMENTS
+    found, relevant = gathered.found, gathered.sifted.hits[:most]
     asked_in = written.question.language or written.language
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)

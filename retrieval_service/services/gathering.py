@@ -8,6 +8,7 @@ from uuid import UUID
 from retrieval_service.domain.answers import Question
 from retrieval_service.domain.asking import askings
 from retrieval_service.domain.conversation import FollowUp, Reworded
+from retrieval_service.domain.listings import Listing
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Found, Query
 from retrieval_service.services.sifting import Sifted, Support
@@ -21,11 +22,15 @@ WHOLE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """What was found, and what of it to answer from; `is_literal`: by the follow-up's own words alone."""
+    """What was found, and what of it to answer from; `is_literal`: by the follow-up's own words alone.
+
+    A `listing` is what to say of the hits, which are its entries in their order.
+    """
 
     found: Found
     sifted: Sifted
     is_literal: bool = False
+    listing: Listing | None = None
 
 
 class Gatherer:

@@ -71,7 +71,7 @@ class ExtractiveAnswerer:
         That is said.
         """
         is_sure = prompt.verdict is Verdict.ANSWERS
-        pieces = await asyncio.to_thread(compose if is_sure else offer, prompt)
+        pieces = prompt.listing or await asyncio.to_thread(compose if is_sure else offer, prompt)
         for text in pieces:
             yield TextPart(text=text)
         if pieces:

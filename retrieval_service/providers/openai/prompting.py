@@ -91,6 +91,16 @@ The shop adds the following on tone and content. Where it contradicts the rules 
 </shop_instructions>"""
 
 
+LISTING = """\
+The shop's system has compared what all its products state, and this is the right and whole result; its numbers \
+in brackets are those of the fragments. Answer from it.
+<listing>
+{listing}
+</listing>
+
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """One message of the conversation, below the instructions."""
@@ -178,7 +188,8 @@ def _turn(turn: Turn) -> tuple[Message, Message]:
 
 def _task(prompt: Prompt) -> str:
     fragments = "\n".join(_fragment(one.number, one.title, one.text) for one in prompt.fragments)
-    return f"{fragments or '(no fragments)'}\n\n<question>\n{_defused(prompt.question)}\n</question>"
+    listing = LISTING.format(listing=_unfenced("".join(prompt.listing))) if prompt.listing else ""
+    return f"{fragments or '(no fragments)'}\n\n{listing}<question>\n{_defused(prompt.question)}\n</question>"
 
 
 @lru_cache(maxsize=_CACHED_FRAGMENTS)

@@ -1,0 +1,305 @@
+"""What a question wants of a number that documents state: a bound, the lowest, the highest, a count or a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from retrieval_service.domain.comparison_words import (
+    AND,
+    BEFORE_AMOUNT,
+    BEHIND_AMOUNT,
+    BETWEEN,
+    COUNT,
+    FRAME,
+    HAVING,
+    LIST,
+    OF_MONEY,
+    PRICE,
+    SORTED_DOWN,
+    SORTED_UP,
+    SUPERLATIVES,
+    Side,
+)
+from retrieval_service.domain.fact_words import CURRENCIES, UNITS
+from retrieval_service.domain.function_words import FUNCTION_WORDS, TALK
+from retrieval_service.domain.words import words
+from retrieval_service.domain.written_numbers import GAP, SYMBOL, Number, numbers_of
+
+# Whoever writes more tells a story, of which a number is a part.
+MOST_CHARACTERS = 200
+_PREFIX_CHARACTERS = 40
+# "About" is a quarter more or less.
+ABOUT_SHARE = Decimal("0.25")
+
+_BEFORE = {side: re.compile(rf"(?:^|[\s(«\"])(?:{text}) ?$") for side, text in BEFORE_AMOUNT.items()}
+_BEHIND = {side: re.compile(rf" ?(?:{text})\b") for side, text in BEHIND_AMOUNT.items()}
+_BEHIND_ANY = re.compile("|".join(rf" ?(?:{text})\b" for text in BEHIND_AMOUNT.values()))
+_BETWEEN = re.compile(rf"(?:^|\s)(?:{BETWEEN}) ?$")
+_AND = re.compile(rf" ?(?:{AND}) ")
+_DASH = re.compile(rf"{GAP}?[-–—]{GAP}?")
+_OF_MONEY = re.compile(OF_MONEY)
+_WORD_BEHIND = re.compile(rf"{GAP}?(?P<word>{SYMBOL}|°[cс]?|[%％]|[^\W\d_]+)\.?", re.IGNORECASE)
+_CLOCK = re.compile(r"\s?:\s?\d|\s?(?:am|pm|h\d{0,2})\b|\s?[%％]")
+_COUNT = re.compile(rf"^\W{{0,3}}(?:а |и |and |e )?(?:{COUNT})")
+_HAVING = re.compile(HAVING)
+_LIST = re.compile(rf"^\W{{0,3}}(?:please |а |пожалуйста,? )?(?:{LIST})\b")
+_SORTED = ((re.compile(SORTED_DOWN), True), (re.compile(SORTED_UP), False))
+_SUPERLATIVES = [
+    (measure, is_highest, re.compile(rf"\b(?:{text})\b")) for measure, is_highest, text in SUPERLATIVES
+]
+# Nothing but this names all that there is.
+_OF_ALL = re.compile(r"\b(?:товар|product|produto|item|itens)")
+_GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values(), *TALK.values(), FRAME)
+
+
+class Aim(StrEnum):
+    """What is to be done with the things that have the number."""
+
+    WITHIN = "within"
+    LOWEST = "lowest"
+    HIGHEST = "highest"
+    COUNT = "count"
+    LIST = "list"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Both ends may be open; a strict end is outside. `about` is what the range lies around."""
+
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+    is_lower_strict: bool = False
+    is_upper_strict: bool = False
+    about: Decimal | None = None
+
+    def holds(self, value: Decimal) -> bool:
+        is_above = (
+            self.lower is None or value > self.lower or (value == self.lower and not self.is_lower_strict)
+        )
+        is_below = (
+            self.upper is None or value < self.upper or (value == self.upper and not self.is_upper_strict)
+        )
+        return is_above and is_below
+
+    def distance(self, value: Decimal) -> Decimal:
+        """How far the value is from it; of those around an amount, from the amount."""
+        if self.about is not None:
+            return abs(value - self.about)
+        ends = [end for end in (self.lower, self.upper) if end is not None]
+        return Decimal(0) if self.holds(value) else min(abs(value - end) for end in ends)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A wish for a number, and the words of what it is about; those may be none.
+
+    `measure` is "price", a unit's base ("gram") or its own word ("gb"), or "" for a field that the words name.
+    `factor` makes the range's `unit`, as it was said, of the base. `currency` is an ISO 4217 code or "".
+    """
+
+    aim: Aim
+    measure: str
+    subject: tuple[str, ...]
+    within: Range | None = None
+    factor: Decimal = Decimal(1)
+    unit: str = ""
+    currency: str = ""
+    is_descending: bool = False
+
+
+def wish_of(question: str) -> Wish | None:
+    """None when the question wants nothing of a number. Linear in the question's length."""
+    if len(question) > MOST_CHARACTERS:
+        return None
+    text = " ".join(question.lower().replace("ё", "е").split())
+    return _bounded(text) or _superlative(text) or _counted(text) or _listed(text)
+
+
+# --- the lowest and the highest
+
+
+def _superlative(text: str) -> Wish | None:
+    for pattern, is_descending in _SORTED:
+        if found := pattern.search(text):
+            return _wish(text, [found.span()], aim=Aim.LIST, measure=PRICE, is_descending=is_descending)
+    for measure, is_highest, pattern in _SUPERLATIVES:
+        if found := pattern.search(text):
+            aim = Aim.HIGHEST if is_highest else Aim.LOWEST
+            is_price = not measure and _OF_MONEY.search(text, found.end())
+            return _wish(text, [found.span()], aim=aim, measure=PRICE if is_price else measure)
+    return None
+
+
+# --- bounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Amount:
+    """A number with its unit; `end` is behind the unit."""
+
+    start: int
+    end: int
+    value: Decimal
+    measure: str
+    factor: Decimal
+    unit: str
+    currency: str
+
+
+def _bounded(text: str) -> Wish | None:
+    numbers = sorted(numbers_of(text), key=lambda number: number.start)
+    for place, number in enumerate(numbers):
+        following = numbers[place + 1] if place + 1 < len(numbers) else None
+        if wish := _range(text, number, following) or _bound(text, number):
+            return wish
+    return None
+
+
+def _range(text: str, first: Number, second: Number | None) -> Wish | None:
+    """ "From 10 to 20", "between 10 and 20", "10–20 €"."""
+    if second is None:
+        return None
+    low, high = _amount(text, first), _amount(text, second, is_second=True)
+    if low is None or high is None:
+        return None
+    before = text[max(0, first.start - _PREFIX_CHARACTERS) : first.start]
+    opening = _BETWEEN.search(before) or _BEFORE[Side.FROM].search(before)
+    joint = _AND.match(text, low.end) or (None if opening else _DASH.fullmatch(text, first.end, second.start))
+    if joint is None or joint.end() != second.start or not (opening or high.currency):
+        return None
+    scaled = low.value * second.scale if first.scale == 1 and low.value < high.value else low.value
+    lower = scaled if scaled <= high.value else low.value
+    measure = high.measure or low.measure
+    start = first.start - len(before) + opening.start() if opening else first.start
+    within = Range(lower=min(lower, high.value), upper=max(lower, high.value))
+    return _within(text, [(start, high.end)], within, measure or PRICE, high)
+
+
+def _bound(text: str, number: Number) -> Wish | None:
+    """ "Under 40 dollars", "3000 ₽ и дешевле"."""
+    amount = _amount(text, number)
+    if amount is None:
+        return None
+    before = text[max(0, amount.start - _PREFIX_CHARACTERS) : amount.start]
+    for side, pattern in _BEFORE.items():
+        if found := pattern.search(before):
+            span = (amount.start - len(before) + found.start(), amount.end)
+            return _within(text, [span], _side(side, amount.value), amount.measure or PRICE, amount)
+    for side, pattern in _BEHIND.items():
+        if found := pattern.match(text, amount.end):
+            span = (amount.start, found.end())
+            return _within(text, [span], _side(side, amount.value), amount.measure or PRICE, amount)
+    return None
+
+
+def _within(
+    text: str, spans: Sequence[tuple[int, int]], within: Range, measure: str, amount: _Amount
+) -> Wish | None:
+    return _wish(
+        text,
+        spans,
+        aim=Aim.COUNT if _COUNT.match(text) else Aim.WITHIN,
+        measure=measure,
+        within=within,
+        factor=amount.factor,
+        unit=amount.unit,
+        currency=amount.currency,
+    )
+
+
+def _side(side: Side, value: Decimal) -> Range:
+    if side is Side.ABOUT:
+        return Range(lower=value * (1 - ABOUT_SHARE), upper=value * (1 + ABOUT_SHARE), about=value)
+    if side in (Side.UP_TO, Side.BELOW):
+        return Range(upper=value, is_upper_strict=side is Side.BELOW)
+    return Range(lower=value, is_lower_strict=side is Side.ABOVE)
+
+
+def _amount(text: str, number: Number, *, is_second: bool = False) -> _Amount | None:
+    """None for the time of day, a share of a hundred, a part of a date or code; a range has a second one."""
+    joint = text[max(0, number.start - 1) : number.start]
+    if _CLOCK.match(text, number.end) or (joint and joint in (":/" if is_second else ":/-–—")):
+        return None
+    unit = _WORD_BEHIND.match(text, number.end)
+    said = unit["word"] if unit else ""
+    currency = CURRENCIES.get(number.symbol.lower(), "") or CURRENCIES.get(said, "")
+    end = unit.end() if unit and said in CURRENCIES else number.end
+    value, measure, factor = number.values[0], "", Decimal(1)
+    if currency:
+        measure = PRICE
+    elif said in UNITS:
+        measure, factor = UNITS[said]
+        end = unit.end() if unit else end
+    elif said and said not in _GRAMMAR and not _BEHIND_ANY.match(text, number.end):
+        measure, end = said, unit.end() if unit else end
+    if measure in ("", PRICE):  # thousands are grouped, and no price has three digits of cents
+        value = max(number.values)
+    return _Amount(
+        start=number.start,
+        end=end,
+        value=value,
+        measure=measure,
+        factor=factor,
+        unit=said if measure and not currency else "",
+        currency=currency,
+    )
+
+
+# --- counts and lists
+
+
+def _counted(text: str) -> Wish | None:
+    found = _COUNT.match(text)
+    if not (found and _HAVING.search(text)):
+        return None
+    return _wish(text, [found.span()], aim=Aim.COUNT, measure=PRICE)
+
+
+def _listed(text: str) -> Wish | None:
+    found = _LIST.match(text)
+    return _wish(text, [found.span()], aim=Aim.LIST, measure=PRICE) if found else None
+
+
+def _wish(
+    text: str,
+    spans: Sequence[tuple[int, int]],
+    *,
+    aim: Aim,
+    measure: str,
+    within: Range | None = None,
+    factor: Decimal = Decimal(1),
+    unit: str = "",
+    currency: str = "",
+    is_descending: bool = False,
+) -> Wish | None:
+    subject = _subject(text, spans)
+    if not (subject or _is_of_all(text, aim, currency)):
+        return None
+    return Wish(
+        aim=aim,
+        measure=measure,
+        subject=subject,
+        within=within,
+        factor=factor,
+        unit=unit,
+        currency=currency,
+        is_descending=is_descending or aim is Aim.HIGHEST,
+    )
+
+
+def _is_of_all(text: str, aim: Aim, currency: str) -> bool:
+    """Whether nothing in particular is meant, and not only left out."""
+    if aim in (Aim.COUNT, Aim.LIST):
+        return _OF_ALL.search(text) is not None
+    return bool(currency) or _OF_MONEY.search(text) is not None
+
+
+def _subject(text: str, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """The words that are left, without grammar."""
+    for start, end in spans:
+        text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+    return tuple(dict.fromkeys(word for word in words(text) if word not in _GRAMMAR))

@@ -1,0 +1,186 @@
+"""What questions in three languages want of a number, and which numbers are none of a wish's."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from retrieval_service.domain.numeric_wishes import Aim, Range, Wish, wish_of
+
+
+def wish(question: str) -> Wish:
+    found = wish_of(question)
+    assert found
+    return found
+
+
+def within(question: str) -> Range:
+    found = wish(question).within
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            "kites under 40",
+            "kites below $40",
+            "kites cheaper than 40 dollars",
+            "Kites for less than forty dollars",
+        ),
+        *("змеи дешевле 40", "змеи меньше 40 рублей", "воздушные змеи менее сорока рублей"),
+        *("pipas abaixo de 40 reais", "pipas por menos de R$ 40", "pipas mais baratas que quarenta reais"),
+    ],
+)
+def test_what_lies_below_is_not_the_amount_itself(question: str) -> None:
+    assert within(question) == Range(upper=Decimal(40), is_upper_strict=True)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            "kites up to 1200",
+            "kites no more than $1,200",
+            "kites for 1200 dollars or less",
+            "kites, budget $1200",
+        ),
+        *(
+            "змеи до 1200",
+            "змеи не дороже 1200 рублей",
+            "змеи до 1,2 тыс. рублей",
+            "змеи 1200 рублей и дешевле",
+        ),
+        *(
+            "pipas até 1200",
+            "pipas até R$ 1.200",
+            "pipas não mais que 1200 reais",
+            "pipas no máximo 1200 reais",
+        ),
+    ],
+)
+def test_up_to_includes_the_amount(question: str) -> None:
+    assert within(question) == Range(upper=Decimal(1200))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("kites over 300", "kites more than $300", "kites that are more expensive than 300 dollars"),
+        *(
+            "змеи дороже 300",
+            "змеи больше 300 рублей",
+            "pipas acima de 300 reais",
+            "pipas mais caras que R$ 300",
+        ),
+    ],
+)
+def test_what_lies_above_is_not_the_amount_itself(question: str) -> None:
+    assert within(question) == Range(lower=Decimal(300), is_lower_strict=True)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("kites between 20 and 30", "kites from $20 to $30", "kites for 20-30 dollars"),
+        *("змеи от 20 до 30", "змеи между 20 и 30 рублями", "змеи за 20–30 рублей"),
+        *("pipas entre 20 e 30 reais", "pipas a partir de 20 até 30 reais"),
+    ],
+)
+def test_both_ends(question: str) -> None:
+    assert within(question) == Range(lower=Decimal(20), upper=Decimal(30))
+
+
+@pytest.mark.parametrize(
+    "question", ["kites about $40", "змеи около 40 рублей", "pipas por volta de 40 reais"]
+)
+def test_about_is_a_quarter_around(question: str) -> None:
+    assert within(question) == Range(lower=Decimal(30), upper=Decimal(50), about=Decimal(40))
+
+
+@pytest.mark.parametrize(
+    ("question", "currency"),
+    [
+        ("kites under $40", "USD"),
+        ("kites under 40 euros", "EUR"),
+        ("змеи до 40 рублей", "RUB"),
+        ("pipas até 40 reais", "BRL"),
+        ("kites under 40", ""),
+    ],
+)
+def test_currency(question: str, currency: str) -> None:
+    assert wish(question).currency == currency
+
+
+@pytest.mark.parametrize(
+    ("question", "aim"),
+    [
+        ("Which kite is the cheapest?", Aim.LOWEST),
+        ("What is your least expensive kite?", Aim.LOWEST),
+        ("какой змей дешевле всего", Aim.LOWEST),
+        ("самые недорогие змеи", Aim.LOWEST),
+        ("qual a pipa mais barata?", Aim.LOWEST),
+        ("a pipa mais em conta", Aim.LOWEST),
+        ("the priciest kite", Aim.HIGHEST),
+        ("самый дорогой змей", Aim.HIGHEST),
+        ("Qual pipa é a mais cara?", Aim.HIGHEST),
+        ("How many kites do you have?", Aim.COUNT),
+        ("Сколько змеев у вас в продаже?", Aim.COUNT),
+        ("Quantas pipas vocês vendem?", Aim.COUNT),
+        ("Show me all kites", Aim.LIST),
+        ("What kites do you sell?", Aim.LIST),
+        ("Покажите всех змеев", Aim.LIST),
+        ("Quais pipas vocês têm?", Aim.LIST),
+    ],
+)
+def test_superlatives_counts_and_lists(question: str, aim: Aim) -> None:
+    found = wish(question)
+    assert (found.aim, found.measure) == (aim, "price")
+    assert len(found.subject) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "aim", "measure"),
+    [
+        ("Which tent is the lightest?", Aim.LOWEST, "gram"),
+        ("самая тяжёлая палатка", Aim.HIGHEST, "gram"),
+        ("a barraca mais leve", Aim.LOWEST, "gram"),
+        ("самый мощный насос", Aim.HIGHEST, "watt"),
+        ("pump with the highest pressure", Aim.HIGHEST, ""),
+        ("tents up to 3 kg", Aim.WITHIN, "gram"),
+        ("смартфон от 256 ГБ", Aim.WITHIN, "гб"),
+    ],
+)
+def test_other_measures_than_prices(question: str, aim: Aim, measure: str) -> None:
+    found = wish(question)
+    assert (found.aim, found.measure) == (aim, measure)
+
+
+def test_subject_is_what_is_left() -> None:
+    assert wish("Do you have a dry red wine for less than forty dollars?").subject == ("dry", "red", "wine")
+    assert wish("Покажите, пожалуйста, чугунные сковороды до 3 тысяч рублей").subject == (
+        "чугунные",
+        "сковороды",
+    )
+    assert wish("Vocês têm panelas de ferro até 200 reais?").subject == ("panelas", "ferro")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("How much is the red kite?", "сколько стоит змей", "quanto custa a pipa?"),
+        *(
+            "How many days do I have to return it?",
+            "Сколько дней идёт посылка?",
+            "Em quantas vezes posso pagar?",
+        ),
+        *("Is it open until 18:00?", "Вы работаете до 20:00?", "Until 6 pm?"),
+        *("I found it cheaper elsewhere, will you match?", "Купил, а сегодня дешевле, вернёте разницу?"),
+        *("А до скольки?", "up to", "до", "", "?"),
+        "long " * 100,
+    ],
+)
+def test_other_questions_are_no_wish(question: str) -> None:
+    assert wish_of(question) is None
