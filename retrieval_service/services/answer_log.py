@@ -85,7 +85,8 @@ class AnswerLog:
         question = job.question
         await self._check_reply(job.tenant_id, question)
         session_id, fetch_turns = question.session_id, no_turns
-        async with self._database.at_once(job.tenant_id, reuses_plans=True) as scope:
+        # The customer waits, and the end of the answer takes its beginning along to the disk.
+        async with self._database.at_once(job.tenant_id, reuses_plans=True, waits_for_disk=False) as scope:
             if session_id:
                 fetch_turns = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
             fetch_beginning = await chats.begin(

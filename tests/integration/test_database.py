@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
-from retrieval_service.stores.database import Database, PoolSize, open_database
+from retrieval_service.domain.session_proofs import SessionProof
+from retrieval_service.stores import chats
+from retrieval_service.stores.database import Database, PoolSize, TenantScope, only, open_database
+
+FLUSHING = "SHOW synchronous_commit"
 
 
 async def hold(database: Database) -> None:
@@ -30,6 +35,29 @@ async def test_caller_cancelled_while_its_connection_arrives_stays_cancelled(
         assert waiting.cancelled()
         async with database.operator() as operator:  # the connection came back
             await operator.execute("SELECT 1")
+
+
+async def test_changes_that_do_not_wait_for_the_disk_are_seen_and_later_ones_wait_again(
+    database_dsn: str,
+) -> None:
+    async with open_database(database_dsn, PoolSize(minimum=1, maximum=1)) as database:
+        async with database.operator() as operator:
+            await operator.execute("SET synchronous_commit = on")
+            made = await operator.execute("INSERT INTO tenants (name) VALUES ('Lumen') RETURNING id")
+            [tenant_id] = only(await made.fetchone())
+        async with database.at_once(tenant_id, waits_for_disk=False) as scope:
+            inside = await scope.connection.execute(FLUSHING)
+            proof = SessionProof(session_id=await open_session(scope))
+        async with database.at_once(tenant_id) as scope:
+            outside = await scope.connection.execute(FLUSHING)
+            is_there = await chats.session_exists(scope, proof)
+    assert await inside.fetchone() == ("off",)
+    assert await outside.fetchone() == ("on",)
+    assert is_there
+
+
+async def open_session(scope: TenantScope) -> UUID:
+    return await chats.open_session(scope, channel="", user_key="", language="", token_hash=b"")
 
 
 async def test_owners_locks_end_with_its_block(database_dsn: str) -> None:
