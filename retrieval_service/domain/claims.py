@@ -17,6 +17,8 @@ _ONLY_SOURCES = re.compile(
 # What is longer says too much to be a title or a lead-in, or only to send somebody elsewhere.
 LONGEST_TITLE = 120
 _LONGEST_REFERRAL = 120
+# What goes on for longer without a turn says more than that nothing is known.
+_LONGEST_DENIAL = 600
 # "Please, you can also …": a referral soon comes to the point.
 _BEFORE_REFERRAL = 45
 _MOST_NAMES = 2
@@ -36,8 +38,8 @@ def is_lead_in(text: str) -> bool:
 
 
 def is_denial(text: str) -> bool:
-    """Whether it says, in whatever words, that the sources have no answer."""
-    return DENIAL.search(_plain(text)) is not None
+    """Whether it begins by saying, in whatever words, that the sources have no answer."""
+    return DENIAL.search(_plain(text), 0, _LONGEST_DENIAL) is not None
 
 
 def promises_in(text: str) -> frozenset[str]:
@@ -63,6 +65,8 @@ def _sides(said: str) -> list[str]:
 
 
 def _side_claims_nothing(side: str) -> bool:
+    if len(side) > _LONGEST_DENIAL:
+        return False
     return DENIAL.search(side) is not None or _is_courtesy(side) or _is_referral(side)
 
 

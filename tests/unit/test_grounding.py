@@ -134,6 +134,21 @@ def test_denial_in_any_words_is_no_answer_and_is_not_flagged(answer: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("denial", "more"),
+    [
+        ("I do not know", " and the lamp is sent from Porto"),
+        ("Я не знаю", " и лампа едет из Порту"),
+        ("Não sei", " e a luminária sai do Porto"),
+    ],
+)
+def test_sentence_that_goes_on_behind_a_denial_for_hundreds_of_words_needs_a_source(
+    denial: str, more: str
+) -> None:
+    assert flags(f"{denial}.") == []
+    assert flags(f"{denial}{more * 40}.") != []
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         "Please let me know if you need anything else.",
