@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-import structlog
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 from psycopg import sql
@@ -18,6 +17,7 @@ from psycopg import sql
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores import schema
 from tests.postgres import start_server
+from tests.process_state import left_as_found
 
 TEMPLATE = "kladez_template"
 
@@ -47,11 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True)
-def same_log() -> Iterator[None]:
-    """A command that a test runs in this process configures the log; the next test finds it as it was."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
+def same_process() -> Iterator[None]:
+    """The next test finds everything as it was, whatever ran in this process."""
+    with left_as_found():
+        yield
 
 
 @pytest.fixture(scope="session")
