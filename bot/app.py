@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -53,10 +54,17 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with running(settings):
+        settle_memory()
         logger.info("bot_started")
         await stopping.wait()
         logger.info("bot_stopping")
     logger.info("bot_stopped")
+
+
+def settle_memory() -> None:
+    """What a start has made stays: the collector need not go through it again while customers wait."""
+    gc.collect()
+    gc.freeze()
 
 
 @contextlib.asynccontextmanager

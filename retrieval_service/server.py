@@ -255,6 +255,7 @@ async def work(settings: Settings, dsn: str) -> None:
             working = group.create_task(worker.run())
             beside = [group.create_task(service.calibrator.run())]
             beside += [group.create_task(service.presence.run())] if service.presence else []
+            settle_memory()
             log.info("working", space=service.embedder.space.key)
             await stop.wait()
             worker.stop()

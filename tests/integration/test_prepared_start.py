@@ -74,6 +74,29 @@ settings = config.load()
 asyncio.run(server.serve(settings, settings.database_url.get_secret_value(), on_ready=ready))
 """
 
+# Until the memory is settled, and then as a signal would end it.
+RUN_UNTIL_SETTLED = """
+import asyncio, gc, json, os, signal
+{imports}
+
+async def main():
+    process = asyncio.create_task({process})
+    while not gc.get_freeze_count() and not process.done():
+        await asyncio.sleep(0.05)
+    print(json.dumps({{"frozen": gc.get_freeze_count()}}), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await process
+
+asyncio.run(main())
+"""
+WORKED = RUN_UNTIL_SETTLED.format(
+    imports="from retrieval_service import config, server\nsettings = config.load()",
+    process="server.work(settings, settings.database_url.get_secret_value())",
+)
+GATEWAY = RUN_UNTIL_SETTLED.format(
+    imports="from widget_gateway import app, config", process="app.serve(config.read_settings())"
+)
+
 
 def told_by(program: str, **variables: str) -> dict[str, Any]:
     """What a process of its own prints, between lines of its log: much of this could not be taken back in ours."""
@@ -110,4 +133,18 @@ def test_settled_memory_is_clean_and_looked_at_no_more() -> None:
 
 def test_server_has_settled_before_it_says_that_it_is_ready(database_dsn: str) -> None:
     told = told_by(SERVED, DATABASE_URL=database_dsn, KLADEZ_PORT="0", KLADEZ_EMBEDDER="local")
+    assert told["frozen"] > 10_000
+
+
+def test_worker_has_settled_too(database_dsn: str) -> None:
+    assert told_by(WORKED, DATABASE_URL=database_dsn, KLADEZ_EMBEDDER="local")["frozen"] > 10_000
+
+
+def test_gateway_has_settled_too() -> None:
+    told = told_by(
+        GATEWAY,
+        KLADEZ_SERVICE_ADDRESS="127.0.0.1:1",
+        KLADEZ_CHANNEL_KEY="a key",
+        KLADEZ_GATEWAY_PORT="0",
+    )
     assert told["frozen"] > 10_000
