@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -13,7 +14,7 @@ from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 from retrieval_service import errors
 from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages, pages, proofs
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.answers import AnswerEvent, Question, Started, is_model_away
+from retrieval_service.domain.answers import AnswerEvent, Completed, Question, Started, is_model_away
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.records import LoggedAnswer
@@ -49,7 +50,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
         is_for_customers, sequence = proofs.are_needed(), 0
         async with aclosing(self._answering.answer(calls.tenant_id(), question)) as events:
             async for event in events:
-                message = response(sequence, event)
+                message = await told(sequence, event)
                 if is_for_customers:
                     answer_messages.shorten_snippets(message.started.references)
                     answer_messages.shorten_snippets(message.completed.answer.references)
@@ -194,6 +195,13 @@ def shown_answer(row: LoggedAnswer) -> pb.Answer:
     if proofs.are_needed():
         answer_messages.shorten_snippets(answer.references)
     return answer
+
+
+async def told(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
+    """A whole answer may have thousands of ranges: too long for the event loop."""
+    if isinstance(event, Completed):
+        return await asyncio.to_thread(response, sequence, event)
+    return response(sequence, event)
 
 
 def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:

@@ -15,7 +15,7 @@ from retrieval_service.domain.lexical import SparseVector, Terms
 from retrieval_service.stores.database import TenantScope, only
 
 TERM_DIMENSIONS = 1_000_000_000
-ROWS_AT_A_TIME = 32
+ROWS_AT_A_TIME = 16
 ROWS_READ_AT_A_TIME = 500
 
 
