@@ -56,11 +56,16 @@ async def serve_retrieval(plan: ServicePlan, announce: Announce) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(serve: Serve[Plan], plan: Plan) -> AsyncIterator[int]:
+async def running(
+    serve: Serve[Plan],
+    plan: Plan,
+    *,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+) -> AsyncIterator[int]:
     """The port of `serve(plan, announce)` in another process, which is asked to stop at the end."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(serve, plan, theirs), daemon=True)
+    process = context.Process(target=_child, args=(serve, plan, theirs, new_loop), daemon=True)
     await asyncio.to_thread(process.start)
     theirs.close()
     try:
@@ -96,10 +101,13 @@ def _port(pipe: Connection) -> int:
     return pipe.recv()
 
 
-def _child(serve: Serve[Plan], plan: Plan, pipe: Connection) -> None:
+def _child(
+    serve: Serve[Plan], plan: Plan, pipe: Connection, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         _log_to(nowhere)
-        uvloop.run(serve(plan, pipe.send))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(serve(plan, pipe.send))
 
 
 def _log_to(file: TextIO) -> None:
