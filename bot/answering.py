@@ -210,9 +210,7 @@ class Answering:
         self._text = completed.answer.text or self._text
         self._doubts = doubts(completed.answer.unsupported)
         self._references = list(completed.answer.references) or self._references
-        is_cut = completed.finish_reason == answers_pb.FINISH_REASON_LENGTH
-        away = self._texts.model_away if completed.model_away else ""
-        self._note = self._texts.cut_short if is_cut else away
+        self._note = note_of(completed, self._texts)
         self._interruption = None
 
     def _words_for(self, interruption: Interruption) -> str:
@@ -234,6 +232,15 @@ class Answering:
         except TelegramError as error:
             # The customer blocked the bot or Telegram is away: there is nobody left to tell.
             logger.warning("answer_undelivered", error=type(error).__name__)
+
+
+def note_of(completed: answers_pb.AnswerCompleted, texts: Texts) -> str:
+    """What stands under an answer that is not simply one."""
+    notes = {
+        answers_pb.FINISH_REASON_LENGTH: texts.cut_short,
+        answers_pb.FINISH_REASON_NOT_SURE: texts.not_sure,
+    }
+    return notes.get(completed.finish_reason) or (texts.model_away if completed.model_away else "")
 
 
 def known_session(chat: Chat) -> Session | None:

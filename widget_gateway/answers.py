@@ -58,6 +58,8 @@ FINISH_REASONS = {
 
 # Whole, and made of quoted sentences because the model is away.
 QUOTED = "quoted"
+# The customer asked for a person, and the text names the contact.
+HUMAN = "human"
 
 RATINGS = {1: Rating.RATING_UP, -1: Rating.RATING_DOWN}
 
@@ -249,10 +251,18 @@ def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted
     """A replay may be of an answer that was cut off, by the death of the gateway that asked for it say."""
     if completed.answer.status in CUT_OFF:
         return conversation.fail(ask_id, "interrupted")
-    finish_reason = QUOTED if completed.model_away else FINISH_REASONS.get(completed.finish_reason, "stop")
+    finish_reason = ending_of(completed)
     # What has no id cannot be rated, and politeness is nothing to rate.
     is_polite = completed.finish_reason == FinishReason.FINISH_REASON_PLEASANTRY
     return conversation.finish(ask_id, finish_reason, "" if is_polite else completed.answer.answer_id)
+
+
+def ending_of(completed: AnswerCompleted) -> str:
+    """What the widget shows it as."""
+    if completed.answer.wants_human:
+        return HUMAN
+    named = FINISH_REASONS.get(completed.finish_reason, "stop")
+    return QUOTED if completed.model_away and named == "stop" else named
 
 
 def source_of(reference: Reference) -> Source:

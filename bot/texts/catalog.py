@@ -49,6 +49,7 @@ class Texts:
     empty_answer: str
     model_away: str
     cut_short: str
+    not_sure: str
 
     interrupted: str
     failed: str

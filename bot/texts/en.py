@@ -49,6 +49,7 @@ TEXTS = Texts(
     only_text="I understand only written questions.",
     empty_answer="I have no answer to this.",
     model_away="The assistant's writer is unavailable; these are quotations.",
+    not_sure="This is not an answer, only what may help.",
     cut_short="The answer was longer than allowed and ends here.",
     interrupted="The answer was interrupted because I am being restarted. Please ask again in a minute.",
     failed="I could not finish the answer. Please try again.",

@@ -44,6 +44,7 @@ TEXTS = Texts(
     only_text="Só entendo perguntas escritas.",
     empty_answer="Não tenho resposta para isso.",
     model_away="O redator do assistente está indisponível; estas são citações.",
+    not_sure="Não é uma resposta: apenas o que pode ajudar.",
     cut_short="A resposta passou do tamanho permitido e termina aqui.",
     interrupted="A resposta foi interrompida porque estou sendo reiniciado. Pergunte de novo em um minuto.",
     failed="Não consegui terminar a resposta. Tente de novo.",

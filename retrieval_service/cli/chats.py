@@ -44,7 +44,7 @@ COLUMNS = (
         "output_tokens",
         "first_token_ms",
     ),
-    *("latency_ms", "ended"),
+    *("latency_ms", "ended", "wants_human"),
 )
 SHOWN = ("time", "channel", "language", "rating", "finish_reason", "question")
 
@@ -162,6 +162,7 @@ def cells(log: pb.ChatLog) -> dict[str, object]:
         "first_token_ms": log.first_token_ms if log.HasField("first_token_ms") else "",
         "latency_ms": log.latency_ms if log.HasField("latency_ms") else "",
         "ended": moment(log.end_time) if log.HasField("end_time") else "",
+        "wants_human": "yes" if answer.wants_human else "",
     }
 
 

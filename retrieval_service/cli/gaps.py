@@ -53,7 +53,7 @@ def list_groups(
         output.json_message(response)
         return
     output.table(
-        ("id", "asked", "down", "language", "status", "last asked", "question"),
+        ("id", "asked", "down", "not sure", "language", "status", "last asked", "question"),
         [group_row(group) for group in response.groups],
     )
 
@@ -115,6 +115,7 @@ def group_row(group: pb.UnansweredGroup) -> tuple[object, ...]:
         group.group_id,
         group.question_count,
         group.rated_down_count,
+        group.not_sure_count,
         group.language,
         status_name(group),
         moment(group),
@@ -130,6 +131,7 @@ def group_details(group: pb.UnansweredGroup) -> list[tuple[str, object]]:
         ("status", status_name(group)),
         ("asked", group.question_count),
         ("thumbs down", group.rated_down_count),
+        ("offered what may help", group.not_sure_count),
         ("first asked", group.first_ask_time.ToDatetime().isoformat(sep=" ", timespec="seconds")),
         ("last asked", moment(group)),
         ("FAQ document", group.document_id or "none"),

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
 from retrieval_service.domain import exact_json, phrases
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.claims import is_denial
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.conversation import Reworded
-from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
+from retrieval_service.domain.fragments import Ending, FinishReason, Judged, Prompt
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
+from retrieval_service.domain.verdicts import Judgement
 
 # One of the reasons for which an answer is not what it was to be; several are joined.
 MODEL_AWAY = "the model is not available"
@@ -114,7 +114,7 @@ class WrittenAnswer:
     """An answer while it is being written; times are seconds of a monotonic clock.
 
     `rewording` is what understanding the question took of a model, `ending` tells what the answer itself took.
-    `wants_human`: the customer asked for a person.
+    `wants_human`: the customer asked for a person. `judgement` is the model's own of what it was given to read.
     """
 
     answer_id: UUID
@@ -128,6 +128,7 @@ class WrittenAnswer:
     citations: list[tuple[int, int, list[int]]] = field(default_factory=list)
     unsupported: list[tuple[int, int, str]] = field(default_factory=list)
     ending: Ending | None = None
+    judgement: Judgement | None = None
     first_text_at: float | None = None
     degraded_reason: str = ""
     reworded: Reworded | None = None
@@ -162,9 +163,39 @@ class WrittenAnswer:
         self.text += event.text
         return event
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the model has said that it knows no answer: nothing else that it says is told."""
+        return self.judgement is Judgement.UNKNOWN
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the model has ended without an answer: it says so, or nothing, or names no source."""
+        is_unsaid = self.judgement in (None, Judgement.UNKNOWN) or not self.text
+        return self.ended_as is FinishReason.STOP and is_unsaid and not self.citations
+
+    @property
+    def ended_as(self) -> FinishReason:
+        return self.ending.finish_reason if self.ending else FinishReason.STOP
+
+    @property
+    def is_partial(self) -> bool:
+        return self.judgement is Judgement.PARTLY and self.ended_as is FinishReason.STOP
+
+    def note_part(self, part: Judged | Ending) -> None:
+        """What a model says beside the text of its answer."""
+        if isinstance(part, Judged):
+            self.judgement = part.judgement
+        else:
+            self.ending = part
+
+    def end_as(self, reason: FinishReason) -> None:
+        """With the tokens of whoever has written."""
+        self.ending = replace(self.ending or Ending(finish_reason=reason), finish_reason=reason)
+
     def note_not_found(self, asked: Prompt, now: float) -> CheckedEvent:
         """The honest "I don't know", which no model is asked for."""
-        self.ending = Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
+        self.end_as(FinishReason.NO_RELEVANT_CONTENT)
         text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
         return self.note(Delta(text=text), now)
 
@@ -179,9 +210,16 @@ class WrittenAnswer:
         self.answerer = answerer
         self.degraded_reason = "; ".join(filter(None, (self.degraded_reason, MODEL_AWAY)))
 
-    def note_no_answer(self, asked: Prompt, now: float) -> CheckedEvent:
-        """For a model that said nothing."""
+    def note_nothing(self, asked: Prompt, now: float) -> CheckedEvent:
+        """For an answer without a word: nothing was found, or the model refused, or was cut off."""
+        if self.ended_as is FinishReason.NO_RELEVANT_CONTENT:
+            return self.note_not_found(asked, now)
         return self.note(Delta(text=phrases.no_answer_text(asked.language, asked.fallback_contact)), now)
+
+    def note_partly(self, asked: Prompt, now: float) -> CheckedEvent:
+        """What of the question stays open is said by us: a model would have to say it without a source."""
+        said = phrases.partly_text(asked.language, asked.fallback_contact)
+        return self.note(Delta(text=f"\n\n{said}"), now)
 
     def outcome(self, status: AnswerStatus, now: float) -> AnswerOutcome:
         """What the chat log keeps."""
@@ -193,7 +231,7 @@ class WrittenAnswer:
             context=[asdict(one) for one in self.references],
             citations=self.citations,
             status=status,
-            finish_reason=self._finish_reason(ending) if status is AnswerStatus.COMPLETED else "",
+            finish_reason=ending.finish_reason if status is AnswerStatus.COMPLETED else "",
             answerer=self.answerer,
             input_tokens=ending.input_tokens + self.rewording.input_tokens,
             output_tokens=ending.output_tokens + self.rewording.output_tokens,
@@ -205,13 +243,6 @@ class WrittenAnswer:
             unsupported=sorted(self.unsupported),
             wants_human=self.wants_human,
         )
-
-    def _finish_reason(self, ending: Ending) -> FinishReason:
-        """A model that was given fragments may find no answer in them: then it claims nothing, and says so."""
-        is_claim = bool(self.citations or self.unsupported)
-        if ending.finish_reason is FinishReason.STOP and not is_claim and is_denial(self.text):
-            return FinishReason.NO_RELEVANT_CONTENT
-        return ending.finish_reason
 
 
 def is_model_away(degraded_reason: str) -> bool:

@@ -1,4 +1,4 @@
-"""How Russian, English and Portuguese are polite, know nothing, and send people elsewhere: a pattern a line.
+"""How Russian, English and Portuguese are polite, and promise: a pattern a line.
 
 The patterns are for one line without the marks of Markdown, and for any case.
 """
@@ -74,62 +74,6 @@ infelizmente|desculpe?m?|lament(?:o|amos)|sinto muito|gostaria de (?:poder )?aju
     rf"(?:muito )?obrigad[oa]{_THANKED}|agradec(?:o|emos){_THANKED}",
 )
 COURTESY = _compiled(rf"\b(?:{'|'.join(_COURTESIES)})\b")
-
-_DENIALS = (
-    _any_of(r"""
-(?:я +)?не знаю\b|ничего (?:нет|не сказано)|ответить не могу
-не мо(?:гу|жем) (?:(?:вам|точно|пока|ничего|на это|об этом|на этот вопрос) ){0,3}(?:ответить|подсказать|сказать)
-\bне (?:располага|владе)(?:ю|ем) (?:\w+ ){0,2}(?:информаци|сведени|данны)|\bмне (?:это |об этом )?не ?известно
-(?:нет|не наш\w+|не содерж\w+|не указан\w*|отсутству\w+) (?:\w+ ){0,3}(?:информаци|сведени|данны|ответ)
-(?:информаци|сведени|данны|ответ)\w* (?:\w+ ){0,4}(?:нет\b|не наш|не найден|не указан|отсутству)
-\bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}(?:не (?:указан|сказан|упом|наш|описан)|нет\b|ничего)
-\bв (?:\w+ ){0,2}(?:материалах|документах|источниках) (?:\w+ ){0,4}не (?:говорит|рассказ)
-\b(?:материалы|документы|источники) (?:\w+ ){0,4}(?:не (?:говорят|упоминают|описывают|сообщают)|молчат)
-"""),
-    _any_of(r"""
-\b(?:do|does|did)(?: not|n['’]t) (?:know|say|mention|specify|have (?:any )?information)|\bsays? nothing
-\b(?:documents?|materials?|sources?|texts?) (?:\w+ ){0,3}(?:do|does|did)(?: not|n['’]t) (?:contain|include|cover)
-\b(?:do|does|did)(?: not|n['’]t) (?:contain|include|provide) (?:\w+ ){0,2}(?:information|details|answer|mention)
-\bno (?:information|mention|answer)|\b(?:is|are)(?: not|n['’]t) (?:mentioned|specified|stated)
-\b(?:cannot|can['’]t|can not|could not|couldn['’]t) (?:answer|find)
-\b(?:i|we) do(?: not|n['’]t) have (?:(?:any|that|this|the|such|enough|more) ){0,2}(?:information|details|answer)
-\bi(?: am|['’]m) (?:not (?:sure|certain)|unsure) (?:about|if|whether)\b
-\b(?:is|are)(?: not|n['’]t) (?:covered|described|discussed) in (?:[\w'’]+ ){0,3}(?:document|material|source|text)s?\b
-\bnothing (?:about|on|regarding) (?:[\w'’]+ ){1,6}in (?:[\w'’]+ ){0,3}(?:document|material|source|text)s?\b
-"""),
-    _any_of(r"""
-não sei\b|não (?:posso|consigo) responder|não diz(?:em)? nada
-não (?:há|consta\w*|encontr\w+|diz\w*|menciona\w*|cont[eé]m|tenho) (?:\w+ ){0,3}(?:informa|nada|resposta|sobre|isso)
-\b(?:materiais|documentos|fontes|textos) (?:\w+ ){0,3}não (?:mencion|cit|fal|trat|especific|inform)am?\b
-não (?:temos|disponho|dispomos|possuo|possuímos) (?:\w+ ){0,3}informa|não tenho certeza (?:sobre|se|disso)\b
-"""),
-)
-DENIAL = _compiled("|".join(_DENIALS))
-
-_REFERRALS = (
-    _any_of(r"""
-обрат(?:итесь|иться)|обращайтесь|уточн(?:ите|ить)|свя(?:житесь|заться)|напи(?:шите|сать)|позвон(?:ите|ить)
-спрос(?:ите|ить)|зада(?:йте|ть) вопрос|провер(?:ьте|ить)|помогут|поможет|(?:могу|можем) помочь|помогу|поможем
-"""),
-    _any_of(r"""
-contact (?:us|the|our|support|customer|them)|get in touch|reach out|ask (?:us|the|our|them)|write to|check with
-call (?:us|the|our)|(?:team|staff|support|manager|they|we|i) (?:can|will|may) (?:\w+ )?help
-"""),
-    _any_of(r"""
-entr\w+ em contato|contat(?:e|ar)|fal(?:e|ar) com|escrev(?:a|er) para|pergunt(?:e|ar) (?:à|ao|para)|consult(?:e|ar)
-(?:pode|podem|posso|podemos|vai) (?:\w+ )?ajudar
-"""),
-)
-REFERRAL = _compiled(rf"\b(?:{'|'.join(_REFERRALS)})\b")
-
-# Where a claim may begin behind a denial.
-_TURNS = _any_of(r"""
-но|однако|зато|впрочем|тем не менее|при этом|а вот|(?<=, )а
-but|however|though|although|nevertheless|(?<=, )yet
-mas|porém|contudo|todavia|entretanto|no entanto|só que
-""")
-TURN = re.compile(rf"; ?|(?<![\s,—–])(?:\A|[\s,—–]++)(?:{_TURNS})\b[\s,]*", re.IGNORECASE)
-CONCESSION = re.compile(r"(?:хотя|although|though|while|embora|apesar)\b[^,]*,", re.IGNORECASE)
 
 _FREE = _any_of(r"""
 бесплатн|\bдаром\b|без оплаты|за наш сч[её]т|(?<![\d.,])0 ?(?:₽|руб|reais|dollars)|[$€] ?0(?![\d.,])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from retrieval_service.domain.verdicts import Verdict
+from retrieval_service.domain.verdicts import Judgement, Verdict
 
 
 class FinishReason(StrEnum):
@@ -79,6 +79,13 @@ class TextPart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The first part of an answer whose writer says what it has found in the fragments."""
+
+    judgement: Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ending:
     """The last part of every answer, exactly once; tokens are 0 when no model was called."""
 
@@ -87,4 +94,5 @@ class Ending:
     output_tokens: int = 0
 
 
-AnswerPart = TextPart | Ending
+SpokenPart = TextPart | Ending
+AnswerPart = Judged | SpokenPart

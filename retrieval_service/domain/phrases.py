@@ -18,6 +18,7 @@ class _Phrases:
     extract: str
     perhaps: str
     otherwise: str
+    partly: str
     no_answer: str
     to_greeting: str
     to_thanks: str
@@ -32,6 +33,7 @@ _ENGLISH = _Phrases(
     contact="The team will help you: {contact}",
     extract="“{text}”",
     perhaps="Perhaps this helps:",
+    partly="The materials do not answer all of this.",
     otherwise="If this is not it, the team will help you: {contact}",
     no_answer="I cannot answer this.",
     to_greeting="Hello! What would you like to know?",
@@ -48,6 +50,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         contact="Помогут сотрудники: {contact}",
         extract="«{text}»",
         perhaps="Возможно, это поможет:",
+        partly="На часть вопроса в материалах ответа нет.",
         otherwise="Если это не то, помогут сотрудники: {contact}",
         no_answer="На это я ответить не могу.",
         to_greeting="Здравствуйте! Что вам подсказать?",
@@ -62,6 +65,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         contact="A equipe pode ajudar: {contact}",
         extract="“{text}”",
         perhaps="Talvez isto ajude:",
+        partly="Os materiais não respondem a tudo isso.",
         otherwise="Se não for isso, a equipe pode ajudar: {contact}",
         no_answer="Não posso responder a isso.",
         to_greeting="Olá! O que você gostaria de saber?",
@@ -99,6 +103,12 @@ def extract_text(language: str, text: str) -> str:
 def otherwise_text(language: str, contact: str) -> str:
     """Whom to ask when nothing of what was offered helps; "" without a contact."""
     return _phrases(language).otherwise.replace("{contact}", contact) if contact else ""
+
+
+def partly_text(language: str, contact: str) -> str:
+    """Says that a part of the question stays open; the contact may be empty."""
+    phrases = _phrases(language)
+    return _with_contact(phrases.partly, phrases, contact)
 
 
 def no_answer_text(language: str, contact: str) -> str:

@@ -91,6 +91,8 @@ _ENOUGH_REMOTE = 0.8
 # A certainty above these answers, or perhaps helps.
 _ANSWERS = 0.0
 _PERHAPS = -2.0
+# And above this one a model may find an answer that words and meaning do not show.
+_READABLE = -4.0
 
 _CACHED_PASSAGES = 512
 # Each is looked for in each passage; what comes after so many asks for nothing new.
@@ -127,6 +129,11 @@ def verdict_of(evidence: Evidence) -> Verdict:
     if sure > _ANSWERS:
         return Verdict.ANSWERS
     return Verdict.PERHAPS if sure > _PERHAPS else Verdict.NOTHING
+
+
+def is_readable(evidence: Evidence) -> bool:
+    """Whether a model is to read the passage, whatever the verdict."""
+    return certainty(evidence) > _READABLE
 
 
 def remote_verdict_of(score: float, evidence: Evidence) -> Verdict:

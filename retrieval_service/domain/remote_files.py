@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.fragments import Ending, TextPart
+from retrieval_service.domain.fragments import Ending, Judged, TextPart
 
 AttributeValue: TypeAlias = "str | float | bool"
 Attributes: TypeAlias = Mapping[str, AttributeValue]
@@ -183,4 +183,4 @@ class FileCited:
     quote: str
 
 
-FileAnswerPart = FoundFiles | TextPart | FileCited | Ending
+FileAnswerPart = FoundFiles | Judged | TextPart | FileCited | Ending

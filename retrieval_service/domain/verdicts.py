@@ -1,4 +1,4 @@
-"""What the passages that were found promise before anybody has read them."""
+"""What the passages that were found promise, and what a model that has read them says of them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,11 @@ class Verdict(StrEnum):
     ANSWERS = "answers"
     PERHAPS = "perhaps"
     NOTHING = "nothing"
+
+
+class Judgement(StrEnum):
+    """Whether the passages answer the question, by who has read them."""
+
+    ANSWERED = "answer"
+    PARTLY = "partly"
+    UNKNOWN = "unknown"

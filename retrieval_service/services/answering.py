@@ -213,7 +213,7 @@ class Answering:
         gathered = gathered or await self._gather(tenant_id, written)
         conditions = written.question.conditions
         gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
-        fragments = cited_by_number(written, begun, gathered)
+        fragments = cited_by_number(written, begun, gathered, is_read=self._composer.reads)
         yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
         asked = replace(prompt(written, begun, fragments, gathered.sifted.verdict), listing=tuple(listing))
@@ -292,10 +292,16 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
     yield Completed(answer=stored)
 
 
-def cited_by_number(written: WrittenAnswer, begun: Begun, gathered: Gathered) -> tuple[Fragment, ...]:
-    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question."""
+def cited_by_number(
+    written: WrittenAnswer, begun: Begun, gathered: Gathered, *, is_read: bool
+) -> tuple[Fragment, ...]:
+    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question.
+
+    A model that `is_read`ing them for itself is given the faint ones too.
+    """
+    found, sifted = gathered.found, gathered.sifted
     most = None if gathered.listing else FRAGMENTS
-    found, relevant = gathered.found, gathered.sifted.hits[:most]
+    relevant = (sifted.hits or (sifted.faint if is_read else ()))[:most]
     asked_in = written.question.language or written.language
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)

@@ -9,8 +9,7 @@ from contextlib import aclosing
 
 from retrieval_service.domain.answers import WrittenAnswer
 from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt
-from retrieval_service.domain.verdicts import Verdict
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.breaking import Breaker
 from retrieval_service.services.proofreading import Proofreading
@@ -48,15 +47,15 @@ class Composer:
         """The model's."""
         return self._answerer.name
 
+    @property
+    def reads(self) -> bool:
+        """Whether a model judges by itself what its fragments answer."""
+        return self._answerer.name != self._quoter.name
+
     async def events(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         """What is written, made safe and held to its sources; without fragments the model is not asked."""
         if not asked.fragments:
             yield written.note_not_found(asked, self._clock())
-            return
-        if asked.verdict is Verdict.PERHAPS:
-            async with aclosing(self._quoter.offers(written, asked)) as events:
-                async for event in events:
-                    yield event
             return
         try:
             async with aclosing(self._by_model(written, asked)) as events:
@@ -66,8 +65,9 @@ class Composer:
             async with aclosing(self._quoter.events(written, asked, failure)) as events:
                 async for event in events:
                     yield event
-        if not written.text:
-            yield written.note_no_answer(asked, self._clock())
+        async with aclosing(self._quoter.ended(written, asked)) as events:
+            async for event in events:
+                yield event
 
     async def _by_model(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
         written.answerer = self._answerer.name
@@ -89,10 +89,11 @@ class Composer:
         room = self._most_characters
         async with aclosing(self._spoken(written, asked)) as parts:
             async for part in parts:
-                if isinstance(part, Ending):
-                    written.ending = part
+                if not isinstance(part, TextPart):
+                    written.note_part(part)
                     continue
-                yield part.text[:room]
+                if not written.is_silent:
+                    yield part.text[:room]
                 room -= len(part.text)
                 if room <= 0:
                     written.ending = Ending(finish_reason=FinishReason.LENGTH)

@@ -48,7 +48,7 @@ class Gatherer:
             again = await self._gather(tenant_id, question, asking, degraded_reason)
             if again.sifted.answers:
                 return again
-            gathered = gathered if gathered.sifted.hits else again
+            gathered = again if again.sifted.hits and not gathered.sifted.hits else gathered
         return gathered
 
     async def _gather(self, tenant_id: UUID, question: Question, text: str, degraded_reason: str) -> Gathered:

@@ -14,7 +14,7 @@ from retrieval_service.domain.answers import Started, WrittenAnswer
 from retrieval_service.domain.checked_text import CheckedEvent as Said
 from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
-from retrieval_service.domain.fragments import Ending, Fragment, Prompt, TextPart
+from retrieval_service.domain.fragments import Ending, Fragment, Judged, Prompt, TextPart
 from retrieval_service.domain.records import Tenant
 from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, FileSearch, FoundFiles
 from retrieval_service.domain.remote_files import Hit as FileHit
@@ -24,8 +24,7 @@ from retrieval_service.services.proofreading import Proofreading
 from retrieval_service.services.quoting import PROVIDER_FAILURES, Quoter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_searching import RemoteSearcher
-from retrieval_service.services.searching import Hit
-from retrieval_service.services.sifting import Sifter
+from retrieval_service.services.sifting import Sifted, Sifter
 
 FILES = 5
 # The model has to decide, search and begin to write; whoever waits longer is answered from Postgres.
@@ -77,13 +76,15 @@ class RemoteAnswerer:
             async with self._breaker.call(self._beginning_seconds):
                 beginning = await begin(parts)
             self._searcher.count(tenant.id, beginning.search_count)
-            what = shown(await self._approved(tenant.id, written, beginning.files), tenant)
+            approved = await self._approved(tenant.id, written, beginning.files)
+            what = shown(approved.hits, tenant)
             written.references = what.references
             yield written.started()
             if not what.fragments:
                 yield written.note_not_found(asked, self._clock())
                 return
-            asked = replace(asked, fragments=whole_documents(what.fragments))
+            fragments = whole_documents(what.fragments)
+            asked = replace(asked, fragments=fragments, verdict=approved.verdict)
             try:
                 async with aclosing(self._write(written, asked, beginning, parts)) as events:
                     async for event in events:
@@ -92,13 +93,12 @@ class RemoteAnswerer:
                 async with aclosing(self._quoter.events(written, asked, failure)) as events:
                     async for event in events:
                         yield event
-            if not written.text:
-                yield written.note_no_answer(asked, self._clock())
+            async with aclosing(self._quoter.ended(written, asked)) as events:
+                async for event in events:
+                    yield event
 
-    async def _approved(
-        self, tenant_id: UUID, written: WrittenAnswer, files: Sequence[FileHit]
-    ) -> Sequence[Hit]:
-        """None when nothing has to do with the question.
+    async def _approved(self, tenant_id: UUID, written: WrittenAnswer, files: Sequence[FileHit]) -> Sifted:
+        """All that was found, and what it promises; no hits when not even a model may find an answer in it.
 
         The model has read all it found: if any of it is deleted, replaced or excluded, its words are not used.
         """
@@ -106,7 +106,8 @@ class RemoteAnswerer:
         if checked.dropped_count:
             raise errors.ProviderUnavailable("OpenAI still finds documents that have changed.")
         sifted = await self._sifter.remotely_relevant(tenant_id, checked.hits, written.asked)
-        return checked.hits if sifted.answers else []
+        is_read = sifted.hits or sifted.faint
+        return replace(sifted, hits=checked.hits if is_read else ())
 
     async def _write(
         self,
@@ -121,6 +122,8 @@ class RemoteAnswerer:
         known = {hit.file_id for hit in beginning.files}
         proofreading = Proofreading()
         async for part in led_by(beginning.first, parts):
+            if isinstance(part, TextPart | FileCited) and written.is_silent:
+                continue
             if isinstance(part, TextPart):
                 events = await proofreading.read(citations.text, part.text)
             else:
@@ -161,8 +164,8 @@ def said(
             return citations.cited(part)
         case FoundFiles() if not known.issuperset(hit.file_id for hit in part.hits):
             raise errors.ProviderUnavailable("The model went on searching while it wrote.")
-        case Ending():
-            written.ending = part
+        case Judged() | Ending():
+            written.note_part(part)
     return ()
 
 

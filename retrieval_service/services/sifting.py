@@ -16,6 +16,7 @@ from retrieval_service.domain.relevance import (
     Candidate,
     Evidence,
     certainty,
+    is_readable,
     remote_verdict_of,
     standing,
     verdict_of,
@@ -50,12 +51,14 @@ class Weighed:
 class Sifted:
     """The hits to answer from, or to offer, as the verdict says, best first; none when they promise nothing.
 
-    `certainty` is the log-odds that the best has to do with the question.
+    `certainty` is the log-odds that the best has to do with the question. `faint` are those that promise nothing, and
+    that a model may read all the same; none where there are hits.
     """
 
     hits: Sequence[Hit] = ()
     certainty: float = -math.inf
     verdict: Verdict = Verdict.NOTHING
+    faint: Sequence[Hit] = ()
 
     @property
     def answers(self) -> bool:
@@ -136,21 +139,19 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     )
     verdict = verdict_of(ranked[0].evidence) if ranked else Verdict.NOTHING
     if verdict is Verdict.NOTHING:
-        return Sifted()
+        return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
     if verdict is Verdict.PERHAPS:
         ranked = [one for one in ranked if verdict_of(one.evidence) is not Verdict.NOTHING]
-    best = ranked[0].standing
-    hits = varied([replace(one.hit, score=one.standing / best) for one in near_the_best(ranked, best)])
-    return Sifted(hits=hits, certainty=certainty(ranked[0].evidence), verdict=verdict)
+    return Sifted(hits=nearest(ranked), certainty=certainty(ranked[0].evidence), verdict=verdict)
 
 
 def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> Sifted:
     """In the provider's own order."""
     best = weighed(text, hits[:WEIGHED], statistics)
     verdict = best_of(remote_verdict_of(one.hit.score, one.evidence) for one in best)
-    if verdict is Verdict.NOTHING:
-        return Sifted()
     near = varied([hit for hit in hits if hit.score >= LEAST_SHARE_OF_BEST * hits[0].score])
+    if verdict is Verdict.NOTHING:
+        return Sifted(faint=near if any(is_readable(one.evidence) for one in best) else ())
     return Sifted(hits=near, certainty=max(certainty(one.evidence) for one in best), verdict=verdict)
 
 
@@ -186,8 +187,13 @@ def weighed(
     ]
 
 
-def near_the_best(ranked: Sequence[Weighed], best: float) -> list[Weighed]:
-    return [one for one in ranked if one.standing >= LEAST_SHARE_OF_BEST * best]
+def nearest(ranked: Sequence[Weighed]) -> list[Hit]:
+    """The best and those near it, scores relative to the best."""
+    best = max((one.standing for one in ranked), default=0.0)
+    near = [one for one in ranked if one.standing >= LEAST_SHARE_OF_BEST * best]
+    return varied(
+        [replace(one.hit, score=min(1.0, one.standing / best if best > 0 else 1.0)) for one in near]
+    )
 
 
 def varied(ranked: Sequence[Hit]) -> list[Hit]:

@@ -452,6 +452,44 @@ async def test_quotations_in_the_model_s_place_are_called_so(
     await expect(chat.answers.filter(has_text=told)).to_have_count(1)
 
 
+OFFERED = (
+    "Perhaps this helps:\n",
+    "- [Kettle](https://shop.example/kettle): “Boils a litre.” [1]\n\n",
+    "If this is not it, the team will help you: help@shop.example",
+)
+
+
+async def test_what_may_help_has_a_look_of_its_own(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    unsure = ScriptedAnswer(deltas=OFFERED, finish_reason=FinishReason.FINISH_REASON_NOT_SURE)
+    service.script("perhaps", unsure)
+    await chat.visit(site.url)
+    for question in ("kettle", "perhaps"):
+        await chat.ask(question)
+        await chat.answered()
+    for _ in range(2):
+        await expect(chat.last).to_have_class("bubble not_sure")
+        await expect(chat.answers.first).to_have_class("bubble stop")
+        await expect(chat.last.get_by_role("link", name="Kettle", exact=True)).to_have_attribute(
+            "href", "https://shop.example/kettle"
+        )
+        await chat.page.reload()
+
+
+async def test_wish_for_a_person_makes_the_mail_address_a_link(
+    chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
+) -> None:
+    service.script(
+        "person", ScriptedAnswer(deltas=("Our team will help: help@shop.example",), wants_human=True)
+    )
+    await chat.visit(site.url)
+    await chat.ask("person")
+    await chat.answered()
+    link = chat.last.get_by_role("link", name="help@shop.example")
+    await expect(link).to_have_attribute("href", "mailto:help@shop.example")
+
+
 async def test_new_conversation_forgets_the_old_one(
     chat: Chat, site: Site, gateway: RunningGateway, service: FakeRetrieval
 ) -> None:

@@ -72,6 +72,7 @@ class ScriptedAnswer:
     unsupported: Sequence[answers_pb.UnsupportedRange] = ()
     finish_reason: answers_pb.FinishReason = answers_pb.FinishReason.FINISH_REASON_STOP
     model_away: bool = False
+    wants_human: bool = False
     status: answers_pb.AnswerStatus = answers_pb.AnswerStatus.ANSWER_STATUS_COMPLETED
     pause_seconds: float = 0.0
     # The answer waits here, after so many deltas, until `FakeRetrieval.release()`.
@@ -411,6 +412,7 @@ def completed(answer: answers_pb.Answer, script: ScriptedAnswer) -> answers_pb.A
         references=script.references,
         finish_reason=script.finish_reason,
         answerer="scripted",
+        wants_human=script.wants_human,
     )
     whole.MergeFrom(
         answers_pb.Answer(answer_id=answer.answer_id, session_id=answer.session_id, question=answer.question)

@@ -373,6 +373,22 @@ class TestAnswers:
         assert "990 roubles" in answer.text
         assert answer.buttons
 
+    @pytest.mark.parametrize(
+        ("language", "line"),
+        [
+            ("en", "This is not an answer, only what may help."),
+            ("ru", "Это не ответ, а то, что может помочь."),
+            ("pt", "Não é uma resposta: apenas o que pode ajudar."),
+        ],
+    )
+    async def test_what_may_help_is_told_as_such_and_can_be_rated(
+        self, telegram: FakeBotApi, service: FakeRetrieval, language: str, line: str
+    ) -> None:
+        service.script("perhaps", ScriptedAnswer(finish_reason=answers_pb.FINISH_REASON_NOT_SURE))
+        await start(telegram)
+        telegram.user_sends(ANN, "perhaps", language_code=language)
+        assert (await message_with(telegram, line)).buttons
+
     async def test_politeness_is_nothing_to_rate(self, telegram: FakeBotApi, service: FakeRetrieval) -> None:
         service.script("thanks", POLITE)
         await start(telegram)

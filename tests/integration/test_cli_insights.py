@@ -60,7 +60,7 @@ async def kladez(running: Running, tmp_path: Path) -> Kladez:
 async def test_gap_is_listed_shown_and_resolved(kladez: Kladez) -> None:
     code, printed, _ = await kladez("gaps", "list")
     assert code == 0
-    assert printed.split("\t")[:5] == [kladez.group_id, "1", "0", "en", "open"]
+    assert printed.split("\t")[:6] == [kladez.group_id, "1", "0", "0", "en", "open"]
     code, printed, _ = await kladez("gaps", "show", kladez.group_id)
     assert (code, f"- {NOTHING_KNOWN}" in printed) == (0, True)
     entry = "Gift cards are sold at the till."

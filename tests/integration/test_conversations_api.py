@@ -18,8 +18,9 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.conversing import Conversing
-from tests.fakes.openai import FakeOpenAI, Fault, Script, running_openai
+from tests.fakes.openai import FakeOpenAI, Fault, Script, running_openai, wire
 from tests.fakes.openai.responses import usage
+from tests.fakes.openai.scripts import STATUS
 from tests.integration.answers_kit import (
     QUESTION,
     ask,
@@ -190,7 +191,8 @@ async def test_answer_tells_what_its_rewording_took_and_usage_counts_it_once(
     after = (await ask(written, "and how about it for bulbs?", session_id=session_id)).completed.answer
     rewording, answering = (usage(one.body, rewritten) for one in model.journal.to(MODEL)[1:])
     assert after.input_tokens == rewording["input_tokens"] + answering["input_tokens"]
-    assert after.output_tokens == rewording["output_tokens"] + answering["output_tokens"]
+    line = wire.count_tokens(model.script.head_of(STATUS, rewritten))
+    assert after.output_tokens == rewording["output_tokens"] + answering["output_tokens"] + line
     logged = (await written.client.list_chat_logs(insights_pb.ListChatLogsRequest())).chat_logs
     assert logged[0].answer.input_tokens == after.input_tokens
     [today] = (await written.client.get_usage(insights_pb.GetUsageRequest())).days

@@ -292,6 +292,20 @@ async def test_quotations_in_the_model_s_place_are_told_as_such(
     assert (await widget.next())["finish_reason"] == "quoted"
 
 
+async def test_what_may_help_and_the_wish_for_a_person_are_told_as_such(
+    service: FakeRetrieval, gateway: RunningGateway
+) -> None:
+    service.script(
+        "perhaps", ScriptedAnswer(finish_reason=answers_pb.FINISH_REASON_NOT_SURE, model_away=True)
+    )
+    service.script("person", ScriptedAnswer(wants_human=True))
+    widget = await opened_widget(gateway)
+    for question, finish_reason in (("perhaps", "not_sure"), ("person", "human")):
+        await widget.ask(question)
+        done = (await widget.until("done"))[-1]
+        assert (done["finish_reason"], bool(done["aid"])) == (finish_reason, True)
+
+
 async def test_politeness_is_nothing_to_rate(service: FakeRetrieval, gateway: RunningGateway) -> None:
     service.script("thanks", POLITE)
     widget = await opened_widget(gateway)

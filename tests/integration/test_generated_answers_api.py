@@ -141,7 +141,6 @@ async def test_prompt_holds_the_tenants_instructions_and_no_tenant_id(
     await ask(written)
     asked = json.dumps((await model.journal.arrived(MODEL)).body)
     assert "lighthouse keeper" in asked
-    assert CONTACT in asked
     assert written.tenant_id not in asked
 
 
@@ -227,38 +226,59 @@ async def test_nothing_relevant_asks_no_model(written: Shop, model: FakeOpenAI) 
     assert not model.journal.to(MODEL)
 
 
-@pytest.mark.parametrize(
-    "denial",
-    [
-        f"I don't know: the fragments do not say. Please ask {CONTACT}.",
-        "В материалах магазина об этом нет информации.",
-        "Não sei responder a isso.",
-    ],
-)
-async def test_model_that_finds_no_answer_in_its_fragments_leaves_the_question_unanswered(
-    written: Shop, model: FakeOpenAI, denial: str
+@pytest.mark.parametrize("status", ["unknown", "**unknown**", "UNKNOWN."])
+async def test_model_that_finds_no_answer_says_so_and_what_was_found_is_offered(
+    written: Shop, model: FakeOpenAI, status: str
 ) -> None:
-    model.script = Script(text=denial)
+    model.script = Script(text="I don't know, ask somebody else.", status=status)
     heard = await ask(written)
     assert_well_formed(heard)
-    assert heard.text == denial
-    assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
+    assert heard.text.startswith("Perhaps this helps:\n- Returns: ")
+    assert "ask somebody" not in heard.text
+    assert [list(one.numbers) for one in heard.citations] == [[1]]
+    answer = heard.completed.answer
+    assert answer.finish_reason == pb.FINISH_REASON_NOT_SURE
+    assert answer.answerer == "openai-compatible/gpt-5.4-mini"
+    assert answer.output_tokens > 0
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "I do not know about bulbs. A lamp may be returned within thirty days. [1]",
-        "I don't know, but it costs nothing at all. The moon is far away.",
-        "В материалах нет информации о скидках, однако Луна даёт скидку всем.",
-        "Não há informações sobre lâmpadas. A lamp may be returned within thirty days. [1]",
-    ],
-)
-async def test_model_that_claims_something_beside_a_denial_has_answered(
-    written: Shop, model: FakeOpenAI, answer: str
+async def test_model_that_answers_a_part_says_only_that(written: Shop, model: FakeOpenAI) -> None:
+    model.script = Script(status="partly", text="A lamp may be returned within thirty days. [1]")
+    heard = await ask(written)
+    assert_well_formed(heard)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
+    first, _, last = heard.text.split("\n")
+    assert first == "A lamp may be returned within thirty days. [1]"
+    assert last == f"The materials do not answer all of this. The team will help you: {CONTACT}"
+    assert not heard.unsupported
+
+
+async def test_model_that_does_not_say_what_it_found_has_answered_when_it_cites(
+    written: Shop, model: FakeOpenAI
 ) -> None:
-    model.script = Script(text=answer)
-    assert (await ask(written)).completed.finish_reason == pb.FINISH_REASON_STOP
+    model.script = Script(status=None)
+    heard = await ask(written)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
+    assert heard.text.startswith("A lamp may be returned within thirty days.")
+
+
+async def test_model_that_neither_says_nor_cites_has_left_the_question_open(
+    written: Shop, model: FakeOpenAI
+) -> None:
+    model.script = Script(status=None, text="Об этом в материалах ничего нет.")
+    heard = await ask(written)
+    assert_well_formed(heard)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_NOT_SURE
+    assert heard.text.startswith("Об этом в материалах ничего нет.\n\nPerhaps this helps:\n- Returns: ")
+    [citation] = heard.citations
+    assert heard.text[citation.start_offset : citation.end_offset].startswith("Returns: ")
+
+
+async def test_words_of_an_answer_come_while_the_model_writes(written: Shop, model: FakeOpenAI) -> None:
+    model.script = Script(text="A lamp may be returned within thirty days. [1]")
+    heard = await ask(written)
+    assert heard.kinds.count("delta") > 5
+    assert "STATUS" not in heard.text
 
 
 async def test_who_a_customer_is_is_not_sent_again_with_later_questions(

@@ -180,18 +180,14 @@ async def test_model_that_breaks_off_before_a_word_is_replaced_by_quotations(
     writing.model.script = Script()
 
 
+OFFERED = (
+    "Perhaps this helps:\n- Returns: “A lamp may be returned within thirty days.” [1]\n\n"
+    f"If this is not it, the team will help you: {CONTACT}"
+)
 OUTCOMES = {
-    "empty": (Script(text=""), pb.FINISH_REASON_NO_RELEVANT_CONTENT, no_answer_text("en", CONTACT)),
-    "nothing_but_a_marker": (
-        Script(text="[1]"),
-        pb.FINISH_REASON_NO_RELEVANT_CONTENT,
-        no_answer_text("en", CONTACT),
-    ),
-    "nothing_but_a_foreign_link": (
-        Script(text="https://evil.example"),
-        pb.FINISH_REASON_NO_RELEVANT_CONTENT,
-        no_answer_text("en", CONTACT),
-    ),
+    "empty": (Script(text=""), pb.FINISH_REASON_NOT_SURE, OFFERED),
+    "nothing_but_a_marker": (Script(text="[1]"), pb.FINISH_REASON_NOT_SURE, OFFERED),
+    "nothing_but_a_foreign_link": (Script(text="https://evil.example"), pb.FINISH_REASON_NOT_SURE, OFFERED),
     "refusal": (
         Script(text="I will not.", outcome=Outcome.REFUSAL),
         pb.FINISH_REASON_POLICY,

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain import phrases
 from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.claims import is_denial
 from retrieval_service.domain.contacts import JOINER
 from retrieval_service.domain.fragments import Fragment, Prompt, Turn
 from retrieval_service.domain.grounding import Flagged, Reason
@@ -77,15 +75,6 @@ def flags(*pieces: str) -> list[tuple[str, Reason]]:
         "По материалам магазина:\n- Доставка 300 ₽ [1]\n- Free over $50 [2]",
         "## Доставка\nДоставка 300 ₽.\n[1]",
         "Доставка 300 ₽ [1], а бесплатно — от $50 [2].",
-        "Я не знаю: в материалах нет информации об этом.",
-        "The documents do not say.",
-        "Os documentos não mencionam nada sobre isso.",
-        phrases.not_found_text("ru", "Lumen", CONTACT),
-        phrases.not_found_text("en", "Lumen", CONTACT),
-        phrases.not_found_text("pt", "Lumen", CONTACT),
-        phrases.no_answer_text("ru", CONTACT),
-        phrases.no_answer_text("en", CONTACT),
-        phrases.no_answer_text("pt", CONTACT),
     ],
 )
 def test_what_rests_on_sources_or_claims_nothing_is_not_flagged(answer: str) -> None:
@@ -100,36 +89,10 @@ def test_what_rests_on_sources_or_claims_nothing_is_not_flagged(answer: str) -> 
         "Hello, John Smith! Thank you for your question. Of course, happy to help!",
         "Olá, Maria! Obrigado pela pergunta. Fico à disposição!",
         "Спасибо, скидка будет всем?",
-        "К сожалению, в материалах нет информации об этом, но вы можете обратиться в поддержку.",
-        "I'm sorry, but the documents do not mention that. Please contact our support team.",
-        "The documents, however, do not say.",
-        f"I don't know, but our team will help: {CONTACT}",
-        f"Infelizmente, não há informações sobre isso, mas a equipe pode ajudar: {CONTACT}",
+        f"Our team will help you: {CONTACT}",
     ],
 )
-def test_politeness_questions_and_referrals_need_no_source(answer: str) -> None:
-    assert flags(answer) == []
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "I don't have that information.",
-        "That isn't covered in the shop's materials.",
-        "There is nothing about engraving in the sources.",
-        "I am not sure about that.",
-        "Os materiais não mencionam gravação.",
-        "Os materiais da loja não falam de gravação.",
-        "Não tenho essa informação.",
-        "Não encontrei nada sobre isso.",
-        "Не могу подсказать по этому вопросу.",
-        "Не располагаю такой информацией.",
-        "В материалах об этом не говорится.",
-        "Материалы магазина об этом молчат.",
-    ],
-)
-def test_denial_in_any_words_is_no_answer_and_is_not_flagged(answer: str) -> None:
-    assert is_denial(answer)
+def test_politeness_questions_and_the_contact_need_no_source(answer: str) -> None:
     assert flags(answer) == []
 
 
@@ -182,7 +145,7 @@ def test_courtesy_at_the_end_needs_no_source(answer: str) -> None:
         "Qualquer lâmpada é barata.",
     ],
 )
-def test_words_of_denials_and_courtesies_excuse_no_claim(answer: str) -> None:
+def test_words_of_courtesies_excuse_no_claim(answer: str) -> None:
     assert flags(answer) == [(answer, Reason.NOT_CITED)]
 
 
@@ -233,7 +196,7 @@ def test_row_of_a_table_is_held_to_its_sources(row: str, under: str, reason: Rea
         f"Пишите на {CONTACT}: у нас всё бесплатно.",
     ],
 )
-def test_politeness_and_denials_cover_no_claim(answer: str) -> None:
+def test_politeness_covers_no_claim(answer: str) -> None:
     assert flags(answer) == [(answer, Reason.NOT_CITED)]
 
 
@@ -269,7 +232,6 @@ def test_claim_is_no_lead_in_for_its_colon(lead_in: str, reason: Reason) -> None
 @pytest.mark.parametrize(
     "answer",
     [
-        "## Доставка\nВ материалах нет информации об этом.",
         "## Условия возврата товара\nВернуть можно за 14 дней [1].",
         "## Доставка 300 ₽\nДоставка 300 ₽ [1].",
         "**Доставка 300 ₽.** [1]",

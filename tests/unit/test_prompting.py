@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from retrieval_service.domain.fragments import Fragment, Prompt, Turn
-from retrieval_service.providers.openai.prompting import model_input
+from retrieval_service.providers.openai.prompting import model_input, search_input
 
 
 def fragment(number: int, text: str, title: str = "Returns") -> Fragment:
@@ -59,10 +59,10 @@ def test_answer_language_is_named(code: str, said: str) -> None:
     assert said in model_input(replace(PROMPT, language=code)).instructions
 
 
-def test_shop_and_contact_are_named() -> None:
-    instructions = model_input(PROMPT).instructions
-    assert "Lumen & Co" in instructions
-    assert "give this contact: help@shop.example" in instructions
+def test_shop_is_named_and_the_line_for_the_program_is_asked_for() -> None:
+    for instructions in (model_input(PROMPT).instructions, search_input(PROMPT).instructions):
+        assert "Lumen & Co" in instructions
+        assert "`STATUS: unknown`" in instructions
 
 
 def test_no_contact_is_promised_where_there_is_none() -> None:

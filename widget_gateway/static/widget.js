@@ -95,7 +95,7 @@ const save = () => {
 // A message is a question with its answer. waiting: not begun; running; then done, cancelled or failed.
 const isPending = message => message.status === 'waiting' || message.status === 'running';
 const pending = () => state.messages.filter(isPending);
-const newMessage = (question, id) => ({ id, question, status: 'waiting', number: 0, text: '', items: [], doubts: [], quoted: false, code: '', wait: 0, aid: '', vote: 0, why: '' });
+const newMessage = (question, id) => ({ id, question, status: 'waiting', number: 0, text: '', items: [], doubts: [], end: '', code: '', wait: 0, aid: '', vote: 0, why: '' });
 const restart = (message, id) => Object.assign(message, newMessage(message.question, id));
 
 /* ---------- elements ---------- */
@@ -262,6 +262,7 @@ a.card:hover { border-color: var(--focus); }
 .card b { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .card span { color: var(--quiet); display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
 .quiet { color: var(--quiet); font-size: 14px; }
+.not_sure { border: 1px dashed; }
 .again, .telegram, sup a:hover { text-decoration: underline; }
 .suggested { display: flex; flex-wrap: wrap; gap: 7px; }
 .suggested button { padding: 6px 13px; border: 1px solid var(--line); border-radius: 17px; text-align: start; }
@@ -374,6 +375,7 @@ const paint = message => {
   const { mine, answer } = bubblesOf(message);
   const atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
   if (!mine.isConnected) log.append(mine, answer);
+  answer.className = 'bubble ' + message.end;
   answer.replaceChildren(spoken(label.assistant), markdown(message.text, message.items, message.doubts), ...ending(message));
   if (atBottom) log.scrollTop = log.scrollHeight;
   paintControls();
@@ -383,14 +385,16 @@ const ending = message => {
   if (message.status === 'failed') return [failure(message)];
   if (message.status === 'cancelled') return [quiet(label.stopped)];
   const cited = message.items.filter(item => message.text.includes('[' + item.i + ']'));
+  const contact = message.end === 'human' && message.text.match(/[\w.+-]{1,64}@[\w.-]+\w/);
   return [
-    message.quoted && quiet(label.quoted),
+    message.end === 'quoted' && quiet(label.quoted),
+    contact && link('mailto:' + contact, { class: 'card' }, contact),
     message.doubts?.length && quiet(label.legend),
     cited.length && element('ul', { class: 'sources', 'aria-label': label.sources }, ...cited.map(card)),
     message.aid && verdict(message),
   ].filter(Boolean);
 };
-// Thumbs; after a thumb down the reasons; then thanks.
+// Thumbs, reasons, thanks.
 const verdict = message => {
   if (message.vote > 0 || message.why) return quiet(label.thanks);
   if (message.vote) return element('div', { class: 'suggested' }, ...label.reasons.map(why => element('button', { type: 'button', onclick: () => rate(message, -1, why) }, why)));
@@ -464,8 +468,8 @@ const retry = message => {
   paint(message);
   sendQuestion(message);
 };
-const finish = (message, outcome, { code, retry_after: wait, aid, finish_reason: reason }) => {
-  Object.assign(message, { status: outcome, code, wait, aid, quoted: reason === 'quoted' });
+const finish = (message, outcome, { code, retry_after: wait, aid, finish_reason: end }) => {
+  Object.assign(message, { status: outcome, code, wait, aid, end });
   resuming.delete(message.id);
   unpainted.delete(message);
   if (!state.open) state.unread++;

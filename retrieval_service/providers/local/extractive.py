@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
 from retrieval_service.domain.offers import offer
-from retrieval_service.domain.phrases import not_found_text, quotes_lead_in
+from retrieval_service.domain.phrases import quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import SHORT_SENTENCE, Quote, Source, quotes_of
 from retrieval_service.domain.sentences import split_sentences
@@ -66,22 +66,22 @@ class ExtractiveAnswerer:
     name = "extractive"
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart, None]:
-        """The lead-in, then a sentence or an entry a part; fragments without any sentence answer nothing.
-
-        That is said.
-        """
+        """The lead-in, then a sentence or an entry a part; no text where the fragments have none to quote."""
+        pieces = prompt.listing or await asyncio.to_thread(_pieces, prompt)
         is_sure = prompt.verdict is Verdict.ANSWERS
-        pieces = prompt.listing or await asyncio.to_thread(compose if is_sure else offer, prompt)
         for text in pieces:
             yield TextPart(text=text)
-        if pieces:
-            yield Ending(finish_reason=FinishReason.STOP if is_sure else FinishReason.NOT_SURE)
-        else:
-            yield TextPart(text=not_found_text(prompt.language, prompt.shop_name, prompt.fallback_contact))
-            yield Ending(finish_reason=FinishReason.NO_RELEVANT_CONTENT)
+        quoted = FinishReason.STOP if is_sure else FinishReason.NOT_SURE
+        yield Ending(finish_reason=quoted if pieces else FinishReason.NO_RELEVANT_CONTENT)
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+def _pieces(prompt: Prompt) -> list[str]:
+    if prompt.verdict is Verdict.NOTHING:
+        return []
+    return compose(prompt) if prompt.verdict is Verdict.ANSWERS else offer(prompt)
 
 
 def compose(prompt: Prompt) -> list[str]:

@@ -16,9 +16,17 @@ from openai.types.chat import (
 )
 from openai.types.chat.chat_completion_chunk import Choice
 
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.domain.fragments import (
+    AnswerPart,
+    Ending,
+    FinishReason,
+    Prompt,
+    SpokenPart,
+    TextPart,
+)
 from retrieval_service.providers.openai import failures
 from retrieval_service.providers.openai.prompting import Message, ModelInput, model_input
+from retrieval_service.providers.openai.status_line import judged
 from retrieval_service.providers.openai.streaming import AnswerSettings, read_events
 
 
@@ -37,10 +45,10 @@ class ChatCompletionsAnswerer:
         return f"{self._provider}/{self._settings.model}"
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        return self.write(model_input(prompt), prompt.safety_identifier)
+        return judged(self.write(model_input(prompt), prompt.safety_identifier))
 
-    async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[AnswerPart]:
-        """As `stream`, for any input."""
+    async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[SpokenPart]:
+        """The text and its ending, for any input."""
         reading = read_events(lambda: self._open(said, safety_identifier), self._settings.patience)
         progress = Progress()
         async with aclosing(reading) as chunks:

@@ -16,11 +16,12 @@ from openai.types.responses.file_search_tool_param import RankingOptions
 from openai.types.responses.response_file_search_tool_call import Result
 from openai.types.responses.response_output_text_annotation_added_event import Annotation
 
-from retrieval_service.domain.fragments import Ending, Prompt
+from retrieval_service.domain.fragments import Ending, Prompt, TextPart
 from retrieval_service.domain.remote_files import FileAnswerPart, FileCited, FileSearch, FoundFiles, Hit
 from retrieval_service.providers.openai import failures, filters, found
 from retrieval_service.providers.openai.prompting import ModelInput, search_input
 from retrieval_service.providers.openai.responses import message_param, part_of, reasoning_of
+from retrieval_service.providers.openai.status_line import StatusLine
 from retrieval_service.providers.openai.streaming import AnswerSettings, drain, read_events
 
 MOST_HITS = 50
@@ -47,12 +48,11 @@ class FileSearchAnswerer:
         reader = Reader(translated.unspoken)
         async with aclosing(reading) as events:
             async for event in events:
-                part = reader.part(event)
-                if isinstance(part, Ending):
-                    await drain(events)
-                    yield part
-                    return
-                if part:
+                for part in reader.parts(event):
+                    if isinstance(part, Ending):
+                        await drain(events)
+                        yield part
+                        return
                     yield part
         raise failures.cut_short()
 
@@ -86,9 +86,18 @@ class Reader:
         self._best: dict[str, Hit] = {}
         self._start = 0
         self._length = 0
+        self._line = StatusLine()
 
-    def part(self, event: ResponseStreamEvent) -> FileAnswerPart | None:
+    def parts(self, event: ResponseStreamEvent) -> Iterator[FileAnswerPart]:
         """None for events that only report progress and for files that are not ours."""
+        part = self._part(event)
+        if isinstance(part, TextPart):
+            yield from self._line.feed(part.text)
+        elif part:
+            yield from self._line.finish() if isinstance(part, Ending) else ()
+            yield part
+
+    def _part(self, event: ResponseStreamEvent) -> FileAnswerPart | None:
         match event.type:
             case "response.output_item.done" if event.item.type == "file_search_call":
                 return self._found(event.item)
@@ -116,7 +125,7 @@ class Reader:
         return FileCited(
             file_id=annotation.file_id,
             document_id=document_id,
-            offset=self._start + annotation.index,
+            offset=max(0, self._start + annotation.index - self._line.removed),
             quote=best.text if best else "",
         )
 

@@ -20,9 +20,17 @@ from openai.types.responses.response_create_params import ResponseCreateParamsSt
 from openai.types.shared import ReasoningEffort
 from openai.types.shared_params import Reasoning
 
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.domain.fragments import (
+    AnswerPart,
+    Ending,
+    FinishReason,
+    Prompt,
+    SpokenPart,
+    TextPart,
+)
 from retrieval_service.providers.openai import failures
 from retrieval_service.providers.openai.prompting import Message, ModelInput, model_input
+from retrieval_service.providers.openai.status_line import judged
 from retrieval_service.providers.openai.streaming import AnswerSettings, drain, read_events
 
 DELTA = "response.output_text.delta"
@@ -50,10 +58,10 @@ class ResponsesAnswerer:
         return f"{self._provider}/{self._settings.model}"
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        return self.write(model_input(prompt), prompt.safety_identifier)
+        return judged(self.write(model_input(prompt), prompt.safety_identifier))
 
-    async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[AnswerPart]:
-        """As `stream`, for any input."""
+    async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[SpokenPart]:
+        """The text and its ending, for any input."""
         reading = read_events(lambda: self._open(said, safety_identifier), self._settings.patience)
         async with aclosing(reading) as events:
             async for event in events:
@@ -89,7 +97,7 @@ class ResponsesAnswerer:
         )
 
 
-def part_of_json(event: object) -> AnswerPart | None:
+def part_of_json(event: object) -> SpokenPart | None:
     """As `part_of`; events are typed only where they say more than a piece of text."""
     if not isinstance(event, dict):
         raise failures.unintelligible()
@@ -101,7 +109,7 @@ def part_of_json(event: object) -> AnswerPart | None:
     return part_of(ending.construct(**event)) if ending else None
 
 
-def part_of(event: ResponseStreamEvent) -> AnswerPart | None:
+def part_of(event: ResponseStreamEvent) -> SpokenPart | None:
     """None for the many events that only report progress; the two that report failure are raised."""
     match event.type:
         case "response.output_text.delta":

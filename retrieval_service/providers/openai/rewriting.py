@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from retrieval_service.domain.conversation import Reworded
-from retrieval_service.domain.fragments import AnswerPart, FinishReason, Turn
+from retrieval_service.domain.fragments import FinishReason, SpokenPart, Turn
 from retrieval_service.providers.openai.prompting import ModelInput, rewriting_input
 from retrieval_service.providers.openai.streaming import collected
 
@@ -17,7 +17,7 @@ MAX_CHARACTERS = 4_000
 class Writer(Protocol):
     """`ResponsesAnswerer` and `ChatCompletionsAnswerer` are such."""
 
-    def write(self, said: ModelInput) -> AsyncGenerator[AnswerPart, None]: ...
+    def write(self, said: ModelInput) -> AsyncGenerator[SpokenPart, None]: ...
 
     async def close(self) -> None: ...
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from openai import AsyncStream
 
 from retrieval_service import errors
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason
+from retrieval_service.domain.fragments import Ending, FinishReason, SpokenPart
 from retrieval_service.providers.openai import failures
 
 # After the last event the end is already on its way.
@@ -54,7 +54,7 @@ async def read_events(
                 yield event
 
 
-async def collected(parts: AsyncGenerator[AnswerPart], most_characters: int) -> tuple[str, Ending]:
+async def collected(parts: AsyncGenerator[SpokenPart], most_characters: int) -> tuple[str, Ending]:
     """All that is written, and how it ended; what knows no end is cut off, and never keeps others from their turn."""
     texts: list[str] = []
     room, ending = most_characters, Ending(finish_reason=FinishReason.STOP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from retrieval_service.domain.fragments import AnswerPart, Prompt
+from retrieval_service.domain.fragments import Prompt, SpokenPart
 from retrieval_service.domain.summaries import Draft
 from retrieval_service.domain.summary_html import MAX_DRAFT
 from retrieval_service.providers.openai.prompting import ModelInput, summary_input
@@ -18,7 +18,7 @@ class Writer(Protocol):
     @property
     def name(self) -> str: ...
 
-    def write(self, said: ModelInput) -> AsyncGenerator[AnswerPart, None]: ...
+    def write(self, said: ModelInput) -> AsyncGenerator[SpokenPart, None]: ...
 
     async def close(self) -> None: ...
 

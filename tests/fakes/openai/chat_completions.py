@@ -24,9 +24,10 @@ FINISH_REASONS = {
 async def create_completion(request: web.Request) -> web.StreamResponse:
     body, script = await request.json(), request.app[FAKE].script
     text = script.answer_to(str(body["messages"][-1]["content"]))
+    line = script.head_of(str(body["messages"][0]["content"]), text)
     if not body.get("stream"):
-        return web.json_response(completion(body, script, text))
-    return await Stream(request, await wire.open_events(request), script, body).play(text)
+        return web.json_response(completion(body, script, line + text))
+    return await Stream(request, await wire.open_events(request), script, body).play(line, text)
 
 
 class Stream:
@@ -41,19 +42,21 @@ class Stream:
         self._body = body
         self._head = head(body, "chat.completion.chunk")
 
-    async def play(self, text: str) -> web.StreamResponse:
+    async def play(self, line: str, text: str) -> web.StreamResponse:
         await self._send_choice({"role": "assistant", "content": "", "refusal": None})
-        if await self._say(text):
+        if await self._say(line, text):
             await self._send_choice({}, finish_reason=FINISH_REASONS[self._script.outcome])
-            await self._send_usage(text)
+            await self._send_usage(line + text)
             await self._response.write(b"data: [DONE]\n\n")
         await asyncio.sleep(self._script.end_delay_seconds)
         await self._response.write_eof()
         return self._response
 
-    async def _say(self, text: str) -> bool:
+    async def _say(self, line: str, text: str) -> bool:
         """False when the script interrupts the answer."""
         field = "refusal" if self._script.outcome is Outcome.REFUSAL else "content"
+        for word in self._script.deltas(line):
+            await self._send_choice({field: word})
         for position, word in enumerate(self._script.deltas(text)):
             if self._script.interruption and position == self._script.interrupted_after:
                 await self._interrupt(self._script.interruption)

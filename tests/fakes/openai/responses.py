@@ -22,10 +22,11 @@ async def create_response(request: web.Request) -> web.StreamResponse:
         wire.existing(fake.storage.stores, store_id)
     call = file_search.call_item(fake.storage, body, task_of(body))
     text = file_search.answer(script, call) if call else script.answer_to(task_of(body))
-    final = response_object(body, script, text, call)
+    line = script.head_of(body.get("instructions") or "", text)
+    final = response_object(body, script, line + text, call)
     if not body.get("stream"):
         return web.json_response(final)
-    return await Stream(request, await wire.open_events(request), script).play(final, text)
+    return await Stream(request, await wire.open_events(request), script).play(final, line, text)
 
 
 class Stream:
@@ -37,7 +38,7 @@ class Stream:
         self._script = script
         self._sequence_number = 0
 
-    async def play(self, final: Body, text: str) -> web.StreamResponse:
+    async def play(self, final: Body, line: str, text: str) -> web.StreamResponse:
         skeleton = {**final, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
         await self._send("response.created", response=skeleton)
         await self._send("response.in_progress", response=skeleton)
@@ -49,7 +50,7 @@ class Stream:
             output_index=index,
             item={**item, "status": "in_progress", "content": []},
         )
-        if await self._say(item, text, final):
+        if await self._say(item, line, text, final):
             await self._send("response.output_item.done", output_index=index, item=item)
             await self._send(f"response.{final['status']}", response=final)
         await asyncio.sleep(self._script.end_delay_seconds)
@@ -64,13 +65,15 @@ class Stream:
             await self._send(f"response.file_search_call.{state}", output_index=0, item_id=item["id"])
         await self._send("response.output_item.done", output_index=0, item=item)
 
-    async def _say(self, item: Body, text: str, final: Body) -> bool:
+    async def _say(self, item: Body, line: str, text: str, final: Body) -> bool:
         """False when the script interrupts the answer."""
         part = item["content"][0]
         kind = "refusal" if part["type"] == "refusal" else "output_text"
         place = {"item_id": item["id"], "output_index": len(final["output"]) - 1, "content_index": 0}
         empty = {**part, "refusal": ""} if kind == "refusal" else {**part, "text": "", "annotations": []}
         await self._send("response.content_part.added", **place, part=empty)
+        for word in self._script.deltas(line):
+            await self._send(f"response.{kind}.delta", **place, delta=word)
         for position, word in enumerate(self._script.deltas(text)):
             if self._script.interruption and position == self._script.interrupted_after:
                 await self._interrupt(self._script.interruption, final)
@@ -79,7 +82,7 @@ class Stream:
         for number, annotation in enumerate(part.get("annotations", ())):
             kind_of_event = "response.output_text.annotation.added"
             await self._send(kind_of_event, **place, annotation_index=number, annotation=annotation)
-        done = {"refusal": text} if kind == "refusal" else {"text": text, "logprobs": []}
+        done = {"refusal": text} if kind == "refusal" else {"text": line + text, "logprobs": []}
         await self._send(f"response.{kind}.done", **place, **done)
         await self._send("response.content_part.done", **place, part=part)
         return True

@@ -10,6 +10,7 @@ from enum import StrEnum
 FRAGMENT = re.compile(r'<fragment number="(\d+)"[^>]*>\s*(.*?)\s*</fragment>', re.DOTALL)
 FIRST_SENTENCE = re.compile(r".+?(?:[.!?…](?=\s)|$)", re.DOTALL)
 WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
+STATUS = "STATUS:"
 NOT_FOUND = "The documents do not say."
 
 
@@ -37,6 +38,9 @@ class Interruption(StrEnum):
 class Script:
     """One way to answer; `text` None quotes the first fragment's first sentence and cites it.
 
+    `status` is what it says of its fragments where it is told to, "unknown" when it finds nothing to quote; a model
+    that does not do as it is told has None.
+
     `behaviour` makes the answer of the last user message.
 
     A delta is a word, or `delta_characters`.
@@ -45,6 +49,7 @@ class Script:
     """
 
     text: str | None = None
+    status: str | None = "answer"
     behaviour: Callable[[str], str] | None = None
     outcome: Outcome = Outcome.COMPLETED
     interruption: Interruption | None = None
@@ -60,6 +65,12 @@ class Script:
         if self.behaviour:
             return self.behaviour(task)
         return self.text if self.text is not None else quotation(task)
+
+    def head_of(self, instructions: str, text: str) -> str:
+        """The line before the answer; it counts for no `interrupted_after`."""
+        if self.status is None or STATUS not in instructions:
+            return ""
+        return f"{STATUS} {'unknown' if text == NOT_FOUND else self.status}\n"
 
     def deltas(self, text: str) -> list[str]:
         """Joined they are the answer again."""
