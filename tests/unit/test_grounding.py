@@ -97,18 +97,16 @@ def test_politeness_questions_and_the_contact_need_no_source(answer: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("denial", "more"),
+    ("courtesy", "more"),
     [
-        ("I do not know", " and the lamp is sent from Porto"),
-        ("Я не знаю", " и лампа едет из Порту"),
-        ("Não sei", " e a luminária sai do Porto"),
+        ("Hope that helps", " Porto"),
+        ("Надеюсь, это помогло", " Порту"),
+        ("Espero ter ajudado", " Porto"),
     ],
 )
-def test_sentence_that_goes_on_behind_a_denial_for_hundreds_of_words_needs_a_source(
-    denial: str, more: str
-) -> None:
-    assert flags(f"{denial}.") == []
-    assert flags(f"{denial}{more * 40}.") != []
+def test_courtesy_that_goes_on_for_hundreds_of_words_needs_a_source(courtesy: str, more: str) -> None:
+    assert flags(f"{courtesy}{more}.") == []
+    assert flags(f"{courtesy}{more * 150}.") != []
 
 
 @pytest.mark.parametrize(
