@@ -25,7 +25,9 @@ UNANSWERED = frozenset({FinishReason.NO_RELEVANT_CONTENT, FinishReason.NOT_SURE}
 
 @dataclass(frozen=True, kw_only=True)
 class Fragment:
-    """A retrieved passage, numbered from 1 for the reader; `score` is in [0, 1].
+    """A retrieved passage with what stands around it, numbered from 1 for the reader; `score` is in [0, 1].
+
+    `heading` is the path of headings above it in its document ("Returns > Period"), or "".
 
     One that is not `is_trusted` was written by strangers: its links and contacts are no one's word.
     """
@@ -39,6 +41,7 @@ class Fragment:
     language: str
     score: float
     is_trusted: bool = True
+    heading: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.domain.snippets import snippet as snippet_of
 from retrieval_service.domain.trust import SourceTrust
 from retrieval_service.services.searching import Hit
+from retrieval_service.services.widening import Widened
 
 # Titles and texts of passages: the same ones are found again and again.
 _CACHED_TEXTS = 2_048
@@ -29,10 +30,11 @@ class Shown:
     references: Sequence[Reference]
 
 
-def shown(hits: Sequence[Hit], tenant: Tenant) -> Shown:
-    """Nothing of what strangers wrote is a link in it."""
+def shown(found: Sequence[Widened], tenant: Tenant) -> Shown:
+    """Nothing of what strangers wrote is a link in it. A reader is shown the passage that was found."""
     settings = TenantSettings.from_json(tenant.settings)
-    fragments = numbered(hits, settings.source_trust)
+    hits = [one.hit for one in found]
+    fragments = numbered([one.widened for one in found], settings.source_trust)
     own_words = (settings.fallback_contact, tenant.name, settings.system_prompt)
     policy = LinkPolicy(fragments, allowed_domains=settings.allowed_link_domains, trusted=own_words)
     pairs = zip(fragments, hits, strict=True)
@@ -49,6 +51,7 @@ def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fra
             chunk_id=str(hit.passage.chunk_id),
             title=_visible(hit.passage.title),
             url=trust.url_of(hit.passage.source_type, hit.passage.url),
+            heading=_visible(hit.passage.heading),
             text=_visible(hit.passage.text),
             language=hit.passage.language,
             score=hit.score,
@@ -59,7 +62,7 @@ def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fra
 
 
 def reference(fragment: Fragment, hit: Hit, policy: LinkPolicy) -> Reference:
-    words = (fragment.title, _snippet(fragment.text, fragment.title))
+    words = (fragment.title, _snippet(_visible(hit.passage.text), fragment.title))
     title, snippet = words if fragment.is_trusted else (deadened(one, policy) for one in words)
     return Reference(
         number=fragment.number,
