@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.dead_text import deadened
+from retrieval_service.domain.entries import FAQ, PRODUCT, Entry, Field, fields_of
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.invisible import without_invisible
 from retrieval_service.domain.links import LinkPolicy
@@ -17,6 +18,7 @@ from retrieval_service.domain.snippets import snippet as snippet_of
 from retrieval_service.domain.trust import SourceTrust
 from retrieval_service.services.searching import Hit
 from retrieval_service.services.widening import Widened
+from retrieval_service.stores.passages import Passage
 
 # Titles and texts of passages: the same ones are found again and again.
 _CACHED_TEXTS = 2_048
@@ -53,6 +55,7 @@ def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fra
             url=trust.url_of(hit.passage.source_type, hit.passage.url),
             heading=_visible(hit.passage.heading),
             text=_visible(hit.passage.text),
+            fields=stored_fields(hit.passage),
             language=hit.passage.language,
             score=hit.score,
             is_trusted=trust.trusts(hit.passage.source_type),
@@ -62,7 +65,7 @@ def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fra
 
 
 def reference(fragment: Fragment, hit: Hit, policy: LinkPolicy) -> Reference:
-    words = (fragment.title, _snippet(_visible(hit.passage.text), fragment.title))
+    words = (fragment.title, snippet_of(_visible(hit.passage.text), entry_of(hit.passage)))
     title, snippet = words if fragment.is_trusted else (deadened(one, policy) for one in words)
     return Reference(
         number=fragment.number,
@@ -82,6 +85,19 @@ def _visible(text: str) -> str:
     return without_invisible(text)
 
 
-@lru_cache(maxsize=_CACHED_TEXTS)
-def _snippet(text: str, title: str) -> str:
-    return snippet_of(text, title)
+def stored_fields(passage: Passage) -> tuple[Field, ...]:
+    """Of a product or a question with its answer; other texts have none."""
+    if passage.source_type not in {PRODUCT, FAQ}:
+        return ()
+    return fields_of(entry_of(passage), _visible(passage.text))
+
+
+def entry_of(passage: Passage) -> Entry:
+    return Entry(
+        source_type=passage.source_type,
+        title=_visible(passage.title),
+        section=passage.section,
+        tags=tuple(passage.tags),
+        language=passage.language,
+        metadata=passage.metadata,
+    )
