@@ -226,10 +226,12 @@ class Answering:
                 yield event
 
     async def _widened(self, tenant_id: UUID, gathered: Gathered) -> list[Widened]:
-        """The entries of a list are numbered as they were found."""
+        """The entries of a list are numbered as they were found. A model reads the faint ones too."""
+        sifted = gathered.sifted
+        relevant = sifted.hits or (sifted.faint if self._composer.reads else ())
         if gathered.listing:
-            return as_found(gathered.sifted.hits)
-        return await self._widener.widen(tenant_id, gathered.sifted.hits[:FRAGMENTS])
+            return as_found(relevant)
+        return await self._widener.widen(tenant_id, relevant[:FRAGMENTS])
 
     async def _gather(self, tenant_id: UUID, written: WrittenAnswer) -> Gathered:
         question, reason = written.question, written.degraded_reason
