@@ -37,6 +37,7 @@ from retrieval_service.services.collecting import Collector
 from retrieval_service.services.comparing_backends import Comparer
 from retrieval_service.services.composing import Composer
 from retrieval_service.services.conversing import Conversing
+from retrieval_service.services.courtesies import Courtesies
 from retrieval_service.services.declaring import Declarer
 from retrieval_service.services.editing import Editor
 from retrieval_service.services.embedders import Embedders
@@ -69,7 +70,6 @@ from retrieval_service.services.switching import Switcher
 from retrieval_service.services.trials import Trials
 from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
-from retrieval_service.services.widening import Widener
 from retrieval_service.stores.database import Database
 
 # Longer tokens are rare in any language: a model that writes more does not keep to what it was told.
@@ -158,7 +158,8 @@ def assemble(
     authenticator = Authenticator(database, wrong_keys_per_minute=settings.wrong_keys_per_minute)
     importer = Importer(database, most_bytes=settings.document_bytes)
     meter, weigher = Meter(database, price_table(settings.prices)), Weigher(database)
-    searcher = new_searcher(settings, database, embedders, meter, weigher)
+    questions = Questions(embedders, meter)
+    searcher = new_searcher(settings, database, embedders, questions, weigher)
     quoter, writers = Quoter(ExtractiveAnswerer()), answer_breaker(settings)
     retrieval = assemble_retrieval(
         settings, database, searcher, weigher, meter, backend, providers.file_answerer, quoter
@@ -171,8 +172,9 @@ def assemble(
     trials = Trials(database, pseudonyms)
     composer = new_composer(settings, providers.answerer, quoter, writers)
     rewording = Rewording(providers.rewriter, writers)
+    courtesies = Courtesies(embedders, questions)
     answering = new_answering(
-        settings, database, composer, rewording, retrieval, answer_log, trials, meter, weigher
+        settings, database, composer, rewording, retrieval, answer_log, trials, meter, weigher, courtesies
     )
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
@@ -238,12 +240,12 @@ def quotas(settings: Settings) -> Quotas:
 
 
 def new_searcher(
-    settings: Settings, database: Database, embedders: Embedders, meter: Meter, weigher: Weigher
+    settings: Settings, database: Database, embedders: Embedders, questions: Questions, weigher: Weigher
 ) -> Searcher:
     return Searcher(
         database,
         embedders,
-        Questions(embedders, meter),
+        questions,
         weigher,
         exact_lexical_chunks=settings.exact_lexical_chunks,
     )
@@ -296,6 +298,7 @@ def new_answering(
     trials: Trials,
     meter: Meter,
     weigher: Weigher,
+    courtesies: Courtesies,
 ) -> Answering:
     return Answering(
         AnswerJobs(seconds=settings.answer_seconds),
@@ -303,7 +306,7 @@ def new_answering(
         trials,
         Gatherer(retrieval.retriever),
         Lister(database, retrieval.retriever, weigher),
-        Widener(database, characters=settings.answer_context_characters),
+        courtesies,
         retrieval.chooser,
         composer,
         rewording,

@@ -15,7 +15,7 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import Ending, FinishReason, Judged, Prompt
 from retrieval_service.domain.grounding import Flagged
-from retrieval_service.domain.pleasantries import Said
+from retrieval_service.domain.pleasantries import Pleasantry, Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
 from retrieval_service.domain.verdicts import Judgement
 
@@ -199,11 +199,15 @@ class WrittenAnswer:
         text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
         return self.note(Delta(text=text), now)
 
-    def note_pleasantry(self, said: Said, undecided: str, now: float) -> CheckedEvent:
-        """Politeness for politeness: no question, and no gap; `undecided` is the language where it tells none."""
+    def note_pleasantry(self, said: Said, undecided: str, contact: str, now: float) -> CheckedEvent:
+        """Politeness for politeness: no question, and no gap; `undecided` is the language where it tells none.
+
+        `contact` is for those who want a person.
+        """
+        self.wants_human = said.pleasantry is Pleasantry.HUMAN
         self.ending = Ending(finish_reason=FinishReason.PLEASANTRY)
         self.language = self.question.language or said.language or undecided
-        return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language)), now)
+        return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language, contact)), now)
 
     def note_model_away(self, answerer: str) -> None:
         """Somebody else writes from here on, before the first word."""

@@ -33,11 +33,11 @@ class _Heading:
 
 
 class Outline:
-    """The headings of one Markdown text with their places in it, from `begins` on."""
+    """The headings of one Markdown text with their places in it."""
 
-    def __init__(self, content: str, begins: int = 0) -> None:
+    def __init__(self, content: str) -> None:
         self._content = content
-        self._headings = tuple(_headings(content, begins))
+        self._headings = tuple(_headings(content))
         self._starts = [heading.start for heading in self._headings]
 
     def path(self, start: int, end: int) -> str:
@@ -80,9 +80,9 @@ def below(ancestors: Sequence[str], heading: str) -> str:
     return _join([*kept, heading])
 
 
-def _headings(content: str, begins: int) -> Iterator[_Heading]:
+def _headings(content: str) -> Iterator[_Heading]:
     path: dict[int, str] = {}
-    for match in _BLOCK.finditer(content, begins):
+    for match in _BLOCK.finditer(content):
         if match["fence"]:
             continue
         level, title = _level_and_title(match)

@@ -11,7 +11,7 @@ from retrieval_service.domain.pleasantries import Pleasantry
 
 @dataclass(frozen=True, kw_only=True)
 class _Phrases:
-    quotes: str
+    quotes_from_shop: str
     not_found: str
     not_found_in_shop: str
     contact: str
@@ -24,11 +24,14 @@ class _Phrases:
     to_thanks: str
     to_farewell: str
     to_acknowledgement: str
+    to_bot_question: str
+    to_wish_for_human: str
+    nobody_to_ask: str
 
 
 _ENGLISH = _Phrases(
-    quotes="From our materials:",
-    not_found="I don't know: our materials say nothing about this.",
+    quotes_from_shop="From the shop's materials:",
+    not_found="I don't know: the shop's materials say nothing about this.",
     not_found_in_shop="I don't know: the materials of “{shop_name}” say nothing about this.",
     contact="The team will help you: {contact}",
     extract="“{text}”",
@@ -40,13 +43,16 @@ _ENGLISH = _Phrases(
     to_thanks="You are welcome! If anything else comes up, just ask.",
     to_farewell="Goodbye! Come back any time.",
     to_acknowledgement="If anything else comes up, just ask.",
+    to_bot_question="I am a program, not a person: I answer from documents. What would you like to know?",
+    to_wish_for_human="You would like to speak to a person.",
+    nobody_to_ask="I am a program and cannot put you through, and I was given no contact. You can ask me.",
 )
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _ENGLISH,
     "ru": _Phrases(
-        quotes="По нашим материалам:",
-        not_found="Не знаю: в наших материалах об этом ничего нет.",
-        not_found_in_shop="Не знаю: в материалах «{shop_name}» об этом ничего нет.",
+        quotes_from_shop="По материалам магазина:",
+        not_found="Не знаю: в материалах магазина об этом ничего нет.",
+        not_found_in_shop="Не знаю: в материалах магазина «{shop_name}» об этом ничего нет.",
         contact="Помогут сотрудники: {contact}",
         extract="«{text}»",
         perhaps="Возможно, это поможет:",
@@ -57,11 +63,14 @@ _PHRASES: Mapping[str, _Phrases] = {
         to_thanks="Пожалуйста! Появятся ещё вопросы — спрашивайте.",
         to_farewell="До свидания! Будем рады помочь снова.",
         to_acknowledgement="Появятся ещё вопросы — спрашивайте.",
+        to_bot_question="Я программа, а не человек: отвечаю по документам. Что вам подсказать?",
+        to_wish_for_human="Вы хотите поговорить с человеком.",
+        nobody_to_ask="Я программа, соединить с человеком не могу, и контакта мне не дали. Спросите меня.",
     ),
     "pt": _Phrases(
-        quotes="Segundo nossos materiais:",
-        not_found="Não sei: nossos materiais não dizem nada sobre isso.",
-        not_found_in_shop="Não sei: os materiais de “{shop_name}” não dizem nada sobre isso.",
+        quotes_from_shop="Segundo os materiais da loja:",
+        not_found="Não sei: os materiais da loja não dizem nada sobre isso.",
+        not_found_in_shop="Não sei: os materiais da loja “{shop_name}” não dizem nada sobre isso.",
         contact="A equipe pode ajudar: {contact}",
         extract="“{text}”",
         perhaps="Talvez isto ajude:",
@@ -72,13 +81,16 @@ _PHRASES: Mapping[str, _Phrases] = {
         to_thanks="De nada! Se surgir outra dúvida, é só perguntar.",
         to_farewell="Até logo! Volte sempre.",
         to_acknowledgement="Se surgir outra dúvida, é só perguntar.",
+        to_bot_question="Sou um programa, não uma pessoa: respondo com documentos. O que você quer saber?",
+        to_wish_for_human="Você quer falar com uma pessoa.",
+        nobody_to_ask="Sou um programa, não posso transferir você e não recebi nenhum contato. Pode perguntar a mim.",
     ),
 }
 
 
 def quotes_lead_in(language: str) -> str:
     """Says that quotations follow; ends with a colon."""
-    return _phrases(language).quotes
+    return _phrases(language).quotes_from_shop
 
 
 def not_found_text(language: str, shop_name: str, contact: str) -> str:
@@ -117,14 +129,17 @@ def no_answer_text(language: str, contact: str) -> str:
     return _with_contact(phrases.no_answer, phrases, contact)
 
 
-def pleasantry_text(pleasantry: Pleasantry, language: str) -> str:
-    """What politeness says back."""
+def pleasantry_text(pleasantry: Pleasantry, language: str, contact: str = "") -> str:
+    """What politeness says back; who wants a person gets the contact, or is told that there is none."""
     phrases = _phrases(language)
+    to_wish = _with_contact(phrases.to_wish_for_human, phrases, contact)
     replies = {
         Pleasantry.FAREWELL: phrases.to_farewell,
         Pleasantry.THANKS: phrases.to_thanks,
         Pleasantry.GREETING: phrases.to_greeting,
         Pleasantry.ACKNOWLEDGEMENT: phrases.to_acknowledgement,
+        Pleasantry.BOT: phrases.to_bot_question,
+        Pleasantry.HUMAN: to_wish if contact else phrases.nobody_to_ask,
     }
     return replies[pleasantry]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +18,8 @@ MOST_WORDS = 9
 class Pleasantry(StrEnum):
     """What is said back to it differs; of several the first counts."""
 
+    HUMAN = "human"
+    BOT = "bot"
     FAREWELL = "farewell"
     THANKS = "thanks"
     GREETING = "greeting"
@@ -37,6 +41,8 @@ _Phrases = Mapping[tuple[str, ...], Pleasantry | None]
 def _phrases(language: str) -> _Phrases:
     kinds = {
         None: polite_phrases.BESIDE,
+        Pleasantry.HUMAN: polite_phrases.WISHES_FOR_A_HUMAN,
+        Pleasantry.BOT: polite_phrases.BOT_QUESTIONS,
         Pleasantry.FAREWELL: polite_phrases.FAREWELLS,
         Pleasantry.THANKS: polite_phrases.THANKS,
         Pleasantry.GREETING: polite_phrases.GREETINGS,
@@ -49,6 +55,22 @@ def _phrases(language: str) -> _Phrases:
 _PHRASES = {language: _phrases(language) for language in polite_phrases.GREETINGS}
 _ALONE = {language: text.split() for language, text in polite_phrases.ALONE.items()}
 _LONGEST_PHRASE = max(len(phrase) for phrases in _PHRASES.values() for phrase in phrases)
+_MOST_EMOJI = 40
+# Skin tones, joiners, variation selectors.
+_JOINTS = frozenset({"Sk", "Cf", "Mn"})
+# The first: a broken heart and a smile with a tear nod to nothing.
+_NAMES = (
+    (None, re.compile(r"BROKEN|TEAR|SWEAT|HORNS|UPSIDE|CAT |CONSTRUCTION")),
+    (Pleasantry.GREETING, re.compile(r"^WAVING HAND")),
+    (Pleasantry.THANKS, re.compile(r"FOLDED HANDS|^BOUQUET|^ROSE$")),
+    (
+        Pleasantry.ACKNOWLEDGEMENT,
+        re.compile(
+            r"^THUMBS UP|OK HAND|CLAPPING|RAISING BOTH HANDS|HANDSHAKE|FLEXED BICEPS|HUNDRED POINTS|CHECK MARK|"
+            r"SMIL|GRIN|HUGGING|HEART|^STAR-STRUCK|PARTY|^SPARKLES|^GLOWING STAR"
+        ),
+    ),
+)
 _PUNCTUATION = frozenset(" \n.,!…)(:;-")
 
 
@@ -68,11 +90,19 @@ def pleasantry_of(text: str) -> Said | None:
 
 
 def _said_by_emoji(text: str) -> Said | None:
-    shown = set(text) - polite_phrases.EMOJI_JOINTS - _PUNCTUATION
-    if not shown or shown - polite_phrases.NODS - {polite_phrases.FOLDED_HANDS}:
+    """By the names that Unicode gives them; None where one of them says something else, as 👎 does."""
+    shown = {
+        one for one in set(text[:_MOST_EMOJI]) - _PUNCTUATION if unicodedata.category(one) not in _JOINTS
+    }
+    kinds = {_kind_of_emoji(one) for one in shown}
+    if not kinds or None in kinds or len(text) > _MOST_EMOJI:
         return None
-    is_thanks = polite_phrases.FOLDED_HANDS in shown
-    return Said(pleasantry=Pleasantry.THANKS if is_thanks else Pleasantry.ACKNOWLEDGEMENT, language="")
+    return Said(pleasantry=next(kind for kind in Pleasantry if kind in kinds), language="")
+
+
+def _kind_of_emoji(character: str) -> Pleasantry | None:
+    name = unicodedata.name(character, "")
+    return next((kind for kind, pattern in _NAMES if pattern.search(name)), None)
 
 
 def _asks_back(text: str, kinds: Sequence[Pleasantry | None]) -> bool:

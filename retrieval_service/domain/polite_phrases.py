@@ -366,6 +366,7 @@ ACKNOWLEDGEMENTS: Mapping[str, str] = {
 ALONE: Mapping[str, str] = {"ru": "", "en": "", "pt": "não\nnao"}
 BESIDE: Mapping[str, str] = {
     "ru": """
+        пожалуйста
         всем
         вам
         и вам
@@ -390,6 +391,7 @@ BESIDE: Mapping[str, str] = {
         за все
     """,
     "en": """
+        please
         there
         all
         everyone
@@ -411,6 +413,7 @@ BESIDE: Mapping[str, str] = {
         for everything
     """,
     "pt": """
+        por favor
         pessoal
         a todos
         então
@@ -436,8 +439,75 @@ BESIDE: Mapping[str, str] = {
         por tudo
     """,
 }
-
-# A smile says what a nod does; hands put together thank.
-NODS = frozenset("👍👌👏🙌🤝💪💯✅😊🙂☺😀😃😄😁😉😍🥰🤗🤩❤🧡💛💚💙💜💖")
-FOLDED_HANDS = "🙏"
-EMOJI_JOINTS = frozenset("\ufe0f\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+WISHES_FOR_A_HUMAN: Mapping[str, str] = {
+    "ru": """
+        оператор
+        оператора
+        позовите оператора
+        соедините с оператором
+        хочу поговорить с человеком
+        хочу поговорить с оператором
+        позовите человека
+        нужен оператор
+        нужен человек
+        нужен живой человек
+        живой человек
+    """,
+    "en": """
+        human
+        operator
+        agent
+        talk to a human
+        talk to a person
+        speak to a human
+        i want to talk to a person
+        i want to talk to a human
+        i want to speak to a human
+        i want to speak to an operator
+        can i talk to a human
+        can i speak to someone
+        real person
+    """,
+    "pt": """
+        atendente
+        humano
+        falar com atendente
+        falar com um atendente
+        quero falar com um atendente
+        quero falar com uma pessoa
+        quero falar com um humano
+        quero um atendente
+        atendimento humano
+    """,
+}
+BOT_QUESTIONS: Mapping[str, str] = {
+    "ru": """
+        ты бот
+        вы бот
+        это бот
+        ты робот
+        вы робот
+        это робот
+        ты человек
+        вы человек
+    """,
+    "en": """
+        are you a bot
+        are you a robot
+        are you human
+        are you a human
+        are you a real person
+        are you real
+        is this a bot
+        am i talking to a bot
+    """,
+    "pt": """
+        você é um robô
+        você é um bot
+        você é robô
+        você é humano
+        você é uma pessoa
+        é um robô
+        isso é um robô
+    """,
+}

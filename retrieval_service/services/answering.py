@@ -28,7 +28,7 @@ from retrieval_service.domain.follow_ups import needs_context
 from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.listings import lines_of
-from retrieval_service.domain.pleasantries import pleasantry_of
+from retrieval_service.domain.pleasantries import Said, pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
@@ -37,15 +37,15 @@ from retrieval_service.services.answer_jobs import AnswerJob, AnswerJobs
 from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.composing import Composer
+from retrieval_service.services.courtesies import Courtesies
 from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
 from retrieval_service.services.listing import Lister
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
-from retrieval_service.services.searching import Found, Hit
+from retrieval_service.services.searching import Hit
 from retrieval_service.services.trials import Trials
-from retrieval_service.services.widening import Widened, Widener, as_found
 
 log = structlog.get_logger("kladez.answering")
 
@@ -60,7 +60,7 @@ class Answering:
         trials: Trials,
         gatherer: Gatherer,
         lister: Lister,
-        widener: Widener,
+        courtesies: Courtesies,
         chooser: Chooser,
         composer: Composer,
         rewording: Rewording,
@@ -74,7 +74,7 @@ class Answering:
         self._trials = trials
         self._gatherer = gatherer
         self._lister = lister
-        self._widener = widener
+        self._courtesies = courtesies
         self._chooser = chooser
         self._composer = composer
         self._rewording = rewording
@@ -185,9 +185,8 @@ class Answering:
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
         if said := pleasantry_of(written.question.text):
-            yield written.started()
-            undecided = undecided_language(written.question.text, begun, ())
-            yield written.note_pleasantry(said, undecided, self._clock())
+            for event in self._politely(written, begun, said):
+                yield event
             return
         remote = None
         if gathered is None:
@@ -216,8 +215,11 @@ class Answering:
         gathered = gathered or await self._gather(tenant_id, written)
         conditions = written.question.conditions
         gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
-        widened = await self._widened(tenant_id, gathered)
-        fragments = cited_by_number(written, begun, gathered.found, widened)
+        if said := await self._courtesies.meant(tenant_id, written.asked, gathered):
+            for event in self._politely(written, begun, said):
+                yield event
+            return
+        fragments = cited_by_number(written, begun, gathered, is_read=self._composer.reads)
         yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
         asked = replace(prompt(written, begun, fragments, gathered.sifted.verdict), listing=tuple(listing))
@@ -225,13 +227,11 @@ class Answering:
             async for event in events:
                 yield event
 
-    async def _widened(self, tenant_id: UUID, gathered: Gathered) -> list[Widened]:
-        """The entries of a list are numbered as they were found. A model reads the faint ones too."""
-        sifted = gathered.sifted
-        relevant = sifted.hits or (sifted.faint if self._composer.reads else ())
-        if gathered.listing:
-            return as_found(relevant)
-        return await self._widener.widen(tenant_id, relevant[:FRAGMENTS])
+    def _politely(self, written: WrittenAnswer, begun: Begun, said: Said) -> Iterator[Started | CheckedEvent]:
+        yield written.started()
+        undecided = undecided_language(written.question.text, begun, ())
+        contact = TenantSettings.from_json(begun.tenant.settings).fallback_contact
+        yield written.note_pleasantry(said, undecided, contact, self._clock())
 
     async def _gather(self, tenant_id: UUID, written: WrittenAnswer) -> Gathered:
         question, reason = written.question, written.degraded_reason
@@ -305,15 +305,20 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
 
 
 def cited_by_number(
-    written: WrittenAnswer, begun: Begun, found: Found, widened: Sequence[Widened]
+    written: WrittenAnswer, begun: Begun, gathered: Gathered, *, is_read: bool
 ) -> tuple[Fragment, ...]:
-    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question."""
-    relevant = [one.hit for one in widened]
+    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question.
+
+    A model that `is_read`ing them for itself is given the faint ones too.
+    """
+    found, sifted = gathered.found, gathered.sifted
+    most = None if gathered.listing else FRAGMENTS
+    relevant = (sifted.hits or (sifted.faint if is_read else ()))[:most]
     asked_in = written.question.language or written.language
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)
     )
-    what = shown(widened, begun.tenant)
+    what = shown(relevant, begun.tenant)
     written.references = what.references
     written.degraded_reason = found.degraded_reason
     return what.fragments

@@ -57,6 +57,10 @@ class Embedders:
         """None for a space whose model is not configured any more."""
         return None if space_id is None else self._opened.get(space_id)
 
+    def id_of(self, space: Space | None) -> int | None:
+        """None for none, and for one that is not open."""
+        return next((one for one, opened in self._opened.items() if opened.space is space), None)
+
     def space(self, space_id: int) -> Space | None:
         """As it is to be searched; the same object until it is calibrated."""
         return self._spaces.get(space_id)

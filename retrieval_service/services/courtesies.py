@@ -1,0 +1,94 @@
+"""Tells courtesies that no list has from questions, by what they mean, where no document answers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.domain.courtesy_examples import EXAMPLES, QUESTIONS, Example
+from retrieval_service.domain.pleasantries import Said
+from retrieval_service.domain.spaces import Scale, Vector, Vectors
+from retrieval_service.domain.words import words
+from retrieval_service.providers.ports import Embedder
+from retrieval_service.services.embedders import Embedders
+from retrieval_service.services.gathering import Gathered
+from retrieval_service.services.questions import Questions
+
+log = structlog.get_logger("kladez.courtesies")
+
+# Whoever writes more wants more.
+MOST_WORDS = 12
+# How much nearer than any example of a question a courtesy is, as a share of the space's spread. Measured with the
+# local models on sentences that are no examples.
+LEAST_MARGIN = 0.15
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Exemplars:
+    """The vectors of all examples of one space, of courtesies and of questions."""
+
+    courtesies: Vectors
+    questions: Vectors
+
+
+class Courtesies:
+    """The examples of a space are embedded when the first short message finds no answer in it."""
+
+    def __init__(self, embedders: Embedders, questions: Questions) -> None:
+        self._embedders = embedders
+        self._questions = questions
+        self._exemplars: dict[int, _Exemplars] = {}
+        self._embedding = asyncio.Lock()
+
+    async def meant(self, tenant_id: UUID, text: str, gathered: Gathered) -> Said | None:
+        """None for what a document answers, for what is long, and where the model does not read the language."""
+        found = gathered.found
+        space_id = self._embedders.id_of(found.space)
+        embedder = self._embedders.get(space_id)
+        scale = embedder.space.scale if embedder else None
+        if gathered.sifted.answers or space_id is None or embedder is None or scale is None:
+            return None
+        if not 0 < len(words(text)) <= MOST_WORDS or not _reads(embedder, found.language):
+            return None
+        try:
+            exemplars = await self._known(space_id, embedder)
+            vector = await self._questions.vector(tenant_id, space_id, text)
+        except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
+            log.warning("courtesies_not_told", error=str(error))
+            return None
+        nearest = _nearest(vector, exemplars.courtesies, exemplars.questions, scale)
+        return nearest and Said(pleasantry=nearest.pleasantry, language=nearest.language)
+
+    async def _known(self, space_id: int, embedder: Embedder) -> _Exemplars:
+        async with self._embedding:
+            if space_id not in self._exemplars:
+                vectors = await _embedded(embedder, [*(one.text for one in EXAMPLES), *QUESTIONS])
+                self._exemplars[space_id] = _Exemplars(
+                    courtesies=vectors[: len(EXAMPLES)], questions=vectors[len(EXAMPLES) :]
+                )
+            return self._exemplars[space_id]
+
+
+def _nearest(vector: Vector, courtesies: Vectors, questions: Vectors, scale: Scale) -> Example | None:
+    """The example of a courtesy that is nearer than all questions by enough; the rows are those of `EXAMPLES`."""
+    cosines = courtesies @ vector
+    nearest = int(np.argmax(cosines))
+    margin = float(cosines[nearest] - np.max(questions @ vector))
+    return EXAMPLES[nearest] if margin >= LEAST_MARGIN * scale.spread else None
+
+
+def _reads(embedder: Embedder, language: str) -> bool:
+    return not embedder.space.languages or language in embedder.space.languages
+
+
+async def _embedded(embedder: Embedder, texts: list[str]) -> Vectors:
+    """As questions are; in one call where questions and passages are embedded alike."""
+    if embedder.space.query_prefix == embedder.space.passage_prefix:
+        return (await embedder.embed_passages(texts)).vectors
+    rows = [(await embedder.embed_query(text)).vectors for text in texts]
+    return np.concatenate(rows)

@@ -1,0 +1,91 @@
+"""Greetings, thanks and goodbyes in words that no list has, and what wants a person or asks who answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from kladez.v1 import answer_service_pb2 as pb
+
+from retrieval_service.postgres.embedded import Embedded
+from tests.integration.answers_kit import CONTACT, ask, lamp_shop, stored
+from tests.integration.service_kit import Running, Shop, new_shop, shared_service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
+    async with shared_service(postgres_server, migrated_template, local_model="both") as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(running: Running) -> Shop:
+    return await lamp_shop(running)
+
+
+@pytest.mark.parametrize(
+    ("said", "beginning"),
+    [
+        ("howdy", "Hello!"),
+        ("appreciate it", "You are welcome!"),
+        ("that was super useful", "You are welcome!"),
+        ("catch you later", "Goodbye!"),
+        ("до связи", "До свидания!"),
+        ("вы супер", "Пожалуйста!"),
+        ("здарова", "Здравствуйте!"),
+        ("até a próxima", "Até logo!"),
+        ("ajudou bastante", "De nada!"),
+        ("e aí galera", "Olá!"),
+        ("👋", "Здравствуйте!"),  # of no language: the tenant's first
+        ("is this a robot?", "I am a program"),
+        ("ты бот?", "Я программа"),
+        ("isso é um robô?", "Sou um programa"),
+    ],
+)
+async def test_courtesy_is_answered_in_kind(shop: Shop, said: str, beginning: str) -> None:
+    heard = await ask(shop, said)
+    assert heard.text.startswith(beginning)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_PLEASANTRY
+    assert not heard.completed.answer.wants_human
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("operator please", "I want to talk to a person", "I'd like to speak to a representative"),
+        *("Позовите оператора", "хочу общаться с консультантом, а не с программой"),
+        *("quero falar com um atendente", "gostaria de conversar com alguém"),
+    ],
+)
+async def test_wish_for_a_person_is_marked_and_names_the_contact(shop: Shop, said: str) -> None:
+    heard = await ask(shop, said)
+    assert CONTACT in heard.text
+    assert heard.completed.answer.wants_human
+    assert (await stored(shop, heard.started.answer_id)).wants_human
+
+
+async def test_without_a_contact_that_is_said(running: Running) -> None:
+    heard = await ask(await new_shop(running), "Operator!")
+    assert "no contact" in heard.text
+    assert heard.completed.answer.wants_human
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Within how many days may a lamp be returned?",
+        "How much is shipping?",
+        "Who repairs lamps?",
+        "Does the lamp have a dimmer?",
+        "Can I pay by card?",
+        "Do you ship to Greenland?",
+        "👎",
+        "💔",
+    ],
+)
+async def test_question_is_no_courtesy(shop: Shop, question: str) -> None:
+    heard = await ask(shop, question)
+    assert heard.completed.finish_reason != pb.FINISH_REASON_PLEASANTRY
