@@ -6,6 +6,7 @@ from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.phrases import extract_text, offers_lead_in, otherwise_text
 from retrieval_service.domain.quote_scoring import score_quotes
 from retrieval_service.domain.quotes import Quote, quotes_of
+from retrieval_service.domain.sentences import split_sentences
 
 MOST_OFFERS = 3
 MAX_EXTRACT = 160
@@ -31,15 +32,18 @@ def _entries(prompt: Prompt) -> list[Fragment]:
 
 
 def _item(prompt: Prompt, entry: Fragment) -> str:
+    """Each of its sentences cites: a title may be several."""
     said = ": ".join(filter(None, (_title(entry), _extract(prompt, entry))))
-    return f"\n- {said} [{entry.number}]" if said else ""
+    cited = " ".join(f"{one.text} [{entry.number}]" for one in split_sentences(said))
+    return f"\n- {cited}" if cited else ""
 
 
 def _title(entry: Fragment) -> str:
     """With its address where that may be shown."""
     title = " ".join(entry.title.split())
-    is_link = entry.url.startswith(_WEB) and not _BREAKS_LINK.intersection(entry.url)
-    return f"[{title}]({entry.url})" if title and is_link and not {"[", "]"}.intersection(title) else title
+    is_address = entry.url.startswith(_WEB) and not _BREAKS_LINK.intersection(entry.url)
+    is_name = len(split_sentences(title)) == 1 and not {"[", "]"}.intersection(title)
+    return f"[{title}]({entry.url})" if is_address and is_name else title
 
 
 def _extract(prompt: Prompt, entry: Fragment) -> str:

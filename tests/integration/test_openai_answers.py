@@ -15,10 +15,12 @@ from retrieval_service.domain.fragments import (
     Ending,
     FinishReason,
     Fragment,
+    Judged,
     Prompt,
     TextPart,
     Turn,
 )
+from retrieval_service.domain.verdicts import Judgement
 from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
 from retrieval_service.providers.openai.responses import ResponsesAnswerer
@@ -108,6 +110,7 @@ async def test_answer_comes_word_by_word_with_one_ending_last(fake: FakeOpenAI, 
 async def test_first_word_does_not_wait_for_the_last(fake: FakeOpenAI, kind: Kind) -> None:
     fake.script = Script(text="one two three four", interruption=Interruption.HANG)
     async with answerer_at(fake, kind) as answerer, aclosing(answerer.stream(PROMPT)) as stream:
+        assert await anext(stream) == Judged(judgement=Judgement.ANSWERED)
         assert await anext(stream) == TextPart(text="one")
 
 

@@ -126,7 +126,7 @@ async def test_model_gets_rules_the_shops_words_and_the_conversation(
         await parts_of(answerer, where)
     body = fake.journal.to(PATH)[0].body
     assert "Be formal." in body["instructions"]
-    assert "help@shop.example" in body["instructions"]
+    assert "`STATUS: unknown`" in body["instructions"]
     assert "fragment" not in body["instructions"]
     assert [message["content"] for message in body["input"]] == ["Hi", "Hello", PROMPT.question]
 

@@ -81,6 +81,18 @@ def test_title_links_to_the_entry_only_where_that_makes_a_link() -> None:
     assert third.startswith("\n- Gate: ")
 
 
+def test_every_sentence_of_a_title_cites() -> None:
+    asked = unsure(
+        entry(1, title="Lost your key. Ask the porter.", url="https://garage.example/key"), contact=""
+    )
+    checked = CheckedText(asked)
+    events = [event for piece in offer(asked) for event in checked.feed(piece)] + checked.finish()
+    assert "- Lost your key. [1] Ask the porter.: “Bicycles" in "".join(
+        event.text for event in events if isinstance(event, Delta)
+    )
+    assert not [one for one in events if isinstance(one, Flagged)]
+
+
 def test_long_sentence_is_cut_at_a_word() -> None:
     _, item = offer(unsure(entry(1, "word " * 100, title=""), contact=""))
     assert len(item) <= MAX_EXTRACT + len("\n- “” [1]")
