@@ -70,6 +70,7 @@ from retrieval_service.services.switching import Switcher
 from retrieval_service.services.trials import Trials
 from retrieval_service.services.verifying import Verifier
 from retrieval_service.services.weighing import Weigher
+from retrieval_service.services.widening import Widener
 from retrieval_service.stores.database import Database
 
 # Longer tokens are rare in any language: a model that writes more does not keep to what it was told.
@@ -306,6 +307,7 @@ def new_answering(
         trials,
         Gatherer(retrieval.retriever),
         Lister(database, retrieval.retriever, weigher),
+        Widener(database, characters=settings.answer_context_characters),
         courtesies,
         retrieval.chooser,
         composer,

@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     index_job_cooldown_seconds: Annotated[float, Field(ge=0)] = 600.0
 
     exact_lexical_chunks: Annotated[int, Field(ge=0)] = 2_000
+    answer_context_characters: Annotated[int, Field(ge=0, le=200_000)] = 6_000
     own_index_chunks: Annotated[int, Field(ge=1)] = 10_000
 
     sql_source_prefix: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,}_$")] = "KLADEZ_SOURCE_"

@@ -39,6 +39,7 @@ AS_THEY_ARE = {
     "answer_max_tokens": "KLADEZ_ANSWER_MAX_TOKENS",
     "history_tokens": "KLADEZ_HISTORY_TOKENS",
     "exact_lexical_chunks": "KLADEZ_EXACT_LEXICAL_CHUNKS",
+    "answer_context_characters": "KLADEZ_ANSWER_CONTEXT_CHARACTERS",
     "document_bytes": "KLADEZ_DOCUMENT_BYTES",
     "document_passages": "KLADEZ_DOCUMENT_PASSAGES",
     "key_requests_per_minute": "KLADEZ_KEY_REQUESTS_PER_MINUTE",

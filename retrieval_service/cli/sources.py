@@ -15,7 +15,7 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from retrieval_service.api import metadata_messages
 from retrieval_service.cli import folders
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.domain import exact_json
+from retrieval_service.domain import exact_json, front_matter
 from retrieval_service.domain.documents import MAX_CONTENT_BYTES, faults_of_metadata
 
 CONTENT_TYPES = {".md": "text/markdown", ".markdown": "text/markdown", ".txt": "text/plain"}
@@ -121,9 +121,13 @@ def unreadable(found: folders.Found) -> Iterator[Problem]:
 
 
 def title_of(content: str, content_type: str, name: str) -> str:
-    """The first Markdown heading, or the file's name."""
+    """That of its front matter, the first Markdown heading, or the file's name."""
+    found = front_matter.read(content)
+    if found and found.title:
+        return found.title
     if content_type == "text/markdown":
-        headings = (line.lstrip("#").strip() for line in content.splitlines() if line.startswith("#"))
+        body = content[found.end :] if found else content
+        headings = (line.lstrip("#").strip() for line in body.splitlines() if line.startswith("#"))
         return next(filter(None, headings), name)
     return name
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
+from retrieval_service.domain import front_matter
 from retrieval_service.domain.chunk_sizes import local_units, multilingual_units
 from retrieval_service.domain.headings import Outline
 
@@ -73,12 +74,13 @@ def multilingual_policy(count_pieces: Callable[[str], int]) -> ChunkPolicy:
 def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, ...]:
     """The passages in order; none for blank content.
 
-    They cover every character that is not blank, except headings left alone by the splitter: these stand
-    in the `heading` of the passage below them.
+    They cover every character that is not blank, except front matter, and headings left alone by the splitter: these
+    stand in the `heading` of the passage below them.
     """
     is_markdown = content_type == MARKDOWN
-    outline = Outline(content if is_markdown else "")
-    places = _places(content, _splitter(policy, is_markdown))
+    begins = front_matter.end_of(content)
+    outline = Outline(content if is_markdown else "", begins)
+    places = _places(content, begins, _splitter(policy, is_markdown))
     passages = [(start, end, outline.path(start, end)) for start, end in places]
     kept = (
         (start, end, heading)
@@ -91,16 +93,17 @@ def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, 
     )
 
 
-def _places(content: str, splitter: TextSplitter | MarkdownSplitter) -> Iterator[tuple[int, int]]:
-    for start, end in _stretches(content):
+def _places(
+    content: str, begins: int, splitter: TextSplitter | MarkdownSplitter
+) -> Iterator[tuple[int, int]]:
+    for start, end in _stretches(content, begins):
         for offset, text in splitter.chunk_indices(content[start:end]):
             if not text.isspace():
                 yield start + offset, start + offset + len(text)
 
 
-def _stretches(content: str) -> Iterator[tuple[int, int]]:
+def _stretches(content: str, start: int) -> Iterator[tuple[int, int]]:
     """The borders of the parts that are split on their own; one part in all but long or hostile documents."""
-    start = 0
     while len(content) - start > _LONGEST_STRETCH:
         end = _boundary(content, start + _LONGEST_STRETCH // 2, start + _LONGEST_STRETCH)
         yield from _without_endless_runs(content, start, end)

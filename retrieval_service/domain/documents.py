@@ -182,12 +182,13 @@ def _check_language(language: str) -> Iterator[Violation]:
 def _check_url(url: str) -> Iterator[Violation]:
     if len(url) > MAX_URL:
         yield Violation("url", f"must be at most {MAX_URL:,} characters, is {len(url):,}")
-    elif url and not _is_address_or_path(url):
+    elif url and not is_url(url):
         yield Violation("url", "must be an absolute http or https address, or a path")
     yield from check_characters("url", url)
 
 
-def _is_address_or_path(url: str) -> bool:
+def is_url(url: str) -> bool:
+    """Whether it is an absolute http or https address, or a path."""
     if _UNSAFE_IN_URL.search(url) or url.startswith("//"):
         return False
     if not _SCHEME.match(url):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from retrieval_service.domain.entries import Field
 from retrieval_service.domain.verdicts import Judgement, Verdict
 
 
@@ -25,7 +26,10 @@ UNANSWERED = frozenset({FinishReason.NO_RELEVANT_CONTENT, FinishReason.NOT_SURE}
 
 @dataclass(frozen=True, kw_only=True)
 class Fragment:
-    """A retrieved passage, numbered from 1 for the reader; `score` is in [0, 1].
+    """A retrieved passage with what stands around it, numbered from 1 for the reader; `score` is in [0, 1].
+
+    `heading` is the path of headings above it in its document ("Returns > Period"), or "". `fields` are those of a
+    product or a question with its answer, as they are stored.
 
     One that is not `is_trusted` was written by strangers: its links and contacts are no one's word.
     """
@@ -39,6 +43,8 @@ class Fragment:
     language: str
     score: float
     is_trusted: bool = True
+    heading: str = ""
+    fields: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ class Grounding:
         asked: Sequence[str] = (),
         is_patient: bool = False,
     ) -> None:
-        texts = {one.number: f"{one.title}\n{one.text}\n{one.url}" for one in fragments}
+        texts = {one.number: f"{one.title}\n{one.heading}\n{one.text}\n{one.url}" for one in fragments}
         self._texts = texts
         self._known: dict[int, frozenset[str]] = {}
         self._trusted = tuple(text for text in trusted if text)

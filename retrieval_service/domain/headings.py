@@ -33,11 +33,11 @@ class _Heading:
 
 
 class Outline:
-    """The headings of one Markdown text with their places in it."""
+    """The headings of one Markdown text with their places in it, from `begins` on."""
 
-    def __init__(self, content: str) -> None:
+    def __init__(self, content: str, begins: int = 0) -> None:
         self._content = content
-        self._headings = tuple(_headings(content))
+        self._headings = tuple(_headings(content, begins))
         self._starts = [heading.start for heading in self._headings]
 
     def path(self, start: int, end: int) -> str:
@@ -80,9 +80,9 @@ def below(ancestors: Sequence[str], heading: str) -> str:
     return _join([*kept, heading])
 
 
-def _headings(content: str) -> Iterator[_Heading]:
+def _headings(content: str, begins: int) -> Iterator[_Heading]:
     path: dict[int, str] = {}
-    for match in _BLOCK.finditer(content):
+    for match in _BLOCK.finditer(content, begins):
         if match["fence"]:
             continue
         level, title = _level_and_title(match)

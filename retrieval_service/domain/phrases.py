@@ -11,7 +11,7 @@ from retrieval_service.domain.pleasantries import Pleasantry
 
 @dataclass(frozen=True, kw_only=True)
 class _Phrases:
-    quotes_from_shop: str
+    quotes: str
     not_found: str
     not_found_in_shop: str
     contact: str
@@ -30,8 +30,8 @@ class _Phrases:
 
 
 _ENGLISH = _Phrases(
-    quotes_from_shop="From the shop's materials:",
-    not_found="I don't know: the shop's materials say nothing about this.",
+    quotes="From our materials:",
+    not_found="I don't know: our materials say nothing about this.",
     not_found_in_shop="I don't know: the materials of “{shop_name}” say nothing about this.",
     contact="The team will help you: {contact}",
     extract="“{text}”",
@@ -50,9 +50,9 @@ _ENGLISH = _Phrases(
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _ENGLISH,
     "ru": _Phrases(
-        quotes_from_shop="По материалам магазина:",
-        not_found="Не знаю: в материалах магазина об этом ничего нет.",
-        not_found_in_shop="Не знаю: в материалах магазина «{shop_name}» об этом ничего нет.",
+        quotes="По нашим материалам:",
+        not_found="Не знаю: в наших материалах об этом ничего нет.",
+        not_found_in_shop="Не знаю: в материалах «{shop_name}» об этом ничего нет.",
         contact="Помогут сотрудники: {contact}",
         extract="«{text}»",
         perhaps="Возможно, это поможет:",
@@ -68,9 +68,9 @@ _PHRASES: Mapping[str, _Phrases] = {
         nobody_to_ask="Я программа, соединить с человеком не могу, и контакта мне не дали. Спросите меня.",
     ),
     "pt": _Phrases(
-        quotes_from_shop="Segundo os materiais da loja:",
-        not_found="Não sei: os materiais da loja não dizem nada sobre isso.",
-        not_found_in_shop="Não sei: os materiais da loja “{shop_name}” não dizem nada sobre isso.",
+        quotes="Segundo nossos materiais:",
+        not_found="Não sei: nossos materiais não dizem nada sobre isso.",
+        not_found_in_shop="Não sei: os materiais de “{shop_name}” não dizem nada sobre isso.",
         contact="A equipe pode ajudar: {contact}",
         extract="“{text}”",
         perhaps="Talvez isto ajude:",
@@ -90,7 +90,7 @@ _PHRASES: Mapping[str, _Phrases] = {
 
 def quotes_lead_in(language: str) -> str:
     """Says that quotations follow; ends with a colon."""
-    return _phrases(language).quotes_from_shop
+    return _phrases(language).quotes
 
 
 def not_found_text(language: str, shop_name: str, contact: str) -> str:

@@ -1,25 +1,25 @@
-"""What can be quoted from a fragment: sentences without labels and markup, each with what it is about."""
+"""What can be quoted from a fragment: sentences without labels and markup, each with the unit that it stands in."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from retrieval_service.domain.entries import Field
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.sentences import bullet_length, split_sentences
-from retrieval_service.domain.templates import Field, Role, read_fields
+from retrieval_service.domain.templates import Role
+from retrieval_service.domain.text_units import Kind, Unit, plain, units_of
 
 MAX_QUOTE = 280
+# What a person wrote as one thing is quoted whole up to this length, and by its sentences beyond.
+MAX_UNIT = 900
 # "Yes." says nothing without the sentence that follows.
 SHORT_SENTENCE = 15
-
-# A document's own "[1]" would pass for a citation of ours.
-_FOREIGN_MARKER = re.compile(r"[\[【]([\s^0-9,;:–-]++)(?:†[^\]】\n]{0,200}+)?[\]】]")
-# The first line of an article that stands alone and ends no sentence.
-_TITLE_LINE = re.compile(r"[^\n]{1,120}[^\s.!?…]\n[ \t]*\n")
-_MARKUP = re.compile(r"\*\*|__|`")
+# The first line of an article that stands alone and ends no sentence is its title.
+_LONGEST_TITLE = 120
+_ENDS = (".", "!", "?", "…")
 
 
 class Source(StrEnum):
@@ -32,7 +32,11 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """A sentence; `text` names its product too, `topic` is the question, name or heading above it."""
+    """A sentence; `text` names its product too, `topic` is the question, name or heading above it.
+
+    `unit` is the answer, paragraph, list or row that it stands in, a line each item, and `heading` what stands above
+    that; a sentence of a product or of what is very long is its own unit.
+    """
 
     fragment: Fragment
     source: Source
@@ -40,45 +44,83 @@ class Quote:
     text: str
     sentence: str
     topic: str
+    unit: str = ""
+    heading: str = ""
+
+    @property
+    def whole(self) -> str:
+        """What is quoted when this sentence is chosen."""
+        return self.unit or self.text
 
 
 def quotes_of(fragment: Fragment) -> list[Quote]:
     """In the order of the text; empty when it holds nothing but headings."""
-    fields = read_fields(fragment.text)
+    fields = fragment.fields
     roles = {field.role for field in fields}
     if Role.NAME in roles:
         return list(_product_quotes(fragment, fields))
-    source = Source.FAQ if roles & {Role.QUESTION, Role.ANSWER} else Source.ARTICLE
-    body = "\n".join(field.text for field in fields if field.role is not Role.QUESTION)
-    quotes = list(_sentence_quotes(fragment, source, body, _text_of(fields, Role.QUESTION) or fragment.title))
-    # Every sentence of an answer is about all of it: "Yes, 300 points." never repeats what was asked.
-    return (
-        [replace(quote, topic=f"{quote.topic}\n{body}") for quote in quotes]
-        if source is Source.FAQ
-        else quotes
-    )
+    if Role.QUESTION in roles:
+        return list(_faq_quotes(fragment, fields))
+    return list(_article_quotes(fragment, Source.ARTICLE, units_of(_titled(fragment.text)), fragment.title))
 
 
-def _sentence_quotes(fragment: Fragment, source: Source, body: str, title: str) -> Iterator[Quote]:
+def _faq_quotes(fragment: Fragment, fields: Sequence[Field]) -> Iterator[Quote]:
+    """Every sentence of an answer is about all of it: "Yes, 300 points." never repeats what was asked."""
+    body = _text_of(fields, Role.ANSWER)
+    units = units_of(body)
+    whole = "\n".join(unit.text for unit in units)
+    for quote in _article_quotes(fragment, Source.FAQ, units, _text_of(fields, Role.QUESTION)):
+        unit = whole if len(whole) <= MAX_UNIT else quote.unit
+        yield replace(quote, topic=f"{quote.topic}\n{body}", unit=unit, heading="")
+
+
+def _article_quotes(fragment: Fragment, source: Source, units: Iterable[Unit], title: str) -> Iterator[Quote]:
     heading = ""
-    if _TITLE_LINE.match(body):
-        body = f"# {body}"
-    for position, sentence in enumerate(_sentences(body)):
-        text = _plain(sentence)
-        if _is_heading(sentence) or text == title:
-            heading = text
-        elif text:
-            topic = f"{title}\n{heading}"
+    position = 0
+    for unit in units:
+        if unit.kind is Kind.HEADING or unit.text == title:
+            heading = unit.text
+            continue
+        lead = unit.lines[0] if unit.kind is Kind.LIST and unit.lines[0].endswith(":") else ""
+        for sentence in _sentences_of(unit):
             yield Quote(
-                fragment=fragment, source=source, position=position, text=text, sentence=text, topic=topic
+                fragment=fragment,
+                source=source,
+                position=position,
+                text=_cut(sentence),
+                sentence=_cut(sentence),
+                topic="\n".join([title, heading, *filter(None, [lead])]),
+                unit=unit.text if len(unit.text) <= MAX_UNIT else "",
+                heading="" if heading == title else heading,
             )
+            position += 1
+
+
+def _sentences_of(unit: Unit) -> Iterator[str]:
+    """Without bullets and without lines that only lead to others."""
+    if unit.kind is Kind.ROW:
+        yield unit.text
+        return
+    for line in unit.lines:
+        for sentence in _sentences(line[bullet_length(line) :]):
+            if not (sentence.endswith(":") and len(sentence) < MAX_QUOTE):
+                yield sentence
+
+
+def _titled(text: str) -> str:
+    """With a mark before a title in the first line."""
+    first, _, rest = text.partition("\n")
+    is_alone = not rest.partition("\n")[0].strip() and bool(rest)
+    is_title = is_alone and 0 < len(first.strip()) <= _LONGEST_TITLE and not first.rstrip().endswith(_ENDS)
+    return f"# {text}" if is_title and first[:1] not in {"#", "|", " "} and not bullet_length(first) else text
 
 
 def _product_quotes(fragment: Fragment, fields: Iterable[Field]) -> Iterator[Quote]:
-    """One for each sentence and property, all with name and price in front."""
+    """One for each sentence and property, all with name, price and stock in front."""
     fields = tuple(fields)
-    name, price = _text_of(fields, Role.NAME), _text_of(fields, Role.PRICE)
-    titled = f"{_plain(name)} ({_plain(price)})" if price else _plain(name)
+    name = plain(_text_of(fields, Role.NAME))
+    facts = [plain(_text_of(fields, Role.PRICE)), _text_of(fields, Role.STOCK)]
+    titled = f"{name} ({', '.join(filter(None, facts))})" if any(facts) else name
     topic = "\n".join(field.text for field in fields if field.role in (Role.NAME, Role.GROUP, Role.ATTRIBUTE))
     for position, text in enumerate(_product_texts(fields)):
         yield Quote(
@@ -92,11 +134,11 @@ def _product_quotes(fragment: Fragment, fields: Iterable[Field]) -> Iterator[Quo
 
 
 def _product_texts(fields: tuple[Field, ...]) -> Iterator[str]:
-    description = [_plain(sentence) for sentence in _sentences(_text_of(fields, Role.DESCRIPTION))]
-    yield from description or [""]
+    described = units_of(_text_of(fields, Role.DESCRIPTION))
+    yield from [_cut(sentence) for unit in described for sentence in _sentences_of(unit)] or [""]
     for field in fields:
         if field.role is Role.ATTRIBUTE:
-            yield _plain(f"{field.label}: {field.text}")
+            yield _cut(plain(f"{field.label}: {field.text}"))
 
 
 def _text_of(fields: Iterable[Field], role: Role) -> str:
@@ -104,26 +146,19 @@ def _text_of(fields: Iterable[Field], role: Role) -> str:
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """Sentences, a very short one together with the next one of its line."""
+    """Sentences, a very short one together with the next one."""
     begun = 0
     sentences = split_sentences(text)
     for place, sentence in enumerate(sentences):
-        following = sentences[place + 1] if place + 1 < len(sentences) else None
         is_short = sentence.end - sentences[begun].start < SHORT_SENTENCE
-        if is_short and following and "\n" not in text[sentence.end : following.start]:
+        if is_short and place + 1 < len(sentences):
             continue
         yield text[sentences[begun].start : sentence.end]
         begun = place + 1
 
 
-def _is_heading(sentence: str) -> bool:
-    return sentence.startswith("#") or (sentence.endswith(":") and len(sentence) < MAX_QUOTE)
-
-
-def _plain(sentence: str) -> str:
-    """One line without bullet, markup and foreign markers, cut at a word when it is very long."""
-    text = _MARKUP.sub("", sentence[bullet_length(sentence) :])
-    text = " ".join(_FOREIGN_MARKER.sub(r"(\1)", text).split())
+def _cut(text: str) -> str:
+    """At a word, when it is very long."""
     if len(text) <= MAX_QUOTE:
         return text
     return text[: MAX_QUOTE - 1].rsplit(" ", 1)[0].rstrip(",;:—–- ") + "…"

@@ -13,6 +13,7 @@ from itertools import islice
 import numpy as np
 
 from retrieval_service.domain import words as analysis
+from retrieval_service.domain.entries import Field
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.function_words import telling_words
 from retrieval_service.domain.lexical import (
@@ -102,7 +103,9 @@ _MOST_TELLING = 128
 def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatistics) -> list[Evidence]:
     """One for each candidate, in their order."""
     passages = [
-        _passage(one.fragment.title, one.heading, one.fragment.text, one.fragment.language)
+        _passage(
+            one.fragment.title, one.heading, one.fragment.text, one.fragment.language, one.fragment.fields
+        )
         for one in candidates
     ]
     asked = {
@@ -195,9 +198,17 @@ class _Passage:
 
 
 @lru_cache(maxsize=_CACHED_PASSAGES)
-def _passage(title: str, heading: str, text: str, language: str) -> _Passage:
+def _passage(title: str, heading: str, text: str, language: str, fields: tuple[Field, ...]) -> _Passage:
     fragment = Fragment(
-        number=0, document_id="", chunk_id="", title=title, url="", text=text, language=language, score=0.0
+        number=0,
+        document_id="",
+        chunk_id="",
+        title=title,
+        url="",
+        text=text,
+        language=language,
+        score=0.0,
+        fields=fields,
     )
     quotes = quotes_of(fragment)
     topic = (quotes[0].topic.partition("\n")[0] if quotes else "") or title

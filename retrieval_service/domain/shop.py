@@ -10,14 +10,12 @@ from decimal import Decimal
 
 from retrieval_service.domain import exact_json, templates
 from retrieval_service.domain.documents import Draft, JsonValue, check
-from retrieval_service.domain.prices import format_price
 from retrieval_service.domain.shop_fields import Fields
 from retrieval_service.domain.shop_rows import FAQ, POLICIES, PRODUCTS, Row, RowError, read_rows
 from retrieval_service.errors import Violation
 
 DetectLanguage = Callable[[str], str]
 
-_LONGEST_ATTRIBUTE = 300
 _DERIVED_ID_DIGITS = 16
 # What a row calls the parts of a document.
 _FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -105,8 +103,8 @@ def _draft_product(fields: Fields, detect: DetectLanguage) -> Draft:
     content = templates.render_product(
         name=name,
         description=description,
-        price=_price_text(price, currency, language),
-        attributes=_attributes({"category": section, "tags": list(tags), **unknown}, language),
+        price=templates.price_text(price, currency, language),
+        attributes=templates.attributes({"category": section, "tags": list(tags), **unknown}, language),
         language=language,
     )
     return Draft(
@@ -168,42 +166,12 @@ def derive_id(text: str) -> str:
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:_DERIVED_ID_DIGITS]
 
 
-def _price_text(price: Decimal | str | None, currency: str, language: str) -> str:
-    if isinstance(price, Decimal):
-        return format_price(price, currency, language)
-    return price or ""
-
-
 def _price_metadata(price: Decimal | str | None, currency: str) -> dict[str, JsonValue]:
     """To filter by and to show on a card: a number where it is one."""
     amount = exact_json.normal(price) if isinstance(price, Decimal) else price
     return {
         name: value for name, value in (("price", amount), ("currency", currency)) if value not in (None, "")
     }
-
-
-def _attributes(values: Mapping[str, JsonValue], language: str) -> list[templates.Attribute]:
-    """Those worth searching: short texts and numbers, no addresses."""
-    texts = {name: _attribute_text(value, language) for name, value in values.items()}
-    return [
-        templates.Attribute(name=name, value=text)
-        for name, text in texts.items()
-        if _is_worth_searching(text)
-    ]
-
-
-def _attribute_text(value: JsonValue, language: str) -> str:
-    if isinstance(value, bool):
-        return templates.yes_or_no(value, language)
-    if isinstance(value, list):
-        return ", ".join(filter(None, (_attribute_text(part, language) for part in value)))
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
-
-
-def _is_worth_searching(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_ATTRIBUTE and not text.startswith(("http://", "https://", "/"))
 
 
 def _repeated(row: Row) -> list[Violation]:

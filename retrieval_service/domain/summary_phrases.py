@@ -13,17 +13,17 @@ class _Phrases:
 
 
 _ENGLISH = _Phrases(
-    lead="Here is what the shop's materials say about this (sources: {count}).",
+    lead="Here is what our materials say about this (sources: {count}).",
     disagreement="The sources disagree: “{one}” — but “{other}”",
 )
 _PHRASES: Mapping[str, _Phrases] = {
     "en": _ENGLISH,
     "ru": _Phrases(
-        lead="Вот что говорят об этом материалы магазина (источников: {count}).",
+        lead="Вот что говорят об этом наши материалы (источников: {count}).",
         disagreement="Источники расходятся: «{one}» — но «{other}»",
     ),
     "pt": _Phrases(
-        lead="Veja o que os materiais da loja dizem sobre isso (fontes: {count}).",
+        lead="Veja o que nossos materiais dizem sobre isso (fontes: {count}).",
         disagreement="As fontes divergem: “{one}” — mas “{other}”",
     ),
 }

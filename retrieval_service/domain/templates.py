@@ -1,33 +1,28 @@
-"""How rows of a shop become text in their own language, and how that text is read back field by field."""
+"""How rows of a shop become text in their own language."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+
+from retrieval_service.domain.documents import JsonValue
+from retrieval_service.domain.prices import format_price
 
 
 class Role(StrEnum):
-    """What a field of a rendered text is; a group is the category or the tags, which nobody quotes."""
+    """What a field of an entry is; a group is the category or the tags, which nobody quotes."""
 
     NAME = "name"
     DESCRIPTION = "description"
     PRICE = "price"
     QUESTION = "question"
     ANSWER = "answer"
+    STOCK = "stock"
     GROUP = "group"
     ATTRIBUTE = "attribute"
     BODY = "body"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """One field of a rendered text; `label` is empty for the body."""
-
-    role: Role
-    label: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +116,7 @@ _PORTUGUESE = _Words(
     no="não",
 )
 _WORDS: Mapping[str, _Words] = {"en": _ENGLISH, "ru": _RUSSIAN, "pt": _PORTUGUESE}
-_ROLES = {label: role for words in _WORDS.values() for role, label in words.labels.items()} | {
-    words.attributes[name]: Role.GROUP for words in _WORDS.values() for name in ("category", "tags")
-}
-_LABELLED_LINE = re.compile(r"(?P<label>[^\W\d][^:\n]{0,39}):[ \t]+(?P<text>\S.*)")
+_LONGEST_ATTRIBUTE = 300
 
 
 def render_product(
@@ -154,15 +146,44 @@ def yes_or_no(value: bool, language: str) -> str:
     return _words(language).yes if value else _words(language).no
 
 
-def read_fields(text: str) -> tuple[Field, ...]:
-    """The fields of a rendered text in any of the languages; any other text is one field, its body."""
-    fields: list[Field] = []
-    for field in _fields_of_lines(text.splitlines(), is_product=_is_product(text)):
-        if fields and field.role is Role.BODY:
-            fields[-1] = _extend(fields[-1], field.text)
-        else:
-            fields.append(field)
-    return tuple(field for field in fields if field.text.strip())
+def price_text(price: object, currency: str, language: str) -> str:
+    """As people of the language write it; a price in words as it is, nothing for none."""
+    if isinstance(price, int | float | Decimal) and not isinstance(price, bool):
+        return format_price(Decimal(str(price)), currency, language)
+    return price if isinstance(price, str) else ""
+
+
+def attributes(values: Mapping[str, JsonValue], language: str) -> list[Attribute]:
+    """Those worth searching: short texts and numbers, no addresses."""
+    texts = {name: _attribute_text(value, language) for name, value in values.items()}
+    return [Attribute(name=name, value=text) for name, text in texts.items() if _is_worth_searching(text)]
+
+
+def attribute_label(name: str, language: str) -> str:
+    """What customers read for a field's name."""
+    return _words(language).attributes.get(name, name)
+
+
+def label(role: Role, language: str) -> str:
+    """What stands before a field of its own."""
+    return _words(language).labels[role]
+
+
+LANGUAGES = tuple(_WORDS)
+
+
+def _attribute_text(value: JsonValue, language: str) -> str:
+    if isinstance(value, bool):
+        return yes_or_no(value, language)
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_attribute_text(part, language) for part in value)))
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
+
+
+def _is_worth_searching(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_ATTRIBUTE and not text.startswith(("http://", "https://", "/"))
 
 
 def _words(language: str) -> _Words:
@@ -171,30 +192,3 @@ def _words(language: str) -> _Words:
 
 def _attribute_line(attribute: Attribute, words: _Words) -> str:
     return f"{words.attributes.get(attribute.name, attribute.name)}: {attribute.value}"
-
-
-def _is_product(text: str) -> bool:
-    label, colon, _ = text.lstrip().partition(":")
-    return bool(colon) and _ROLES.get(label) is Role.NAME
-
-
-def _fields_of_lines(lines: Iterable[str], *, is_product: bool) -> Iterator[Field]:
-    for line in lines:
-        match = _LABELLED_LINE.fullmatch(line.strip())
-        role = _role(match["label"], is_product=is_product) if match else Role.BODY
-        if match and role is not Role.BODY:
-            yield Field(role=role, label=match["label"], text=match["text"])
-        else:
-            yield Field(role=Role.BODY, label="", text=line)
-
-
-def _role(label: str, *, is_product: bool) -> Role:
-    if is_product:
-        return _ROLES.get(label, Role.ATTRIBUTE)
-    role = _ROLES.get(label, Role.BODY)
-    # "Price: …" in an article is a line like any other.
-    return role if role in (Role.QUESTION, Role.ANSWER) else Role.BODY
-
-
-def _extend(field: Field, line: str) -> Field:
-    return Field(role=field.role, label=field.label, text=f"{field.text}\n{line}")

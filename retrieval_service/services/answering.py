@@ -44,8 +44,9 @@ from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
-from retrieval_service.services.searching import Hit
+from retrieval_service.services.searching import Found, Hit
 from retrieval_service.services.trials import Trials
+from retrieval_service.services.widening import Widened, Widener, as_found
 
 log = structlog.get_logger("kladez.answering")
 
@@ -60,6 +61,7 @@ class Answering:
         trials: Trials,
         gatherer: Gatherer,
         lister: Lister,
+        widener: Widener,
         courtesies: Courtesies,
         chooser: Chooser,
         composer: Composer,
@@ -74,6 +76,7 @@ class Answering:
         self._trials = trials
         self._gatherer = gatherer
         self._lister = lister
+        self._widener = widener
         self._courtesies = courtesies
         self._chooser = chooser
         self._composer = composer
@@ -219,13 +222,22 @@ class Answering:
             for event in self._politely(written, begun, said):
                 yield event
             return
-        fragments = cited_by_number(written, begun, gathered, is_read=self._composer.reads)
+        widened = await self._widened(tenant_id, gathered)
+        fragments = cited_by_number(written, begun, gathered.found, widened)
         yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
         asked = replace(prompt(written, begun, fragments, gathered.sifted.verdict), listing=tuple(listing))
         async with aclosing(self._composer.events(written, asked)) as events:
             async for event in events:
                 yield event
+
+    async def _widened(self, tenant_id: UUID, gathered: Gathered) -> list[Widened]:
+        """The entries of a list are numbered as they were found. A model reads the faint ones too."""
+        sifted = gathered.sifted
+        relevant = sifted.hits or (sifted.faint if self._composer.reads else ())
+        if gathered.listing:
+            return as_found(relevant)
+        return await self._widener.widen(tenant_id, relevant[:FRAGMENTS])
 
     def _politely(self, written: WrittenAnswer, begun: Begun, said: Said) -> Iterator[Started | CheckedEvent]:
         yield written.started()
@@ -305,20 +317,15 @@ def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
 
 
 def cited_by_number(
-    written: WrittenAnswer, begun: Begun, gathered: Gathered, *, is_read: bool
+    written: WrittenAnswer, begun: Begun, found: Found, widened: Sequence[Widened]
 ) -> tuple[Fragment, ...]:
-    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question.
-
-    A model that `is_read`ing them for itself is given the faint ones too.
-    """
-    found, sifted = gathered.found, gathered.sifted
-    most = None if gathered.listing else FRAGMENTS
-    relevant = (sifted.hits or (sifted.faint if is_read else ()))[:most]
+    """What the answer is made from, or offers; none when nothing the tenant knows has to do with the question."""
+    relevant = [one.hit for one in widened]
     asked_in = written.question.language or written.language
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)
     )
-    what = shown(relevant, begun.tenant)
+    what = shown(widened, begun.tenant)
     written.references = what.references
     written.degraded_reason = found.degraded_reason
     return what.fragments

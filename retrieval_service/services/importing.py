@@ -11,8 +11,9 @@ from uuid import UUID
 
 from retrieval_service import errors
 from retrieval_service.domain import documents as drafts_domain
-from retrieval_service.domain import languages
+from retrieval_service.domain import front_matter, languages
 from retrieval_service.domain.documents import MAX_CONTENT_BYTES, Draft
+from retrieval_service.domain.front_matter import FrontMatter
 from retrieval_service.domain.html_text import html_to_text
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import DocumentKey, Progress, StoredDocument
@@ -154,9 +155,9 @@ def prepare(drafts: Sequence[Draft], most_bytes: int = MAX_CONTENT_BYTES) -> lis
     items: list[Item] = []
     for draft in drafts:
         violations = drafts_domain.check(draft, most_bytes=most_bytes)
-        text = as_text(draft)
+        text = draft if violations else as_text(draft)
         if not violations and is_blank(text.content):
-            violations.append(Violation("content", "has no text in its HTML"))
+            violations.append(Violation("content", "has no text besides HTML or front matter"))
         key = (draft.source_type, draft.external_id)
         if key in seen:
             violations.append(Violation("external_id", "stands twice among these documents"))
@@ -167,10 +168,24 @@ def prepare(drafts: Sequence[Draft], most_bytes: int = MAX_CONTENT_BYTES) -> lis
 
 
 def as_text(draft: Draft) -> Draft:
-    """HTML is reduced to its text once and for all, so that offsets in the index are offsets in the content."""
-    if draft.content_type != "text/html":
-        return draft
-    return replace(draft, content=html_to_text(draft.content), content_type="text/plain")
+    """Text alone, once and for all, so that offsets in the index are offsets in the content."""
+    if draft.content_type == "text/html":
+        return replace(draft, content=html_to_text(draft.content), content_type="text/plain")
+    found = front_matter.read(draft.content)
+    return described(draft, found) if found else draft
+
+
+def described(draft: Draft, found: FrontMatter) -> Draft:
+    """What the sender says of a document counts, then what its front matter says."""
+    description = {"description": found.description} if found.description else {}
+    return replace(
+        draft,
+        content=draft.content[found.end :].lstrip(),
+        title=draft.title or found.title,
+        tags=draft.tags or found.tags,
+        url=draft.url or found.url,
+        metadata={**description, **draft.metadata},
+    )
 
 
 def language_of(draft: Draft) -> str:

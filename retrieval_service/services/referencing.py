@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from retrieval_service.domain.answers import Reference
 from retrieval_service.domain.dead_text import deadened
+from retrieval_service.domain.entries import FAQ, PRODUCT, Entry, Field, fields_of
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.invisible import without_invisible
 from retrieval_service.domain.links import LinkPolicy
@@ -16,6 +17,8 @@ from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.domain.snippets import snippet as snippet_of
 from retrieval_service.domain.trust import SourceTrust
 from retrieval_service.services.searching import Hit
+from retrieval_service.services.widening import Widened
+from retrieval_service.stores.passages import Passage
 
 # Titles and texts of passages: the same ones are found again and again.
 _CACHED_TEXTS = 2_048
@@ -29,10 +32,11 @@ class Shown:
     references: Sequence[Reference]
 
 
-def shown(hits: Sequence[Hit], tenant: Tenant) -> Shown:
-    """Nothing of what strangers wrote is a link in it."""
+def shown(found: Sequence[Widened], tenant: Tenant) -> Shown:
+    """Nothing of what strangers wrote is a link in it. A reader is shown the passage that was found."""
     settings = TenantSettings.from_json(tenant.settings)
-    fragments = numbered(hits, settings.source_trust)
+    hits = [one.hit for one in found]
+    fragments = numbered([one.widened for one in found], settings.source_trust)
     own_words = (settings.fallback_contact, tenant.name, settings.system_prompt)
     policy = LinkPolicy(fragments, allowed_domains=settings.allowed_link_domains, trusted=own_words)
     pairs = zip(fragments, hits, strict=True)
@@ -49,7 +53,9 @@ def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fra
             chunk_id=str(hit.passage.chunk_id),
             title=_visible(hit.passage.title),
             url=trust.url_of(hit.passage.source_type, hit.passage.url),
+            heading=_visible(hit.passage.heading),
             text=_visible(hit.passage.text),
+            fields=stored_fields(hit.passage),
             language=hit.passage.language,
             score=hit.score,
             is_trusted=trust.trusts(hit.passage.source_type),
@@ -59,7 +65,7 @@ def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fra
 
 
 def reference(fragment: Fragment, hit: Hit, policy: LinkPolicy) -> Reference:
-    words = (fragment.title, _snippet(fragment.text, fragment.title))
+    words = (fragment.title, snippet_of(_visible(hit.passage.text), entry_of(hit.passage)))
     title, snippet = words if fragment.is_trusted else (deadened(one, policy) for one in words)
     return Reference(
         number=fragment.number,
@@ -79,6 +85,19 @@ def _visible(text: str) -> str:
     return without_invisible(text)
 
 
-@lru_cache(maxsize=_CACHED_TEXTS)
-def _snippet(text: str, title: str) -> str:
-    return snippet_of(text, title)
+def stored_fields(passage: Passage) -> tuple[Field, ...]:
+    """Of a product or a question with its answer; other texts have none."""
+    if passage.source_type not in {PRODUCT, FAQ}:
+        return ()
+    return fields_of(entry_of(passage), _visible(passage.text))
+
+
+def entry_of(passage: Passage) -> Entry:
+    return Entry(
+        source_type=passage.source_type,
+        title=_visible(passage.title),
+        section=passage.section,
+        tags=tuple(passage.tags),
+        language=passage.language,
+        metadata=passage.metadata,
+    )

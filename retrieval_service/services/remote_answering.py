@@ -25,6 +25,7 @@ from retrieval_service.services.quoting import PROVIDER_FAILURES, Quoter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_searching import RemoteSearcher
 from retrieval_service.services.sifting import Sifted, Sifter
+from retrieval_service.services.widening import as_found
 
 FILES = 5
 # The model has to decide, search and begin to write; whoever waits longer is answered from Postgres.
@@ -77,7 +78,7 @@ class RemoteAnswerer:
                 beginning = await begin(parts)
             self._searcher.count(tenant.id, beginning.search_count)
             approved = await self._approved(tenant.id, written, beginning.files)
-            what = shown(approved.hits, tenant)
+            what = shown(as_found(approved.hits), tenant)
             written.references = what.references
             yield written.started()
             if not what.fragments:

@@ -27,6 +27,7 @@ from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Hit, Mode, Query
+from retrieval_service.services.widening import as_found
 from retrieval_service.stores import tenants
 from retrieval_service.stores.database import Database
 
@@ -101,7 +102,7 @@ class Summarizing:
         sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
         relevant = sifted.hits[:MOST_BLOCKS] if sifted.answers else ()
         language = request.language or found.language or language_of(query.text, tenant, relevant)
-        what = shown(relevant, tenant)
+        what = shown(as_found(relevant), tenant)
         asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, what.fragments))
         written = await self._write(asked) if asked.fragments else _Written()
         self._count(tenant_id, written.ending)

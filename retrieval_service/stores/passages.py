@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import RawScores
 from retrieval_service.domain.lexical import SparseVector
+from retrieval_service.domain.sections import Piece
 from retrieval_service.domain.spaces import Vector
 from retrieval_service.stores import matching
 from retrieval_service.stores.chunks import sparse
@@ -256,6 +257,28 @@ async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> Callable[[], Aw
     """What fetches them, also when the transaction has ended; chunks that went are missing."""
     cursor = scope.connection.cursor(row_factory=class_row(ReadPassage))
     await cursor.execute(SELECT_PASSAGES, {"tenant_id": scope.tenant_id, "ids": list(chunk_ids)})
+    return cursor.fetchall
+
+
+SELECT_AROUND = """
+SELECT DISTINCT ON (c.document_id, c.chunk_index) c.id AS chunk_id, c.document_id, c.chunk_index, c.heading,
+    c.start_offset AS start, c.end_offset AS end, c.text
+FROM unnest(%(ids)s::uuid[]) AS found (id)
+JOIN chunks hit ON hit.tenant_id = %(tenant_id)s AND hit.id = found.id
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = hit.document_id AND NOT d.is_deleted
+JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.document_id = hit.document_id
+    AND c.chunk_index BETWEEN hit.chunk_index - %(reach)s AND hit.chunk_index + %(reach)s
+ORDER BY c.document_id, c.chunk_index
+"""
+
+
+async def around(
+    scope: TenantScope, chunk_ids: Sequence[UUID], *, reach: int
+) -> Callable[[], Awaitable[list[Piece]]]:
+    """What fetches these chunks and as many as `reach` before and behind each in its document, also afterwards."""
+    cursor = scope.connection.cursor(row_factory=class_row(Piece))
+    parameters = {"tenant_id": scope.tenant_id, "ids": list(chunk_ids), "reach": reach}
+    await cursor.execute(SELECT_AROUND, parameters)
     return cursor.fetchall
 
 

@@ -26,6 +26,7 @@ from retrieval_service.domain.insights import ChatFilter, Figures, GapStatus
 from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.quotas import Quotas
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
+from retrieval_service.domain.sections import Piece
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.sources import DeclaredSource, Source
@@ -283,6 +284,11 @@ def declared() -> DeclaredSource:
     return DeclaredSource(
         source=own_source(), version=1, last_sync_at=None, last_error="", created_at=BEGINNING[0]
     )
+
+
+async def passages_around(scope: TenantScope, own: Owned) -> Sequence[Piece]:
+    fetch = await passages.around(scope, [own.chunk_id], reach=3)
+    return await fetch()
 
 
 def probe() -> passages.Probe:
@@ -663,6 +669,7 @@ STORES: dict[str, Trial] = {
     "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
     "passages.look": (lambda scope, _: looked_at(scope), NO_ROWS),
     "passages.read": (lambda scope, own: read_passages(scope, own), NO_ROWS),
+    "passages.around": (passages_around, NO_ROWS),
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),
         (passages.Sample(languages=None, chunk_count=0, terms_state="", stems=b"", grams=b""),),

@@ -14,8 +14,9 @@ from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason,
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.phrases import not_found_text
 from retrieval_service.domain.quotes import quotes_of
-from retrieval_service.domain.templates import Attribute, render_faq, render_policy, render_product
+from retrieval_service.domain.templates import Attribute, render_policy
 from retrieval_service.providers.local.extractive import MAX_ANSWER, ExtractiveAnswerer, compose
+from tests.unit.entries_kit import fields_in, render_faq, render_product
 
 SHIPPING = render_faq(
     question="Сколько стоит доставка?",
@@ -55,6 +56,7 @@ def fragment(
         text=text,
         language=language,
         score=score,
+        fields=fields_in(text),
     )
 
 
@@ -77,17 +79,15 @@ def answer(question: str, *texts: str, language: str = "ru") -> str:
     return "".join(compose(prompt(question, *fragments, language=language)))
 
 
-async def test_stream_is_one_sentence_a_part_and_one_ending() -> None:
+async def test_stream_is_one_unit_a_part_and_one_ending() -> None:
     answerer = ExtractiveAnswerer()
     parts: list[AnswerPart] = [
         part async for part in answerer.stream(prompt("сколько стоит доставка", fragment(1, SHIPPING)))
     ]
     assert answerer.name == "extractive"
     assert [part.text for part in parts if isinstance(part, TextPart)] == [
-        "По материалам магазина:",
-        "\nПо Москве 300 ₽. [1]",
-        " Дороже 3000 ₽ — бесплатно. [1]",
-        " Возим каждый день. [1]",
+        "По нашим материалам:",
+        "\nПо Москве 300 ₽. [1] Дороже 3000 ₽ — бесплатно. [1] Возим каждый день. [1]",
     ]
     assert parts[-1] == Ending(finish_reason=FinishReason.STOP)
     assert sum(isinstance(part, Ending) for part in parts) == 1
@@ -118,16 +118,16 @@ def test_property_of_a_product_can_be_the_answer() -> None:
     assert "Происхождение: Индия [1]" in answer("какое происхождение у ассама", ASSAM)
 
 
-def test_policy_is_quoted_without_headings_and_bullets() -> None:
+def test_policy_is_quoted_under_its_heading_and_without_markup() -> None:
     text = answer("когда придут деньги?", RETURNS)
-    assert "Деньги приходят за 10 дней. [1]" in text
+    assert "Деньги — Деньги приходят за 10 дней. [1]" in text or "\nДеньги приходят за 10 дней. [1]" in text
     assert "#" not in text
     assert "- " not in text
 
 
 def test_sentence_under_the_matching_heading_wins() -> None:
     lines = compose(prompt("какой срок на возврат", fragment(1, RETURNS, title="Возврат товара")))
-    assert lines[1] == "\nВернуть покупку можно за 14 дней. [1]"
+    assert lines[1] == "\nСрок — Вернуть покупку можно за 14 дней. [1]"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_advice_is_a_list_of_products(question: str) -> None:
     texts = enumerate((ROOIBOS, SHIPPING, MINT, ASSAM), 1)
     fragments = [fragment(number, text, score=1 - number / 10) for number, text in texts]
     assert "".join(compose(prompt(question, *fragments))).splitlines() == [
-        "По материалам магазина:",
+        "По нашим материалам:",
         "- Ройбуш (390 ₽) — Чай без кофеина на вечер. [1]",
         "- Мята (390 ₽) — Сбор для сна без кофеина. [3]",
     ]
@@ -187,12 +187,12 @@ def test_same_sentence_is_quoted_once() -> None:
 
 
 def test_rare_word_decides() -> None:
-    one = "Доставка по городу бесплатная. Доставка в Омск стоит 700 ₽. Доставка бывает каждый день."
+    one = "Доставка по городу бесплатная.\n\nДоставка в Омск стоит 700 ₽.\n\nДоставка бывает каждый день."
     assert compose(prompt("доставка в Омск", fragment(1, one)))[1] == "\nДоставка в Омск стоит 700 ₽. [1]"
 
 
 def test_misspelt_word_is_understood() -> None:
-    one = "Мы открыты до восьми. Сертификат действует год. Звоните нам."
+    one = "Мы открыты до восьми.\n\nСертификат действует год.\n\nЗвоните нам."
     assert compose(prompt("подарочный сертефикат", fragment(1, one)))[1] == "\nСертификат действует год. [1]"
 
 
@@ -211,32 +211,33 @@ def test_sentence_of_another_document_must_come_closer_than_one_of_the_same() ->
     """Two thirds of the best one's words are enough for the first document only."""
     question = "липовый мёд синий чайник кипит белая чашка осень поздняя"
     near, far = "Синий чайник.", "Белая чашка."
-    first = fragment(1, f"Липовый мёд, поздняя. {near}", score=1.0)
+    first = fragment(1, f"Липовый мёд, поздняя.\n\n{near}", score=1.0)
     pieces = compose(prompt(question, first, fragment(2, far, score=0.98)))
-    assert pieces[1:] == ["\nЛиповый мёд, поздняя. [1]", " Синий чайник. [1]"]
+    assert pieces[1:] == ["\nЛиповый мёд, поздняя. [1]", "\nСиний чайник. [1]"]
 
 
 def test_question_without_a_shared_word_is_answered_by_the_surest_fragment() -> None:
     fragments = (
         fragment(1, "Чай вкусный.", score=0.2),
-        fragment(2, "Кофе у нас крепкий. Он бодрит.", score=0.9),
+        fragment(2, "Кофе у нас крепкий.\n\nОн бодрит.", score=0.9),
     )
-    assert compose(prompt("Хм?", *fragments)) == ["По материалам магазина:", "\nКофе у нас крепкий. [2]"]
+    assert compose(prompt("Хм?", *fragments)) == ["По нашим материалам:", "\nКофе у нас крепкий. [2]"]
 
 
 @pytest.mark.parametrize(
     ("language", "lead_in"),
     [
-        ("ru", "По материалам магазина:"),
-        ("en", "From the shop's materials:"),
-        ("pt", "Segundo os materiais da loja:"),
-        ("de", "From the shop's materials:"),
+        ("ru", "По нашим материалам:"),
+        ("en", "From our materials:"),
+        ("pt", "Segundo nossos materiais:"),
+        ("de", "From our materials:"),
     ],
 )
 def test_lead_in_follows_the_question_and_quotes_keep_their_language(language: str, lead_in: str) -> None:
     one = fragment(1, SHIPPING, language="ru")
     pieces = compose(prompt("Omsk 300?", one, language=language))
-    assert pieces[:2] == [lead_in, "\nПо Москве 300 ₽. [1]"]
+    assert pieces[0] == lead_in
+    assert pieces[1].startswith("\nПо Москве 300 ₽. [1]")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +279,7 @@ def test_citations_cover_exactly_the_quotes() -> None:
     text = "".join(event.text for event in events if isinstance(event, Delta))
     cited = [text[event.start : event.end] for event in events if isinstance(event, Cited)]
     assert "По Москве 300 ₽." in cited
-    assert len(cited) == len(pieces) - 1
+    assert len(cited) == sum(piece.count("[") for piece in pieces)
 
 
 @pytest.mark.parametrize("language", ["ru", "en", "pt", "xx"])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval_service.domain.entries import Entry, fields_of
 from retrieval_service.domain.prices import format_price
 from retrieval_service.domain.shop import Draft, RowError, ShopImport, parse_shop
-from retrieval_service.domain.templates import Role, read_fields
+from retrieval_service.domain.templates import Role
+from tests.unit.entries_kit import stored_fields
 
 COFFEE = {"id": "7", "name": "Эфиопия", "description": "Жасмин и бергамот.", "price": 1290, "currency": "RUB"}
 SHIPPING = {"id": "s", "question": "Сколько стоит доставка?", "answer": "300 ₽."}
@@ -284,20 +287,41 @@ def test_hostile_json_is_an_error_and_nothing_worse(data: bytes) -> None:
     assert len(result.errors) == 1
 
 
-def test_rendered_fields_can_be_read_back() -> None:
-    fields = read_fields(
-        only_draft({"products": [{**COFFEE, "description": "Раз.\nДва.", "origin": "Йемен"}]}).content
-    )
-    assert [(field.role, field.text) for field in fields] == [
+def fields_read(row: Mapping[str, object], list_name: str = "products") -> list[tuple[Role, str]]:
+    draft = only_draft({list_name: [row]})
+    return [(field.role, field.text) for field in stored_fields(draft)]
+
+
+def test_fields_are_those_that_are_stored() -> None:
+    assert fields_read({**COFFEE, "description": "Раз.\nДва.", "origin": "Йемен", "in_stock": True}) == [
         (Role.NAME, "Эфиопия"),
         (Role.DESCRIPTION, "Раз.\nДва."),
         (Role.PRICE, "1290 ₽"),
+        (Role.STOCK, "в наличии: да"),
         (Role.ATTRIBUTE, "Йемен"),
+        (Role.ATTRIBUTE, "да"),
     ]
 
 
+def test_description_that_looks_like_fields_is_none() -> None:
+    """A wrong price stood in the head of the answer."""
+    description = "Лампа.\nЦена: 1 ₽\nВ наличии: нет\nНазвание: Другая"
+    fields = fields_read({**COFFEE, "description": description, "in_stock": True})
+    assert [text for role, text in fields if role is Role.PRICE] == ["1290 ₽"]
+    assert (Role.DESCRIPTION, description) in fields
+    assert (Role.STOCK, "в наличии: да") in fields
+
+
+@pytest.mark.parametrize("language", ["ru", "en", "pt"])
+def test_answer_keeps_lines_that_look_like_another_question(language: str) -> None:
+    answer = "Нажмите.\nQuestion: what if it blinks?\nAnswer: wait.\nResposta: espere."
+    row = {"question": "Как включить?", "answer": answer, "language": language}
+    fields = fields_read({name: row[name] for name in ("question", "answer")}, "faq")
+    assert fields == [(Role.QUESTION, "Как включить?"), (Role.ANSWER, answer)]
+
+
 def test_article_with_colons_is_one_body() -> None:
-    (field,) = read_fields("Доставка\nЦена: 300 ₽\nСрок: 2 дня")
+    (field,) = fields_of(Entry(source_type="article", title="Доставка"), "Доставка\nЦена: 300 ₽\nСрок: 2 дня")
     assert (field.role, field.label) == (Role.BODY, "")
 
 

@@ -34,9 +34,9 @@ from retrieval_service.domain.summary_html import (
     write_summary,
 )
 from retrieval_service.domain.summary_shape import filled, in_form, read_draft
-from retrieval_service.domain.templates import render_faq
 from retrieval_service.providers.local.extractive_summaries import compose
 from retrieval_service.providers.openai.prompting import summary_input
+from tests.unit.entries_kit import fields_in, render_faq
 
 URL = "https://shop.example/returns"
 ELEMENT = re.compile(r"<(/?)([a-z0-9]+)([^>]*)>")
@@ -58,6 +58,7 @@ def fragment(
         title=title,
         url=url,
         text=text,
+        fields=fields_in(text),
         language=language,
         score=0.5,
     )
@@ -373,9 +374,9 @@ FACTS = tuple(
 @pytest.mark.parametrize(
     ("language", "lead", "disagreement"),
     [
-        ("en", "Here is what the shop's materials say", "The sources disagree: “The express parcel"),
-        ("ru", "Вот что говорят об этом материалы магазина", "Источники расходятся: «The express parcel"),
-        ("pt", "Veja o que os materiais da loja dizem", "As fontes divergem: “The express parcel"),
+        ("en", "Here is what our materials say", "The sources disagree: “The express parcel"),
+        ("ru", "Вот что говорят об этом наши материалы", "Источники расходятся: «The express parcel"),
+        ("pt", "Veja o que nossos materiais dizem", "As fontes divergem: “The express parcel"),
     ],
 )
 def test_extractive_summary_holds_the_form_in_every_language(

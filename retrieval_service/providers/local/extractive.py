@@ -15,7 +15,7 @@ from retrieval_service.domain.quotes import SHORT_SENTENCE, Quote, Source, quote
 from retrieval_service.domain.sentences import split_sentences
 from retrieval_service.domain.verdicts import Verdict
 
-MAX_ANSWER = 600
+MAX_ANSWER = 1_200
 MAX_QUOTES = 4
 MAX_QUOTES_OF_PRODUCT = 2
 
@@ -168,12 +168,20 @@ def _choose(ranked: Sequence[_Scored], budget: int, *, is_list: bool) -> list[Qu
     chosen: list[Quote] = []
     for candidate in ranked:
         length = len(_cited(candidate.quote)) + len(_NEXT_ITEM)
+        if _is_in_a_unit(candidate.quote, chosen):
+            continue
         least = best * (_LEAST_SHARE_IN_LIST if is_list else _least_share(candidate.quote, ranked[0].quote))
         is_wanted = not chosen or candidate.score >= least > 0
         if is_wanted and length <= budget and not _is_repetition(candidate.quote, chosen, is_list=is_list):
             chosen.append(candidate.quote)
             budget -= length
     return chosen[:MAX_QUOTES]
+
+
+def _is_in_a_unit(quote: Quote, chosen: Sequence[Quote]) -> bool:
+    """Whether the paragraph, list or answer that it stands in is quoted already."""
+    same = (other for other in chosen if other.fragment.number == quote.fragment.number)
+    return bool(quote.unit) and any(other.unit == quote.unit for other in same)
 
 
 def _least_share(quote: Quote, first: Quote) -> float:
@@ -198,11 +206,11 @@ def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
 
 
 def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
-    """What belongs to one fragment stays on one line, and a product is named once."""
+    """What belongs to one product stays on one line, and a product is named once."""
     previous = 0
     for quote in quotes:
         number = quote.fragment.number
-        if number == previous:
+        if number == previous and not quote.unit:
             yield f" {_marked(quote.sentence, number)}"
         else:
             yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{_cited(quote)}"
@@ -210,7 +218,15 @@ def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
 
 
 def _cited(quote: Quote) -> str:
-    return _marked(quote.text, quote.fragment.number)
+    """The unit under its heading; a line that leads to the next ones cites with them."""
+    number = quote.fragment.number
+    lines = quote.whole.split("\n")
+    is_told = not quote.heading or quote.heading in quote.whole
+    if not is_told:
+        lines = [f"{quote.heading}:", *lines] if len(lines) > 1 else [f"{quote.heading} — {lines[0]}"]
+    *before, last = lines
+    led = (line if line.endswith(":") else _marked(line, number) for line in before)
+    return "\n".join([*led, _marked(last, number)])
 
 
 def _marked(text: str, number: int) -> str:

@@ -193,16 +193,23 @@ def _turn(turn: Turn) -> tuple[Message, Message]:
 
 
 def _task(prompt: Prompt) -> str:
-    fragments = "\n".join(_fragment(one.number, one.title, one.text) for one in prompt.fragments)
+    fragments = "\n".join(
+        _fragment(one.number, one.title, one.heading, one.url, one.text) for one in prompt.fragments
+    )
     listing = LISTING.format(listing=_unfenced("".join(prompt.listing))) if prompt.listing else ""
     return f"{fragments or '(no fragments)'}\n\n{listing}<question>\n{_defused(prompt.question)}\n</question>"
 
 
 @lru_cache(maxsize=_CACHED_FRAGMENTS)
-def _fragment(number: int, title: str, text: str) -> str:
-    title = _unfenced(_line(_fragment_text(title))).translate(IN_ATTRIBUTE)
+def _fragment(number: int, title: str, heading: str, url: str, text: str) -> str:
+    names = {"title": title, "heading": heading, "url": url}
+    said = "".join(f' {name}="{_attribute(value)}"' for name, value in names.items() if value)
     text = _unfenced(_fragment_text(text).strip())
-    return f'<fragment number="{number}" title="{title}">\n{text}\n</fragment>'
+    return f'<fragment number="{number}"{said}>\n{text}\n</fragment>'
+
+
+def _attribute(text: str) -> str:
+    return _unfenced(_line(_fragment_text(text))).translate(IN_ATTRIBUTE)
 
 
 def _fragment_text(text: str) -> str:

@@ -1,0 +1,107 @@
+"""The fields of a product or a question with its answer, from what is stored of it and never from a text's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from retrieval_service.domain import templates
+from retrieval_service.domain.documents import JsonValue
+from retrieval_service.domain.templates import LANGUAGES, Role
+
+PRODUCT, FAQ = "product", "faq"
+PRICE, CURRENCY, IN_STOCK = "price", "currency", "in_stock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is stored of a document besides its text."""
+
+    source_type: str = ""
+    title: str = ""
+    section: str = ""
+    tags: tuple[str, ...] = ()
+    language: str = ""
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of an entry; `label` is empty for the body."""
+
+    role: Role
+    label: str
+    text: str
+
+
+def fields_of(entry: Entry, text: str) -> tuple[Field, ...]:
+    """Name, price and properties as they are stored, and what of the text none of them is."""
+    if entry.source_type == PRODUCT and entry.title:
+        return tuple(_product_fields(entry, text))
+    if entry.source_type == FAQ and entry.title:
+        return tuple(_faq_fields(entry, text))
+    return _only(Role.BODY, text)
+
+
+def stock_of(entry: Entry) -> str:
+    """ "in stock: yes"; empty where nothing is known."""
+    is_there = entry.metadata.get(IN_STOCK)
+    if not isinstance(is_there, bool):
+        return ""
+    label = templates.attribute_label(IN_STOCK, entry.language)
+    return f"{label[:1].lower()}{label[1:]}: {templates.yes_or_no(is_there, entry.language)}"
+
+
+def price_of(entry: Entry) -> str:
+    return _price(entry, entry.language)
+
+
+def _product_fields(entry: Entry, text: str) -> Iterator[Field]:
+    yield Field(role=Role.NAME, label="", text=entry.title)
+    stored = frozenset(line for language in LANGUAGES for line in _stored_lines(entry, language))
+    lines = text.splitlines()
+    description = _unlabelled("\n".join(line for line in lines if line not in stored), Role.DESCRIPTION)
+    yield from _only(Role.DESCRIPTION, description)
+    if price := price_of(entry):
+        yield Field(role=Role.PRICE, label=templates.label(Role.PRICE, entry.language), text=price)
+    if stock := stock_of(entry):
+        yield Field(role=Role.STOCK, label="", text=stock)
+    for name, value in _properties(entry, entry.language):
+        role = Role.GROUP if name in {"category", "tags"} else Role.ATTRIBUTE
+        yield Field(role=role, label=templates.attribute_label(name, entry.language), text=value)
+
+
+def _faq_fields(entry: Entry, text: str) -> Iterator[Field]:
+    yield Field(role=Role.QUESTION, label="", text=entry.title)
+    first, _, rest = text.partition("\n")
+    labels = (templates.label(Role.QUESTION, language) for language in LANGUAGES)
+    is_asked = first in {f"{label}: {entry.title}" for label in labels}
+    yield from _only(Role.ANSWER, _unlabelled(rest, Role.ANSWER) if is_asked else text)
+
+
+def _stored_lines(entry: Entry, language: str) -> Iterator[str]:
+    """Those that a text in this language was given for the stored fields."""
+    yield f"{templates.label(Role.NAME, language)}: {entry.title}"
+    yield f"{templates.label(Role.PRICE, language)}: {_price(entry, language)}"
+    for name, value in _properties(entry, language):
+        yield f"{templates.attribute_label(name, language)}: {value}"
+
+
+def _properties(entry: Entry, language: str) -> Iterator[tuple[str, str]]:
+    own = {name: value for name, value in entry.metadata.items() if name not in {PRICE, CURRENCY}}
+    values: dict[str, JsonValue] = {"category": entry.section, "tags": list(entry.tags), **own}
+    return ((one.name, one.value) for one in templates.attributes(values, language))
+
+
+def _price(entry: Entry, language: str) -> str:
+    return templates.price_text(entry.metadata.get(PRICE), str(entry.metadata.get(CURRENCY) or ""), language)
+
+
+def _unlabelled(text: str, role: Role) -> str:
+    """Without the label that a rendered field begins with."""
+    labels = (f"{templates.label(role, language)}: " for language in LANGUAGES)
+    return next((text.removeprefix(label) for label in labels if text.startswith(label)), text)
+
+
+def _only(role: Role, text: str) -> tuple[Field, ...]:
+    return (Field(role=role, label="", text=text),) if text.strip() else ()
