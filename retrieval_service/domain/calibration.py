@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval_service.domain.spaces import Scale, Space, Vectors
+from retrieval_service.domain.spaces import Level, Scale, Space, Vectors
 
 SCRIPTS = {"en": "Latin", "pt": "Latin", "ru": "Cyrillic"}
 TEXTS = Path(__file__).with_name("calibration.json")
@@ -96,9 +96,14 @@ def from_json(stored: Mapping[str, Any]) -> Calibration | None:
     scale = stored["scale"]
     return Calibration(
         texts=stored["texts"],
-        scale=Scale(**scale) if scale else None,
+        scale=_scale(scale) if scale else None,
         languages=frozenset(stored["languages"]),
     )
+
+
+def _scale(stored: Mapping[str, Any]) -> Scale:
+    unrelated = {pair: Level(**level) for pair, level in stored["unrelated"].items()}
+    return Scale(**{**stored, "unrelated": unrelated})
 
 
 @cache
@@ -133,6 +138,11 @@ def scale_of(samples: Mapping[str, Sample]) -> Scale:
         share=SHARE_OF_GOOD if is_good else SHARE_OF_OTHERS,
         reads_well=True,
         alike={language: round(_alike(one), 4) for language, one in samples.items()},
+        unrelated={
+            f"{asked}>{written}": _level(_others(one, other))
+            for asked, one in samples.items()
+            for written, other in samples.items()
+        },
     )
 
 
@@ -142,10 +152,14 @@ def found(sample: Sample) -> float:
     return float(np.mean(cosines.argmax(axis=1) == np.arange(len(sample.questions))))
 
 
-def _others(sample: Sample) -> Vectors:
-    """Cosines of questions with passages of other topics."""
-    count = len(sample.questions)
-    cosines = sample.questions @ np.vstack([sample.answers, sample.near_misses]).T
+def _level(cosines: Vectors) -> Level:
+    return Level(mean=round(float(cosines.mean()), 4), deviation=round(float(cosines.std()), 4))
+
+
+def _others(sample: Sample, passages: Sample | None = None) -> Vectors:
+    """Cosines of questions with passages of other topics, of the same language or of another one."""
+    of, count = passages or sample, len(sample.questions)
+    cosines = sample.questions @ np.vstack([of.answers, of.near_misses]).T
     own = np.hstack([np.eye(count, dtype=bool)] * 2)
     return cosines[~own]
 

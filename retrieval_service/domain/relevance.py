@@ -23,22 +23,24 @@ from retrieval_service.domain.lexical import (
     stem_index,
     term_index,
 )
+from retrieval_service.domain.naming import has_digit, naming_words
 from retrieval_service.domain.quotes import quotes_of
 from retrieval_service.domain.verdicts import Verdict
-from retrieval_service.domain.wording import Term, Wording, term, wording
+from retrieval_service.domain.wording import SAME_WORD, Term, Wording, term, wording
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A passage that was found; `closeness` is by its model's scale, None where that says nothing about the language.
 
-    `reads_well` is of the scale.
+    `reads_well` is of the scale, and `distinction` too: None where the scale has no measure of it.
     """
 
     fragment: Fragment
     heading: str
     closeness: float | None
     reads_well: bool = False
+    distinction: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,9 @@ class Evidence:
     """Shares in [0, 1], words weighed by their rarity in the tenant.
 
     How much of the question stands in the passage, in its best sentence, in its title; how much title and
-    question have in common, seen from the poorer side; how much of the question no document knows.
+    question have in common, seen from the poorer side; how much of the question no document knows; how heavy the
+    heaviest word is that the passage lacks, beside the heaviest of all. `lacks_name`: what the question names, by a
+    number or a capital letter, does not stand in the passage.
     """
 
     passage: float
@@ -56,6 +60,9 @@ class Evidence:
     unknown: float
     closeness: float | None
     reads_well: bool = False
+    distinction: float | None = None
+    lacks: float = 0.0
+    lacks_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +85,14 @@ _BY_MEANING = _Weights(
     bias=-4.1, passage=2.65, sentence=1.3, title=3.05, mutual=1.5, unknown=-2.05, closeness=7.75
 )
 # Of models that read every language: over the half of benchmarks/answers that may be looked at. Beside what such a
-# model understands, words tell little.
+# model understands, the words that a passage has tell little; those that it lacks tell a neighbour of what was asked.
 _BY_CLOSENESS = _Weights(
     bias=-2.25, passage=0.8, sentence=0.0, title=0.0, mutual=0.0, unknown=0.0, closeness=4.43
 )
+_DISTINCT_ENOUGH = 2.6
+_ODDS_OF_A_DEVIATION = 0.88
+_ODDS_OF_A_WORD = 1.31
+_ODDS_OF_A_NAME = 1.65
 # Which of several answers best: their places in the search's own ranking count too.
 _ORDER = _Weights(bias=0.0, passage=2.5, sentence=2.2, title=1.9, mutual=3.8, unknown=0.0, closeness=24.0)
 _ORDER_BY_CLOSENESS = _Weights(
@@ -89,9 +100,10 @@ _ORDER_BY_CLOSENESS = _Weights(
 )
 _PLACE = 5.0
 _ENOUGH_REMOTE = 0.8
-# A certainty above these answers, or perhaps helps.
+# A certainty above these answers, or perhaps helps; and a distinction above this may help whatever is lacking.
 _ANSWERS = 0.0
 _PERHAPS = -2.0
+_DISTINCT = 2.1
 # And above this one a model may find an answer that words and meaning do not show.
 _READABLE = -4.0
 
@@ -113,17 +125,21 @@ def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatis
         for language in {one.fragment.language for one in candidates}
     }
     unknown = {language: _unknown(one, passages, statistics) for language, one in asked.items()}
+    names = naming_words(question)
     return [
-        _evidence(one, passage, asked[passage.language], unknown[passage.language], statistics)
+        _evidence(one, passage, asked[passage.language], unknown[passage.language], names, statistics)
         for one, passage in zip(candidates, passages, strict=True)
     ]
 
 
 def certainty(evidence: Evidence) -> float:
     """Log-odds that the passage has to do with the question, comparable between questions."""
+    if evidence.distinction is not None:
+        surplus = _ODDS_OF_A_DEVIATION * (evidence.distinction - _DISTINCT_ENOUGH)
+        return surplus - _ODDS_OF_A_WORD * evidence.lacks - _ODDS_OF_A_NAME * evidence.lacks_name
     by_meaning = _BY_CLOSENESS if evidence.reads_well else _BY_MEANING
     weights = _BY_WORDS if evidence.closeness is None else by_meaning
-    return weights.bias + _weighed(evidence, weights)
+    return weights.bias + _weighed(evidence, weights) - _ODDS_OF_A_NAME * evidence.lacks_name
 
 
 def verdict_of(evidence: Evidence) -> Verdict:
@@ -131,7 +147,8 @@ def verdict_of(evidence: Evidence) -> Verdict:
     sure = certainty(evidence)
     if sure > _ANSWERS:
         return Verdict.ANSWERS
-    return Verdict.PERHAPS if sure > _PERHAPS else Verdict.NOTHING
+    may_help = sure > _PERHAPS if evidence.distinction is None else evidence.distinction > _DISTINCT
+    return Verdict.PERHAPS if may_help else Verdict.NOTHING
 
 
 def is_readable(evidence: Evidence) -> bool:
@@ -218,9 +235,15 @@ def _passage(title: str, heading: str, text: str, language: str, fields: tuple[F
 
 
 def _evidence(
-    candidate: Candidate, passage: _Passage, asked: _Asked, unknown: float, statistics: TermStatistics
+    candidate: Candidate,
+    passage: _Passage,
+    asked: _Asked,
+    unknown: float,
+    names: frozenset[str],
+    statistics: TermStatistics,
 ) -> Evidence:
     indexed, forth, *sentences = _shares(asked, passage.wording)
+    lacking = _lacking(asked, passage.wording)
     back = _back(passage.topic, asked, statistics)
     return Evidence(
         passage=indexed,
@@ -230,7 +253,19 @@ def _evidence(
         unknown=unknown,
         closeness=candidate.closeness,
         reads_well=candidate.reads_well,
+        distinction=candidate.distinction,
+        lacks=max(lacking.values(), default=0.0) / max(asked.rarities, default=1.0),
+        lacks_name=not names.isdisjoint(lacking),
     )
+
+
+def _lacking(asked: _Asked, texts: Wording) -> dict[str, float]:
+    """How rare each word of the question is that the passage lacks; a number is lacking unless it stands there."""
+    return {
+        word: rarity
+        for word, one, rarity in zip(asked.said.words, asked.said.terms, asked.rarities, strict=True)
+        if next(iter(texts.has(one)), 0.0) < (1.0 if has_digit(word) else SAME_WORD)
+    }
 
 
 def _shares(asked: _Asked, texts: Wording) -> list[float]:

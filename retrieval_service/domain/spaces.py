@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import fmean
 from uuid import UUID
 
 import numpy as np
@@ -15,13 +16,24 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Level:
+    """The cosines of questions with passages about other things: their mean and their standard deviation."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scale:
     """How the cosines of a model are to be read; measured for each model, for no two have the same.
 
     Texts that have nothing to do with each other have the `floor` or less, a right passage stands up to `spread` above
     it. `share` is how much the vectors count in a hybrid score where the model reads the question's language.
     Where a model `reads_well`, words count by how much of the question they are. Two questions that have the cosine
-    `alike` of their language, or of "" for all others, ask for the same; they are embedded as passages.
+    `alike` of their language, or of "" for all others, ask for the same; they are embedded as passages. `unrelated` has
+    the cosines of texts that have nothing to do with each other by their languages, "en>ru" for an English question and
+    a Russian passage: a model has all Portuguese texts nearer to each other than all Russian ones, and texts of two
+    languages farther.
     """
 
     floor: float = 0.0
@@ -29,11 +41,31 @@ class Scale:
     share: float = 0.5
     reads_well: bool = False
     alike: Mapping[str, float] = field(default_factory=dict)
+    unrelated: Mapping[str, Level] = field(default_factory=dict)
 
     def likeness(self, cosine: float, language: str) -> float:
         """From 1 on, two questions of the language ask for the same; 0 where nothing is known."""
         least = self.alike.get(language, self.alike.get("", 0.0))
         return cosine / least if least else 0.0
+
+    def distinction(self, cosine: float, asked_in: str, written_in: str) -> float | None:
+        """By how many standard deviations a passage is nearer to a question than unrelated ones are.
+
+        Languages are ISO 639-1, "" when unknown. A pair that was not measured has the average of its kind. None where
+        none was.
+        """
+        asked_in = asked_in or written_in
+        level = self.unrelated.get(f"{asked_in}>{written_in}") or self._usual(is_same=asked_in == written_in)
+        return (cosine - level.mean) / level.deviation if level else None
+
+    def _usual(self, *, is_same: bool) -> Level | None:
+        pairs = [(pair.partition(">"), level) for pair, level in self.unrelated.items()]
+        alike = [level for (asked_in, _, written_in), level in pairs if (asked_in == written_in) == is_same]
+        if not alike:
+            return None
+        return Level(
+            mean=fmean(level.mean for level in alike), deviation=fmean(level.deviation for level in alike)
+        )
 
     def closeness(self, cosine: float) -> float:
         """0 for texts without anything in common, about 1 for a right passage."""

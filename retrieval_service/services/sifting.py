@@ -134,9 +134,8 @@ class Sifter:
 
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
-    ranked = sorted(
-        weighed(text, found.hits, statistics, scale=scale_of(found)), key=lambda one: -one.standing
-    )
+    judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
+    ranked = sorted(judged, key=lambda one: -one.standing)
     verdict = verdict_of(ranked[0].evidence) if ranked else Verdict.NOTHING
     if verdict is Verdict.NOTHING:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
@@ -168,15 +167,23 @@ def scale_of(found: Found) -> Scale | None:
 
 
 def weighed(
-    text: str, hits: Sequence[Hit], statistics: TermStatistics, *, scale: Scale | None = None
+    text: str,
+    hits: Sequence[Hit],
+    statistics: TermStatistics,
+    *,
+    scale: Scale | None = None,
+    language: str = "",
 ) -> list[Weighed]:
-    """Without a `scale` the similarities are not heard."""
+    """Without a `scale` the similarities are not heard; `language` is the question's."""
     candidates = [
         Candidate(
             fragment=fragment,
             heading=hit.passage.heading,
             closeness=scale.closeness(hit.similarity or 0.0) if scale else None,
             reads_well=scale.reads_well if scale else False,
+            distinction=(
+                scale.distinction(hit.similarity or 0.0, language, fragment.language) if scale else None
+            ),
         )
         for hit, fragment in zip(hits, numbered(hits), strict=True)
     ]

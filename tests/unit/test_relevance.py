@@ -120,3 +120,25 @@ def test_question_without_any_word_is_about_nothing() -> None:
 
 def test_no_candidates_give_no_evidence() -> None:
     assert weigh("delivery", [], statistics()) == []
+
+
+def distinct(question: str, by: float) -> Evidence:
+    """Of the English passage about delivery, nearer to the question than unrelated ones by so many deviations."""
+    measured = [replace(one, closeness=0.5, reads_well=True, distinction=by) for one in candidates("en")]
+    return weigh(question, measured, statistics())[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "by", "verdict"),
+    [
+        ("how much is delivery", 3.0, Verdict.ANSWERS),
+        ("how much is delivery to iceland", 3.0, Verdict.PERHAPS),
+        ("How much is delivery to Iceland?", 5.0, Verdict.PERHAPS),
+        ("How much is delivery of 40 parcels?", 5.0, Verdict.PERHAPS),
+        ("what must I pay the courier", 5.0, Verdict.ANSWERS),
+        ("what must I pay the courier", 3.0, Verdict.PERHAPS),
+        ("How much is delivery to Iceland?", 2.0, Verdict.NOTHING),
+    ],
+)
+def test_what_is_lacking_must_be_made_up_for_by_meaning(question: str, by: float, verdict: Verdict) -> None:
+    assert verdict_of(distinct(question, by)) is verdict

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval_service.domain.costs import price_table
-from retrieval_service.domain.spaces import mean
+from retrieval_service.domain.spaces import Level, Scale, mean
 from retrieval_service.services.embedders import Embedders
 
 EAST, NORTH = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
@@ -36,3 +36,14 @@ def test_filling_a_space_is_priced_as_the_ledger_prices_it(
 ) -> None:
     embedders = Embedders({}, home_id=1, prices=price_table('{"org/bge": {"embedded": 0.5}}'))
     assert embedders.dollars(provider, model, 1_000_000) == expected
+
+
+def test_distinction_is_counted_from_unrelated_texts_of_the_same_languages() -> None:
+    near, far = Level(mean=0.8, deviation=0.02), Level(mean=0.7, deviation=0.04)
+    scale = Scale(unrelated={"pt>pt": near, "en>pt": far})
+    assert scale.distinction(0.84, "pt", "pt") == pytest.approx(2.0)
+    assert scale.distinction(0.84, "en", "pt") == pytest.approx(3.5)
+    assert scale.distinction(0.84, "", "pt") == pytest.approx(2.0)
+    assert scale.distinction(0.84, "fi", "fi") == pytest.approx(2.0)
+    assert scale.distinction(0.84, "fi", "pt") == pytest.approx(3.5)
+    assert Scale().distinction(0.84, "pt", "pt") is None

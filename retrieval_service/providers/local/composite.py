@@ -21,7 +21,7 @@ import numpy as np
 
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.languages import detect_language
-from retrieval_service.domain.spaces import Scale, Space, Vectors
+from retrieval_service.domain.spaces import Level, Scale, Space, Vectors
 from retrieval_service.providers.local import e5, minilm
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder
 
@@ -42,6 +42,19 @@ _SQUARED_LENGTH = _E5_WEIGHT + _MINILM_WEIGHT + _FLOOR
 _FLOOR_AT = e5.SPACE.dimensions + minilm.SPACE.dimensions
 _QUERY_FILLING_AT, _PASSAGE_FILLING_AT = _FLOOR_AT + 1, _FLOOR_AT + 2
 
+
+def _unrelated() -> dict[str, Level]:
+    """Those of e5 on the composed scale, but for English, where MiniLM is heard too and was measured with it."""
+    composed = {
+        pair: Level(
+            mean=(_E5_WEIGHT * level.mean) / _SQUARED_LENGTH,
+            deviation=_E5_WEIGHT * level.deviation / _SQUARED_LENGTH,
+        )
+        for pair, level in e5.UNRELATED.items()
+    }
+    return composed | {"en>en": Level(mean=0.5448, deviation=0.0319)}
+
+
 SPACE = Space(
     provider="local",
     model=f"{e5.SPACE.model}+{minilm.SPACE.model}",
@@ -60,6 +73,7 @@ SPACE = Space(
             "": (_E5_WEIGHT * e5.SCALE.alike[""] + _MINILM_WEIGHT + _FLOOR) / _SQUARED_LENGTH,
             "en": 0.89,
         },
+        unrelated=_unrelated(),
     ),
 )
 
