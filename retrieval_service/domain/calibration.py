@@ -40,7 +40,10 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """Unit rows of one language's topics, in their order; `asked` and `reworded` are read as passages are."""
+    """Unit rows of one language's topics; `asked` and `reworded` are read as passages are.
+
+    The topics are the same in all languages, in the same order.
+    """
 
     questions: Vectors
     answers: Vectors

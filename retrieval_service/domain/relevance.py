@@ -139,7 +139,7 @@ def certainty(evidence: Evidence) -> float:
         return surplus - _ODDS_OF_A_WORD * evidence.lacks - _ODDS_OF_A_NAME * evidence.lacks_name
     by_meaning = _BY_CLOSENESS if evidence.reads_well else _BY_MEANING
     weights = _BY_WORDS if evidence.closeness is None else by_meaning
-    return weights.bias + _weighed(evidence, weights) - _ODDS_OF_A_NAME * evidence.lacks_name
+    return weights.bias + _weighed(evidence, weights)
 
 
 def verdict_of(evidence: Evidence) -> Verdict:

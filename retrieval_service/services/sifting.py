@@ -12,6 +12,7 @@ from weakref import ReferenceType, ref
 
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.lexical import TermStatistics
+from retrieval_service.domain.polarity import opposed
 from retrieval_service.domain.relevance import (
     Candidate,
     Evidence,
@@ -36,6 +37,8 @@ PASSAGES_OF_ONE_DOCUMENT = 2
 # Fewer than what is kept of passages that were read: domain/relevance.py.
 REMEMBERED_PASSAGES = 400
 REMEMBERED_QUESTIONS = 200
+# Only things to choose between have opposites.
+PRODUCT = "product"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ class Sifter:
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
-    ranked = sorted(judged, key=lambda one: -one.standing)
+    ranked = sorted(not_opposed(text, judged), key=lambda one: -one.standing)
     verdict = verdict_of(ranked[0].evidence) if ranked else Verdict.NOTHING
     if verdict is Verdict.NOTHING:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
@@ -201,6 +204,18 @@ def nearest(ranked: Sequence[Weighed]) -> list[Hit]:
     return varied(
         [replace(one.hit, score=min(1.0, one.standing / best if best > 0 else 1.0)) for one in near]
     )
+
+
+def not_opposed(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
+    """Without the products that are "without" where "with" was asked, and there is one with."""
+    products = [one for one in judged if one.hit.passage.source_type == PRODUCT]
+    languages = Counter(one.hit.passage.language for one in products)
+    usual = max(languages, key=languages.__getitem__, default="")
+    said = [f"{one.hit.passage.title}\n{one.hit.passage.text}" for one in products]
+    left_out = [
+        one for one, is_opposed in zip(products, opposed(text, said, usual), strict=True) if is_opposed
+    ]
+    return [one for one in judged if one not in left_out]
 
 
 def varied(ranked: Sequence[Hit]) -> list[Hit]:

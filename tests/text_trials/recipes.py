@@ -227,6 +227,8 @@ REASONS: Mapping[str, str] = {
     f"{_SERVICES}.planning_apart.Assembly.plan": _VECTORS,
     f"{_SERVICES}.stepping.by_chunk": _VECTORS,
     f"{_API}.answers.asked": "reads a request as fields.text does, for the call that it belongs to",
+    f"{_API}.insight_messages.example": _ROWS,
+    f"{_API}.insight_messages.shown_group": _ROWS,
     f"{_API}.gate.begin": "reads the call's own metadata",
     f"{_API}.gate.gone": "reads the call's own metadata",
     f"{_DOMAIN}.costs.price_table": _OPERATOR,
