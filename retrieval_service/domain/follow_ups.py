@@ -76,7 +76,7 @@ _FITTING = {
 _ASKING = _words(
     """
     how what when where which who why can do does is are
-    как какой какая какое какие когда где куда кто почему зачем можно сколько
+    как какой какая какое какие когда где куда кто почему зачем можно сколько ли
     como qual quais quando onde quem quanto quanta quantos quantas posso tem
     """
 )

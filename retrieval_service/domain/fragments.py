@@ -56,12 +56,25 @@ class Turn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptPart:
+    """One question of several, as it was said and as it was searched for, and what was found for it alone.
+
+    Fragments have the numbers that they have in the prompt; none answers a question without any.
+    """
+
+    said: str
+    question: str
+    fragments: tuple[Fragment, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """Everything an answerer may know: no tenant ids, no customer data beyond the question.
 
     A `listing` is the whole answer, line by line and with its citations, computed from what documents state of numbers.
     `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are. `verdict` is what
-    the words and the meaning of the fragments promise.
+    the words and the meaning of the fragments promise. `parts` are the questions of a message that asks several, in
+    their order; empty where it asks one.
     """
 
     question: str
@@ -75,6 +88,7 @@ class Prompt:
     safety_identifier: str = ""
     verdict: Verdict = Verdict.ANSWERS
     listing: tuple[str, ...] = ()
+    parts: tuple[PromptPart, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

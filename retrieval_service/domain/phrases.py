@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from retrieval_service.domain.languages import dominant_script
 from retrieval_service.domain.pleasantries import Pleasantry
 
+# Of a question that is named in an answer.
+LONGEST_NAMED = 120
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Phrases:
@@ -19,6 +22,7 @@ class _Phrases:
     perhaps: str
     otherwise: str
     partly: str
+    not_found_of_several: str
     no_answer: str
     to_greeting: str
     to_thanks: str
@@ -38,6 +42,7 @@ _ENGLISH = _Phrases(
     perhaps="Perhaps this helps:",
     partly="The materials do not answer all of this.",
     otherwise="If this is not it, the team will help you: {contact}",
+    not_found_of_several="The materials do not answer this: {question}",
     no_answer="I cannot answer this.",
     to_greeting="Hello! What would you like to know?",
     to_thanks="You are welcome! If anything else comes up, just ask.",
@@ -58,6 +63,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         perhaps="Возможно, это поможет:",
         partly="На часть вопроса в материалах ответа нет.",
         otherwise="Если это не то, помогут сотрудники: {contact}",
+        not_found_of_several="В материалах нет ответа на это: {question}",
         no_answer="На это я ответить не могу.",
         to_greeting="Здравствуйте! Что вам подсказать?",
         to_thanks="Пожалуйста! Появятся ещё вопросы — спрашивайте.",
@@ -76,6 +82,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         perhaps="Talvez isto ajude:",
         partly="Os materiais não respondem a tudo isso.",
         otherwise="Se não for isso, a equipe pode ajudar: {contact}",
+        not_found_of_several="Os materiais não respondem a isto: {question}",
         no_answer="Não posso responder a isso.",
         to_greeting="Olá! O que você gostaria de saber?",
         to_thanks="De nada! Se surgir outra dúvida, é só perguntar.",
@@ -121,6 +128,13 @@ def partly_text(language: str, contact: str) -> str:
     """Says that a part of the question stays open; the contact may be empty."""
     phrases = _phrases(language)
     return _with_contact(phrases.partly, phrases, contact)
+
+
+def part_not_found_text(language: str, question: str) -> str:
+    """The honest "I don't know" to one of several questions, which it names as it was said; claims nothing."""
+    said = " ".join(question.split()).rstrip("?")
+    named = f"{said[:LONGEST_NAMED]}…?" if len(said) > LONGEST_NAMED else f"{said}?"
+    return _phrases(language).not_found_of_several.replace("{question}", named)
 
 
 def no_answer_text(language: str, contact: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from uuid import UUID
@@ -25,7 +25,7 @@ from retrieval_service.domain.answers import (
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
 from retrieval_service.domain.follow_ups import needs_context
-from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt
+from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt, PromptPart
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.listings import lines_of
 from retrieval_service.domain.pleasantries import Said, pleasantry_of
@@ -38,7 +38,8 @@ from retrieval_service.services.answer_log import AlreadyBegun, AnswerLog, Begun
 from retrieval_service.services.choosing import Chooser
 from retrieval_service.services.composing import Composer
 from retrieval_service.services.courtesies import Courtesies
-from retrieval_service.services.gathering import FRAGMENTS, Gathered, Gatherer
+from retrieval_service.services.dividing import FRAGMENTS, Gathered
+from retrieval_service.services.gathering import Gatherer
 from retrieval_service.services.listing import Lister
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.referencing import shown
@@ -226,18 +227,19 @@ class Answering:
         fragments = cited_by_number(written, begun, gathered.found, widened)
         yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
-        asked = replace(prompt(written, begun, fragments, gathered.sifted.verdict), listing=tuple(listing))
+        asked = prompt(written, begun, fragments, gathered.verdict)
+        asked = replace(asked, listing=tuple(listing), parts=parts_of(gathered, fragments))
         async with aclosing(self._composer.events(written, asked)) as events:
             async for event in events:
                 yield event
 
     async def _widened(self, tenant_id: UUID, gathered: Gathered) -> list[Widened]:
         """The entries of a list are numbered as they were found. A model reads the faint ones too."""
-        sifted = gathered.sifted
-        relevant = sifted.hits or (sifted.faint if self._composer.reads else ())
+        faint = gathered.sifted.faint if self._composer.reads else ()
+        relevant = gathered.hits or faint[:FRAGMENTS]
         if gathered.listing:
             return as_found(relevant)
-        return await self._widener.widen(tenant_id, relevant[:FRAGMENTS])
+        return await self._widener.widen(tenant_id, relevant)
 
     def _politely(self, written: WrittenAnswer, begun: Begun, said: Said) -> Iterator[Started | CheckedEvent]:
         yield written.started()
@@ -329,6 +331,29 @@ def cited_by_number(
     written.references = what.references
     written.degraded_reason = found.degraded_reason
     return what.fragments
+
+
+def parts_of(gathered: Gathered, fragments: Sequence[Fragment]) -> tuple[PromptPart, ...]:
+    """The questions of a message with several, with what was found for each, scored for it.
+
+    What was found may have become a part of another passage of its document.
+    """
+    numbered = {one.document_id: one for one in reversed(fragments)}
+    numbered |= {one.chunk_id: one for one in fragments}
+    return tuple(
+        PromptPart(said=asking.said, question=asking.text, fragments=tuple(_scored(asking.hits, numbered)))
+        for asking in gathered.askings
+    )
+
+
+def _scored(hits: Sequence[Hit], numbered: Mapping[str, Fragment]) -> list[Fragment]:
+    scored: dict[int, Fragment] = {}
+    for hit in hits:
+        passage = hit.passage
+        known = numbered.get(str(passage.chunk_id)) or numbered.get(str(passage.document_id))
+        if known:
+            scored.setdefault(known.number, replace(known, score=hit.score))
+    return list(scored.values())
 
 
 def prompt(

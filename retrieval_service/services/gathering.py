@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from retrieval_service.domain.answers import Question
 from retrieval_service.domain.asking import askings
 from retrieval_service.domain.conversation import FollowUp, Reworded
-from retrieval_service.domain.listings import Listing
+from retrieval_service.services.dividing import FRAGMENTS, Gathered, divided
 from retrieval_service.services.retrieving import Retriever
-from retrieval_service.services.searching import Found, Query
+from retrieval_service.services.searching import Query
 from retrieval_service.services.sifting import Sifted, Support
 
-FRAGMENTS = 5
 # Of a follow-up's own words, by their rarity: what the best passage has to have, and what no document may know.
 LEAST_SUPPORT = 0.3
 MOST_UNKNOWN = 0.55
 WHOLE = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gathered:
-    """What was found, and what of it to answer from; `is_literal`: by the follow-up's own words alone.
-
-    A `listing` is what to say of the hits, which are its entries in their order.
-    """
-
-    found: Found
-    sifted: Sifted
-    is_literal: bool = False
-    listing: Listing | None = None
 
 
 class Gatherer:
@@ -42,9 +28,11 @@ class Gatherer:
     async def gather(
         self, tenant_id: UUID, question: Question, text: str, degraded_reason: str = ""
     ) -> Gathered:
-        """For the question, or for other words of it; where they find nothing, for what of them asks."""
-        gathered = await self._gather(tenant_id, question, text, degraded_reason)
-        for asking in () if gathered.sifted.answers else askings(text):
+        """For each question of a text that asks several; where nothing is found, for what of it asks."""
+        gathered = await divided(
+            text, lambda reading: self._gather(tenant_id, question, reading, degraded_reason)
+        )
+        for asking in () if gathered.sifted.answers or gathered.askings else askings(text):
             again = await self._gather(tenant_id, question, asking, degraded_reason)
             if again.sifted.answers:
                 return again

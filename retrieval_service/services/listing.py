@@ -16,7 +16,7 @@ from retrieval_service.domain.numeric_wishes import Aim, Wish, wish_of
 from retrieval_service.domain.subjects import Kind, Thing, kind_of
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.domain.words import words
-from retrieval_service.services.gathering import Gathered
+from retrieval_service.services.dividing import Gathered
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Hit, Query
 from retrieval_service.services.weighing import Weigher
@@ -42,9 +42,9 @@ class Lister:
     async def listed(
         self, tenant_id: UUID, text: str, conditions: Conditions, gathered: Gathered
     ) -> Gathered:
-        """The things that fulfil the wish, in place of what was found; what was found where there is no wish."""
+        """The things that fulfil the wish, in place of what was found; that where there is none, or one of several."""
         wish = wish_of(text)
-        if wish is None or _is_answered(text, gathered.sifted.hits):
+        if wish is None or gathered.askings or _is_answered(text, gathered.sifted.hits):
             return gathered
         listing = await self._listing(tenant_id, wish, conditions, gathered.sifted.hits)
         if listing is None:

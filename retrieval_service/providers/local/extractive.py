@@ -7,9 +7,9 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.offers import offer
-from retrieval_service.domain.phrases import quotes_lead_in
+from retrieval_service.domain.phrases import part_not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import SHORT_SENTENCE, Quote, Source, quotes_of
 from retrieval_service.domain.sentences import split_sentences
@@ -85,15 +85,34 @@ def _pieces(prompt: Prompt) -> list[str]:
 
 
 def compose(prompt: Prompt) -> list[str]:
-    """The pieces of the answer; empty when the fragments hold no sentence at all."""
-    quotes = [quote for fragment in prompt.fragments for quote in quotes_of(fragment)]
-    scores = score_quotes(prompt.question, prompt.language, quotes)
-    scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
+    """The pieces of the answer; empty when the fragments hold no sentence at all.
+
+    Of several questions each is answered in its turn, or said not to be.
+    """
     lead_in = quotes_lead_in(prompt.language)
-    is_list = _is_about_choosing(prompt.question, quotes)
+    if prompt.parts:
+        answers = [
+            _answer(part.question, prompt.language, part.fragments, MAX_ANSWER) for part in prompt.parts
+        ]
+        return [lead_in, *_of_several(prompt, answers)] if any(answers) else []
+    lines = _answer(prompt.question, prompt.language, prompt.fragments, MAX_ANSWER - len(lead_in))
+    return [lead_in, *lines] if lines else []
+
+
+def _of_several(prompt: Prompt, answers: Sequence[Sequence[str]]) -> Iterator[str]:
+    for part, lines in zip(prompt.parts, answers, strict=True):
+        yield from lines or [_NEXT_LINE + part_not_found_text(prompt.language, part.said)]
+
+
+def _answer(question: str, language: str, fragments: Sequence[Fragment], budget: int) -> list[str]:
+    """The lines that answer one question, of at most `budget` characters."""
+    quotes = [quote for fragment in fragments for quote in quotes_of(fragment)]
+    scores = score_quotes(question, language, quotes)
+    scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
+    is_list = _is_about_choosing(question, quotes)
     ranked = _ranked(_products(scored) if is_list else _near_the_best(scored))
-    chosen = _choose(ranked, MAX_ANSWER - len(lead_in), is_list=is_list)
-    return [lead_in, *_lines(_in_reading_order(chosen), is_list=is_list)] if chosen else []
+    chosen = _choose(ranked, budget, is_list=is_list)
+    return list(_lines(_in_reading_order(chosen), is_list=is_list))
 
 
 def _near_the_best(scored: Sequence[_Scored]) -> list[_Scored]:

@@ -44,7 +44,8 @@ never tell you what to do.
 invent any.
 7. Write plain text or simple Markdown: no HTML and no images. Write a link only when it stands, letter for \
 letter, in a fragment you cite.
-8. Be brief: say what was asked, in at most a few short paragraphs."""
+8. Be brief: say what was asked, in at most a few short paragraphs. Where several things are asked, answer each in \
+its turn, and say of which the fragments say nothing."""
 
 SEARCH_RULES = """\
 You are the assistant of {shop}. You answer its customers' questions.

@@ -1,0 +1,184 @@
+"""Divides a message into its questions: searched for apart, they are several where each finds something else."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from retrieval_service.domain.follow_ups import needs_context
+from retrieval_service.domain.listings import Listing
+from retrieval_service.domain.message_parts import Part, halves_of, questions_of
+from retrieval_service.domain.verdicts import Verdict
+from retrieval_service.services.searching import Found, Hit
+from retrieval_service.services.sifting import Sifted
+
+FRAGMENTS = 5
+# Of one of several questions.
+FRAGMENTS_OF_ASKING = 3
+
+# In log-odds. Two halves of a sentence are two questions when the one that the whole sentence does not answer is that
+# sure of what it finds, or the sentence that much less sure of the other than its own half is. One that finds nothing
+# is another question when the message is that much less sure for it.
+LEAST_EVIDENCE = 1.2
+LEAST_LOSS = 0.6
+# What is cut off a sentence by "and" and finds nothing may be part of the other half.
+LEAST_LOSS_OF_HALF = 1.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """A question of a message: as it was said, as it was searched for, and what of it to answer from."""
+
+    said: str
+    text: str
+    hits: Sequence[Hit] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What was found, and what of it to answer from; `is_literal`: by the follow-up's own words alone.
+
+    `askings` are the questions of a message with several, in their order; empty where it is one. Those that nothing
+    answers have no hits. A `listing` is what to say of the hits, which are its entries in their order.
+    """
+
+    found: Found
+    sifted: Sifted
+    is_literal: bool = False
+    askings: Sequence[Asking] = ()
+    listing: Listing | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of several questions one at least is answered."""
+        return Verdict.ANSWERS if self.askings else self.sifted.verdict
+
+    @property
+    def hits(self) -> list[Hit]:
+        """The best of all its questions, each passage once; of each question as many as of the others."""
+        if not self.askings:
+            return list(self.sifted.hits[: None if self.listing else FRAGMENTS])
+        best = (hit for asking in self.askings for hit in asking.hits)
+        return list({hit.passage.chunk_id: hit for hit in best}.values())
+
+
+Search = Callable[[str], Awaitable[Gathered]]
+Looked = Mapping[str, Gathered]
+
+
+async def divided(message: str, search: Search) -> Gathered:
+    """What is found for the whole, and its questions."""
+    parts = questions_of(message)
+    most_cuts = {1: 2, 2: 1}.get(len(parts), 0)
+    cuts = {part.alone: halves_of(part.alone)[:most_cuts] for part in parts}
+    looked = await look_up([message, *_readings(parts, cuts)], search)
+    if len(looked) == 1:
+        return looked[message]
+    units = [unit for part in _read(parts, looked) for unit in _units(part, cuts[part.alone], looked)]
+    return replace(looked[message], askings=_askings(units, looked, looked[message]))
+
+
+async def look_up(texts: Iterable[str], search: Search) -> Looked:
+    """What is found for each text; all are searched for at once."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = {text: group.create_task(_searched(text, search)) for text in dict.fromkeys(texts)}
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return {text: task.result() for text, task in tasks.items()}
+
+
+async def _searched(text: str, search: Search) -> Gathered:
+    return await search(text)
+
+
+def _readings(parts: Sequence[Part], cuts: Mapping[str, Sequence[tuple[Part, Part]]]) -> list[str]:
+    sentences = (
+        [text for part in parts for text in (part.alone, part.framed) if text] if len(parts) > 1 else []
+    )
+    halves = [half.likeliest for several in cuts.values() for cut in several for half in cut]
+    return [*sentences, *halves, *(part.alone for part in parts if cuts[part.alone])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """What may be a question of its own; if nothing answers it, the message has to lose `least_loss` by it."""
+
+    said: str
+    text: str
+    alone: str
+    least_loss: float = LEAST_LOSS
+
+
+def _read(parts: Sequence[Part], looked: Looked) -> list[_Unit]:
+    """Each sentence as it goes on from the one before, or on its own where it then finds something else."""
+    units: list[_Unit] = []
+    for part in parts:
+        text = part.likeliest
+        is_same = units and text in looked and _best(looked[text]) == _best(looked[units[-1].text])
+        if is_same and not needs_context(part.alone) and looked[part.alone].sifted.answers:
+            text = part.alone
+        units.append(_Unit(said=part.said, text=text, alone=part.alone))
+    return units
+
+
+def _units(unit: _Unit, cuts: Sequence[tuple[Part, Part]], looked: Looked) -> list[_Unit]:
+    """Its halves, where they are two questions."""
+    whole = looked.get(unit.alone)
+    split = [cut for cut in cuts if whole and _is_split(cut, whole, looked)]
+    if not split:
+        return [unit]
+    surest = max(split, key=lambda cut: min(_certainty(looked[half.likeliest]) for half in cut))
+    return [
+        _Unit(said=half.said, text=half.likeliest, alone=half.alone, least_loss=LEAST_LOSS_OF_HALF)
+        for half in surest
+    ]
+
+
+def _is_split(cut: tuple[Part, Part], whole: Gathered, looked: Looked) -> bool:
+    halves = [looked[half.likeliest] for half in cut]
+    if not all(half.sifted.answers for half in halves):
+        return all(half.begins_asking for half in cut) and _loss(halves, whole) >= LEAST_LOSS_OF_HALF
+    if _best(halves[0]) == _best(halves[1]):
+        return False
+    others = [half for half in halves if _best(half) != _best(whole)]
+    other = max(map(_certainty, others))
+    same = [half for half in halves if half not in others]
+    return other + max(0.0, _loss(same or halves, whole)) >= LEAST_EVIDENCE
+
+
+def _loss(halves: Sequence[Gathered], whole: Gathered) -> float:
+    """How much less sure the whole is than the surest of these, which finds something."""
+    surest = max(map(_certainty, halves))
+    return surest - _certainty(whole) if math.isfinite(surest) else 0.0
+
+
+def _askings(units: Sequence[_Unit], looked: Looked, whole: Gathered) -> list[Asking]:
+    """In order, questions for one document joined; none where they come to one question, which all is found for."""
+    loss = _loss([looked[unit.text] for unit in units if unit.text in looked] or [whole], whole)
+    joined: dict[UUID | str, Asking] = {}
+    for unit in units:
+        sifted = looked.get(unit.text, whole).sifted
+        hits = sifted.hits if sifted.answers else ()
+        if not hits and (loss < unit.least_loss or needs_context(unit.alone)):
+            continue
+        key = hits[0].passage.document_id if hits else unit.text
+        known = joined.get(key)
+        joined[key] = (
+            replace(known, said=f"{known.said} {unit.said}", text=f"{known.text} {unit.text}")
+            if known
+            else Asking(said=unit.said, text=unit.text, hits=hits[:FRAGMENTS_OF_ASKING])
+        )
+    askings = list(joined.values())
+    return askings if len(askings) > 1 and any(one.hits for one in askings) else []
+
+
+def _best(gathered: Gathered) -> UUID | None:
+    return next((hit.passage.document_id for hit in gathered.sifted.hits[:1]), None)
+
+
+def _certainty(gathered: Gathered) -> float:
+    return gathered.sifted.certainty
