@@ -88,7 +88,9 @@ class AnswerLog:
         # The customer waits, and the end of the answer takes its beginning along to the disk.
         async with self._database.at_once(job.tenant_id, reuses_plans=True, waits_for_disk=False) as scope:
             if session_id:
-                fetch_turns = await chats.recent_turns(scope, session_id, limit=MOST_TURNS)
+                fetch_turns = await chats.recent_turns(
+                    scope, session_id, in_reply_to=question.in_reply_to, limit=MOST_TURNS
+                )
             fetch_beginning = await chats.begin(
                 scope,
                 answer_id=uuid4(),
@@ -219,9 +221,7 @@ class AnswerLog:
         )
 
     def _remembered(self, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
-        """A follow-up that comes after "thanks" is about what came before it."""
-        turns = (one for one in past_turns(recent) if not pleasantry_of(one.question))
-        return within_budget(turns, self._history_tokens)
+        return within_budget(past_turns(recent), self._history_tokens)
 
 
 def quota_spent(kind: str) -> errors.QuotaSpent:

@@ -352,23 +352,33 @@ async def get_by_request(scope: TenantScope, request_id: UUID) -> LoggedAnswer |
     return await _first(scope, answer_id=None, request_id=request_id)
 
 
-# What was cited is long, and of all that only the titles are asked for.
+# What was cited is long, and of all that only the titles are asked for. A turn that answered nothing is about nothing,
+# unless the customer replies to it.
 SELECT_TURNS = """
 SELECT question, answer, standalone_question, citations, (
         SELECT coalesce(jsonb_object_agg(cited ->> 'number', cited ->> 'title'), '{}')
         FROM jsonb_array_elements(context) AS cited WHERE cited ->> 'number' IS NOT NULL) AS titles
 FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s AND status = 'completed'
-ORDER BY created_at DESC LIMIT %(limit)s
+    AND (finish_reason NOT IN ('no_relevant_content', 'not_sure', 'pleasantry') OR id = %(in_reply_to)s)
+ORDER BY (id = %(in_reply_to)s) DESC NULLS LAST, created_at DESC LIMIT %(limit)s
 """
 
 
 async def recent_turns(
-    scope: TenantScope, session_id: UUID, *, limit: int
+    scope: TenantScope, session_id: UUID, *, in_reply_to: UUID | None = None, limit: int
 ) -> Callable[[], Awaitable[list[LoggedTurn]]]:
-    """What fetches them, newest first, also when the transaction has ended."""
+    """What fetches those that answered, newest first, also when the transaction has ended.
+
+    The answer that is replied to comes before all others.
+    """
     cursor = scope.connection.cursor(row_factory=class_row(LoggedTurn))
-    parameters = {"tenant_id": scope.tenant_id, "session_id": session_id, "limit": limit}
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "session_id": session_id,
+        "in_reply_to": in_reply_to,
+        "limit": limit,
+    }
     await cursor.execute(SELECT_TURNS, parameters)
     return cursor.fetchall
 

@@ -127,16 +127,34 @@ async def test_message_without_a_word_is_answered_in_a_conversation_too(quoted: 
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
 
 
-async def test_thanks_in_between_change_nothing_of_what_is_spoken_of(quoting: Running) -> None:
+@pytest.mark.parametrize("between", ["thank you!", "anything else?", "Do you repair gramophones?"])
+async def test_turn_without_an_answer_changes_nothing_of_what_is_spoken_of(
+    quoting: Running, between: str
+) -> None:
     shop = await new_shop(quoting)
     await upsert(shop, "kettle", "The kettle Wave costs 990 roubles.", title="Kettle Wave", language="en")
     await wait_until_indexed(shop)
     session_id = await new_session(shop)
-    for said in ("Is the kettle Wave any good?", "thank you!"):
+    for said in ("How much is the kettle Wave?", between):
         await ask(shop, said, session_id=session_id)
     heard = await ask(shop, "and how much is it?", session_id=session_id)
     assert "Wave" in heard.completed.answer.standalone_question
     assert "990" in heard.text
+
+
+async def test_reply_to_an_earlier_answer_is_about_that_one(quoting: Running) -> None:
+    shop = await new_shop(quoting)
+    for name, price in (("Hammer", "17"), ("Ladder", "84")):
+        await upsert(shop, name, f"The {name} costs {price} euros.", title=name, language="en")
+    await wait_until_indexed(shop)
+    session_id = await new_session(shop)
+    hammer, _ = [
+        (await ask(shop, f"Do you sell a {name}?", session_id=session_id)).started.answer_id
+        for name in ("Hammer", "Ladder")
+    ]
+    assert "84" in (await ask(shop, "and how much is it?", session_id=session_id)).text
+    heard = await ask(shop, "and how much is it?", session_id=session_id, in_reply_to=hammer)
+    assert "17" in heard.text
 
 
 async def test_same_words_without_a_conversation_are_left_alone(quoted: Shop) -> None:
