@@ -53,11 +53,13 @@ _PLAIN: Mapping[Any, Any] = {
 }
 _MANY = (abc.Sequence, abc.Iterable, abc.Iterator, abc.Collection, abc.Set, list, set, frozenset)
 _MAPPINGS = (abc.Mapping, dict, abc.MutableMapping)
+# A type that is made of itself; strings are those of its values that strangers make long.
+_RECURSIVE: Mapping[str, Any] = {"JsonValue": str}
 
 
 def hints_of(thing: Any) -> dict[str, Any]:
     """The annotations; names that a module imports for the type checker only are those of collections.abc."""
-    known = dict[str, Any]()
+    known = dict(_RECURSIVE)
     while True:
         try:
             return typing.get_type_hints(thing, localns=known)

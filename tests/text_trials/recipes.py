@@ -25,9 +25,18 @@ from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.client.failures import CallFailed
 from retrieval_service.config import Settings as ServiceSettings
-from retrieval_service.domain import chunk_sizes, chunking, citations, conditions, languages, source_templates
+from retrieval_service.domain import (
+    chunk_sizes,
+    chunking,
+    citations,
+    conditions,
+    languages,
+    sections,
+    source_templates,
+)
 from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
+from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.grounding import Grounding
 from retrieval_service.domain.personal_names import Names, names_in
 from retrieval_service.domain.shop import parse_shop
@@ -123,6 +132,11 @@ def _file_cited(text: str) -> Thunk:
     return lambda: streamed(FileCitations({}, Builder(made=MADE).build(CheckedText, "en")), text, feed="text")
 
 
+def _copied(text: str) -> Thunk:
+    one = Builder(made=MADE).build(Fragment, text)
+    return lambda: sections.are_copies(one, one)
+
+
 def _conditions(text: str) -> conditions.Conditions:
     pieces = [text[at : at + 64] for at in range(0, len(text), 64)]
     metadata = [{"key": piece, "any": pieces[:9]} for piece in pieces]
@@ -173,6 +187,7 @@ RECIPES: Mapping[str, Prepare] = {
         lambda text: chunk_sizes.multilingual_units(_unigram().count)(text)
     ),
     f"{_DOMAIN}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
+    f"{_DOMAIN}.sections.are_copies": _copied,
     f"{_DOMAIN}.shop.parse_shop": lambda text: partial(parse_shop, _shop(text), detect=lambda _: "en"),
     f"{_DOMAIN}.shop_rows.read_rows": _on(lambda text: read_rows(text.encode())),
     f"{_DOMAIN}.source_rows.RowRenderer.render": _rendered,
@@ -231,6 +246,9 @@ REASONS: Mapping[str, str] = {
     f"{_API}.insight_messages.shown_group": _ROWS,
     f"{_API}.gate.begin": "reads the call's own metadata",
     f"{_API}.gate.gone": "reads the call's own metadata",
+    f"{_DOMAIN}.calibration.calibrated": _VECTORS,
+    f"{_DOMAIN}.calibration.from_json": _ROWS,
+    f"{_DOMAIN}.calibration.scale_of": _VECTORS,
     f"{_DOMAIN}.costs.price_table": _OPERATOR,
     f"{_DOMAIN}.held_text.HeldText.wait_for": "keeps a pattern; texts are fed through SafeText and CitationStream",
     f"{_DOMAIN}.markers.numbers_of": "reads one marker of at most 143 characters that marker_at has found",
