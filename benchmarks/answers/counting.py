@@ -84,7 +84,24 @@ ANSWERED_RIGHT = Measure(
     among=_is_answerable,
     holds=lambda one: one.is_answered_right,
 )
-GOOD = Measure(name="good by rule", better=Better.MORE, among=_by_rule, holds=lambda one: one.is_good)
+GOOD = Measure(
+    name="good by rule, as an answer or as what perhaps helps",
+    better=Better.MORE,
+    among=_by_rule,
+    holds=lambda one: one.is_good,
+)
+STATED = Measure(
+    name="of the good ones, stated as an answer",
+    better=Better.MORE,
+    among=lambda one: _by_rule(one) and one.is_good,
+    holds=lambda one: one.ending.states_a_fact,
+)
+OWN_WORDS = Measure(
+    name="in a FAQ's own words, stated as an answer",
+    better=Better.MORE,
+    among=lambda one: one.question.kind is Kind.OWN_WORDS,
+    holds=lambda one: one.is_answered_right,
+)
 LOST = Measure(
     name=f"“nothing”, though a right document is in the first {FEW}",
     better=Better.LESS,
@@ -103,6 +120,12 @@ INVENTED = Measure(
     among=lambda one: one.question.kind is Kind.NEAR_MISS,
     holds=lambda one: one.ending.states_a_fact,
 )
+UNFOUNDED = Measure(
+    name="unanswerable stated as a fact",
+    better=Better.LESS,
+    among=lambda one: not one.question.kind.is_answerable,
+    holds=lambda one: one.ending.states_a_fact,
+)
 DECLINED = Measure(
     name="other trade ended in “nothing”",
     better=Better.MORE,
@@ -115,7 +138,11 @@ WRONG_LANGUAGE = Measure(
     among=lambda one: bool(one.question.language),
     holds=lambda one: one.is_in_wrong_language,
 )
-MEASURES = (*SEARCHES, ANSWERED_RIGHT, GOOD, LOST, WHOLE, INVENTED, DECLINED, WRONG_LANGUAGE)
+MEASURES = (
+    *SEARCHES,
+    *(ANSWERED_RIGHT, GOOD, STATED, OWN_WORDS, LOST, WHOLE),
+    *(INVENTED, UNFOUNDED, DECLINED, WRONG_LANGUAGE),
+)
 # What a kind of question is told by; the rest needs all of them.
 BY_KIND = (SEARCHES[0], SEARCHES[1], ANSWERED_RIGHT, GOOD, LOST, WRONG_LANGUAGE)
 

@@ -31,6 +31,11 @@ class Ending(StrEnum):
     def states_a_fact(self) -> bool:
         return self in {Ending.ANSWERED, Ending.CUT}
 
+    @property
+    def shows_entries(self) -> bool:
+        """As an answer, or as what perhaps helps."""
+        return self.states_a_fact or self is Ending.NOT_SURE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -72,10 +77,18 @@ class Asked:
         return self.ending.states_a_fact and not self.question.expected.isdisjoint(self.cited)
 
     @property
+    def is_shown_right(self) -> bool:
+        """Cites a right document, wherever, in an answer or in what perhaps helps."""
+        return self.ending.shows_entries and not self.question.expected.isdisjoint(self.cited)
+
+    @property
     def is_good(self) -> bool:
-        """A right document comes first, nothing that was asked is left out, and the expected words are shown."""
+        """A right document comes first, nothing that was asked is left out, and the expected words are shown.
+
+        Whether as an answer or as what perhaps helps.
+        """
         return (
-            self.ending.states_a_fact
+            self.ending.shows_entries
             and bool(self.cited)
             and self.cited[0] in self.question.expected
             and self.cites_every_part
@@ -85,7 +98,7 @@ class Asked:
 
     @property
     def cites_every_part(self) -> bool:
-        return self.ending.states_a_fact and all(
+        return self.ending.shows_entries and all(
             not part.isdisjoint(self.cited) for part in self.question.parts
         )
 
@@ -102,9 +115,7 @@ class Asked:
     def is_right(self) -> bool:
         """What is not listed as wrong."""
         if self.question.kind.is_answerable:
-            return (
-                self.is_good if self.question.contains else self.is_answered_right and self.cites_every_part
-            )
+            return self.is_good if self.question.contains else self.is_shown_right and self.cites_every_part
         return not self.ending.states_a_fact
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,6 +13,7 @@ from retrieval_service.domain.fact_words import UNITS
 from retrieval_service.domain.numeric_wishes import Wish
 from retrieval_service.domain.words import fold, stem
 
+_LANGUAGES = ("ru", "en", "pt")
 _PARTS = re.compile(r"[\W_]+")
 # What a field may be called that holds a measure; English, Russian, Portuguese.
 _NAMES: Mapping[str, frozenset[str]] = {
@@ -46,10 +48,12 @@ class NumericField:
 def field_of(wish: Wish, keys: Iterable[str]) -> tuple[NumericField, Wish] | None:
     """The field among those that the documents have, and the wish without the words that name it; None for none."""
     fields = list(_fields(keys, wish))
-    named = [(field, words) for field in fields if (words := _naming(field, wish.subject))]
+    said = _stems(wish.subject)
+    named = [(field, words) for field in fields if (words := _naming(field, said))]
     if not wish.measure:
         return _taken(wish, named[0]) if named else None
-    fitting = [field for field in fields if _measures(field, wish.measure)]
+    sound = fold(wish.measure)
+    fitting = [field for field in fields if _measures(field, wish.measure, sound)]
     if chosen := next((one for one in named if one[0] in fitting), None):
         return _taken(wish, chosen)
     if wish.measure in _NAMED_ONLY or len({field.name for field in fitting}) != 1:
@@ -87,16 +91,26 @@ def _parts(key: str) -> frozenset[str]:
     return frozenset(_PARTS.split(key.lower()))
 
 
-def _measures(field: NumericField, measure: str) -> bool:
+def _measures(field: NumericField, measure: str, sound: str) -> bool:
+    """`sound` is the folded measure."""
     if field.is_price or measure == PRICE:
         return field.is_price and measure == PRICE
     parts = frozenset(field.name.split())
     if measure in parts or parts & _NAMES.get(measure, frozenset()):
         return True
-    return measure not in UNITS and fold(measure) in map(fold, parts)
+    return measure not in UNITS and sound in map(fold, parts)
 
 
-def _naming(field: NumericField, subject: Iterable[str]) -> list[str]:
+def _stems(subject: Iterable[str]) -> Mapping[tuple[str, str], Collection[str]]:
+    """The words by their stems in any of the languages."""
+    said: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for word in subject:
+        for language in _LANGUAGES:
+            said[stem(word, language)].add(word)
+    return said
+
+
+def _naming(field: NumericField, said: Mapping[tuple[str, str], Collection[str]]) -> Collection[str]:
     """The words that name the field, in whatever language one knows its measure in."""
     parts = {
         part for key in field.factors for part in _PARTS.split(key.lower()) if part and part not in UNITS
@@ -104,5 +118,5 @@ def _naming(field: NumericField, subject: Iterable[str]) -> list[str]:
     names = parts.union(*(one for one in _NAMES.values() if one & parts))
     measures = {UNITS[part][0] for key in field.factors for part in _parts(key) if part in UNITS}
     names = names.union(*(_NAMES.get(measure, frozenset()) for measure in measures))
-    stems = {stem(name, language) for name in names for language in ("ru", "en", "pt")}
-    return [word for word in subject if any(stem(word, one) in stems for one in ("ru", "en", "pt"))]
+    stems = {stem(name, language) for name in names for language in _LANGUAGES}
+    return {word for one in stems for word in said.get(one, ())}

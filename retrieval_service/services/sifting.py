@@ -140,6 +140,8 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
     ranked = sorted(not_opposed(text, judged), key=lambda one: -one.standing)
     verdict = verdict_of(ranked[0].evidence) if ranked else Verdict.NOTHING
+    if verdict is Verdict.NOTHING and any(verdict_of(one.evidence) is not verdict for one in ranked):
+        verdict = Verdict.PERHAPS
     if verdict is Verdict.NOTHING:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
     if verdict is Verdict.PERHAPS:
