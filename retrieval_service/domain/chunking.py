@@ -14,6 +14,7 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 from retrieval_service.domain import front_matter
 from retrieval_service.domain.chunk_sizes import local_units, multilingual_units
 from retrieval_service.domain.headings import Outline
+from retrieval_service.domain.leads import Leads
 
 MARKDOWN = "text/markdown"
 
@@ -33,13 +34,18 @@ _BOUNDARIES = ("\n#", "\n\n", "\n", " ")
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """A passage: `text` is `content[start:end]`, `heading` a path like "Returns > Period" or ""."""
+    """A passage: `text` is `content[start:end]`, `heading` a path like "Returns > Period" or "".
+
+    `lead` is what stands above a passage that begins inside a list or a table: the line that leads to the list, or the
+    row that names the columns; else "".
+    """
 
     index: int
     text: str
     start: int
     end: int
     heading: str
+    lead: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +93,16 @@ def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, 
         for (start, end, heading), (_, _, next_heading) in pairwise([*passages, (0, 0, "")])
         if not outline.is_told_by(next_heading, start, end)
     )
+    leads = Leads(content, begins)
     return tuple(
-        Chunk(index=index, text=content[start:end], start=start, end=end, heading=heading)
+        Chunk(
+            index=index,
+            text=content[start:end],
+            start=start,
+            end=end,
+            heading=heading,
+            lead=leads.of(start),
+        )
         for index, (start, end, heading) in enumerate(kept)
     )
 

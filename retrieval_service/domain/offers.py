@@ -24,11 +24,13 @@ def offer(prompt: Prompt) -> list[str]:
 
 
 def _entries(prompt: Prompt) -> list[Fragment]:
-    """The best fragment of each document, in their order."""
-    firsts: dict[str, Fragment] = {}
+    """The best fragment of each document, in their order; of one document they come as they stand in it."""
+    best: dict[str, Fragment] = {}
     for one in prompt.fragments:
-        firsts.setdefault(one.document_id, one)
-    return list(firsts.values())[:MOST_OFFERS]
+        known = best.setdefault(one.document_id, one)
+        if one.score > known.score:
+            best[one.document_id] = one
+    return list(best.values())[:MOST_OFFERS]
 
 
 def _item(prompt: Prompt, entry: Fragment) -> str:

@@ -12,9 +12,10 @@ from retrieval_service.domain.sentences import bullet_length, split_sentences
 from retrieval_service.domain.templates import Role
 from retrieval_service.domain.text_units import Kind, Unit, plain, units_of
 
-MAX_QUOTE = 280
-# What a person wrote as one thing is quoted whole up to this length, and by its sentences beyond.
+# What a person wrote as one thing is quoted whole up to this length, and by its sentences or items beyond.
 MAX_UNIT = 900
+# A line that ends with a colon and is no longer leads to others and says nothing by itself.
+_LONGEST_LEAD = 280
 # "Yes." says nothing without the sentence that follows.
 SHORT_SENTENCE = 15
 # The first line of an article that stands alone and ends no sentence is its title.
@@ -103,7 +104,7 @@ def _sentences_of(unit: Unit) -> Iterator[str]:
         return
     for line in unit.lines:
         for sentence in _sentences(line[bullet_length(line) :]):
-            if not (sentence.endswith(":") and len(sentence) < MAX_QUOTE):
+            if not (sentence.endswith(":") and len(sentence) < _LONGEST_LEAD):
                 yield sentence
 
 
@@ -158,7 +159,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    """At a word, when it is very long."""
-    if len(text) <= MAX_QUOTE:
+    """What has no end of a sentence for so long ends at a word."""
+    if len(text) <= MAX_UNIT:
         return text
-    return text[: MAX_QUOTE - 1].rsplit(" ", 1)[0].rstrip(",;:—–- ") + "…"
+    return text[: MAX_UNIT - 1].rsplit(" ", 1)[0].rstrip(",;:—–- ") + "…"

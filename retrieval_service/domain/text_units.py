@@ -74,7 +74,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
         if not bare or _RULE.fullmatch(bare):
             is_apart = True
             continue
-        kind = _kind(bare)
+        kind = kind_of(bare)
         if block.kind is Kind.LIST and kind is Kind.PARAGRAPH and (not is_apart or line[0] in " \t"):
             kind = Kind.LIST
         if kind is Kind.HEADING or kind is not block.kind or (is_apart and kind is not Kind.LIST):
@@ -85,7 +85,8 @@ def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
     yield block
 
 
-def _kind(line: str) -> Kind:
+def kind_of(line: str) -> Kind:
+    """What a line without white space around it belongs to."""
     if line.startswith("#") and line.lstrip("#")[:1] in {" ", "\t", ""}:
         return Kind.HEADING
     if line.startswith("|") or (line.count("|") > 1 and line.endswith("|")):
@@ -142,10 +143,10 @@ def _items(lines: Sequence[str]) -> Iterator[str]:
 
 def _rows(lines: Sequence[str]) -> Iterator[Unit]:
     """With the names of the columns; the first line names them when a rule stands below it."""
-    has_header = len(lines) > 1 and _is_table_rule(lines[1])
+    has_header = len(lines) > 1 and is_table_rule(lines[1])
     names = _cells(lines[0]) if has_header else []
     for line in lines[2:] if has_header else lines:
-        if _is_table_rule(line):
+        if is_table_rule(line):
             continue
         pairs = [(name, cell) for name, cell in zip_longest(names, _cells(line), fillvalue="") if cell]
         said = ", ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
@@ -156,7 +157,8 @@ def _cells(line: str) -> list[str]:
     return [plain(cell.strip().replace("\\|", "|")) for cell in _CELL.split(line.strip().strip("|"))]
 
 
-def _is_table_rule(line: str) -> bool:
+def is_table_rule(line: str) -> bool:
+    """Whether the row above it names the columns."""
     return len(line) <= _LONGEST_RULE and "-" in line and _TABLE_RULE.fullmatch(line) is not None
 
 
@@ -167,7 +169,7 @@ def table_rows_read(text: str) -> str:
     made: list[str] = []
     table: list[str] = []
     for line in [*text.splitlines(), ""]:
-        if _kind(line.strip()) is Kind.ROW:
+        if kind_of(line.strip()) is Kind.ROW:
             table.append(line.strip())
             continue
         made += [unit.text for unit in _rows(table)] if table else []

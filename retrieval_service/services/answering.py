@@ -228,7 +228,7 @@ class Answering:
         yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
         asked = prompt(written, begun, fragments, gathered.verdict)
-        asked = replace(asked, listing=tuple(listing), parts=parts_of(gathered, fragments))
+        asked = replace(asked, listing=tuple(listing), parts=parts_of(gathered, widened, fragments))
         async with aclosing(self._composer.events(written, asked)) as events:
             async for event in events:
                 yield event
@@ -333,26 +333,27 @@ def cited_by_number(
     return what.fragments
 
 
-def parts_of(gathered: Gathered, fragments: Sequence[Fragment]) -> tuple[PromptPart, ...]:
-    """The questions of a message with several, with what was found for each, scored for it.
-
-    What was found may have become a part of another passage of its document.
-    """
-    numbered = {one.document_id: one for one in reversed(fragments)}
-    numbered |= {one.chunk_id: one for one in fragments}
+def parts_of(
+    gathered: Gathered, widened: Sequence[Widened], fragments: Sequence[Fragment]
+) -> tuple[PromptPart, ...]:
+    """The questions of a message with several, with what was found for each, scored for it."""
+    numbered = {
+        chunk_id: fragment
+        for one, fragment in zip(widened, fragments, strict=True)
+        for chunk_id in one.chunk_ids
+    }
     return tuple(
         PromptPart(said=asking.said, question=asking.text, fragments=tuple(_scored(asking.hits, numbered)))
         for asking in gathered.askings
     )
 
 
-def _scored(hits: Sequence[Hit], numbered: Mapping[str, Fragment]) -> list[Fragment]:
+def _scored(hits: Sequence[Hit], numbered: Mapping[UUID, Fragment]) -> list[Fragment]:
+    """Several that became one section are there once, as good as the best."""
     scored: dict[int, Fragment] = {}
     for hit in hits:
-        passage = hit.passage
-        known = numbered.get(str(passage.chunk_id)) or numbered.get(str(passage.document_id))
-        if known:
-            scored.setdefault(known.number, replace(known, score=hit.score))
+        fragment = replace(numbered[hit.passage.chunk_id], score=hit.score)
+        scored.setdefault(fragment.number, fragment)
     return list(scored.values())
 
 

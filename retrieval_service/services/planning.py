@@ -197,7 +197,7 @@ class Match:
 
 def match(chunk: Chunk, title: str, language: str, reusable: dict[bytes, list[StoredChunk]]) -> Match:
     """Takes the equal stored chunk out of `reusable`."""
-    digest = chunk_hash(chunk.text, title, chunk.heading) + language.encode()
+    digest = chunk_hash(led(chunk), title, chunk.heading) + language.encode()
     old = reusable[digest].pop() if reusable.get(digest) else None
     text = embedding_text(title, chunk.heading, chunk.text)
     return Match(id=old.id if old else uuid4(), chunk=chunk, old=old, digest=digest, text=text)
@@ -211,8 +211,13 @@ def new_chunk(matched: Match, title: str, language: str) -> NewChunk:
         text=chunk.text,
         chunk_hash=matched.digest,
         language=language,
-        terms=passage_terms(indexed_text(title, chunk.heading, chunk.text), language),
+        terms=passage_terms(indexed_text(title, chunk.heading, led(chunk)), language),
     )
+
+
+def led(chunk: Chunk) -> str:
+    """The words that a passage is found by: those of what leads to it too."""
+    return f"{chunk.lead}\n{chunk.text}" if chunk.lead else chunk.text
 
 
 def place(chunk: Chunk) -> Place:

@@ -18,10 +18,14 @@ REACH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Widened:
-    """A hit and the passage that it became: with the text around it, at the same chunk and document."""
+    """A hit and the passage that it became: with the text around it, at the same chunk and document.
+
+    `chunk_ids` are those of all hits that it stands for.
+    """
 
     hit: Hit
     passage: Passage
+    chunk_ids: frozenset[UUID]
 
     @property
     def widened(self) -> Hit:
@@ -30,7 +34,9 @@ class Widened:
 
 def as_found(hits: Sequence[Hit]) -> list[Widened]:
     """For those who take the passages as they are."""
-    return [Widened(hit=hit, passage=hit.passage) for hit in hits]
+    return [
+        Widened(hit=hit, passage=hit.passage, chunk_ids=frozenset({hit.passage.chunk_id})) for hit in hits
+    ]
 
 
 class Widener:
@@ -62,12 +68,17 @@ def of_sections(hits: Sequence[Hit], sections: Sequence[Section]) -> list[Widene
 
 def of_section(hit: Hit, section: Section) -> Widened:
     passage = replace(hit.passage, text=section.text, start_offset=section.start, end_offset=section.end)
-    return Widened(hit=hit, passage=passage)
+    return Widened(hit=hit, passage=passage, chunk_ids=frozenset(section.chunk_ids))
 
 
 def without_copies(ranked: Sequence[Widened]) -> list[Widened]:
+    """Each stands for its copies too."""
     kept: list[Widened] = []
     for one in ranked:
-        if not any(are_copies(one.passage, other.passage) for other in kept):
+        same = [place for place, other in enumerate(kept) if are_copies(one.passage, other.passage)]
+        if same:
+            known = kept[same[0]]
+            kept[same[0]] = replace(known, chunk_ids=known.chunk_ids | one.chunk_ids)
+        else:
             kept.append(one)
     return kept

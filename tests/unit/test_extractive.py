@@ -13,7 +13,7 @@ from retrieval_service.domain.citations import CitationStream, Cited, Delta
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.phrases import not_found_text
-from retrieval_service.domain.quotes import quotes_of
+from retrieval_service.domain.quotes import MAX_UNIT, quotes_of
 from retrieval_service.domain.templates import Attribute, render_policy
 from retrieval_service.providers.local.extractive import MAX_ANSWER, ExtractiveAnswerer, compose
 from tests.unit.entries_kit import fields_in, render_faq, render_product
@@ -266,9 +266,16 @@ def test_marker_inside_a_document_is_no_citation() -> None:
     assert "Доставка бесплатная (2), как сказано(3)в правилах. [1]" in text
 
 
-def test_long_sentence_is_cut_at_a_word() -> None:
-    quote = quotes_of(fragment(1, "слово " * 200))[0]
-    assert len(quote.text) <= 280
+def test_long_sentence_is_quoted_to_its_end() -> None:
+    sentence = f"The warranty covers {'hinges, runners, handles, ' * 20}and whatever else is made of metal."
+    others = ["Ask us about the rest of the furniture, too."] * 20
+    text = answer("What does the warranty cover?", " ".join([sentence, *others]), language="en")
+    assert f"{sentence} [1]" in text
+
+
+def test_words_without_end_are_cut_at_a_word() -> None:
+    quote = quotes_of(fragment(1, "слово " * 400))[0]
+    assert len(quote.text) <= MAX_UNIT
     assert quote.text.endswith("слово…")
 
 

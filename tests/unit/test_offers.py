@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from retrieval_service.domain.checked_text import CheckedText
@@ -67,6 +69,14 @@ def test_each_document_is_offered_once_and_no_more_than_three() -> None:
     pieces = offer(unsure(several[0], again, *several[1:], contact=""))
     assert len(pieces) == 1 + MOST_OFFERS
     assert [piece[-3:] for piece in pieces[1:]] == ["[1]", "[2]", "[3]"]
+
+
+def test_best_part_of_a_document_is_offered_and_not_its_first() -> None:
+    first = entry(1, "The house was built in 1912 and has two floors.")
+    later = replace(first, number=2, text=PARKING)
+    pieces = offer(unsure(replace(first, score=0.6), later, contact=""))
+    assert [piece[-3:] for piece in pieces[1:]] == ["[2]"]
+    assert "Bicycles" in pieces[1]
 
 
 def test_title_links_to_the_entry_only_where_that_makes_a_link() -> None:
