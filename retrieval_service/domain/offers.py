@@ -1,7 +1,8 @@
-"""What is offered when nothing is known to answer: up to three entries by title, each with a short extract."""
+"""What is offered when nothing is known to answer: up to three entries by title, the likeliest with what may answer."""
 
 from __future__ import annotations
 
+from retrieval_service.domain.cited_quotes import cited
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.phrases import extract_text, offers_lead_in, otherwise_text
 from retrieval_service.domain.quote_scoring import score_quotes
@@ -17,8 +18,11 @@ _BREAKS_LINK = frozenset("[]()<>\\ \n")
 
 def offer(prompt: Prompt) -> list[str]:
     """The pieces of the text, a line each; empty when no fragment has anything to show."""
-    items = [item for one in _entries(prompt) if (item := _item(prompt, one))]
+    entries = _entries(prompt)
+    likeliest = [_whole(prompt, one) for one in entries[:1]]
+    others = [item for one in entries[1:] if (item := _item(prompt, one))]
     otherwise = otherwise_text(prompt.language, prompt.fallback_contact)
+    items = [*filter(None, likeliest), *(f"\n{item}" for item in others[:1]), *others[1:]]
     last = [f"\n\n{otherwise}"] if otherwise else []
     return [offers_lead_in(prompt.language), *items, *last] if items else []
 
@@ -31,6 +35,26 @@ def _entries(prompt: Prompt) -> list[Fragment]:
         if one.score > known.score:
             best[one.document_id] = one
     return list(best.values())[:MOST_OFFERS]
+
+
+def _whole(prompt: Prompt, entry: Fragment) -> str:
+    """The paragraph, list or answer that fits best, below its title; a title alone is an item as all others are."""
+    best = _best(prompt, entry)
+    if best is None:
+        return _item(prompt, entry)
+    title = _title(entry)
+    is_told = not title or best.whole.startswith(entry.title)
+    above = "" if is_told else f"\n{_cited_title(title, entry.number)}"
+    return f"{above}\n{cited(best)}"
+
+
+def _cited_title(title: str, number: int) -> str:
+    """A question claims nothing and a short name leads in; what says more cites."""
+    if title.endswith("?"):
+        return title
+    if len(split_sentences(title)) == 1:
+        return f"{title}:"
+    return " ".join(f"{one.text} [{number}]" for one in split_sentences(title))
 
 
 def _item(prompt: Prompt, entry: Fragment) -> str:
@@ -50,11 +74,16 @@ def _title(entry: Fragment) -> str:
 
 def _extract(prompt: Prompt, entry: Fragment) -> str:
     """Its best sentence, in quotation marks; "" when that says no more than the title."""
+    best = _best(prompt, entry)
+    text = _shortened(_words(best)) if best else ""
+    return extract_text(prompt.language, text) if text and text != entry.title else ""
+
+
+def _best(prompt: Prompt, entry: Fragment) -> Quote | None:
     quotes = quotes_of(entry)
     scores = score_quotes(prompt.question, prompt.language, quotes)
-    best = max(zip(scores, quotes, strict=True), key=lambda pair: pair[0], default=None)
-    text = _shortened(_words(best[1])) if best else ""
-    return extract_text(prompt.language, text) if text and text != entry.title else ""
+    scored = zip(scores, quotes, strict=True)
+    return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
 def _words(quote: Quote) -> str:

@@ -65,10 +65,10 @@ async def unsure(shop: Shop, **fields: object) -> Heard:
 async def test_what_may_help_is_offered_with_its_source_and_the_contact(garage: Shop) -> None:
     heard = await unsure(garage)
     assert_well_formed(heard)
-    assert heard.text.startswith("Perhaps this helps:\n- Lift: ")
+    assert heard.text.startswith("Perhaps this helps:\nLift:\nThe lift ")
     assert heard.text.endswith(f"If this is not it, the team will help you: {CONTACT}")
     [citation] = heard.citations
-    assert heard.text[citation.start_offset : citation.end_offset].startswith("Lift: ")
+    assert heard.text[citation.start_offset : citation.end_offset].startswith("The lift ")
     assert not heard.unsupported
     assert heard.completed.answer.answerer == "extractive"
     assert await stored(garage, heard.started.answer_id) == heard.completed.answer

@@ -56,10 +56,11 @@ def test_offer_is_led_in_cited_and_ends_with_the_contact(language: str, lead_in:
     checked = CheckedText(asked)
     events = [event for piece in offer(asked) for event in checked.feed(piece)] + checked.finish()
     text = "".join(event.text for event in events if isinstance(event, Delta))
-    first, *items, gap, last = text.split("\n")
-    assert (first, gap, last) == (lead_in, "", otherwise)
-    assert [item[:9] for item in items] == ["- Parking", "- Lift: “"] or language == "ru"
-    assert [one.numbers for one in events if isinstance(one, Cited)] == [(1,), (2,)]
+    first, title, whole, space, item, gap, last = text.split("\n")
+    assert (first, title, space, gap, last) == (lead_in, "Parking:", "", "", otherwise)
+    assert whole == "Bicycles may stand in the yard behind the house. [1] The yard closes at 22:00. [1]"
+    assert item[:8] == "- Lift: "
+    assert [one.numbers for one in events if isinstance(one, Cited)] == [(1,), (1,), (2,)]
     assert not [one for one in events if isinstance(one, Flagged)]
 
 
@@ -86,8 +87,8 @@ def test_title_links_to_the_entry_only_where_that_makes_a_link() -> None:
         entry(3, title="Gate", url="/gate"),
     )
     _, first, second, third, *_ = offer(unsure(*entries))
-    assert first.startswith("\n- [Parking](https://garage.example/parking): ")
-    assert second.startswith("\n- Lift [B]: ")
+    assert first.startswith("\n[Parking](https://garage.example/parking):\n")
+    assert second.startswith("\n\n- Lift [B]: ")
     assert third.startswith("\n- Gate: ")
 
 
@@ -97,16 +98,16 @@ def test_every_sentence_of_a_title_cites() -> None:
     )
     checked = CheckedText(asked)
     events = [event for piece in offer(asked) for event in checked.feed(piece)] + checked.finish()
-    assert "- Lost your key. [1] Ask the porter.: “Bicycles" in "".join(
+    assert "Lost your key. [1] Ask the porter. [1]\nBicycles" in "".join(
         event.text for event in events if isinstance(event, Delta)
     )
     assert not [one for one in events if isinstance(one, Flagged)]
 
 
 def test_long_sentence_is_cut_at_a_word() -> None:
-    _, item = offer(unsure(entry(1, "word " * 100, title=""), contact=""))
-    assert len(item) <= MAX_EXTRACT + len("\n- “” [1]")
-    assert item.endswith("word…” [1]")
+    _, _, item = offer(unsure(entry(1), entry(2, "word " * 100, title=""), contact=""))
+    assert len(item) <= MAX_EXTRACT + len("\n\n- “” [2]")
+    assert item.endswith("word…” [2]")
 
 
 @pytest.mark.asyncio

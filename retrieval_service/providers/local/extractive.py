@@ -7,12 +7,12 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
+from retrieval_service.domain.cited_quotes import cited, marked
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.offers import offer
 from retrieval_service.domain.phrases import part_not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
-from retrieval_service.domain.quotes import SHORT_SENTENCE, Quote, Source, quotes_of
-from retrieval_service.domain.sentences import split_sentences
+from retrieval_service.domain.quotes import Quote, Source, quotes_of
 from retrieval_service.domain.verdicts import Verdict
 
 MAX_ANSWER = 1_200
@@ -186,7 +186,7 @@ def _choose(ranked: Sequence[_Scored], budget: int, *, is_list: bool) -> list[Qu
     best = max((candidate.score for candidate in ranked), default=0.0)
     chosen: list[Quote] = []
     for candidate in ranked:
-        length = len(_cited(candidate.quote)) + len(_NEXT_ITEM)
+        length = len(cited(candidate.quote)) + len(_NEXT_ITEM)
         if _is_in_a_unit(candidate.quote, chosen):
             continue
         least = best * (_LEAST_SHARE_IN_LIST if is_list else _least_share(candidate.quote, ranked[0].quote))
@@ -230,26 +230,7 @@ def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
     for quote in quotes:
         number = quote.fragment.number
         if number == previous and not quote.unit:
-            yield f" {_marked(quote.sentence, number)}"
+            yield f" {marked(quote.sentence, number)}"
         else:
-            yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{_cited(quote)}"
+            yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{cited(quote)}"
         previous = number
-
-
-def _cited(quote: Quote) -> str:
-    """The unit under its heading; a line that leads to the next ones cites with them."""
-    number = quote.fragment.number
-    lines = quote.whole.split("\n")
-    is_told = not quote.heading or quote.heading in quote.whole
-    if not is_told:
-        lines = [f"{quote.heading}:", *lines] if len(lines) > 1 else [f"{quote.heading} — {lines[0]}"]
-    *before, last = lines
-    led = (line if line.endswith(":") else _marked(line, number) for line in before)
-    return "\n".join([*led, _marked(last, number)])
-
-
-def _marked(text: str, number: int) -> str:
-    """Every sentence cites; a very short one, "Yes.", leaves that to the next."""
-    *before, last = split_sentences(text)
-    said = (f"{one.text} [{number}]" if len(one.text) >= SHORT_SENTENCE else one.text for one in before)
-    return " ".join([*said, f"{last.text} [{number}]"])
