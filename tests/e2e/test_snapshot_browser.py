@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "t" * 32
 SUMMARY = (
-    "<p>Вот что говорят об этом материалы магазина.</p><ul>"
+    "<p>Вот что говорят об этом наши материалы.</p><ul>"
     '<li><b>Вернуть</b> чай можно за 14 дней. <a href="https://shop.example/1">[1]</a></li>'
     f"<li>{'Оченьдлинноеслово' * 8} [2]</li></ul>"
 )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -134,7 +135,7 @@ def test_announced_line_works_when_pasted(installation: Installation, running: R
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "[1]" in done.stdout
+    assert re.search(r"\w\W* \[\d\]\n", done.stdout)
     assert "no language model is configured" in done.stderr
 
 

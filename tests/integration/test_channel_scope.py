@@ -232,7 +232,9 @@ async def test_questions_that_no_customer_asks_are_refused(mouth: Shop, fields: 
 async def test_channels_see_of_a_passage_what_customers_see(
     running: Running, shop: Shop, mouth: Shop
 ) -> None:
-    await upsert(shop, "long", f"{RETURNS} " * 12, title="Returns", language="en", metadata={"cost": 7})
+    await upsert(
+        shop, "long", f"{RETURNS} " * 12, title="Returns at length", language="en", metadata={"cost": 7}
+    )
     await wait_until_indexed(shop)
     session = await opened(mouth)
     heard = await ask(mouth, session_id=session.session_id, session_token=session.session_token)

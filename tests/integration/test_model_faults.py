@@ -36,6 +36,8 @@ PATHS = {"responses": "/responses", "chat": "/chat/completions"}
 WORDS = "Thirty days or more. [1]"
 BEGUN = "Thirty days"
 EVERY_TIME = 99
+# A paragraph is quoted whole.
+QUOTED = "A lamp may be returned within thirty days. [1] Bulbs are excluded from returns. [1]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ async def heard_until_failure(shop: Shop, request_id: str) -> tuple[Heard, str]:
 def assert_quoted(heard: Heard) -> None:
     """The documents answer in the model's place, and it is said so."""
     assert_well_formed(heard)
-    assert heard.text.endswith("A lamp may be returned within thirty days. [1]")
+    assert heard.text.endswith(QUOTED)
     assert heard.citations
     assert not heard.unsupported
     completed = heard.completed

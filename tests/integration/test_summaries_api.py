@@ -367,9 +367,7 @@ async def test_russian_query_gets_russian_words_around_the_quotations(quoting: R
     await wait_until_indexed(shop)
     response = await summarize(shop, "Как вернуть лампу?")
     assert response.language == "ru"
-    assert re.match(
-        r"<p>Вот что говорят об этом материалы магазина \(источников: \d\)\.</p><ul>", response.html
-    )
+    assert re.match(r"<p>Вот что говорят об этом наши материалы \(источников: \d\)\.</p><ul>", response.html)
     nothing = await summarize(shop, "Как приготовить борщ?")
     assert nothing.html.startswith("<p>Не знаю:")
 

@@ -12,7 +12,8 @@ INVENTED_PRICE = "13 ₽"
 FOREIGN = "https://evil.example"
 
 _OURS = re.compile(
-    r'<fragment number="\d+" title="[^"<>]*">\n.*?\n</fragment>|<question>\n.*?\n</question>', re.DOTALL
+    r'<fragment number="\d+"(?: (?:title|heading|url)="[^"<>]*")*>\n.*?\n</fragment>|<question>\n.*?\n</question>',
+    re.DOTALL,
 )
 # What such a model takes for a fence or for somebody's turn, in whatever letters it is written.
 _TURN = re.compile(
