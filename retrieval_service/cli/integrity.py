@@ -64,6 +64,7 @@ async def compare(client: Client, rows: Iterable[Row]) -> Integrity:
     async with asyncio.TaskGroup() as group:
         tasks = {key: group.create_task(read(key)) for key in sent}
     stored = {key: draft for key, task in tasks.items() if (draft := task.result())}
+    sent = {key: _in_language(draft, stored.get(key)) for key, draft in sent.items()}
     return Integrity(
         sent_count=len(sent),
         stored_count=len(stored),
@@ -74,9 +75,15 @@ async def compare(client: Client, rows: Iterable[Row]) -> Integrity:
 
 
 def _as_stored(rows: Iterable[Row]) -> dict[DocumentKey, Draft]:
-    """What the service makes of the documents: text of HTML, and the language where none is given."""
-    items = (prepare([_draft(row)])[0] for row in rows)
-    return {item.draft.key: item.draft for item in items}
+    """What the service makes of the documents: text of HTML."""
+    drafts = map(_draft, rows)
+    items = ((draft.language, prepare([draft], ())[0]) for draft in drafts)
+    return {item.draft.key: replace(item.draft, language=language) for language, item in items}
+
+
+def _in_language(sent: Draft, stored: Draft | None) -> Draft:
+    """Where none was sent the service chooses one of the tenant's."""
+    return replace(sent, language=stored.language) if stored and not sent.language else sent
 
 
 def _draft(row: Row) -> Draft:

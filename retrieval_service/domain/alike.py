@@ -186,6 +186,11 @@ def _stem(word: str, language: str) -> str:
     return analysis.stem(word, language)[1]
 
 
+def asking_words(language: str) -> frozenset[str]:
+    """Words of asking itself, in this language."""
+    return frozenset(analysis.words(_ASKING.get(language, "")))
+
+
 _ASKING_STEMS: Mapping[str, frozenset[str]] = {
     language: frozenset(_stem(word, language) for word in analysis.words(listed))
     for language, listed in _ASKING.items()

@@ -244,6 +244,13 @@ def named(stems: Sequence[str], place: int, language: str) -> tuple[Name, int] |
     return None
 
 
+def names(language: str) -> Iterator[Sequence[str]]:
+    """Each name of the language, as its words."""
+    listed = _LANGUAGES.get(language)
+    kinds = (listed.things, listed.questions, listed.asides, listed.trifles) if listed else ()
+    return (words(name) for kind in kinds for line in kind.splitlines() for name in line.split(","))
+
+
 @lru_cache(maxsize=len(_LANGUAGES) + 1)
 def _by_stems(language: str) -> Mapping[tuple[str, ...], Name]:
     return dict(_listed(_LANGUAGES[language], language)) if language in _LANGUAGES else {}

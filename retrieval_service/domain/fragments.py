@@ -74,7 +74,8 @@ class Prompt:
     A `listing` is the whole answer, line by line and with its citations, computed from what documents state of numbers.
     `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are. `verdict` is what
     the words and the meaning of the fragments promise. `parts` are the questions of a message that asks several, in
-    their order; empty where it asks one.
+    their order; empty where it asks one. `read_as` is the question without its typing mistakes, "" where it has none;
+    it chooses what to quote and is shown to nobody.
     """
 
     question: str
@@ -89,6 +90,12 @@ class Prompt:
     verdict: Verdict = Verdict.ANSWERS
     listing: tuple[str, ...] = ()
     parts: tuple[PromptPart, ...] = ()
+    read_as: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The question as it was searched for."""
+        return self.read_as or self.question
 
 
 @dataclass(frozen=True, kw_only=True)

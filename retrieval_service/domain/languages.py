@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -20,6 +20,12 @@ _FOREIGN_SHARE = 0.25
 # A text of so few words is decided by its function words when it has any.
 _SHORT_WORDS = 12
 _LEAST_CONFIDENCE = 0.3
+# Of the model's hundred languages: what a text in somebody else's must reach, in so many words at least; by how much
+# one of one's own must be likelier than the next; and what each has by chance.
+_SURE = 0.5
+_SURE_WORDS = 3
+_CLEARLY_LIKELIER = 5.0
+_CHANCE = 0.01
 # The product's own languages are likelier than their neighbours; only short texts are close enough to notice.
 _PRIOR: Mapping[str, float] = {"en": 2.0, "ru": 4.0, "pt": 2.0}
 
@@ -76,6 +82,26 @@ def detect_language(text: str) -> str:
     return _ONE_LANGUAGE.get(script, "")
 
 
+def language_among(text: str, own: Sequence[str]) -> str:
+    """The language of a text of people who mostly write in `own`; "" when it may be any of them, like a name.
+
+    Another language is believed where the text is long enough to be sure of it.
+    """
+    sample = text[:SAMPLE_CHARACTERS]
+    counts = _script_counts(sample)
+    script = _language_script(counts)
+    if script not in _CANDIDATES:
+        return detect_language(sample)
+    shares = _shares(sample, script)
+    told = _by_letters(sample, script) or _by_telling_words(sample, script) or _sure(shares)
+    if told in own or (told and len(sample.split()) >= _SURE_WORDS):
+        return told
+    written = {one: _written_in(one, counts) for one in own}
+    if guests := [one for one in own if script == "Latin" and written[one] not in ("", "Latin")]:
+        return guests[0]
+    return _likeliest({one: shares[one] for one in own if written[one] == script}, script)
+
+
 def is_written_like(text: str, language: str) -> bool:
     """Whether the text is in letters of the language."""
     return language in _CANDIDATES.get(dominant_script(text), ())
@@ -125,11 +151,34 @@ def _by_telling_words(sample: str, script: str) -> str:
 
 
 def _by_model(sample: str, script: str) -> str:
-    ranking = _identifier().rank(_without_foreign_words(sample, script))
-    shares = {language: share * _PRIOR.get(language, 1.0) for language, share in ranking}
-    candidates = {language: shares[language] for language in _CANDIDATES[script]}
+    candidates = {one: share * _PRIOR.get(one, 1.0) for one, share in _shares(sample, script).items()}
     best = max(candidates, key=lambda language: candidates[language])
     return best if candidates[best] >= _LEAST_CONFIDENCE * sum(candidates.values()) else ""
+
+
+def _shares(sample: str, script: str) -> dict[str, float]:
+    """Of the script's candidates, as the model sees them among all that it knows."""
+    ranking = dict(_identifier().rank(_without_foreign_words(sample, script)))
+    return {language: float(ranking[language]) for language in _CANDIDATES[script]}
+
+
+def _sure(shares: Mapping[str, float]) -> str:
+    return next((language for language, share in shares.items() if share >= _SURE), "")
+
+
+def _written_in(language: str, counts: Counter[str]) -> str:
+    """The script of the language, "" where the text has no letter of it."""
+    return next((script for script in counts if language in _CANDIDATES.get(script, ())), "")
+
+
+def _likeliest(shares: Mapping[str, float], script: str) -> str:
+    """The only one that is written so; Latin letters are also those of names in any text."""
+    if len(shares) == 1 and script != "Latin":
+        return next(iter(shares))
+    ranked = sorted(shares, key=lambda language: -shares[language])
+    likeliest = [shares[language] for language in ranked[:2]]
+    is_clear = sum(likeliest) > 0 and likeliest[0] >= max(_CHANCE, _CLEARLY_LIKELIER * sum(likeliest[1:]))
+    return ranked[0] if is_clear else ""
 
 
 def _without_foreign_words(sample: str, script: str) -> str:

@@ -81,7 +81,7 @@ def _extract(prompt: Prompt, entry: Fragment) -> str:
 
 def _best(prompt: Prompt, entry: Fragment) -> Quote | None:
     quotes = quotes_of(entry)
-    scores = score_quotes(prompt.question, prompt.language, quotes)
+    scores = score_quotes(prompt.asked, prompt.language, quotes)
     scored = zip(scores, quotes, strict=True)
     return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
 

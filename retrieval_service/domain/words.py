@@ -67,7 +67,12 @@ _LANGUAGES_OF_SCRIPT: Mapping[str, frozenset[str]] = {
 _NOT_LATIN = frozenset[str]().union(*_LANGUAGES_OF_SCRIPT.values()) - {"sr"}
 
 _CACHED_WORDS = 131_072
-_WORD = re.compile(r"\w+")
+# A measure in any notation ("3х1,5", "3 x 1.5", "3*1.5"), or a word with the signs that make it another ("C++", "C#").
+_NUMBER = r"\d{1,6}(?:[.,]\d{1,4})?"
+_WORD = re.compile(rf"{_NUMBER}(?:\s?[xх×*]\s?{_NUMBER}){{1,3}}|\w+(?:\+\+|[+#](?!\w))?")
+_MEASURE = re.compile(_WORD.pattern.partition("|")[0])
+_BY = re.compile(r"\s?[xх×*]\s?")
+_PLAIN = re.compile(r"\w+")
 _UNSEGMENTED_PAIR = 2
 
 # "-" writes nothing: hard and soft signs.
@@ -88,11 +93,29 @@ _stemmers = threading.local()
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words in order; scripts without spaces give overlapping pairs of letters instead."""
-    found = _WORD.findall(unicodedata.normalize("NFKC", text).lower().replace("ё", "е"))
-    if text.isascii():
+    """Lower-case words in order; scripts without spaces give overlapping pairs of letters instead.
+
+    A measure is one word in one notation, and each of its numbers; "c++" is a word, and so is its "c".
+    """
+    found = _WORD.findall(normal(text))
+    if text.isascii() and all(map(str.isalpha, found)):
         return found
     return [part for word in found for part in _parts(word)]
+
+
+def normal(text: str) -> str:
+    """The text as its words are read."""
+    return unicodedata.normalize("NFKC", text).lower().replace("ё", "е")
+
+
+def spans(normal_text: str) -> list[tuple[int, int]]:
+    """Where each word of a `normal` text stands, a measure as one; ends are exclusive."""
+    return [match.span() for match in _WORD.finditer(normal_text)]
+
+
+def measure(written: str) -> str:
+    """The one notation of a measure: "3 х 1,5" is "3x1.5"."""
+    return _BY.sub("x", written).replace(",", ".")
 
 
 @lru_cache(maxsize=_CACHED_WORDS)
@@ -111,14 +134,25 @@ def grams(word: str) -> list[str]:
 
 def fold(word: str) -> str:
     """A word as it roughly sounds: Latin letters without accents, one spelling for each sound."""
-    latin = unicodedata.normalize("NFD", word.translate(_TRANSLITERATION))
-    folded = "".join(letter for letter in latin if unicodedata.category(letter) != "Mn")
+    folded = word.translate(_TRANSLITERATION)
+    if not folded.isascii():
+        latin = unicodedata.normalize("NFD", folded)
+        folded = "".join(letter for letter in latin if unicodedata.category(letter) != "Mn")
     for spelling, sound in _SOUNDS:
         folded = folded.replace(spelling, sound)
     return _DOUBLED.sub(r"\1", folded)
 
 
 def _parts(word: str) -> list[str]:
+    if word.isalpha():
+        return _pairs(word)
+    if _MEASURE.fullmatch(word):
+        return [measure(word), *_PLAIN.findall(_BY.sub(" ", word))]
+    plain = word.rstrip("+#")
+    return _pairs(word) if plain == word else [word, *_pairs(plain)]
+
+
+def _pairs(word: str) -> list[str]:
     if len(word) <= _UNSEGMENTED_PAIR or character_script(word[0]) not in UNSEGMENTED_SCRIPTS:
         return [word]
     return [word[at : at + _UNSEGMENTED_PAIR] for at in range(len(word) - 1)]

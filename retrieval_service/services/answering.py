@@ -218,8 +218,9 @@ class Answering:
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         gathered = gathered or await self._gather(tenant_id, written)
         conditions = written.question.conditions
-        gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
-        if said := await self._courtesies.meant(tenant_id, written.asked, gathered):
+        asked = gathered.found.read_as or written.asked
+        gathered = await self._lister.listed(tenant_id, asked, conditions, gathered)
+        if said := await self._courtesies.meant(tenant_id, asked, gathered):
             for event in self._politely(written, begun, said):
                 yield event
             return
@@ -227,9 +228,14 @@ class Answering:
         fragments = cited_by_number(written, begun, gathered.found, widened)
         yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
-        asked = prompt(written, begun, fragments, gathered.verdict)
-        asked = replace(asked, listing=tuple(listing), parts=parts_of(gathered, widened, fragments))
-        async with aclosing(self._composer.events(written, asked)) as events:
+        given = prompt(written, begun, fragments, gathered.verdict)
+        given = replace(
+            given,
+            listing=tuple(listing),
+            parts=parts_of(gathered, widened, fragments),
+            read_as=gathered.found.read_as,
+        )
+        async with aclosing(self._composer.events(written, given)) as events:
             async for event in events:
                 yield event
 
@@ -261,7 +267,7 @@ class Answering:
         question = written.question
         if not begun.history or not needs_context(question.text):
             return
-        reworded = await self._rewording.standalone(question.text, begun.history)
+        reworded = await self._rewording.standalone(question.text, begun.history, own_languages(begun.tenant))
         written.reworded = reworded
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)
@@ -278,7 +284,9 @@ class Answering:
         if not chosen.is_remote:
             return None
         asked_in = written.question.language or written.language
-        detected = asked_in or await asyncio.to_thread(languages.detect_language, written.question.text)
+        detected = asked_in or await asyncio.to_thread(
+            languages.language_among, written.question.text, own_languages(begun.tenant)
+        )
         written.language = detected or undecided_language(written.question.text, begun, ())
         asked = prompt(written, begun, ())
         return self._remote.events(begun.tenant, chosen.store_id, written, asked)
@@ -382,12 +390,18 @@ def undecided_language(text: str, begun: Begun, hits: Sequence[Hit]) -> str:
     """For words that tell none, like a name: that of the customer's interface, or of what was said before."""
     if begun.language:
         return begun.language
-    before = languages.detect_language(begun.history[-1].question) if begun.history else ""
+    last = begun.history[-1].question if begun.history else ""
+    before = languages.language_among(last, own_languages(begun.tenant))
     return before or language_of(text, begun.tenant, hits)
 
 
 def language_of(text: str, tenant: Tenant, hits: Sequence[Hit]) -> str:
     """That of what was found when it is written alike, else the tenant's first: brands and codes are often Latin."""
+    own = own_languages(tenant)
     found = next((hit.passage.language for hit in hits[:1]), "")
-    is_alike = languages.is_written_like(text, found)
-    return found if is_alike else TenantSettings.from_json(tenant.settings).languages[0]
+    return found if found in own and languages.is_written_like(text, found) else own[0]
+
+
+def own_languages(tenant: Tenant) -> Sequence[str]:
+    """Those that its customers are answered in, the likeliest first."""
+    return TenantSettings.from_json(tenant.settings).languages

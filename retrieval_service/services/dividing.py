@@ -30,7 +30,7 @@ LEAST_LOSS_OF_HALF = 1.2
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """A question of a message: as it was said, as it was searched for, and what of it to answer from."""
+    """A question of a message: as it was said, as it was searched for without its typing mistakes, and what of it to answer from."""
 
     said: str
     text: str
@@ -161,16 +161,17 @@ def _askings(units: Sequence[_Unit], looked: Looked, whole: Gathered) -> list[As
     loss = _loss([looked[unit.text] for unit in units if unit.text in looked] or [whole], whole)
     joined: dict[UUID | str, Asking] = {}
     for unit in units:
-        sifted = looked.get(unit.text, whole).sifted
-        hits = sifted.hits if sifted.answers else ()
+        gathered = looked.get(unit.text, whole)
+        hits = gathered.sifted.hits if gathered.sifted.answers else ()
         if not hits and (loss < unit.least_loss or needs_context(unit.alone)):
             continue
+        text = gathered.found.read_as or unit.text
         key = hits[0].passage.document_id if hits else unit.text
         known = joined.get(key)
         joined[key] = (
-            replace(known, said=f"{known.said} {unit.said}", text=f"{known.text} {unit.text}")
+            replace(known, said=f"{known.said} {unit.said}", text=f"{known.text} {text}")
             if known
-            else Asking(said=unit.said, text=unit.text, hits=hits[:FRAGMENTS_OF_ASKING])
+            else Asking(said=unit.said, text=text, hits=hits[:FRAGMENTS_OF_ASKING])
         )
     askings = list(joined.values())
     return askings if len(askings) > 1 and any(one.hits for one in askings) else []

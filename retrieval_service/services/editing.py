@@ -13,7 +13,7 @@ from retrieval_service import errors
 from retrieval_service.domain.conditions import Selection
 from retrieval_service.domain.documents import MAX_CONTENT_BYTES, Draft
 from retrieval_service.domain.records import DocumentKey, StoredDocument
-from retrieval_service.services.importing import prepare, store, under
+from retrieval_service.services.importing import own_languages, prepare, store, under
 from retrieval_service.services.remote_purging import RemotelyPurged, RemotePurger
 from retrieval_service.stores import documents, imports, purges, selections
 from retrieval_service.stores.database import Database, TenantScope
@@ -79,7 +79,8 @@ class Editor:
                 raise errors.Conflict
             changes = {name: getattr(given, name) for name in names}
             wanted = replace(draft_of(document), **changes)
-            [item] = await asyncio.to_thread(prepare, [wanted], self._most_bytes)
+            own = await own_languages(scope)
+            [item] = await asyncio.to_thread(prepare, [wanted], own, self._most_bytes)
             if not item.violations:
                 [item] = await store(scope, [item])
             if item.violations:

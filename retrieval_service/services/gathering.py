@@ -30,14 +30,27 @@ class Gatherer:
     ) -> Gathered:
         """For each question of a text that asks several; where nothing is found, for what of it asks."""
         gathered = await divided(
-            text, lambda reading: self._gather(tenant_id, question, reading, degraded_reason)
+            text, lambda reading: self._gather_or_guess(tenant_id, question, reading, degraded_reason)
         )
         for asking in () if gathered.sifted.answers or gathered.askings else askings(text):
-            again = await self._gather(tenant_id, question, asking, degraded_reason)
+            again = await self._gather_or_guess(tenant_id, question, asking, degraded_reason)
             if again.sifted.answers:
                 return again
             gathered = again if again.sifted.hits and not gathered.sifted.hits else gathered
         return gathered
+
+    async def _gather_or_guess(
+        self, tenant_id: UUID, question: Question, text: str, degraded_reason: str
+    ) -> Gathered:
+        """What a mistyped question may mean is asked for when it finds no answer as it stands."""
+        gathered = await self._gather(tenant_id, question, text, degraded_reason)
+        guess = gathered.found.guess
+        if gathered.sifted.answers or not guess:
+            return gathered
+        guessed = await self._gather(tenant_id, question, guess, degraded_reason)
+        if not (guessed.sifted.answers or (guessed.sifted.hits and not gathered.sifted.hits)):
+            return gathered
+        return replace(guessed, found=replace(guessed.found, read_as=guessed.found.read_as or guess))
 
     async def _gather(self, tenant_id: UUID, question: Question, text: str, degraded_reason: str) -> Gathered:
         query = Query(text=text, conditions=question.conditions, limit=FRAGMENTS * 2)

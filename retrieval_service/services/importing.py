@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from retrieval_service import errors
@@ -17,10 +18,11 @@ from retrieval_service.domain.front_matter import FrontMatter
 from retrieval_service.domain.html_text import html_to_text
 from retrieval_service.domain.invisible import is_blank
 from retrieval_service.domain.records import DocumentKey, Progress, StoredDocument
+from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.domain.shop import parse_shop
 from retrieval_service.domain.shop_rows import RowError
 from retrieval_service.errors import Violation
-from retrieval_service.stores import documents, imports
+from retrieval_service.stores import documents, imports, tenants
 from retrieval_service.stores.database import Database, TenantScope
 
 MAX_BATCH = 500
@@ -63,7 +65,9 @@ class Importer:
 
     async def upsert(self, tenant_id: UUID, draft: Draft) -> tuple[StoredDocument, Outcome]:
         """Raises `Invalid` for a draft that cannot be stored."""
-        [item] = await asyncio.to_thread(prepare, [draft], self._most_bytes)
+        [item] = await asyncio.to_thread(
+            prepare, [draft], await self._own(tenant_id, [draft]), self._most_bytes
+        )
         if item.violations:
             raise errors.Invalid([under("document", one) for one in item.violations])
         async with self._database.tenant(tenant_id) as scope:
@@ -81,7 +85,8 @@ class Importer:
         """One item for each draft, in order; the good ones are stored together."""
         if not 1 <= len(drafts) <= MAX_BATCH:
             raise errors.Invalid([Violation("documents", f"must be 1-{MAX_BATCH}, are {len(drafts):,}")])
-        prepared = await asyncio.to_thread(prepare, drafts, self._most_bytes)
+        own = await self._own(tenant_id, drafts)
+        prepared = await asyncio.to_thread(prepare, drafts, own, self._most_bytes)
         async with self._database.tenant(tenant_id) as scope:
             return await store(scope, prepared)
 
@@ -94,7 +99,8 @@ class Importer:
         self, tenant_id: UUID, import_id: UUID, first_sequence: int, drafts: Sequence[Draft]
     ) -> tuple[Progress, list[tuple[int, Item]]]:
         """Stores what was not stored before, together with the new place to resume; items by sequence."""
-        prepared = await asyncio.to_thread(prepare, drafts, self._most_bytes)
+        own = await self._own(tenant_id, drafts)
+        prepared = await asyncio.to_thread(prepare, drafts, own, self._most_bytes)
         async with self._database.tenant(tenant_id) as scope:
             before = await imports.begin(scope, import_id)
             if first_sequence > before.next_sequence:
@@ -124,8 +130,10 @@ class Importer:
 
     async def import_shop(self, tenant_id: UUID, shop_json: bytes, language: str) -> ShopReport:
         """Stores every good row; bad ones are reported with list, index, line and field."""
+        async with self._database.tenant(tenant_id) as scope:
+            own = await own_languages(scope)
         shop = await asyncio.to_thread(
-            parse_shop, shop_json, language=language, detect=languages.detect_language
+            parse_shop, shop_json, language=language, detect=partial(language_of_text, own=own)
         )
         progress = Progress(failed_count=len({(row.list, row.index) for row in shop.errors}))
         rejected: list[RowError] = []
@@ -148,9 +156,25 @@ class Importer:
             progress=progress, errors=(*shop.errors, *rejected), metadata_fields=shop.metadata_fields
         )
 
+    async def _own(self, tenant_id: UUID, drafts: Sequence[Draft]) -> Sequence[str]:
+        """Not asked for where every draft says its language."""
+        if all(draft.language for draft in drafts):
+            return ()
+        async with self._database.tenant(tenant_id) as scope:
+            return await own_languages(scope)
 
-def prepare(drafts: Sequence[Draft], most_bytes: int = MAX_CONTENT_BYTES) -> list[Item]:
-    """Checks drafts and fills in their languages; slow for long ones, so it is called in a thread."""
+
+async def own_languages(scope: TenantScope) -> Sequence[str]:
+    """Those that the tenant's customers are answered in, the likeliest first."""
+    tenant = await tenants.get(scope.connection, scope.tenant_id)
+    return TenantSettings.from_json(tenant.settings if tenant else {}).languages
+
+
+def prepare(drafts: Sequence[Draft], own: Sequence[str], most_bytes: int = MAX_CONTENT_BYTES) -> list[Item]:
+    """Checks drafts and fills in their languages, of which `own` are the tenant's.
+
+    Slow for long ones, so it is called in a thread.
+    """
     seen: set[tuple[str, str]] = set()
     items: list[Item] = []
     for draft in drafts:
@@ -162,7 +186,7 @@ def prepare(drafts: Sequence[Draft], most_bytes: int = MAX_CONTENT_BYTES) -> lis
         if key in seen:
             violations.append(Violation("external_id", "stands twice among these documents"))
         seen.add(key)
-        ready = text if violations or text.language else replace(text, language=language_of(text))
+        ready = text if violations or text.language else replace(text, language=language_of(text, own))
         items.append(Item(draft=ready, outcome=None, violations=tuple(violations)))
     return items
 
@@ -188,8 +212,13 @@ def described(draft: Draft, found: FrontMatter) -> Draft:
     )
 
 
-def language_of(draft: Draft) -> str:
-    return languages.detect_language(f"{draft.title}\n{draft.content}")
+def language_of(draft: Draft, own: Sequence[str]) -> str:
+    return language_of_text(f"{draft.title}\n{draft.content}", own)
+
+
+def language_of_text(text: str, own: Sequence[str]) -> str:
+    """Where the text does not tell and the tenant has one language, that one."""
+    return languages.language_among(text, own) or (own[0] if len(own) == 1 else "")
 
 
 async def store(scope: TenantScope, items: Sequence[Item]) -> list[Item]:

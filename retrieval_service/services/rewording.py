@@ -31,9 +31,9 @@ class Rewording:
         self._breaker = breaker
         self._patience_seconds = patience_seconds
 
-    async def standalone(self, question: str, history: Sequence[PastTurn]) -> Reworded:
-        """`history` has at least one turn, oldest first."""
-        language = await asyncio.to_thread(language_of, question, history[-1])
+    async def standalone(self, question: str, history: Sequence[PastTurn], own: Sequence[str]) -> Reworded:
+        """`history` has at least one turn, oldest first; `own` are the tenant's languages."""
+        language = await asyncio.to_thread(language_of, question, history[-1], own)
         reworded = await self._rewritten(question, history, language)
         if reworded.text:
             return reworded
@@ -62,7 +62,7 @@ class Rewording:
         return replace(reworded, text="")
 
 
-def language_of(question: str, last: PastTurn) -> str:
+def language_of(question: str, last: PastTurn, own: Sequence[str]) -> str:
     """Few words hardly tell it; the question before does, when it was written in the same letters."""
     is_alike = languages.dominant_script(question) == languages.dominant_script(last.question)
-    return languages.detect_language(f"{last.question} {question}" if is_alike else question)
+    return languages.language_among(f"{last.question} {question}" if is_alike else question, own)

@@ -19,10 +19,12 @@ from retrieval_service.domain.backends import Backend, first_documents
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import Blend, Scores
 from retrieval_service.domain.lexical import Terms
+from retrieval_service.domain.readings import Reading as Meant
 from retrieval_service.domain.spaces import Space, Vector
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.questions import Questions
 from retrieval_service.services.remembering import Edition, PassageMemory
+from retrieval_service.services.rereading import Rereader
 from retrieval_service.services.weighing import Weigher, Weights
 from retrieval_service.stores import passages, tenant_spaces
 from retrieval_service.stores.database import Database
@@ -77,7 +79,8 @@ class Found:
     """`mode` is the one that answered; `degraded_reason` is "" when it is the one that was asked for.
 
     `space` is the one that all similarities belong to; None when its model is not there. `first_documents` are those
-    of the whole ranking, however short the page is.
+    of the whole ranking, however short the page is. `read_as` is the question in the words of the tenant, "" when
+    it was searched for as it stands; `guess` is one with fewer typing mistakes that may be meant, "" for none.
     """
 
     hits: Sequence[Hit]
@@ -88,6 +91,8 @@ class Found:
     backend: Backend = Backend.PGVECTOR
     space: Space | None = None
     first_documents: Sequence[UUID] = ()
+    read_as: str = ""
+    guess: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,8 @@ class Reading:
     `reads_little`: the tenant is so small that every chunk of it is scored; `reads_all`: by every arm.
     """
 
+    text: str
+    guess: str
     language: str
     script: str
     blend: Blend
@@ -113,6 +120,7 @@ class _KnownReading:
     reading: Reading
     weights: ReferenceType[Weights]
     space: Space | None
+    own: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +161,7 @@ class Searcher:
         self._questions = questions
         self._weigher = weigher
         self._exact_lexical_chunks = exact_lexical_chunks
+        self._rereader = Rereader(database)
         self._memory = PassageMemory()
         self._readings: OrderedDict[tuple[UUID, str], _KnownReading] = OrderedDict()
         self._searched: OrderedDict[UUID, Searched] = OrderedDict()
@@ -178,7 +187,7 @@ class Searcher:
         searched, weights = self._known(tenant_id), await self._weigher.latest(tenant_id)
         space_id = searched.space_id or self._embedders.home_id
         space = self._embedders.space(space_id)
-        reading = await self._reading(tenant_id, query.text, weights, space)
+        reading = await self._reading(tenant_id, query.text, weights, space, searched.languages)
         meaning = await self._meaning(tenant_id, space_id, query, reading)
         by_document = searched.by_document and meaning.vector is not None
         probe = new_probe(meaning, reading, query.depth, by_document=by_document)
@@ -205,6 +214,8 @@ class Searcher:
             has_more=len(ranking.order) > query.offset + query.limit,
             space=space,
             first_documents=ranking.first_documents(),
+            read_as="" if reading.text == query.text else reading.text,
+            guess=reading.guess,
         )
 
     async def _passages(
@@ -241,30 +252,38 @@ class Searcher:
         while len(self._searched) > REMEMBERED_TENANTS:
             self._searched.popitem(last=False)
 
-    async def _reading(self, tenant_id: UUID, text: str, weights: Weights, space: Space | None) -> Reading:
-        """Questions are asked again: what one is in these weights is remembered."""
+    async def _reading(
+        self, tenant_id: UUID, text: str, weights: Weights, space: Space | None, own: tuple[str, ...]
+    ) -> Reading:
+        """Questions are asked again: what one is in these weights, and among these languages, is remembered."""
         known = self._readings.get((tenant_id, text))
-        if known and known.weights() is weights and known.space is space:
+        if known and known.weights() is weights and known.space is space and known.own == own:
             self._readings.move_to_end((tenant_id, text))
             return known.reading
+        meant = await self._rereader.read(tenant_id, text, weights, own)
         if len(text) <= SHORT_CHARACTERS:
-            reading = self._read(text, weights, space)
+            reading = self._read(meant, weights, space, own)
         else:
-            reading = await asyncio.to_thread(self._read, text, weights, space)
-        self._readings[(tenant_id, text)] = _KnownReading(reading=reading, weights=ref(weights), space=space)
+            reading = await asyncio.to_thread(self._read, meant, weights, space, own)
+        self._readings[(tenant_id, text)] = _KnownReading(
+            reading=reading, weights=ref(weights), space=space, own=own
+        )
         self._readings.move_to_end((tenant_id, text))
         while len(self._readings) > REMEMBERED_QUESTIONS:
             self._readings.popitem(last=False)
         return reading
 
-    def _read(self, text: str, weights: Weights, space: Space | None) -> Reading:
-        language = languages.detect_language(text)
+    def _read(self, meant: Meant, weights: Weights, space: Space | None, own: Sequence[str]) -> Reading:
+        text = meant.text
+        language = languages.language_among(text, own)
         script = languages.dominant_script(text)
         spoken = sorted({*weights.languages, language})
         terms = lexical.query_terms(text, spoken, weights.statistics)
         small = weights.statistics.chunk_count <= self._exact_lexical_chunks
         gate = () if small else lexical.rare_stems(terms, weights.statistics).tolist()
         return Reading(
+            text=meant.text,
+            guess=meant.guess,
             language=language,
             script=script,
             blend=fusion.blend(
@@ -295,7 +314,7 @@ class Searcher:
             reason = f"the embedding model does not read the {reading.script or 'question’s'} script"
             return Meaning(mode=Mode.FULL_TEXT, degraded_reason=reason)
         try:
-            vector = await self._questions.vector(tenant_id, space_id, query.text)
+            vector = await self._questions.vector(tenant_id, space_id, reading.text)
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("search_degraded", error=str(error))
             return Meaning(mode=Mode.FULL_TEXT, degraded_reason=MODEL_MISSING)

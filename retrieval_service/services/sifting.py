@@ -98,6 +98,7 @@ class Sifter:
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.latest(tenant_id)
+        text = found.read_as or text
         found = replace(found, hits=found.hits[:most])
         known = self._sifted.get((tenant_id, text))
         if known and known.weights() is weights and known.found == found:

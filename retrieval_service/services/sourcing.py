@@ -18,7 +18,7 @@ from retrieval_service.domain.source_rows import RenderedRow, Row, RowRenderer, 
 from retrieval_service.domain.sources import DeclaredSource
 from retrieval_service.errors import Violation
 from retrieval_service.services.declaring import found
-from retrieval_service.services.importing import Item, Outcome, prepare, store
+from retrieval_service.services.importing import Item, Outcome, own_languages, prepare, store
 from retrieval_service.services.source_addresses import SourceAddresses
 from retrieval_service.services.tracking import Tracker
 from retrieval_service.stores import sources
@@ -236,7 +236,9 @@ class SourceRun:
             self.report.add(await self._write(drafts[start : start + ROWS_IN_A_TRANSACTION], fingerprints))
 
     async def _write(self, drafts: Sequence[Draft], fingerprints: Mapping[str, int]) -> list[Item]:
-        prepared = await asyncio.to_thread(prepare, drafts)
+        async with self._database.tenant(self._tenant_id) as scope:
+            own = await own_languages(scope)
+        prepared = await asyncio.to_thread(prepare, drafts, own)
         async with self._database.tenant(self._tenant_id) as scope:
             await self._tracker.hold(scope)
             items = await store(scope, prepared)

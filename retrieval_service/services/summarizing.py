@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -103,7 +103,8 @@ class Summarizing:
         relevant = sifted.hits[:MOST_BLOCKS] if sifted.answers else ()
         language = request.language or found.language or language_of(query.text, tenant, relevant)
         what = shown(as_found(relevant), tenant)
-        asked = prompt(query.text, language, tenant, await asyncio.to_thread(limited, what.fragments))
+        fragments = await asyncio.to_thread(limited, what.fragments)
+        asked = replace(prompt(query.text, language, tenant, fragments), read_as=found.read_as)
         written = await self._write(asked) if asked.fragments else _Written()
         self._count(tenant_id, written.ending)
         given = relevant[: len(asked.fragments)] if written.summary else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fusion import RawScores
-from retrieval_service.domain.lexical import SparseVector
+from retrieval_service.domain.lexical import SparseVector, indexed_text
 from retrieval_service.domain.sections import Piece
 from retrieval_service.domain.spaces import Vector
 from retrieval_service.stores import matching
@@ -127,6 +127,7 @@ by_grams AS MATERIALIZED (
 candidates AS ({candidates})
 SELECT c.id, d.id, (SELECT space_id FROM tenants WHERE id = %(tenant_id)s), (
         SELECT settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' FROM tenants WHERE id = %(tenant_id)s),
+    (SELECT settings -> 'languages' FROM tenants WHERE id = %(tenant_id)s),
     {terms_state}, c.xmin::text || ' ' || d.written_by,
     CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
@@ -188,8 +189,8 @@ async def look(
         candidates = candidates_of(rows)
         if not rows:
             return Sight(candidates=candidates)
-        _, _, space_id, by_document, terms_state, *_ = rows[0]
-        searched = Searched(space_id=space_id, by_document=by_document)
+        _, _, space_id, by_document, own_languages, terms_state, *_ = rows[0]
+        searched = Searched.from_row(space_id, by_document, own_languages)
         return Sight(candidates=candidates, searched=searched, terms_state=terms_state)
 
     return fetch
@@ -202,12 +203,12 @@ async def score(scope: TenantScope, space_id: int, probe: Probe, conditions: Con
 
 
 def candidates_of(rows: Sequence[Sequence[Any]]) -> Candidates:
-    columns = np.array([row[6:] for row in rows], np.float64).reshape(len(rows), 3)
+    columns = np.array([row[7:] for row in rows], np.float64).reshape(len(rows), 3)
     raw = RawScores(similarities=columns[:, 0], stems=columns[:, 1], grams=columns[:, 2])
     return Candidates(
         chunk_ids=[row[0] for row in rows],
         document_ids=[row[1] for row in rows],
-        writings=[row[5] for row in rows],
+        writings=[row[6] for row in rows],
         raw=raw,
     )
 
@@ -314,3 +315,36 @@ async def sample_terms(scope: TenantScope, *, limit: int) -> Sample:
         statement = sql.SQL(SELECT_SAMPLE).format(terms_state=sql.SQL(TERMS_STATE))
         await cursor.execute(statement, {"tenant_id": scope.tenant_id, "limit": limit})
         return only(await cursor.fetchone())
+
+
+# Of the same chunks as the sample of terms, as they were indexed.
+SELECT_TEXTS = """
+SELECT d.title, c.heading, c.text
+FROM (
+    SELECT chunk_id FROM chunk_terms WHERE tenant_id = %(tenant_id)s ORDER BY chunk_id LIMIT %(limit)s
+) AS sample
+JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = sample.chunk_id
+JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
+"""
+TEXTS_AT_A_TIME = 200
+
+
+async def sample_texts(scope: TenantScope, *, limit: int) -> AsyncIterator[list[str]]:
+    """The indexed texts of the chunks that `sample_terms` reads, some at a time."""
+    cursor = await scope.connection.execute(SELECT_TEXTS, {"tenant_id": scope.tenant_id, "limit": limit})
+    while rows := await cursor.fetchmany(TEXTS_AT_A_TIME):
+        yield [indexed_text(*row) for row in rows]
+
+
+SELECT_KNOWN_STEMS = """
+SELECT asked.stem FROM unnest(%(stems)s::int[]) AS asked (stem)
+WHERE EXISTS (SELECT FROM chunk_terms WHERE tenant_id = %(tenant_id)s AND stem_ids && ARRAY[asked.stem])
+"""
+
+
+async def known_stems(scope: TenantScope, stems: Sequence[int]) -> set[int]:
+    """Those of the term ids that some passage of the tenant has at this moment."""
+    cursor = await scope.connection.execute(
+        SELECT_KNOWN_STEMS, {"tenant_id": scope.tenant_id, "stems": list(stems)}
+    )
+    return {stem for (stem,) in await cursor.fetchall()}

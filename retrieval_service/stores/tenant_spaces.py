@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
+from retrieval_service.domain.settings import DEFAULT_LANGUAGES
 from retrieval_service.domain.spaces import TenantSpace
 from retrieval_service.stores.database import TenantScope, only
 
@@ -58,23 +59,34 @@ async def is_by_document(scope: TenantScope) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """The space that searches of a tenant read, and whether a vector there stands for a whole document."""
+    """The space that searches of a tenant read, and whether a vector there stands for a whole document.
+
+    `languages` are those that the tenant has set, the likeliest first.
+    """
 
     space_id: int | None = None
     by_document: bool = False
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
+
+    @classmethod
+    def from_row(cls, space_id: int | None, by_document: bool, languages: Sequence[str] | None) -> Searched:
+        """As `SELECT_SEARCHED` gives it."""
+        return cls(
+            space_id=space_id, by_document=by_document, languages=tuple(languages or DEFAULT_LANGUAGES)
+        )
 
 
 SELECT_SEARCHED = """
-SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' AS by_document
+SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document', settings -> 'languages'
 FROM tenants WHERE id = %(tenant_id)s
 """
 
 
 async def searched(scope: TenantScope) -> Searched:
     """A search that finds something asks along with it: `passages.look`."""
-    async with scope.connection.cursor(row_factory=class_row(Searched)) as cursor:
-        await cursor.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
-        return await cursor.fetchone() or Searched()
+    cursor = await scope.connection.execute(SELECT_SEARCHED, {"tenant_id": scope.tenant_id})
+    row = await cursor.fetchone()
+    return Searched.from_row(*row) if row else Searched()
 
 
 SELECT_MAINTAINED = """

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
+from google.protobuf import field_mask_pb2
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as insights_pb
+from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import CallFailed
 from retrieval_service.postgres.embedded import Embedded
@@ -131,6 +133,46 @@ async def test_a_word_of_no_certain_language_is_answered_in_that_of_what_is_foun
     heard = await ask(quoted, "frete")
     assert heard.completed.answer.language == "pt"
     assert heard.text.startswith("Segundo")
+
+
+@pytest.mark.parametrize(
+    ("own", "text", "word", "beginning"),
+    [
+        (["ru"], "Светильник «Луна» стоит 700 рублей.", "светильник", "По материалам"),
+        (["ru"], "Светильник Wermut стоит 700 рублей.", "Wermut", "По материалам"),
+        (["pt"], "O candeeiro Wermut custa 70 reais.", "Wermut", "Segundo"),
+        (["pt"], "A camiseta azul custa 70 reais.", "camiseta", "Segundo"),
+        (["ru", "en"], "The lamp Wermut costs 70 roubles.", "Wermut", "From"),
+    ],
+)
+async def test_single_word_is_answered_in_a_language_of_the_tenant(
+    quoting: Running, own: list[str], text: str, word: str, beginning: str
+) -> None:
+    shop = await new_shop(quoting, languages=own)
+    await upsert(shop, "one", text)
+    await wait_until_indexed(shop)
+    heard = await ask(shop, word)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
+    assert heard.text.startswith(beginning)
+
+
+async def test_long_question_is_answered_in_its_own_language(quoting: Running) -> None:
+    shop = await new_shop(quoting, languages=["ru"])
+    await upsert(shop, "one", "Светильник Wermut стоит 700 рублей.")
+    await wait_until_indexed(shop)
+    heard = await ask(shop, "How much is the Wermut and do you have it in stock?")
+    assert heard.completed.answer.language == "en"
+
+
+async def test_languages_that_the_tenant_has_now_decide(quoting: Running) -> None:
+    shop = await new_shop(quoting, languages=["pt"])
+    await upsert(shop, "one", "Wermut 700.", language="ru")
+    await wait_until_indexed(shop)
+    assert (await ask(shop, "Wermut")).completed.answer.language == "pt"
+    tenant = tenants_pb.Tenant(tenant_id=shop.tenant_id, settings=tenants_pb.TenantSettings(languages=["ru"]))
+    mask = field_mask_pb2.FieldMask(paths=["settings.languages"])
+    await quoting.client.update_tenant(tenants_pb.UpdateTenantRequest(tenant=tenant, update_mask=mask))
+    assert (await ask(shop, "Wermut")).completed.answer.language == "ru"
 
 
 async def test_filter_limits_what_is_answered_from(quoted: Shop) -> None:

@@ -312,6 +312,10 @@ def traces_of(own: Owned) -> purges.Traces:
     return purges.Traces(document_ids=[own.document_id], chunk_ids=[own.chunk_id])
 
 
+async def sampled_texts(scope: TenantScope) -> Sequence[str]:
+    return [text async for texts in passages.sample_texts(scope, limit=9) for text in texts]
+
+
 async def traced_chunks(scope: TenantScope, own: Owned) -> Sequence[UUID]:
     return (await purges.traces(scope, [own.document_id])).chunk_ids
 
@@ -673,6 +677,11 @@ STORES: dict[str, Trial] = {
     "passages.sample_terms": (
         lambda scope, _: passages.sample_terms(scope, limit=9),
         (passages.Sample(languages=None, chunk_count=0, terms_state="", stems=b"", grams=b""),),
+    ),
+    "passages.sample_texts": (lambda scope, _: sampled_texts(scope), NO_ROWS),
+    "passages.known_stems": (
+        lambda scope, _: passages.known_stems(scope, passage_terms(TEXT, "en").stems.indices.tolist()),
+        (set(),),
     ),
     "purges.traces": (lambda scope, own: traced_chunks(scope, own), NO_ROWS),
     "purges.lock_jobs": (lambda scope, own: purges.lock_jobs(scope, [own.document_id]), (True,)),

@@ -8,7 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from retrieval_service.domain.function_words import FUNCTION_WORDS, content_words
-from retrieval_service.domain.languages import SAMPLE_CHARACTERS, detect_language, dominant_script
+from retrieval_service.domain.languages import (
+    SAMPLE_CHARACTERS,
+    detect_language,
+    dominant_script,
+    language_among,
+)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +118,31 @@ def test_every_main_language_has_a_list_of_function_words() -> None:
         "ru": True,
         "pt": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "language"),
+    [
+        ("светильник", ("ru",), "ru"),
+        ("luminária", ("pt",), "pt"),
+        ("relógio", ("ru", "en", "pt"), "pt"),
+        ("warranty", ("ru", "en"), "en"),
+        ("цена bosch gsr 12v professional", ("ru", "en"), "ru"),
+        ("Bosch GSR12", ("pt",), ""),
+        ("Bosch GSR12", ("ru",), ""),
+        ("Makita", ("ru", "en", "pt"), ""),
+        ("Makita", ("en", "ru"), ""),
+        ("cena dostavki", ("ru",), ""),
+        ("Can the lamp be returned on a Sunday?", ("ru",), "en"),
+        ("Можно ли вернуть лампу в воскресенье?", ("pt", "en"), "ru"),
+        ("¿Dónde puedo devolver la lámpara?", ("pt",), "es"),
+        ("Скільки коштує ця лампа?", ("ru",), "uk"),
+        ("πόσο", ("ru",), "el"),
+        ("300", ("ru",), ""),
+        ("", (), ""),
+    ],
+)
+def test_language_is_one_of_ones_own_unless_another_is_sure(
+    text: str, own: tuple[str, ...], language: str
+) -> None:
+    assert language_among(text, own) == language

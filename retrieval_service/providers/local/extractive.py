@@ -95,7 +95,7 @@ def compose(prompt: Prompt) -> list[str]:
             _answer(part.question, prompt.language, part.fragments, MAX_ANSWER) for part in prompt.parts
         ]
         return [lead_in, *_of_several(prompt, answers)] if any(answers) else []
-    lines = _answer(prompt.question, prompt.language, prompt.fragments, MAX_ANSWER - len(lead_in))
+    lines = _answer(prompt.asked, prompt.language, prompt.fragments, MAX_ANSWER - len(lead_in))
     return [lead_in, *lines] if lines else []
 
 

@@ -56,7 +56,7 @@ def compose(prompt: Prompt) -> str:
 
 def _ranked(prompt: Prompt, quotes: Sequence[Quote]) -> list[tuple[Quote, bool]]:
     """Best first, each with whether it is good enough to be more than one of the fewest."""
-    scores = score_quotes(prompt.question, prompt.language, quotes)
+    scores = score_quotes(prompt.asked, prompt.language, quotes)
     least = _LEAST_SHARE * max(scores, default=0.0)
     order = sorted(range(len(quotes)), key=lambda place: -scores[place])
     return [(quotes[place], scores[place] >= least > 0) for place in order]

@@ -1,0 +1,115 @@
+"""Reads questions as they were meant, by the words of the tenant's own documents."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+
+from retrieval_service.domain import readings
+from retrieval_service.domain.lexical import TermStatistics, stem_index
+from retrieval_service.domain.readings import Reading
+from retrieval_service.domain.vocabulary import Vocabulary, counted, vocabulary
+from retrieval_service.services.weighing import SAMPLE_CHUNKS, Weights
+from retrieval_service.stores import passages
+from retrieval_service.stores.database import Database
+
+# Of all tenants together: about a hundred bytes each.
+MOST_REMEMBERED_WORDS = 400_000
+# What is written meanwhile is found all the same, and only mistypes of its new words are not mended.
+SECONDS_OF_A_CHUNK = 0.2
+# A question this short with so few unknown words is read in a millisecond; a thread costs as much.
+AT_ONCE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Remembered:
+    vocabulary: Vocabulary
+    languages: Sequence[str]
+    terms_state: str
+    until: float
+
+
+class Rereader:
+    """Vocabularies are made when a question has a word that no document knows; they hold 0.2 s for each chunk."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+        self._making: dict[UUID, asyncio.Lock] = {}
+
+    async def read(self, tenant_id: UUID, text: str, weights: Weights, own: Sequence[str]) -> Reading:
+        """The question with mistyped words mended; `own` are the tenant's languages."""
+        languages = tuple(sorted({*weights.languages, *own}))
+        unknown = readings.unknown_words(
+            text, languages, lambda word: is_known(word, languages, weights.statistics)
+        )
+        if unknown and not weights.is_of_few:
+            unknown = await self._unknown_now(tenant_id, unknown, languages)
+        if not unknown and not readings.has_spoken_measure(text):
+            return Reading(text=text)
+        known = await self._vocabulary(tenant_id, weights, languages)
+        if len(unknown) <= AT_ONCE:
+            return readings.read(text, unknown, known)
+        return await asyncio.to_thread(readings.read, text, unknown, known)
+
+    async def _unknown_now(
+        self, tenant_id: UUID, words: Sequence[str], languages: Sequence[str]
+    ) -> list[str]:
+        """Weights are of a sample, and may be some seconds old."""
+        stems = {word: stems_of(word, languages) for word in words}
+        async with self._database.tenant(tenant_id) as scope:
+            known = await passages.known_stems(scope, sorted(set[int]().union(*stems.values())))
+        return [word for word in words if known.isdisjoint(stems[word])]
+
+    async def _vocabulary(self, tenant_id: UUID, weights: Weights, languages: Sequence[str]) -> Vocabulary:
+        lock = self._making.setdefault(tenant_id, asyncio.Lock())
+        async with lock:
+            known = self._remembered.get(tenant_id)
+            if known is None or not self._holds(known, weights, languages):
+                known = self._remembered[tenant_id] = await self._made(tenant_id, weights, languages)
+                self._forget_beyond(MOST_REMEMBERED_WORDS)
+            self._remembered.move_to_end(tenant_id)
+            return known.vocabulary
+
+    def _holds(self, known: _Remembered, weights: Weights, languages: Sequence[str]) -> bool:
+        if known.languages != languages:
+            return False
+        return known.terms_state == weights.terms_state or known.until > self._clock()
+
+    async def _made(self, tenant_id: UUID, weights: Weights, languages: Sequence[str]) -> _Remembered:
+        found = Counter[str]()
+        async with self._database.tenant(tenant_id) as scope:
+            async for texts in passages.sample_texts(scope, limit=SAMPLE_CHUNKS):
+                found += await asyncio.to_thread(counted, texts)
+        chunk_count = weights.statistics.chunk_count
+        return _Remembered(
+            vocabulary=await asyncio.to_thread(vocabulary, found, languages),
+            languages=languages,
+            terms_state=weights.terms_state,
+            until=0.0 if weights.is_of_few else self._clock() + SECONDS_OF_A_CHUNK * chunk_count,
+        )
+
+    def _forget_beyond(self, most: int) -> None:
+        words = sum(len(one.vocabulary.counts) for one in self._remembered.values())
+        while words > most and len(self._remembered) > 1:
+            tenant_id, forgotten = self._remembered.popitem(last=False)
+            self._making.pop(tenant_id, None)
+            words -= len(forgotten.vocabulary.counts)
+
+
+def is_known(word: str, languages: Sequence[str], statistics: TermStatistics) -> bool:
+    """Whether a passage of the sample has the word in any form."""
+    indices = np.array(sorted(stems_of(word, languages)), np.int32)
+    return bool(statistics.stems.of(indices).any())
+
+
+def stems_of(word: str, languages: Sequence[str]) -> set[int]:
+    """The term ids that the word may have in a passage."""
+    return {stem_index(word, language) for language in (*languages, "")}

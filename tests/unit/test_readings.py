@@ -1,0 +1,141 @@
+"""A mistyped question is read in the tenant's own words, and a word that is known stays as it is."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from retrieval_service.domain import words
+from retrieval_service.domain.readings import LONGEST_QUESTION, Reading, read, unknown_words
+from retrieval_service.domain.vocabulary import Sounds, Vocabulary, counted, vocabulary
+
+LANGUAGES = ("ru", "en", "pt")
+TEXTS = (
+    "Доставка велосипеда стоит 500 рублей. Гарантия на раму пять лет, гарантия действует везде.",
+    "Насос Орлан HX-7731LR и ноутбук. Кабель 3х1,5 и кабель 5х2,5.",
+    "The warranty on a bicycle covers the frame. Gift wrapping is free. A book on C++.",
+    "O prazo de entrega da bicicleta é de cinco dias. Pode parcelar no boleto. A televisão é grande.",
+    "Сменный фильтр GSK 12V подходит к насосу.",
+)
+
+
+@pytest.fixture(scope="module")
+def known() -> Vocabulary:
+    return vocabulary(counted(TEXTS), LANGUAGES)
+
+
+def reading_of(text: str, known: Vocabulary) -> Reading:
+    return read(text, unknown_words(text, LANGUAGES, known.counts.__contains__), known)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Cколько cтоит дocтaвкa", "сколько стоит доставка"),
+        ("ljcnfdrf dtkjcbgtlf", "доставка велосипеда"),
+        ("dtkjcbgtlf?", "велосипеда?"),
+        ("ифсусду bicycle", "ифсусду bicycle"),
+        ("цфккфтен", "warranty"),
+        ("garantiya na ramu", "гарантия na раму"),
+        ("televisao", "televisão"),
+        ("ноут бук", "ноутбук"),
+        ("7731lr", "7731lr"),
+        ("HX7731LR", "hx 7731lr"),
+        ("x7731", "x7731"),
+        ("7731l", "7731lr"),
+        ("GSK12V", "gsk 12v"),
+        ("кабель 3 на 1.5", "кабель 3x1.5"),
+        ("cable 5 by 2.5", "cable 5x2.5"),
+        ("кабель 4 на 1.5", "кабель 4 на 1.5"),
+    ],
+)
+def test_other_notation_is_surely_meant(typed: str, meant: str, known: Vocabulary) -> None:
+    assert reading_of(typed, known).text == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "guess"),
+    [
+        ("дотсавка вилосипеда", "доставка велосипеда"),
+        ("гарнтия", "гарантия"),
+        ("сколькостоитдоставка", "сколько стоит доставка"),
+        ("warrenty on a bycicle", "warranty on a bicycle"),
+        ("gft wraping", "gift wrapping"),
+        ("qual o praso de entrga", "qual o prazo de entrega"),
+        ("pacelar no boletu", "parcelar no boleto"),
+        ("tlevizão", "televisão"),
+    ],
+)
+def test_letters_in_the_wrong_place_are_a_guess(typed: str, guess: str, known: Vocabulary) -> None:
+    reading = reading_of(typed, known)
+    assert (reading.guess or reading.text) == guess
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Сколько стоит доставка велосипеда?",
+        "How long is the warranty?",
+        "Qual é o prazo de entrega?",
+        "HX-7731LR",
+        "HX-7732LR",
+        "2024",
+        "",
+        "?!",
+        "delivery to Boletu",
+    ],
+)
+def test_what_is_known_or_a_name_or_another_code_stays(text: str, known: Vocabulary) -> None:
+    assert reading_of(text, known) == Reading(text=text)
+
+
+def test_more_frequent_of_two_near_words_is_meant() -> None:
+    known = vocabulary(counted(["a pillow", "a willow", "a pillow"]), ())
+    assert read("pilow", ["pilow"], known).text == "pillow"
+    assert read("pillov", ["pillov"], known).text == "pillow"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [("abcd", "abcd", 0), ("abcd", "abdc", 1), ("abcd", "bcd", 1), ("abcd", "axcde", 2), ("ab", "", 2)],
+)
+def test_swapped_letters_are_one_edit(one: str, other: str, edits: int) -> None:
+    places, found = Sounds.of([other]).near(one, 2)
+    assert (places.tolist(), found.tolist()) == ([0], [edits])
+
+
+def test_nothing_is_near_among_no_words() -> None:
+    places, _ = Sounds.of([]).near("word", 2)
+    assert places.tolist() == []
+
+
+def test_longest_question_takes_milliseconds(known: Vocabulary) -> None:
+    text = " ".join(f"вилосипед{letter}" for letter in "абвгдежзиклмнопр" * 12)[:LONGEST_QUESTION]
+    started = time.thread_time()
+    reading_of(text, known)
+    assert time.thread_time() - started < 0.2
+
+
+@pytest.mark.parametrize("written", ["3х1,5", "3 x 1.5", "3*1,5", "3 × 1.5", "3X1.5"])
+def test_measure_is_one_word_in_any_notation(written: str) -> None:
+    assert words.words(f"кабель {written} мм") == ["кабель", "3x1.5", "3", "1", "5", "мм"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("C++, C#.", ["c++", "c", "c#", "c"]),
+        ("a+b", ["a", "b"]),
+        ("Wave+", ["wave+", "wave"]),
+        ("page#top", ["page", "top"]),
+    ],
+)
+def test_signs_that_make_another_word_of_it_are_kept(text: str, found: list[str]) -> None:
+    assert words.words(text) == found
+
+
+def test_letters_of_the_vocabulary_are_numbers(known: Vocabulary) -> None:
+    assert known.sounds.letters.dtype == np.uint8
+    assert len(known.entries) == len(known.sounds.letters)
