@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.spaces import Embedded, Scale, Space, Vector, Vectors
 
 DIMENSIONS = 384
@@ -50,6 +51,9 @@ class SyntheticEmbedder:
     async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:  # noqa: ARG002
         self.embedded_count += len(texts)
         return Embedded(vectors=self.vectors(texts), tokens=len(texts))
+
+    def familiarity(self, word: str) -> Familiarity:  # noqa: ARG002
+        return Familiarity.POSSIBLE
 
     async def embed_query(self, text: str) -> Embedded:
         return Embedded(vectors=self.vectors([text]), tokens=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice, pairwise
 
 from retrieval_service.domain import words as analysis
@@ -37,15 +38,29 @@ _TYPED = re.compile(r"\w+(?:\+\+|[+#](?!\w))?")
 _CODE_PARTS = re.compile(r"\d+|[^\W\d]+")
 _SPOKEN_MEASURE = re.compile(r"(\d{1,6}(?:[.,]\d{1,4})?) (\w{1,3}) (\d{1,6}(?:[.,]\d{1,4})?)")
 
+
+class Familiarity(StrEnum):
+    """How a language model takes a word: as one that it knows, as one that may well be, or as letters."""
+
+    KNOWN = "known"
+    POSSIBLE = "possible"
+    STRANGE = "strange"
+
+
 Known = Callable[[str], bool]
+Familiar = Callable[[str], Familiarity]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The question as it is surely meant, and as it may be meant besides: "" where nothing can be guessed."""
+    """The question as it is surely meant, and as it may be meant besides: "" where nothing can be guessed.
+
+    `is_doubtful`: the guess has changed what may well be a word.
+    """
 
     text: str
     guess: str = ""
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +73,13 @@ class Token:
     is_name: bool
 
 
-Rule = Callable[[Token, Vocabulary], str]
+@dataclass(frozen=True, kw_only=True)
+class _Guess:
+    text: str
+    is_doubtful: bool = False
+
+
+Rule = Callable[[Token], str]
 
 
 def unknown_words(text: str, languages: Sequence[str], is_known: Known) -> list[str]:
@@ -74,18 +95,24 @@ def has_spoken_measure(text: str) -> bool:
     return bool(_SPOKEN_MEASURE.search(text[:LONGEST_QUESTION]))
 
 
-def read(text: str, unknown: Sequence[str], vocabulary: Vocabulary) -> Reading:
+def read(text: str, unknown: Sequence[str], vocabulary: Vocabulary, familiar: Familiar) -> Reading:
     """With the unknown words as the vocabulary most likely has them; unchanged where it has none.
 
-    Takes some tenths of a millisecond for each unknown word.
+    A word that is `familiar` to a language model is never guessed to be another. Takes some tenths of a
+    millisecond for each unknown word.
     """
     if len(text) > LONGEST_QUESTION:
         return Reading(text=text)
     retyped_text, retyped_words = _retyped(_measured(text, vocabulary), frozenset(unknown), vocabulary)
     suspects = frozenset(unknown) | retyped_words
-    sure = _mended(_joined(retyped_text, suspects, vocabulary), suspects, vocabulary, _surely)
-    guess = _mended(sure, suspects, vocabulary, _perhaps)
-    return Reading(text=sure, guess=guess if guess != sure else "")
+    sure = _mended(
+        _joined(retyped_text, suspects, vocabulary), suspects, lambda token: _surely(token, vocabulary)
+    )
+    guesses = _guesses(sure, suspects, vocabulary, familiar)
+    if not guesses:
+        return Reading(text=sure)
+    guess = _mended(sure, suspects, lambda token: guesses[token.word].text if token.word in guesses else "")
+    return Reading(text=sure, guess=guess, is_doubtful=any(one.is_doubtful for one in guesses.values()))
 
 
 def _tokens(text: str) -> list[Token]:
@@ -151,11 +178,11 @@ def _joined(text: str, unknown: frozenset[str], vocabulary: Vocabulary) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _mended(text: str, unknown: frozenset[str], vocabulary: Vocabulary, rule: Rule) -> str:
+def _mended(text: str, unknown: frozenset[str], rule: Rule) -> str:
     parts: list[str] = []
     done = 0
     for token in _tokens(text):
-        if token.word in unknown and (meant := rule(token, vocabulary)):
+        if token.word in unknown and (meant := rule(token)):
             parts += [text[done : token.start], meant]
             done = token.end
     return "".join([*parts, text[done:]])
@@ -166,8 +193,28 @@ def _surely(token: Token, vocabulary: Vocabulary) -> str:
     return _by_look(word, vocabulary) or _heard(word, vocabulary) or _by_code(word, vocabulary)
 
 
-def _perhaps(token: Token, vocabulary: Vocabulary) -> str:
-    return _unglued(token.word, vocabulary) or _by_edits(token, vocabulary)
+def _guesses(
+    text: str, unknown: frozenset[str], vocabulary: Vocabulary, familiar: Familiar
+) -> dict[str, _Guess]:
+    """What words may be meant by the unknown ones, by these."""
+    guesses = {
+        token.word: _perhaps(token, vocabulary, familiar) for token in _tokens(text) if token.word in unknown
+    }
+    return {word: guess for word, guess in guesses.items() if guess}
+
+
+def _perhaps(token: Token, vocabulary: Vocabulary, familiar: Familiar) -> _Guess | None:
+    word = token.word
+    if word in vocabulary.counts or len(word) > LONGEST_GLUED:
+        return None
+    familiarity = familiar(word)
+    if familiarity is Familiarity.KNOWN:
+        return None
+    if unglued := _unglued(word, vocabulary):
+        return _Guess(text=unglued)
+    edits, other = _by_edits(token, vocabulary)
+    is_sure = sorted(word) == sorted(other) or (edits <= 1 and familiarity is Familiarity.STRANGE)
+    return _Guess(text=other, is_doubtful=not is_sure) if other else None
 
 
 def _by_look(word: str, vocabulary: Vocabulary) -> str:
@@ -217,11 +264,14 @@ def _unglued(word: str, vocabulary: Vocabulary) -> str:
     return " ".join(found) if len(found) <= MOST_GLUED else ""
 
 
-def _by_edits(token: Token, vocabulary: Vocabulary) -> str:
-    """The nearest known word, the more frequent of two; a name is only believed to have two letters swapped."""
+def _by_edits(token: Token, vocabulary: Vocabulary) -> tuple[int, str]:
+    """The nearest known word, "" for none, the more frequent of two, and how many letters are wrong.
+
+    A name is only believed to have two letters swapped.
+    """
     word, sound = token.word, analysis.fold(token.word)
     if not word.isalpha() or len(word) < SHORTEST_ONE_EDIT or len(sound) > LONGEST_SOUND:
-        return ""
+        return 0, ""
     most = 1 if len(word) < SHORTEST_TWO_EDITS or token.is_name else 2
     places, edits = vocabulary.sounds.near(sound, most)
     others = (vocabulary.entries[place] for place in map(int, places))
@@ -230,7 +280,7 @@ def _by_edits(token: Token, vocabulary: Vocabulary) -> str:
         for edit, other in zip(map(int, edits), others, strict=True)
         if _may_be(token, other)
     )
-    return found[0][2] if found else ""
+    return (found[0][0], found[0][2]) if found else (0, "")
 
 
 def _may_be(token: Token, other: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Protocol
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import AnswerPart, Prompt, Turn
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.remote_files import (
     FileAnswerPart,
     FileForm,
@@ -39,6 +40,10 @@ class Embedder(Protocol):
 
     async def embed_query(self, text: str) -> Embedded:
         """One row."""
+        ...
+
+    def familiarity(self, word: str) -> Familiarity:
+        """What its vocabulary has to do with a word in lower case, in microseconds."""
         ...
 
     async def close(self) -> None: ...

@@ -30,7 +30,10 @@ LEAST_LOSS_OF_HALF = 1.2
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """A question of a message: as it was said, as it was searched for without its typing mistakes, and what of it to answer from."""
+    """A question of a message: as it was said, as it was searched for, and what of it to answer from.
+
+    The text searched for is without the typing mistakes.
+    """
 
     said: str
     text: str

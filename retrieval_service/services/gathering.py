@@ -8,6 +8,7 @@ from uuid import UUID
 from retrieval_service.domain.answers import Question
 from retrieval_service.domain.asking import askings
 from retrieval_service.domain.conversation import FollowUp, Reworded
+from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.dividing import FRAGMENTS, Gathered, divided
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Query
@@ -42,7 +43,10 @@ class Gatherer:
     async def _gather_or_guess(
         self, tenant_id: UUID, question: Question, text: str, degraded_reason: str
     ) -> Gathered:
-        """What a mistyped question may mean is asked for when it finds no answer as it stands."""
+        """What a mistyped question may mean is asked for when it finds no answer as it stands.
+
+        A doubtful guess may be of something else altogether: what it finds is offered, and not stated.
+        """
         gathered = await self._gather(tenant_id, question, text, degraded_reason)
         guess = gathered.found.guess
         if gathered.sifted.answers or not guess:
@@ -50,7 +54,9 @@ class Gatherer:
         guessed = await self._gather(tenant_id, question, guess, degraded_reason)
         if not (guessed.sifted.answers or (guessed.sifted.hits and not gathered.sifted.hits)):
             return gathered
-        return replace(guessed, found=replace(guessed.found, read_as=guessed.found.read_as or guess))
+        sifted = offered(guessed.sifted) if gathered.found.guess_is_doubtful else guessed.sifted
+        found = replace(guessed.found, read_as=guessed.found.read_as or guess)
+        return replace(guessed, found=found, sifted=sifted)
 
     async def _gather(self, tenant_id: UUID, question: Question, text: str, degraded_reason: str) -> Gathered:
         query = Query(text=text, conditions=question.conditions, limit=FRAGMENTS * 2)
@@ -96,6 +102,11 @@ class Gatherer:
         if not (understood.sifted.answers and reading and reading.has_proper_name):
             return True
         return (await self._support(tenant_id, literal, reading)).passage >= WHOLE
+
+
+def offered(sifted: Sifted) -> Sifted:
+    """The same, promising less."""
+    return replace(sifted, verdict=Verdict.PERHAPS) if sifted.answers else sifted
 
 
 def is_supported(support: Support) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from retrieval_service.domain import readings
 from retrieval_service.domain.lexical import TermStatistics, stem_index
-from retrieval_service.domain.readings import Reading
+from retrieval_service.domain.readings import Familiar, Reading
 from retrieval_service.domain.vocabulary import Vocabulary, counted, vocabulary
 from retrieval_service.services.weighing import SAMPLE_CHUNKS, Weights
 from retrieval_service.stores import passages
@@ -44,8 +44,13 @@ class Rereader:
         self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
         self._making: dict[UUID, asyncio.Lock] = {}
 
-    async def read(self, tenant_id: UUID, text: str, weights: Weights, own: Sequence[str]) -> Reading:
-        """The question with mistyped words mended; `own` are the tenant's languages."""
+    async def read(
+        self, tenant_id: UUID, text: str, weights: Weights, own: Sequence[str], familiar: Familiar
+    ) -> Reading:
+        """The question with mistyped words mended; `own` are the tenant's languages.
+
+        `familiar` tells words of the languages at large from typing mistakes.
+        """
         languages = tuple(sorted({*weights.languages, *own}))
         unknown = readings.unknown_words(
             text, languages, lambda word: is_known(word, languages, weights.statistics)
@@ -56,8 +61,8 @@ class Rereader:
             return Reading(text=text)
         known = await self._vocabulary(tenant_id, weights, languages)
         if len(unknown) <= AT_ONCE:
-            return readings.read(text, unknown, known)
-        return await asyncio.to_thread(readings.read, text, unknown, known)
+            return readings.read(text, unknown, known, familiar)
+        return await asyncio.to_thread(readings.read, text, unknown, known, familiar)
 
     async def _unknown_now(
         self, tenant_id: UUID, words: Sequence[str], languages: Sequence[str]

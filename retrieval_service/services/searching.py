@@ -80,7 +80,8 @@ class Found:
 
     `space` is the one that all similarities belong to; None when its model is not there. `first_documents` are those
     of the whole ranking, however short the page is. `read_as` is the question in the words of the tenant, "" when
-    it was searched for as it stands; `guess` is one with fewer typing mistakes that may be meant, "" for none.
+    it was searched for as it stands; `guess` is one with fewer typing mistakes that may be meant, "" for none, and
+    doubtful where it has changed what may be a word.
     """
 
     hits: Sequence[Hit]
@@ -93,6 +94,7 @@ class Found:
     first_documents: Sequence[UUID] = ()
     read_as: str = ""
     guess: str = ""
+    guess_is_doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,7 @@ class Reading:
 
     text: str
     guess: str
+    guess_is_doubtful: bool
     language: str
     script: str
     blend: Blend
@@ -216,6 +219,7 @@ class Searcher:
             first_documents=ranking.first_documents(),
             read_as="" if reading.text == query.text else reading.text,
             guess=reading.guess,
+            guess_is_doubtful=reading.guess_is_doubtful,
         )
 
     async def _passages(
@@ -260,7 +264,7 @@ class Searcher:
         if known and known.weights() is weights and known.space is space and known.own == own:
             self._readings.move_to_end((tenant_id, text))
             return known.reading
-        meant = await self._rereader.read(tenant_id, text, weights, own)
+        meant = await self._rereader.read(tenant_id, text, weights, own, self._embedders.home.familiarity)
         if len(text) <= SHORT_CHARACTERS:
             reading = self._read(meant, weights, space, own)
         else:
@@ -284,6 +288,7 @@ class Searcher:
         return Reading(
             text=meant.text,
             guess=meant.guess,
+            guess_is_doubtful=meant.is_doubtful,
             language=language,
             script=script,
             blend=fusion.blend(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.spaces import Vectors
 from retrieval_service.providers.local import composite, e5, minilm
 from retrieval_service.providers.local.composite import SPACE, Encoded, compose, open_composite
@@ -111,3 +112,17 @@ async def test_a_question_finds_its_passage_in_its_own_and_in_other_languages(em
         )
         assert refund_en > grinder_en
         assert refund_ru > grinder_ru
+
+
+@pytest.mark.parametrize(
+    ("familiarity", "words"),
+    [
+        (Familiarity.KNOWN, ("возврат", "insurance", "tent", "diving", "seguro", "estacionamento")),
+        (Familiarity.POSSIBLE, ("зонт", "шуба", "mochilas", "televisores")),
+        (Familiarity.STRANGE, ("вилосипед", "паркквока", "dleivery", "vacsination", "tlevizão")),
+    ],
+)
+async def test_words_of_a_language_are_told_from_letters(
+    embedder: Embedder, familiarity: Familiarity, words: tuple[str, ...]
+) -> None:
+    assert {word: embedder.familiarity(word) for word in words} == dict.fromkeys(words, familiarity)

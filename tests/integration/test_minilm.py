@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import errors
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.providers.local import build_minilm, model_files
 from retrieval_service.providers.local import minilm as network
 from retrieval_service.providers.local.embedding import LocalEmbedder
@@ -96,6 +97,11 @@ async def test_text_beyond_the_window_is_not_read(minilm: LocalEmbedder[list[int
     cut = await minilm.embed_passages([start, start + "coffee grinder " * 50])
     np.testing.assert_allclose(cut.vectors[0], cut.vectors[1], atol=1e-5)
     assert cut.tokens == 2 * 256
+
+
+async def test_only_english_words_are_known_or_strange(minilm: LocalEmbedder[list[int]]) -> None:
+    told = [minilm.familiarity(word) for word in ("pillow", "pilllow", "подушка")]
+    assert told == [Familiarity.KNOWN, Familiarity.STRANGE, Familiarity.POSSIBLE]
 
 
 async def test_no_texts_give_no_rows(minilm: LocalEmbedder[list[int]]) -> None:

@@ -56,7 +56,7 @@ async def shops(running: Running) -> dict[str, Shop]:
 @pytest.mark.parametrize(
     ("language", "typed", "meant"),
     [
-        ("ru", "есть ли паркквока у клиинки", "parking"),
+        ("ru", "есть ли парквока у клиинки", "parking"),
         ("ru", "скок стиот прививвка", "prices"),
         ("ru", "сколькостоитпрививка", "prices"),
         ("ru", "Cколько cтоит пpививкa", "prices"),

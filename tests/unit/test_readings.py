@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from retrieval_service.domain import words
-from retrieval_service.domain.readings import LONGEST_QUESTION, Reading, read, unknown_words
+from retrieval_service.domain.readings import LONGEST_QUESTION, Familiarity, Reading, read, unknown_words
 from retrieval_service.domain.vocabulary import Sounds, Vocabulary, counted, vocabulary
 
 LANGUAGES = ("ru", "en", "pt")
@@ -26,8 +26,12 @@ def known() -> Vocabulary:
     return vocabulary(counted(TEXTS), LANGUAGES)
 
 
-def reading_of(text: str, known: Vocabulary) -> Reading:
-    return read(text, unknown_words(text, LANGUAGES, known.counts.__contains__), known)
+def strange(_: str) -> Familiarity:
+    return Familiarity.STRANGE
+
+
+def reading_of(text: str, known: Vocabulary, familiarity: Familiarity = Familiarity.STRANGE) -> Reading:
+    return read(text, unknown_words(text, LANGUAGES, known.counts.__contains__), known, lambda _: familiarity)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +97,34 @@ def test_what_is_known_or_a_name_or_another_code_stays(text: str, known: Vocabul
 
 def test_more_frequent_of_two_near_words_is_meant() -> None:
     known = vocabulary(counted(["a pillow", "a willow", "a pillow"]), ())
-    assert read("pilow", ["pilow"], known).text == "pillow"
-    assert read("pillov", ["pillov"], known).text == "pillow"
+    assert read("pilow", ["pilow"], known, strange).text == "pillow"
+    assert read("pillov", ["pillov"], known, strange).text == "pillow"
+
+
+@pytest.mark.parametrize("text", ["гарнтия на раму", "warranto on a frame", "tlevizão"])
+def test_word_of_its_language_is_never_guessed_to_be_another(text: str, known: Vocabulary) -> None:
+    assert reading_of(text, known).guess
+    assert reading_of(text, known, Familiarity.KNOWN) == Reading(text=text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "guess", "familiarity", "is_doubtful"),
+    [
+        ("гарентия", "гарантия", Familiarity.POSSIBLE, True),
+        ("гарентия", "гарантия", Familiarity.STRANGE, False),
+        ("гарентея", "гарантия", Familiarity.STRANGE, True),
+        ("гарнатия", "гарантия", Familiarity.POSSIBLE, False),
+        ("bicylce", "bicycle", Familiarity.POSSIBLE, False),
+        ("bicylce warranto", "bicycle warranty", Familiarity.POSSIBLE, True),
+        ("pracelar", "parcelar", Familiarity.POSSIBLE, False),
+        ("parcalar", "parcelar", Familiarity.POSSIBLE, True),
+    ],
+)
+def test_guess_is_doubtful_where_the_typed_may_be_a_word(
+    typed: str, guess: str, familiarity: Familiarity, is_doubtful: bool, known: Vocabulary
+) -> None:
+    reading = reading_of(typed, known, familiarity)
+    assert (reading.guess, reading.is_doubtful) == (guess, is_doubtful)
 
 
 @pytest.mark.parametrize(

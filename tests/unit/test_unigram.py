@@ -149,3 +149,9 @@ any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=20
 @given(any_text, any_text)
 def test_texts_joined_by_a_space_count_as_their_sum(unigram: Unigram, left: str, right: str) -> None:
     assert unigram.count(f"{left} {right}") == unigram.count(left) + unigram.count(right)
+
+
+def test_likelihood_is_that_of_the_pieces_together_and_0_of_a_whole_word() -> None:
+    unigram = small(("\u2581lamp", -5.0), ("shade", -7.0))
+    assert (unigram.likelihood("lamp"), unigram.likelihood("lampshade")) == (0.0, -12.0)
+    assert unigram.likelihood("\N{MELTING FACE}") == -17.0

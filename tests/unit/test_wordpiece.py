@@ -125,3 +125,9 @@ def test_any_text_gives_ids_of_the_vocabulary_within_the_room(
 @given(left=st.text(max_size=40), right=st.text(max_size=40))
 def test_texts_joined_by_a_space_count_as_their_sum(bert: WordPiece, left: str, right: str) -> None:
     assert bert.count(f"{left} {right}") == bert.count(left) + bert.count(right)
+
+
+def test_only_a_word_that_the_vocabulary_has_whole_is_one_token(bert: WordPiece) -> None:
+    assert [bert.is_one_token(word) for word in ("pillow", "pilllow", "", "\N{MELTING FACE}", "a b")] == [
+        *(True, False, False, False, False)
+    ]

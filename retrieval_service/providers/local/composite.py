@@ -21,6 +21,7 @@ import numpy as np
 
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.languages import detect_language
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.spaces import Level, Scale, Space, Vectors
 from retrieval_service.providers.local import e5, minilm
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder
@@ -119,6 +120,11 @@ class Composite:
     def encode_query(self, text: str) -> Encoded:
         ids = self._minilm.encode_query(text) if _is_read(text) else []
         return Encoded(e5=self._e5.encode_query(text), minilm=ids, is_query=True)
+
+    def familiarity(self, word: str) -> Familiarity:
+        """E5 judges all languages; English words that it knows only in pieces are whole ones of MiniLM."""
+        is_english = self._minilm.familiarity(word) is Familiarity.KNOWN
+        return Familiarity.KNOWN if is_english else self._e5.familiarity(word)
 
     def infer(self, batch: Sequence[Encoded]) -> Vectors:
         read = [row for row, one in enumerate(batch) if one.minilm]

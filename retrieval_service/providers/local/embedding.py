@@ -16,6 +16,7 @@ import onnxruntime
 
 from retrieval_service import errors
 from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.spaces import Embedded, Space, Vectors
 
 DEFAULT_WORKERS = max(1, (os.cpu_count() or 1) - 1)
@@ -50,6 +51,8 @@ class Network(Protocol[_Encoded]):
 
     def encode_query(self, text: str) -> _Encoded: ...
 
+    def familiarity(self, word: str) -> Familiarity: ...
+
     def infer(self, batch: Sequence[_Encoded]) -> Vectors:
         """Rows of unit length in the same order; leaves the interpreter's lock to others while it computes."""
         ...
@@ -77,6 +80,9 @@ class LocalEmbedder(Generic[_Encoded]):
     @property
     def chunk_policy(self) -> ChunkPolicy:
         return self._network.chunk_policy
+
+    def familiarity(self, word: str) -> Familiarity:
+        return self._network.familiarity(word)
 
     async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
         vectors = np.empty((len(texts), self.space.dimensions), np.float32)

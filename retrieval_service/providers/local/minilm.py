@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 
 from retrieval_service.domain.chunking import ChunkPolicy, local_policy
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.spaces import Scale, Space, Vectors
 from retrieval_service.providers.local import model_files
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder, session_options
@@ -62,6 +63,12 @@ class MiniLM:
 
     def encode_query(self, text: str) -> list[int]:
         return self.encode_passage(text)
+
+    def familiarity(self, word: str) -> Familiarity:
+        """Measured: of the words of English texts that are wrongly guessed to be others it knows five of six."""
+        if self._tokenizer.is_one_token(word):
+            return Familiarity.KNOWN
+        return Familiarity.STRANGE if word.isascii() else Familiarity.POSSIBLE
 
     def infer(self, batch: Sequence[Sequence[int]]) -> Vectors:
         shape = len(batch), max(map(len, batch))

@@ -55,6 +55,13 @@ class Unigram:
         """Tokens of the whole text, without the two special ones."""
         return sum(map(len, self._groups(text)))
 
+    def likelihood(self, word: str) -> float:
+        """The logarithm of how likely the pieces of a word together are; 0.0 for a word that is one known piece."""
+        numbers = self._cached_run(word)
+        if len(numbers) == 1 and numbers[0] != self._unknown:
+            return 0.0
+        return sum(self._unknown_score if one == self._unknown else self._scores[one] for one in numbers)
+
     def _groups(self, text: str) -> Iterator[tuple[int, ...]]:
         """Numbers of a run, in the order of the text, made as they are asked for."""
         for match in _RUN.finditer(text):

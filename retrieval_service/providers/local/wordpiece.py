@@ -63,6 +63,11 @@ class WordPiece:
         """Tokens of the whole text, without the two special ones."""
         return sum(map(len, self._groups(text)))
 
+    def is_one_token(self, word: str) -> bool:
+        """Whether the vocabulary has the word whole."""
+        ids = self._cached_run(word)
+        return len(ids) == 1 and ids[0] != self._unknown_id
+
     def _groups(self, text: str) -> Iterator[tuple[int, ...]]:
         """Ids of a run or of a word, in the order of the text, made as they are asked for."""
         for match in _RUN.finditer(text):

@@ -14,6 +14,7 @@ from openai import AsyncOpenAI, omit
 from openai.types import CreateEmbeddingResponse
 
 from retrieval_service import errors
+from retrieval_service.domain.readings import Familiarity
 from retrieval_service.domain.spaces import Embedded, Space
 from retrieval_service.providers.openai import failures, vectors
 from retrieval_service.providers.openai.batching import BatchLimits, batches
@@ -91,6 +92,10 @@ class OpenAIEmbedder:
     @property
     def space(self) -> Space:
         return self._space
+
+    def familiarity(self, word: str) -> Familiarity:  # noqa: ARG002
+        """Its vocabulary is not here, so any word may be one."""
+        return Familiarity.POSSIBLE
 
     async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
         prefixed = [self._space.passage_prefix + text for text in texts]
