@@ -54,7 +54,7 @@ class Sounds:
         differing = np.bitwise_count(self.signs ^ asked.signs[0])
         likely = (differing <= 2 * most) & (np.abs(self.lengths - len(sound)) <= most)
         places = np.flatnonzero(likely)
-        edits = edit_distances(asked.letters[0, : len(sound)], self.letters[places], self.lengths[places])
+        edits = _edit_distances(asked.letters[0, : len(sound)], self.letters[places], self.lengths[places])
         return places[edits <= most], edits[edits <= most]
 
 
@@ -102,7 +102,7 @@ def spoken(language: str) -> frozenset[str]:
     return said | asking_words(language) | frozenset(word for name in names(language) for word in name)
 
 
-def edit_distances(asked: Letters, letters: Letters, lengths: NDArray[np.int16]) -> NDArray[np.int16]:
+def _edit_distances(asked: Letters, letters: Letters, lengths: NDArray[np.int16]) -> NDArray[np.int16]:
     """From one sound to each of the rows: letters put in, left out, replaced, or swapped with the next."""
     steps = np.arange(letters.shape[1] + 1, dtype=np.int16)
     before = row = np.tile(steps, (len(letters), 1))

@@ -33,6 +33,7 @@ from retrieval_service.domain import (
     languages,
     sections,
     source_templates,
+    vocabulary,
 )
 from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
@@ -193,6 +194,9 @@ RECIPES: Mapping[str, Prepare] = {
     f"{_DOMAIN}.source_rows.RowRenderer.render": _rendered,
     f"{_DOMAIN}.source_templates.rendered": _on(
         lambda text: source_templates.rendered(_template(), {"text": text})
+    ),
+    f"{_DOMAIN}.vocabulary.vocabulary": _on(
+        lambda text: vocabulary.vocabulary(vocabulary.counted([text]), ("en",))
     ),
     f"{_DOMAIN}.grounding.Grounding.take": _grounded,
     f"{_DOMAIN}.file_citations.FileCitations.text": _file_cited,
