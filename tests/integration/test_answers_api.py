@@ -138,8 +138,8 @@ async def test_a_word_of_no_certain_language_is_answered_in_that_of_what_is_foun
 @pytest.mark.parametrize(
     ("own", "text", "word", "beginning"),
     [
-        (["ru"], "Светильник «Луна» стоит 700 рублей.", "светильник", "По материалам"),
-        (["ru"], "Светильник Wermut стоит 700 рублей.", "Wermut", "По материалам"),
+        (["ru"], "Светильник «Луна» стоит 700 рублей.", "светильник", "По нашим материалам"),
+        (["ru"], "Светильник Wermut стоит 700 рублей.", "Wermut", "По нашим материалам"),
         (["pt"], "O candeeiro Wermut custa 70 reais.", "Wermut", "Segundo"),
         (["pt"], "A camiseta azul custa 70 reais.", "camiseta", "Segundo"),
         (["ru", "en"], "The lamp Wermut costs 70 roubles.", "Wermut", "From"),
