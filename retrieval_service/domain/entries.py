@@ -59,8 +59,9 @@ def price_of(entry: Entry) -> str:
 def _product_fields(entry: Entry, text: str) -> Iterator[Field]:
     yield Field(role=Role.NAME, label="", text=entry.title)
     stored = frozenset(line for language in LANGUAGES for line in _stored_lines(entry, language))
-    lines = text.splitlines()
-    description = _unlabelled("\n".join(line for line in lines if line not in stored), Role.DESCRIPTION)
+    claims = tuple(_claims(entry))
+    lines = (line for line in text.splitlines() if line not in stored and not line.startswith(claims))
+    description = _unlabelled("\n".join(lines), Role.DESCRIPTION)
     yield from _only(Role.DESCRIPTION, description)
     if price := price_of(entry):
         yield Field(role=Role.PRICE, label=templates.label(Role.PRICE, entry.language), text=price)
@@ -80,11 +81,22 @@ def _faq_fields(entry: Entry, text: str) -> Iterator[Field]:
 
 
 def _stored_lines(entry: Entry, language: str) -> Iterator[str]:
-    """Those that a text in this language was given for the stored fields."""
+    """Those that a text in this language was given for the stored fields, also with the names of the fields."""
     yield f"{templates.label(Role.NAME, language)}: {entry.title}"
     yield f"{templates.label(Role.PRICE, language)}: {_price(entry, language)}"
     for name, value in _properties(entry, language):
         yield f"{templates.attribute_label(name, language)}: {value}"
+        yield f"{name}: {value}"
+
+
+def _claims(entry: Entry) -> Iterator[str]:
+    """How a line begins that speaks in the place of a stored field: what is stored is shown, and not that."""
+    for language in LANGUAGES:
+        yield f"{templates.label(Role.NAME, language)}: "
+        if entry.metadata.get(PRICE) is not None:
+            yield f"{templates.label(Role.PRICE, language)}: "
+        if stock_of(entry):
+            yield f"{templates.attribute_label(IN_STOCK, language)}: "
 
 
 def _properties(entry: Entry, language: str) -> Iterator[tuple[str, str]]:

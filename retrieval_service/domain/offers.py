@@ -87,7 +87,9 @@ def _best(prompt: Prompt, entry: Fragment) -> Quote | None:
 
 
 def _words(quote: Quote) -> str:
-    return quote.sentence or quote.text
+    """Under the heading, without which an item of a list says nothing."""
+    said = quote.sentence or quote.text
+    return f"{quote.heading}: {said}" if quote.heading and quote.heading not in said else said
 
 
 def _shortened(text: str) -> str:

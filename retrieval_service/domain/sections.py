@@ -76,14 +76,17 @@ class _Window:
 def widened(chunk_ids: Sequence[UUID], pieces: Sequence[Piece], budget: int) -> list[Section]:
     """The sections of these chunks, best first, of one document in the order in which they stand there.
 
+    All have their sections before any has what stands next to them.
+
     All of them together are at most `budget` code points, or as long as the chunks themselves if these are longer.
     Chunks that no piece has are left out. Those of one section become one.
     """
     windows = [*_windows(chunk_ids, pieces)]
     room = budget - sum(len(one.found.text) for one in windows)
-    for share in (_SHARE, 1.0):
-        for window in windows:
-            room -= _grown(window, int(room * share))
+    for grown in (_grown_within, _grown_beside):
+        for share in (_SHARE, 1.0):
+            for window in windows:
+                room -= grown(window, int(room * share))
     return [_section(window) for window in _in_reading_order(_merged(windows))]
 
 
@@ -112,11 +115,17 @@ def _windows(chunk_ids: Sequence[UUID], pieces: Sequence[Piece]) -> Iterator[_Wi
             yield _Window(pieces=inside, first=place, last=place, chunk_ids=[chunk_id])
 
 
-def _grown(window: _Window, room: int) -> int:
-    """What was taken of the room: first of the section, then of what stands next to it."""
+def _grown_within(window: _Window, room: int) -> int:
+    """What was taken of the room for the window's section."""
     taken = 0
     while step := _step_within(window, room - taken):
         taken += step
+    return taken
+
+
+def _grown_beside(window: _Window, room: int) -> int:
+    """What was taken for what stands next to it."""
+    taken = 0
     for place in (window.last + 1, window.first - 1):
         taken += window.takes(place, room - taken)
     return taken

@@ -36,7 +36,7 @@ _PREFIXES = _words(
     "av r pág págs p.ex ex vol tels profa"
 )
 # They promise a number; before anything else they are a word ("No. We do not.").
-_BEFORE_NUMBERS = _words("no nos nº n art fig pp")
+_BEFORE_NUMBERS = _words("no nos nº n art fig pp ст гл п пп")
 # They belong to a number before them (a year, a length), and otherwise to the word to come ("г. Москва").
 _AFTER_NUMBERS = _words("г гг в вв см")
 # They may end a sentence: a capital letter decides.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -55,6 +56,8 @@ _ENGLISH = _Words(
         "in_stock": "In stock",
         "weight_grams": "Weight, g",
         "sku": "SKU",
+        "old_price": "Old price",
+        "sale_price": "Sale price",
     },
     yes="yes",
     no="no",
@@ -83,6 +86,9 @@ _RUSSIAN = _Words(
         "caffeine": "Кофеин",
         "in_stock": "В наличии",
         "sku": "Артикул",
+        "old_price": "Старая цена",
+        "sale_price": "Цена со скидкой",
+        "stock": "Остаток",
     },
     yes="да",
     no="нет",
@@ -111,12 +117,17 @@ _PORTUGUESE = _Words(
         "caffeine": "Cafeína",
         "in_stock": "Em estoque",
         "sku": "Código",
+        "old_price": "Preço antigo",
+        "sale_price": "Preço promocional",
+        "stock": "Estoque",
     },
     yes="sim",
     no="não",
 )
 _WORDS: Mapping[str, _Words] = {"en": _ENGLISH, "ru": _RUSSIAN, "pt": _PORTUGUESE}
 _LONGEST_ATTRIBUTE = 300
+# Where a program would begin a new word: "oldPrice", "old_price", "options.size".
+_WORD_BORDER = re.compile(r"(?<=[^\W\d_])[_.]+(?=[^\W_])|(?<=[a-z][a-z])(?=[A-Z][a-z])")
 
 
 def render_product(
@@ -126,7 +137,7 @@ def render_product(
     words = _words(language)
     known = {Role.NAME: name, Role.DESCRIPTION: description, Role.PRICE: price}
     lines = [f"{words.labels[role]}: {text}" for role, text in known.items() if text]
-    lines += [_attribute_line(attribute, words) for attribute in attributes]
+    lines += [f"{attribute_label(one.name, language)}: {one.value}" for one in attributes]
     return "\n".join(lines)
 
 
@@ -160,8 +171,9 @@ def attributes(values: Mapping[str, JsonValue], language: str) -> list[Attribute
 
 
 def attribute_label(name: str, language: str) -> str:
-    """What customers read for a field's name."""
-    return _words(language).attributes.get(name, name)
+    """What customers read for a field's name: "Old price" for "old_price"; what has spaces was written for people."""
+    known = _words(language).attributes.get(name)
+    return known or (name if " " in name else _in_words(name))
 
 
 def label(role: Role, language: str) -> str:
@@ -186,9 +198,14 @@ def _is_worth_searching(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ATTRIBUTE and not text.startswith(("http://", "https://", "/"))
 
 
+def _in_words(name: str) -> str:
+    first, *others = _WORD_BORDER.split(name.strip("_"))
+    return " ".join([first[:1].upper() + first[1:], *map(_uncapitalized, others)]) if others else name
+
+
+def _uncapitalized(word: str) -> str:
+    return word if word.isupper() else word[:1].lower() + word[1:]
+
+
 def _words(language: str) -> _Words:
     return _WORDS.get(language, _ENGLISH)
-
-
-def _attribute_line(attribute: Attribute, words: _Words) -> str:
-    return f"{words.attributes.get(attribute.name, attribute.name)}: {attribute.value}"

@@ -23,6 +23,7 @@ _RULE = re.compile(r"[-*_=]{3,}+|:::.*|```.*|~~~.*")
 _CELL = re.compile(r"(?<!\\)\|")
 _TABLE_RULE = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?")
 _LONGEST_RULE = 1_000
+_ENDS = (".", "!", "?", "…")
 
 
 class Kind(StrEnum):
@@ -36,7 +37,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """`lines` have no markup; those of a list begin with their bullets, but for one that leads to them."""
+    """`lines` have no markup; those of a list begin with their bullets, but for one that leads to them.
+
+    A paragraph has those of its lines that end with a sentence.
+    """
 
     kind: Kind
     lines: tuple[str, ...]
@@ -116,10 +120,21 @@ def _units(block: _Block) -> Iterator[Unit]:
         yield from _rows(block.lines)
     elif block.kind is Kind.LIST:
         yield _list(tuple(filter(None, map(plain, _items(block.lines)))))
+    elif block.kind is Kind.HEADING:
+        yield Unit(kind=block.kind, lines=(plain(" ".join(block.lines).lstrip("#").strip("# \t")),))
     else:
-        joined = " ".join(block.lines)
-        said = plain(joined.lstrip("#").strip("# \t") if block.kind is Kind.HEADING else joined)
-        yield Unit(kind=block.kind, lines=(said,))
+        yield Unit(kind=block.kind, lines=tuple(filter(None, map(plain, _whole_lines(block.lines)))))
+
+
+def _whole_lines(lines: Iterable[str]) -> Iterator[str]:
+    """A line that ends no sentence goes on in the next one."""
+    begun: list[str] = []
+    for line in lines:
+        begun.append(line)
+        if line.endswith(_ENDS):
+            yield " ".join(begun)
+            begun = []
+    yield " ".join(begun)
 
 
 def _list(lines: tuple[str, ...]) -> Unit:

@@ -57,6 +57,13 @@ def test_a_step_comes_with_all_steps_of_its_section_and_then_with_neighbours() -
     assert section == "\n\n".join(piece.text for piece in STEPS[1:4])
 
 
+def test_every_passage_has_its_section_before_another_has_its_neighbours() -> None:
+    wide = pieces(PRICES, ("Lamps", "A lamp costs 9 euro."), ("Ropes", "A rope costs 2 euro."))
+    section = "\n\n".join(piece.text for piece in STEPS[1:4])
+    room = len(wide[0].text) + len(section) + 10
+    assert texts([wide[0], STEPS[2]], [*wide, *STEPS], room)[1] == section
+
+
 def test_without_room_a_passage_stays_as_it_was_found() -> None:
     assert texts([STEPS[2], COSTS[0]], [*STEPS, *COSTS], 10) == [STEPS[2].text, COSTS[0].text]
 

@@ -45,3 +45,8 @@ def test_snippet_is_never_longer_than_promised(text: str, title: str) -> None:
 def test_table_is_shown_without_its_pipes() -> None:
     text = "Fees:\n\n| Country | Price |\n|---|--:|\n| Spain | 14 euro |\n\nAsk us."
     assert snippet(text, Entry()) == "Fees:\n\nCountry: Spain, Price: 14 euro\n\nAsk us."
+
+
+def test_links_tags_and_emphasis_are_no_part_of_a_snippet() -> None:
+    text = '## Ways\n\n<a id="ways"></a>\n- [_By boat_](https://pier.example/boat)\n- **On foot**'
+    assert snippet(text, Entry()) == "Ways\n\n\n- By boat\n- On foot"

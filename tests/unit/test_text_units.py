@@ -148,3 +148,13 @@ def test_any_text_has_units_with_words(text: str) -> None:
     for unit in units_of(text):
         assert any(map(str.isalnum, unit.text))
         assert all(line.strip() for line in unit.lines)
+
+
+def test_lines_that_end_with_a_sentence_stay_lines() -> None:
+    [unit] = units_of("Turn the key.\nQuestion: does it stick?\nAnswer: oil it\nonce a year.\nThen wait")
+    assert unit.lines == (
+        "Turn the key.",
+        "Question: does it stick?",
+        "Answer: oil it once a year.",
+        "Then wait",
+    )
