@@ -29,6 +29,7 @@ class Meter:
         self._database = database
         self._prices = prices or PriceTable()
         self._waiting: dict[UUID, Usage] = {}
+        self._writing = asyncio.Lock()
 
     def count(self, tenant_id: UUID, amounts: Usage) -> None:
         self._waiting[tenant_id] = total(self._waiting.get(tenant_id, Usage()), amounts)
@@ -50,7 +51,11 @@ class Meter:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Writes everything counted so far; what cannot be written is kept for the next time."""
+        """Everything counted so far is written when this returns; what cannot be is kept for the next time."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for tenant_id, amounts in waiting.items():
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from uuid import UUID
 
@@ -58,6 +59,22 @@ async def test_tokens_without_a_known_price_are_told_apart(database_dsn: str) ->
         [today] = await days_of(bench, tenant_id)
     assert today.unpriced_tokens == today.embedded_tokens + 7
     assert (today.embedding_usd, today.answering_usd) == (0, 0)
+
+
+async def test_what_is_being_written_is_waited_for(database_dsn: str) -> None:
+    async with open_bench(database_dsn) as bench:
+        tenant_id = await bench.tenant()
+        bench.service.meter.count(tenant_id, Usage(answers=1))
+        async with bench.sql.transaction():
+            await bench.sql.execute("LOCK TABLE usage_daily")
+            begun = asyncio.create_task(bench.service.meter.flush())
+            await asyncio.sleep(0.1)
+            second = asyncio.create_task(bench.service.meter.flush())
+            await asyncio.sleep(0.1)
+            assert not second.done()
+        await asyncio.gather(begun, second)
+        [today] = await days_of(bench, tenant_id)
+    assert today.answers == 1
 
 
 def test_wrong_prices_are_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
