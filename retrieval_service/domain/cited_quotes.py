@@ -19,7 +19,11 @@ def cited(quote: Quote) -> str:
 
 
 def marked(text: str, number: int) -> str:
-    """Every sentence cites; a very short one, "Yes.", leaves that to the next."""
-    *before, last = split_sentences(text)
-    said = (f"{one.text} [{number}]" if len(one.text) >= SHORT_SENTENCE else one.text for one in before)
-    return " ".join([*said, f"{last.text} [{number}]"])
+    """Every sentence cites; a very short one, "Yes.", leaves that to the next if that one does, and may just ask."""
+    said: list[str] = []
+    cites = False
+    for one in reversed(split_sentences(text)):
+        is_excused = cites or (bool(said) and one.text.endswith("?"))
+        cites = len(one.text) >= SHORT_SENTENCE or not is_excused
+        said.append(f"{one.text} [{number}]" if cites else one.text)
+    return " ".join(reversed(said))

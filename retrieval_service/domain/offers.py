@@ -50,11 +50,10 @@ def _whole(prompt: Prompt, entry: Fragment) -> str:
 
 def _cited_title(title: str, number: int) -> str:
     """A question claims nothing and a short name leads in; what says more cites."""
-    if title.endswith("?"):
-        return title
-    if len(split_sentences(title)) == 1:
-        return f"{title}:"
-    return " ".join(f"{one.text} [{number}]" for one in split_sentences(title))
+    sentences = split_sentences(title)
+    if len(sentences) == 1:
+        return title if title.endswith("?") else f"{title}:"
+    return " ".join(f"{one.text} [{number}]" for one in sentences)
 
 
 def _item(prompt: Prompt, entry: Fragment) -> str:

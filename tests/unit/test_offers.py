@@ -100,15 +100,18 @@ def test_title_links_to_the_entry_only_where_that_makes_a_link() -> None:
     assert third.startswith("\n- Gate: ")
 
 
-def test_every_sentence_of_a_title_cites() -> None:
-    asked = unsure(
-        entry(1, title="Lost your key. Ask the porter.", url="https://garage.example/key"), contact=""
-    )
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Lost your key. Ask the porter.", "Lost your key. [1] Ask the porter. [1]"),
+        ("The key is lost. What now?", "The key is lost. [1] What now? [1]"),
+    ],
+)
+def test_every_sentence_of_a_title_cites(title: str, shown: str) -> None:
+    asked = unsure(entry(1, title=title, url="https://garage.example/key"), contact="")
     checked = CheckedText(asked)
     events = [event for piece in offer(asked) for event in checked.feed(piece)] + checked.finish()
-    assert "Lost your key. [1] Ask the porter. [1]\nBicycles" in "".join(
-        event.text for event in events if isinstance(event, Delta)
-    )
+    assert f"{shown}\nBicycles" in "".join(event.text for event in events if isinstance(event, Delta))
     assert not [one for one in events if isinstance(one, Flagged)]
 
 
