@@ -59,12 +59,14 @@ class Turn:
 class PromptPart:
     """One question of several, as it was said and as it was searched for, and what was found for it alone.
 
-    Fragments have the numbers that they have in the prompt; none answers a question without any.
+    Fragments have the numbers that they have in the prompt; none answers a question without any, and those of one that
+    is not `is_sure` may help.
     """
 
     said: str
     question: str
     fragments: tuple[Fragment, ...]
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

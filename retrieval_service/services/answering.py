@@ -351,7 +351,12 @@ def parts_of(
         for chunk_id in one.chunk_ids
     }
     return tuple(
-        PromptPart(said=asking.said, question=asking.text, fragments=tuple(_scored(asking.hits, numbered)))
+        PromptPart(
+            said=asking.said,
+            question=asking.text,
+            fragments=tuple(_scored(asking.hits, numbered)),
+            is_sure=asking.is_sure,
+        )
         for asking in gathered.askings
     )
 

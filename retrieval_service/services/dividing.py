@@ -32,12 +32,13 @@ LEAST_LOSS_OF_HALF = 1.2
 class Asking:
     """A question of a message: as it was said, as it was searched for, and what of it to answer from.
 
-    The text searched for is without the typing mistakes.
+    The text searched for is without the typing mistakes. Where it `is_sure`, the hits answer; otherwise they may help.
     """
 
     said: str
     text: str
     hits: Sequence[Hit] = ()
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,14 +144,21 @@ def _units(unit: _Unit, cuts: Sequence[tuple[Part, Part]], looked: Looked) -> li
 
 def _is_split(cut: tuple[Part, Part], whole: Gathered, looked: Looked) -> bool:
     halves = [looked[half.likeliest] for half in cut]
+    differ = _best(halves[0]) != _best(halves[1])
     if not all(half.sifted.answers for half in halves):
-        return all(half.begins_asking for half in cut) and _loss(halves, whole) >= LEAST_LOSS_OF_HALF
-    if _best(halves[0]) == _best(halves[1]):
+        may_be_two = (differ and _is_half_sure(halves)) or _loss(halves, whole) >= LEAST_LOSS_OF_HALF
+        return all(half.begins_asking for half in cut) and may_be_two
+    if not differ:
         return False
     others = [half for half in halves if _best(half) != _best(whole)]
     other = max(map(_certainty, others))
     same = [half for half in halves if half not in others]
     return other + max(0.0, _loss(same or halves, whole)) >= LEAST_EVIDENCE
+
+
+def _is_half_sure(halves: Sequence[Gathered]) -> bool:
+    """One is answered and the other finds what may help."""
+    return any(half.sifted.answers for half in halves) and all(half.sifted.hits for half in halves)
 
 
 def _loss(halves: Sequence[Gathered], whole: Gathered) -> float:
@@ -165,19 +173,25 @@ def _askings(units: Sequence[_Unit], looked: Looked, whole: Gathered) -> list[As
     joined: dict[UUID | str, Asking] = {}
     for unit in units:
         gathered = looked.get(unit.text, whole)
-        hits = gathered.sifted.hits if gathered.sifted.answers else ()
+        hits, is_sure = gathered.sifted.hits, gathered.sifted.answers
         if not hits and (loss < unit.least_loss or needs_context(unit.alone)):
             continue
         text = gathered.found.read_as or unit.text
         key = hits[0].passage.document_id if hits else unit.text
         known = joined.get(key)
         joined[key] = (
-            replace(known, said=f"{known.said} {unit.said}", text=f"{known.text} {text}")
+            _joined(known, unit.said, text, is_sure=is_sure)
             if known
-            else Asking(said=unit.said, text=text, hits=hits[:FRAGMENTS_OF_ASKING])
+            else Asking(said=unit.said, text=text, hits=hits[:FRAGMENTS_OF_ASKING], is_sure=is_sure)
         )
     askings = list(joined.values())
-    return askings if len(askings) > 1 and any(one.hits for one in askings) else []
+    return askings if len(askings) > 1 and any(one.hits and one.is_sure for one in askings) else []
+
+
+def _joined(known: Asking, said: str, text: str, *, is_sure: bool) -> Asking:
+    return replace(
+        known, said=f"{known.said} {said}", text=f"{known.text} {text}", is_sure=known.is_sure or is_sure
+    )
 
 
 def _best(gathered: Gathered) -> UUID | None:

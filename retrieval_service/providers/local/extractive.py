@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from retrieval_service.domain.cited_quotes import cited, marked
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.offers import offer
-from retrieval_service.domain.phrases import part_not_found_text, quotes_lead_in
+from retrieval_service.domain.phrases import offers_lead_in, part_not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import Quote, Source, quotes_of
 from retrieval_service.domain.verdicts import Verdict
@@ -101,6 +101,8 @@ def compose(prompt: Prompt) -> list[str]:
 
 def _of_several(prompt: Prompt, answers: Sequence[Sequence[str]]) -> Iterator[str]:
     for part, lines in zip(prompt.parts, answers, strict=True):
+        if lines and not part.is_sure:
+            yield _NEXT_LINE + offers_lead_in(prompt.language)
         yield from lines or [_NEXT_LINE + part_not_found_text(prompt.language, part.said)]
 
 
