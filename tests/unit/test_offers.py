@@ -85,7 +85,7 @@ def test_extract_has_the_heading_above_it() -> None:
         "## Shed A\n\n- Room for cars\n- Open at night\n\n## Shed B\n\n- Room for a scooter\n- Open at noon"
     )
     [_, shed] = offer(unsure(entry(1, sheds, title="Sheds"), contact=""))
-    assert "Shed B: Room for a scooter" in shed
+    assert "Shed B:\n- Room for a scooter" in shed
 
 
 def test_title_links_to_the_entry_only_where_that_makes_a_link() -> None:
