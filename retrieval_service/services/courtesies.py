@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import structlog
 
-from retrieval_service import errors
+from retrieval_service import errors, metrics
 from retrieval_service.domain.courtesy_examples import EXAMPLES, QUESTIONS, Example
 from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.spaces import Scale, Vector, Vectors
@@ -89,6 +89,8 @@ def _reads(embedder: Embedder, language: str) -> bool:
 async def _embedded(embedder: Embedder, texts: list[str]) -> Vectors:
     """As questions are; in one call where questions and passages are embedded alike."""
     if embedder.space.query_prefix == embedder.space.passage_prefix:
-        return (await embedder.embed_passages(texts)).vectors
-    rows = [(await embedder.embed_query(text)).vectors for text in texts]
-    return np.concatenate(rows)
+        read = [await embedder.embed_passages(texts)]
+    else:
+        read = [await embedder.embed_query(text) for text in texts]
+    metrics.note_embedded("courtesies", sum(one.tokens for one in read))
+    return np.concatenate([one.vectors for one in read])

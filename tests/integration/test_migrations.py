@@ -119,6 +119,7 @@ async def test_downgrade_leaves_another_database_of_the_server_working(
         await connection.execute("SELECT count(*) FROM documents")
 
 
+@pytest.mark.timeout(300)
 async def test_every_revision_can_go_back_one_step(empty_database_dsn: str) -> None:
     for _ in REVISIONS:
         await schema.upgrade(empty_database_dsn, "+1")

@@ -47,7 +47,7 @@ def draft(content: str, content_type: str = MARKDOWN) -> Draft:
 
 
 def stored(given: Draft) -> Draft:
-    [item] = prepare([given])
+    [item] = prepare([given], [])
     assert not item.violations
     return item.draft
 
@@ -127,7 +127,7 @@ def test_a_document_that_was_stored_with_it_is_cut_below_it() -> None:
 
 
 def test_nothing_but_front_matter_is_refused() -> None:
-    [item] = prepare([draft("---\ntitle: Empty\n---\n")])
+    [item] = prepare([draft("---\ntitle: Empty\n---\n")], [])
     assert [one.field for one in item.violations] == ["content"]
 
 
