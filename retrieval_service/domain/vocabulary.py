@@ -127,3 +127,8 @@ def _by_stem(counts: Mapping[str, int], languages: Sequence[str]) -> Iterator[tu
     for word in sorted(filter(str.isalpha, counts), key=counts.__getitem__):
         stems = {analysis.stem(word, language)[1] for language in languages}
         yield from ((analysis.fold(stem), word) for stem in stems if len(stem) >= SHORTEST_STEM)
+
+
+# Made when the module is read, and not by a first question, for which an event loop waits.
+for _language in FUNCTION_WORDS:
+    spoken(_language)

@@ -23,8 +23,6 @@ from retrieval_service.stores.database import Database
 MOST_REMEMBERED_WORDS = 400_000
 # What is written meanwhile is found all the same, and only mistypes of its new words are not mended.
 SECONDS_OF_A_CHUNK = 0.2
-# A question this short with so few unknown words is read in a millisecond; a thread costs as much.
-AT_ONCE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +58,6 @@ class Rereader:
         if not unknown and not readings.has_spoken_measure(text):
             return Reading(text=text)
         known = await self._vocabulary(tenant_id, weights, languages)
-        if len(unknown) <= AT_ONCE:
-            return readings.read(text, unknown, known, familiar)
         return await asyncio.to_thread(readings.read, text, unknown, known, familiar)
 
     async def _unknown_now(

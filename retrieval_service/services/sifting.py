@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 from weakref import ReferenceType, ref
@@ -34,8 +34,6 @@ from retrieval_service.services.weighing import Weigher, Weights
 WEIGHED = 10
 LEAST_SHARE_OF_BEST = 0.5
 PASSAGES_OF_ONE_DOCUMENT = 2
-# Fewer than what is kept of passages that were read: domain/relevance.py.
-REMEMBERED_PASSAGES = 400
 REMEMBERED_QUESTIONS = 200
 # Only things to choose between have opposites.
 PRODUCT = "product"
@@ -90,7 +88,6 @@ class Sifter:
 
     def __init__(self, weigher: Weigher) -> None:
         self._weigher = weigher
-        self._read: OrderedDict[UUID, None] = OrderedDict()
         self._sifted: OrderedDict[tuple[UUID, str], _KnownSifting] = OrderedDict()
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
@@ -104,7 +101,7 @@ class Sifter:
         if known and known.weights() is weights and known.found == found:
             self._sifted.move_to_end((tenant_id, text))
             return known.sifted
-        sifted = await self._judged(found.hits, lambda: relevant(text, found, weights.statistics))
+        sifted = await asyncio.to_thread(relevant, text, found, weights.statistics)
         self._sifted[(tenant_id, text)] = _KnownSifting(found=found, weights=ref(weights), sifted=sifted)
         while len(self._sifted) > REMEMBERED_QUESTIONS:
             self._sifted.popitem(last=False)
@@ -113,7 +110,7 @@ class Sifter:
     async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> Sifted:
         """The same of what a provider found, in its order."""
         weights = await self._weigher.weights(tenant_id)
-        return await self._judged(hits[:WEIGHED], lambda: relevant_remotely(text, hits, weights.statistics))
+        return await asyncio.to_thread(relevant_remotely, text, hits, weights.statistics)
 
     async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
         """What is known of a part of the question; all of it where there is nothing to look for."""
@@ -122,18 +119,6 @@ class Sifter:
         weights = await self._weigher.latest(tenant_id)
         [best] = weighed(words, hits[:1], weights.statistics)
         return Support(passage=best.evidence.passage, unknown=best.evidence.unknown)
-
-    async def _judged(self, hits: Sequence[Hit], judge: Callable[[], Sifted]) -> Sifted:
-        """Passages that were read before are weighed in less time than a thread takes to begin."""
-        ids = [hit.passage.chunk_id for hit in hits]
-        is_known = all(chunk_id in self._read for chunk_id in ids)
-        judged = judge() if is_known else await asyncio.to_thread(judge)
-        for chunk_id in ids:
-            self._read[chunk_id] = None
-            self._read.move_to_end(chunk_id)
-        while len(self._read) > REMEMBERED_PASSAGES:
-            self._read.popitem(last=False)
-        return judged
 
 
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
