@@ -133,7 +133,7 @@ LIST = (
     r"(?:покажите|покажи|перечислите|перечисли|назовите|дайте|дай|список)(?: мне)?(?: весь| все| всех)?|"
     r"(?:какие|какой|какая|какое) (?:у вас (?:есть|имеются|продаются)?|есть|имеются|продаются|вы продаете|бывают)|"
     r"(?:mostre|liste|listar|mostrar|lista de|me mostre|me mostra)(?: me)?(?: tod[oa]s)?(?: os| as)?|"
-    r"qua(?:is|l) (?:tipos de |modelos de )?(?=.{1,60} (?:voc[eê]s|t[eê]m|existem|h[aá]\b|vendem))|"
+    r"quais (?:tipos de |modelos de )?(?=.{1,60} (?:voc[eê]s|existem|vendem|(?:t[eê]m|h[aá])\W{0,3}$))|"
     r"(?:que|quais) (?=.{1,60} voc[eê]s (?:t[eê]m|vendem))"
 )
 SORTED_UP = (

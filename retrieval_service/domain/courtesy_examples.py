@@ -120,6 +120,9 @@ QUESTIONS = (
         "доброе вино",
     ),
     *("quanto custa?", "onde vocês ficam?", "como redefinir a senha?", "tem em estoque?", "que horas abre?"),
+    *("tell me more", "more details, please", "could you repeat that?", "what about the second one?"),
+    *("расскажите подробнее", "подробнее, пожалуйста", "повторите ещё раз", "а второй?"),
+    *("conte mais", "mais detalhes, por favor", "pode repetir?", "e o segundo?"),
     *("posso devolver?", "meu pedido não chegou", "qual é o telefone?", "quem pode usar?", "bom sapato"),
     *(
         "preciso de ajuda com a conta",

@@ -26,6 +26,7 @@ from retrieval_service.domain.comparison_words import (
 )
 from retrieval_service.domain.fact_words import CURRENCIES, UNITS
 from retrieval_service.domain.function_words import FUNCTION_WORDS, TALK
+from retrieval_service.domain.polarity import polarity
 from retrieval_service.domain.words import words
 from retrieval_service.domain.written_numbers import GAP, SYMBOL, Number, numbers_of
 
@@ -254,14 +255,21 @@ def _amount(text: str, number: Number, *, is_second: bool = False) -> _Amount | 
 
 def _counted(text: str) -> Wish | None:
     found = _COUNT.match(text)
-    if not (found and _HAVING.search(text)):
+    if not (found and _HAVING.search(text)) or _wants_absence(text):
         return None
     return _wish(text, [found.span()], aim=Aim.COUNT, measure=PRICE)
 
 
 def _listed(text: str) -> Wish | None:
     found = _LIST.match(text)
-    return _wish(text, [found.span()], aim=Aim.LIST, measure=PRICE) if found else None
+    if found is None or _wants_absence(text):
+        return None
+    return _wish(text, [found.span()], aim=Aim.LIST, measure=PRICE)
+
+
+def _wants_absence(text: str) -> bool:
+    """What is to be without something is not told by the words that it has."""
+    return any(polarity(text, language).absent for language in ("en", "ru", "pt"))
 
 
 def _wish(

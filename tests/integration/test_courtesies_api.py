@@ -82,6 +82,7 @@ async def test_without_a_contact_that_is_said(running: Running) -> None:
         "Does the lamp have a dimmer?",
         "Can I pay by card?",
         "Do you ship to Greenland?",
+        *("tell me more about it", "и поподробнее можно?", "me fala mais sobre isso"),
         "👎",
         "💔",
     ],

@@ -170,6 +170,12 @@ def test_subject_is_what_is_left() -> None:
 @pytest.mark.parametrize(
     "question",
     [
+        *("Qual pipa tem cauda?", "Quais pipas têm cauda?"),
+        *(
+            "Which kites do you have without a tail?",
+            "Какие есть змеи без хвоста?",
+            "Quais pipas sem cauda vocês têm?",
+        ),
         *("How much is the red kite?", "сколько стоит змей", "quanto custa a pipa?"),
         *(
             "How many days do I have to return it?",
