@@ -183,7 +183,8 @@ async def test_model_that_breaks_off_before_a_word_is_replaced_by_quotations(
 
 
 OFFERED = (
-    "Perhaps this helps:\nReturns:\nA lamp may be returned within thirty days. [1]\n\n"
+    "Perhaps this helps:\nReturns:\n"
+    "A lamp may be returned within thirty days. [1] Bulbs are excluded from returns. [1]\n\n"
     f"If this is not it, the team will help you: {CONTACT}"
 )
 OUTCOMES = {
