@@ -219,7 +219,7 @@ class Answering:
         gathered = gathered or await self._gather(tenant_id, written)
         conditions = written.question.conditions
         asked = gathered.found.read_as or written.asked
-        gathered = await self._lister.listed(tenant_id, asked, conditions, gathered)
+        gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
         if said := await self._courtesies.meant(tenant_id, asked, gathered):
             for event in self._politely(written, begun, said):
                 yield event

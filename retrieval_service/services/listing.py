@@ -40,9 +40,14 @@ class Lister:
         self._weigher = weigher
 
     async def listed(
-        self, tenant_id: UUID, text: str, conditions: Conditions, gathered: Gathered
+        self, tenant_id: UUID, typed: str, conditions: Conditions, gathered: Gathered
     ) -> Gathered:
-        """The things that fulfil the wish, in place of what was found; that where there is none, or one of several."""
+        """The things that fulfil the wish, in place of what was found; that where there is none, or one of several.
+
+        Words of comparing are no mistakes: where the question as it was read has lost its wish, it is as it was typed.
+        """
+        read = gathered.found.read_as or typed
+        text = read if wish_of(read) else typed
         wish = wish_of(text)
         if wish is None or gathered.askings or _is_answered(text, gathered.sifted.hits):
             return gathered
