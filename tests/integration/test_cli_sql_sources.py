@@ -97,7 +97,12 @@ async def kladez(running: Running, folder: Path, *arguments: str) -> tuple[int, 
     known = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "retrieval_service.cli.main", *arguments, "--data-dir", str(folder)),
-        env={**known, "DATABASE_URL": running.dsn, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT}/protos/gen"},
+        env={
+            **known,
+            "DATABASE_URL": running.dsn,
+            "KLADEZ_LOCAL_MODEL": "minilm",  # that of the service
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT}/protos/gen",
+        },
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
     )
