@@ -45,10 +45,11 @@ async def prepare(service: Service, tenant_id: UUID, texts: Sequence[str], *, li
     weights = await Weigher(service.database).weights(tenant_id)
     prepared: list[Prepared] = []
     for text in texts:
-        reading = service.searcher._read(
-            text, weights, None
-        )  # the service's own: the baseline must ask the same
-        embedded = await service.embedder.embed_query(text)
+        found = await service.searcher.search(tenant_id, Query(text=text, limit=limit))
+        # The service's own, as it read the tenant in that search: the baseline must ask the same.
+        languages = service.searcher._known(tenant_id).languages
+        reading = await service.searcher._reading(tenant_id, text, weights, found.space, languages)
+        embedded = await service.embedder.embed_query(reading.text)
         probe = Probe(
             vector=embedded.vectors[0],
             stems=reading.terms.stems,
@@ -57,7 +58,6 @@ async def prepare(service: Service, tenant_id: UUID, texts: Sequence[str], *, li
             depth=LEAST_DEPTH,
             of_all=reading.reads_all,
         )
-        found = await service.searcher.search(tenant_id, Query(text=text, limit=limit))
         prepared.append(
             Prepared(
                 text=text,

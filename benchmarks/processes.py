@@ -69,7 +69,7 @@ async def running(
     await asyncio.to_thread(process.start)
     theirs.close()
     try:
-        yield await asyncio.to_thread(_port, ours)
+        yield await asyncio.to_thread(_port, ours)  # pyright: ignore[reportArgumentType] - of Windows alone
     finally:
         process.terminate()
         await asyncio.to_thread(process.join, STOP_SECONDS)

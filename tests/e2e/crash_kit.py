@@ -7,9 +7,9 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from kladez.v1 import sync_service_pb2 as sync_pb
@@ -18,18 +18,21 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service import client as service_client
 from retrieval_service.cli.ports import any_free
 from retrieval_service.client import CallFailed, Client
+from retrieval_service.domain.calibration import topics
 from retrieval_service.postgres import processes
 from retrieval_service.postgres.embedded import Embedded, embedded_postgres
 from retrieval_service.postgres.processes import Child, Command
 from retrieval_service.services.bootstrapping import mint_key
 from retrieval_service.stores import schema
 from tests.fakes.openai.fake import FakeOpenAI
+from tests.fakes.openai.journal import Exchange
 from tests.fakes.openai.server import running_openai
 
 BATCH = 32
 DIMENSIONS = 32
 LEASE_SECONDS = 2
 READY_SECONDS = 30.0
+MEASURED_WITH = {text for ones in topics().values() for one in ones for text in astuple(one)}
 SCOPES = ("operator", "tenant:read", "tenant:write", "channel")
 
 
@@ -179,6 +182,11 @@ def environment(
         "KLADEZ_JOB_POLL_SECONDS": "0.5",
         "KLADEZ_SCHEDULE_REBUILD": "",
     }
+
+
+def embedded_documents(exchanges: Iterable[Exchange]) -> list[str]:
+    """What was sent to be embedded, request by request, without the texts that an unknown model is measured with."""
+    return [text for one in exchanges for text in one.body["input"] if text not in MEASURED_WITH]
 
 
 async def new_tenant(address: str, key: str) -> str:

@@ -32,6 +32,7 @@ from tests.e2e.crash_kit import (
     Postgres,
     Process,
     command,
+    embedded_documents,
     environment,
     installation,
 )
@@ -208,7 +209,7 @@ def undisturbed() -> list[tuple[str, int, bytes]]:
 
 def assert_hardly_embedded_twice(fake: FakeOpenAI) -> None:
     """Each death costs at most the batch in flight and the requests that were repeated for it."""
-    texts = [text for one in fake.journal.exchanges for text in one.body["input"]]
+    texts = embedded_documents(fake.journal.exchanges)
     assert len(set(texts)) == DOCUMENTS
     assert len(texts) <= DOCUMENTS + KILLS * 2 * BATCH
 

@@ -15,7 +15,7 @@ import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import index_job_service_pb2 as pb
 
-from tests.e2e.crash_kit import BATCH, Installation, installation
+from tests.e2e.crash_kit import BATCH, Installation, embedded_documents, installation
 from tests.fakes.openai.faults import Fault
 
 DOCUMENTS = 1_000
@@ -126,7 +126,7 @@ async def assert_whole(running: Installation) -> None:
 
 def assert_hardly_embedded_twice(running: Installation, embedded_before: int) -> None:
     """Each death costs the batch in flight at most."""
-    texts = [text for one in running.fake.journal.exchanges[embedded_before:] for text in one.body["input"]]
+    texts = embedded_documents(running.fake.journal.exchanges[embedded_before:])
     assert len(set(texts)) == DOCUMENTS
     assert len(texts) <= DOCUMENTS + KILLS * BATCH
 

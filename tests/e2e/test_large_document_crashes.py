@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from tests.e2e.crash_kit import Installation, installation
+from tests.e2e.crash_kit import Installation, embedded_documents, installation
 from tests.fakes.openai.faults import Fault
 
 EMBEDDINGS = "/embeddings"
@@ -63,6 +63,6 @@ async def assert_indexed_once(running: Installation) -> None:
     book = [(index, text) for index, text in chunks if text != "Coffee."]
     assert [index for index, _ in book] == list(range(len(book)))
     assert all(f"Tea {number}. " in "\n".join(text for _, text in book) for number in range(PASSAGES))
-    times = Counter(text for one in running.fake.journal.to(EMBEDDINGS) for text in one.body["input"])
+    times = Counter(embedded_documents(running.fake.journal.to(EMBEDDINGS)))
     assert len(times) == len(chunks)
     assert sum(times.values()) <= len(chunks) + KILLS * STEP

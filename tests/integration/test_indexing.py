@@ -18,7 +18,7 @@ from retrieval_service.domain.lexical import passage_terms
 from retrieval_service.domain.records import DocumentKey
 from retrieval_service.services.searching import Mode
 from retrieval_service.stores.spaces import vectors_table
-from tests.fakes.openai.embeddings import bag_of_words
+from tests.fakes.openai.bags import bag_of_words
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
     DIMENSIONS,
