@@ -66,7 +66,7 @@ class Calibrator:
 
 
 async def measure(embedder: Embedder) -> Calibration:
-    """Embeds some two hundred short texts."""
+    """Embeds 144 short texts."""
     by_language = await asyncio.to_thread(topics)
     samples = {language: await _sample(embedder, ones) for language, ones in by_language.items()}
     return await asyncio.to_thread(calibrated, samples)

@@ -90,7 +90,7 @@ class Lister:
             rows = await numbered.find(
                 scope, conditions, stems=stems, sections=sections, limit=MOST_DOCUMENTS + 1
             )
-        return [] if len(rows) > MOST_DOCUMENTS else [_thing(row) for row in rows]
+        return [] if len(rows) > MOST_DOCUMENTS else await asyncio.to_thread(_things, rows)
 
     async def _alike(
         self, tenant_id: UUID, wish: Wish, conditions: Conditions, hits: Sequence[Hit]
@@ -152,6 +152,10 @@ def _is_answered(text: str, hits: Sequence[Hit]) -> bool:
         for one in (text, passage.title)
     )
     return len(asked & title) >= SAME_QUESTION * max(len(asked | title), 1)
+
+
+def _things(rows: Sequence[NumberedRow]) -> list[Thing]:
+    return [_thing(row) for row in rows]
 
 
 def _thing(row: NumberedRow) -> Thing:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+import structlog
 
 from retrieval_service.domain import readings
 from retrieval_service.domain.lexical import TermStatistics, stem_index
@@ -19,6 +20,10 @@ from retrieval_service.services.weighing import SAMPLE_CHUNKS, Weights
 from retrieval_service.stores import passages
 from retrieval_service.stores.database import Database
 
+log = structlog.get_logger("kladez.rereading")
+
+# A question waits so long for the words of a large tenant, and is read as it stands afterwards.
+PATIENCE_SECONDS = 1.0
 # Of all tenants together: about a hundred bytes each.
 MOST_REMEMBERED_WORDS = 400_000
 # What is written meanwhile is found all the same, and only mistypes of its new words are not mended.
@@ -34,13 +39,16 @@ class _Remembered:
 
 
 class Rereader:
-    """Vocabularies are made when a question has a word that no document knows; they hold 0.2 s for each chunk."""
+    """Vocabularies are made when a question has a word that no document knows; they hold 0.2 s for each chunk.
+
+    One is made beside the questions, once for all that wait for it.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
         self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
-        self._making: dict[UUID, asyncio.Lock] = {}
+        self._making: dict[UUID, asyncio.Task[None]] = {}
 
     async def read(
         self, tenant_id: UUID, text: str, weights: Weights, own: Sequence[str], familiar: Familiar
@@ -58,7 +66,11 @@ class Rereader:
         if not unknown and not readings.has_spoken_measure(text):
             return Reading(text=text)
         known = await self._vocabulary(tenant_id, weights, languages)
-        return await asyncio.to_thread(readings.read, text, unknown, known, familiar)
+        return (
+            await asyncio.to_thread(readings.read, text, unknown, known, familiar)
+            if known
+            else Reading(text=text)
+        )
 
     async def _unknown_now(
         self, tenant_id: UUID, words: Sequence[str], languages: Sequence[str]
@@ -69,15 +81,31 @@ class Rereader:
             known = await passages.known_stems(scope, sorted(set[int]().union(*stems.values())))
         return [word for word in words if known.isdisjoint(stems[word])]
 
-    async def _vocabulary(self, tenant_id: UUID, weights: Weights, languages: Sequence[str]) -> Vocabulary:
-        lock = self._making.setdefault(tenant_id, asyncio.Lock())
-        async with lock:
+    async def _vocabulary(
+        self, tenant_id: UUID, weights: Weights, languages: Sequence[str]
+    ) -> Vocabulary | None:
+        """The last one, or None, where a new one is not ready in time."""
+        known = self._remembered.get(tenant_id)
+        if known is None or not self._holds(known, weights, languages):
+            making = self._making.get(tenant_id)
+            if making is None:
+                making = asyncio.create_task(self._make(tenant_id, weights, languages))
+                self._making[tenant_id] = making
+            await asyncio.wait([making], timeout=None if weights.is_of_few else PATIENCE_SECONDS)
             known = self._remembered.get(tenant_id)
-            if known is None or not self._holds(known, weights, languages):
-                known = self._remembered[tenant_id] = await self._made(tenant_id, weights, languages)
-                self._forget_beyond(MOST_REMEMBERED_WORDS)
-            self._remembered.move_to_end(tenant_id)
-            return known.vocabulary
+        if known is None:
+            return None
+        self._remembered.move_to_end(tenant_id)
+        return known.vocabulary
+
+    async def _make(self, tenant_id: UUID, weights: Weights, languages: Sequence[str]) -> None:
+        try:
+            self._remembered[tenant_id] = await self._made(tenant_id, weights, languages)
+            self._forget_beyond(MOST_REMEMBERED_WORDS)
+        except Exception:  # the questions are answered as they stand
+            log.exception("vocabulary_not_made", tenant_id=str(tenant_id))
+        finally:
+            del self._making[tenant_id]
 
     def _holds(self, known: _Remembered, weights: Weights, languages: Sequence[str]) -> bool:
         if known.languages != languages:
@@ -100,8 +128,7 @@ class Rereader:
     def _forget_beyond(self, most: int) -> None:
         words = sum(len(one.vocabulary.counts) for one in self._remembered.values())
         while words > most and len(self._remembered) > 1:
-            tenant_id, forgotten = self._remembered.popitem(last=False)
-            self._making.pop(tenant_id, None)
+            _, forgotten = self._remembered.popitem(last=False)
             words -= len(forgotten.vocabulary.counts)
 
 

@@ -132,6 +132,7 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
     if verdict is Verdict.PERHAPS:
         ranked = [one for one in ranked if verdict_of(one.evidence) is not Verdict.NOTHING]
+        ranked = in_own_language(ranked, found.language)
     return Sifted(hits=nearest(ranked), certainty=certainty(ranked[0].evidence), verdict=verdict)
 
 
@@ -200,10 +201,19 @@ def not_opposed(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
     languages = Counter(one.hit.passage.language for one in products)
     usual = max(languages, key=languages.__getitem__, default="")
     said = [f"{one.hit.passage.title}\n{one.hit.passage.text}" for one in products]
-    left_out = [
-        one for one, is_opposed in zip(products, opposed(text, said, usual), strict=True) if is_opposed
-    ]
-    return [one for one in judged if one not in left_out]
+    left_out = {
+        one.hit.passage.chunk_id
+        for one, is_opposed in zip(products, opposed(text, said, usual), strict=True)
+        if is_opposed
+    }
+    return [one for one in judged if one.hit.passage.chunk_id not in left_out]
+
+
+def in_own_language(ranked: Sequence[Weighed], language: str) -> list[Weighed]:
+    """Without what is in another language and no surer than the surest in the question's own."""
+    own = [certainty(one.evidence) for one in ranked if one.hit.passage.language == language]
+    surest = max(own, default=-math.inf)
+    return [one for one in ranked if one.hit.passage.language == language or certainty(one.evidence) > surest]
 
 
 def varied(ranked: Sequence[Hit]) -> list[Hit]:

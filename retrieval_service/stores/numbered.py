@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from psycopg.rows import class_row
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.stores import matching
 from retrieval_service.stores.database import TenantScope
+
+# Their JSON is read on the event loop, which has others to serve in between.
+ROWS_AT_A_TIME = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,4 +86,8 @@ async def find(
                 "limit": limit,
             },
         )
-        return await cursor.fetchall()
+        rows: list[NumberedRow] = []
+        while some := await cursor.fetchmany(ROWS_AT_A_TIME):
+            rows += some
+            await asyncio.sleep(0)
+        return rows

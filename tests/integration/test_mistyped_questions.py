@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.weighing import FEW_CHUNKS
+from retrieval_service.services import rereading
+from retrieval_service.services.weighing import FEW_CHUNKS, Weigher
 from tests.integration.answers_kit import ask
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WAIT_SECONDS = 20.0
 
 ENTRIES = {
     "ru": {
@@ -94,3 +99,25 @@ async def test_exact_word_of_a_new_document_wins_over_what_it_looks_like(running
     await upsert(shop, "pilow", "Pilow is a board game.")
     await wait_until_indexed(shop)
     assert (await ask(shop, "what is pilow")).started.references[0].external_id == "pilow"
+
+
+async def test_question_waits_for_no_vocabulary_that_takes_long(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await new_shop(running, languages=["en"])
+    for number in range(FEW_CHUNKS + 1):
+        await upsert(shop, f"lantern-{number}", f"Lantern number {number} shines far.", title=f"Row {number}")
+    await wait_until_indexed(shop)
+    monkeypatch.setattr(rereading, "PATIENCE_SECONDS", 0.0)
+    weights = await Weigher(running.service.database).weights(UUID(shop.tenant_id))
+    rereader = rereading.Rereader(running.service.database)
+
+    async def guess() -> str:
+        familiar = running.service.embedders.home.familiarity
+        return (await rereader.read(UUID(shop.tenant_id), "lantren", weights, ["en"], familiar)).guess
+
+    assert await guess() == ""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await guess():  # noqa: ASYNC110 - it is made beside
+            await asyncio.sleep(0.05)
+    assert await guess() == "lantern"

@@ -56,3 +56,34 @@ def test_line_alone_is_a_judgement_without_text() -> None:
 
 def test_text_that_cannot_become_the_line_is_passed_on_at_once() -> None:
     assert StatusLine().feed("Thirty") == [TextPart(text="Thirty")]
+
+
+@pytest.mark.parametrize("step", [1, 3, 500])
+@pytest.mark.parametrize(
+    ("thoughts", "said"),
+    [
+        ("<think>Where is it? STATUS: answer\n</think>", ANSWER),
+        ("\n<think>\n</think>", "\n\n" + ANSWER),
+        ("<think></th</think>", "<think>aloud</think> " + ANSWER),
+    ],
+)
+def test_thoughts_before_the_answer_are_dropped(thoughts: str, said: str, step: int) -> None:
+    assert read(thoughts + said, step) == ([], said, len(thoughts))
+
+
+@pytest.mark.parametrize("step", [1, 3, 500])
+def test_line_after_the_thoughts_is_read(step: int) -> None:
+    head = "<think>Thirty.</think>\n\nSTATUS: partly\n"
+    assert read(head + ANSWER, step) == ([Judgement.PARTLY], ANSWER, len(head))
+
+
+@pytest.mark.parametrize("step", [1, 3, 500])
+def test_thoughts_that_never_end_are_no_answer(step: int) -> None:
+    text = "<think>Thirty days. [1]" + " hm" * 1_000
+    assert read(text, step) == ([], "", len(text))
+
+
+@pytest.mark.parametrize("step", [1, 3, 500])
+@pytest.mark.parametrize("text", ["<thi", "<thinking> is good.", "I <think>so</think>.", "\n" * 200 + ANSWER])
+def test_what_only_looks_like_thoughts_is_passed_on(text: str, step: int) -> None:
+    assert read(text, step) == ([], text, 0)
