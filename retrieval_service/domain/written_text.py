@@ -218,7 +218,7 @@ class WrittenText:
             if _is_like_address(word):
                 # No program takes a joiner into a number, and nobody reads a space as a part of one.
                 is_number = _NUMBER.fullmatch(word) and following[0].isdecimal()
-                return JOINER if is_number else " "
+                return JOINER if is_number else f"{self._gap_in_number(following)} "
             # A word alone is seen by whoever reads on, unless a marker stands behind it.
             is_seen = word.isalpha() and word == self.label
             return "" if is_seen and not following[0].isdecimal() else JOINER
@@ -232,7 +232,7 @@ class WrittenText:
             return ""
         word = self._bare_word
         if _is_address(word) and _GROWS.match(following):
-            return " "
+            return f"{self._gap_in_number(following)} "
         is_joined = bool(word) and _SIGN_BEFORE_WORD.match(following)
         is_joined = is_joined or (re.match(r"\w", following) and _CONTACT_AT_END.search(word))
         is_joined = is_joined or (self._is_within_word and _WORD_WITH_SIGN.match(following))
@@ -241,6 +241,7 @@ class WrittenText:
         return JOINER if is_joined else self._gap_in_number(following)
 
     def _gap_in_number(self, following: str) -> str:
+        """A space alone would part the digits as those of a telephone number are parted."""
         digits = _DIGITS.match(following)
         more = number_of_digits(digits[0]) if digits else 0
         return JOINER if more and self._digits > 0 and self._digits + more >= LEAST_DIGITS else ""

@@ -19,7 +19,7 @@ from tests.e2e.crash_kit import BATCH, Installation, embedded_documents, install
 from tests.fakes.openai.faults import Fault
 
 DOCUMENTS = 1_000
-KILLS = 20
+KILLS = 10
 END_SECONDS = 300.0
 # Every answer of the embeddings server takes so long, so that the rebuild outlives its workers.
 DELAY_SECONDS = 0.05

@@ -100,7 +100,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Shared by the tests in this file, so that the demo shop is embedded once."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     paths = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
-    environment = {**inherited, "PYTHONPATH": paths, "CI": "true"}
+    # Starts in the least time; tests/e2e/test_new_default_model.py starts the default.
+    environment = {**inherited, "PYTHONPATH": paths, "CI": "true", "KLADEZ_LOCAL_MODEL": "minilm"}
     return Installation(data_dir=tmp_path_factory.mktemp("kladez") / "data", environment=environment)
 
 

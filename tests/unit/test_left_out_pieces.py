@@ -104,6 +104,8 @@ def test_piece_that_is_left_out_anywhere_makes_no_link(dangerous: str, piece: st
 
 @settings(max_examples=400)
 @example("tg:<b>//resolve?domain=evil_bot", [], [])
+@example("http:<b>//1<b>572395042/pay", [], [])
+@example("https://evil.example/1*572395042*", [], [])
 @given(
     st.sampled_from(DANGEROUS),
     st.lists(st.tuples(st.integers(0, 40), st.sampled_from(LEFT_OUT)), min_size=1, max_size=5),
