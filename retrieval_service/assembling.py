@@ -55,6 +55,7 @@ from retrieval_service.services.questions import Questions
 from retrieval_service.services.quoting import Quoter
 from retrieval_service.services.rating import Limiter, Rates
 from retrieval_service.services.reading import Reader
+from retrieval_service.services.recalling import Recaller
 from retrieval_service.services.reindexing import Reindexer, ReindexOptions
 from retrieval_service.services.remote_purging import RemotePurger
 from retrieval_service.services.resolving import Resolver
@@ -168,7 +169,11 @@ def assemble(
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter, writers)
     pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", installation_key))
     answer_log = AnswerLog(
-        database, pseudonyms, history_tokens=settings.history_tokens, quotas=quotas(settings)
+        database,
+        pseudonyms,
+        Recaller(weigher),
+        history_tokens=settings.history_tokens,
+        quotas=quotas(settings),
     )
     trials = Trials(database, pseudonyms)
     composer = new_composer(settings, providers.answerer, quoter, writers)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retrieval_service.domain.fragments import Turn
-from retrieval_service.domain.personal import Personal, personal_in
 from retrieval_service.domain.records import LoggedTurn
 
 # About what a letter costs in the three languages, rather too much than too little.
@@ -15,32 +14,42 @@ LETTERS_OF_A_TOKEN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class PastTurn:
-    """An earlier turn; `subject_question` needs no context, `titles` are of what the answer cites, first first."""
+    """An earlier turn; `subject_question` needs no context, `titles` are of what the answer cites, first first.
+
+    Of one that `is_offer` only an entry can be meant: what was asked then was not answered.
+    """
 
     question: str
     subject_question: str
-    answer: str
     titles: Sequence[str]
+    is_offer: bool = False
 
     @property
     def as_turn(self) -> Turn:
-        return Turn(question=self.question, answer=self.answer)
+        """As it was understood."""
+        return Turn(question=self.subject_question, titles=tuple(self.titles))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FollowUp:
     """What rules read in a question that leaves something out.
 
-    `own_words` are what it names itself, and where it `must_be_known` some document has to know them; `subject` is
-    what was asked before. It `may_change_subject`, it may name a place or the like, or point back by a pronoun.
+    `own_words` are what it names itself, and where it `must_be_known` some document has to know them; `asked` are
+    those or, without any, what it asks of a thing. `entry` is the title that it means by its place in the answer
+    before, `subject` what was asked before, and `title` what that was answered from. It `may_change_subject` or
+    `keeps_subject`, it may name a place or the like, or point back by a pronoun.
     """
 
     own_words: str
+    asked: str
+    entry: str
     must_be_known: bool
     may_change_subject: bool
     has_proper_name: bool
     points_back: bool
+    keeps_subject: bool
     subject: str
+    title: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,27 +66,25 @@ class Reworded:
     reading: FollowUp | None = None
 
 
-def past_turns(logged: Sequence[LoggedTurn]) -> list[PastTurn]:
-    """Without who the customer is, said in whichever of them: no later question needs it. The shop's own stays."""
-    personal = personal_in(one.question for one in logged)
-    return [past_turn(one, personal) for one in logged]
-
-
-def past_turn(logged: LoggedTurn, personal: Personal) -> PastTurn:
+def past_turn(logged: LoggedTurn) -> PastTurn:
+    """As it was logged; `Recaller` leaves out what is not to be remembered."""
     cited = dict.fromkeys(str(number) for _, _, numbers in logged.citations for number in numbers)
+    titles = dict.fromkeys(logged.titles[number] for number in cited if logged.titles.get(number))
     return PastTurn(
-        question=personal.without(logged.question),
-        subject_question=personal.without(logged.standalone_question or logged.question),
-        answer=personal.without(logged.answer),
-        titles=tuple(logged.titles[number] for number in cited if logged.titles.get(number)),
+        question=logged.question,
+        subject_question=logged.standalone_question or logged.question,
+        titles=tuple(titles),
+        is_offer=logged.is_offer,
     )
 
 
 def within_budget(newest_first: Iterable[PastTurn], tokens: int) -> tuple[PastTurn, ...]:
-    """The last turns that fit, oldest first, without gaps; the very last one always."""
+    """The last turns that fit, oldest first, without gaps; the very last one always. Old offers are forgotten."""
     kept: list[PastTurn] = []
     for turn in newest_first:
-        tokens -= estimated_tokens(turn.question) + estimated_tokens(turn.answer)
+        if kept and turn.is_offer:
+            continue
+        tokens -= estimated_tokens(turn.subject_question) + sum(map(estimated_tokens, turn.titles))
         if kept and tokens < 0:
             break
         kept.append(turn)

@@ -79,6 +79,11 @@ _TEXTS: Mapping[Pleasantry, Mapping[str, tuple[str, ...]]] = {
         "ru": ("хочу поговорить с человеком", "позовите оператора", "соедините меня с живым сотрудником"),
         "pt": ("quero falar com uma pessoa", "chame um atendente", "me passa para um humano, por favor"),
     },
+    Pleasantry.AGAIN: {
+        "en": ("tell me more", "more details, please", "could you repeat that?", "can you explain it again?"),
+        "ru": ("расскажите подробнее", "подробнее, пожалуйста", "повторите ещё раз", "а можно подробнее?"),
+        "pt": ("conte mais", "mais detalhes, por favor", "pode repetir?", "explique melhor"),
+    },
 }
 EXAMPLES = tuple(
     Example(pleasantry=pleasantry, language=language, text=text)
@@ -120,9 +125,7 @@ QUESTIONS = (
         "доброе вино",
     ),
     *("quanto custa?", "onde vocês ficam?", "como redefinir a senha?", "tem em estoque?", "que horas abre?"),
-    *("tell me more", "more details, please", "could you repeat that?", "what about the second one?"),
-    *("расскажите подробнее", "подробнее, пожалуйста", "повторите ещё раз", "а второй?"),
-    *("conte mais", "mais detalhes, por favor", "pode repetir?", "e o segundo?"),
+    *("what about the second one?", "а второй?", "e o segundo?"),
     *("posso devolver?", "meu pedido não chegou", "qual é o telefone?", "quem pode usar?", "bom sapato"),
     *(
         "preciso de ajuda com a conta",

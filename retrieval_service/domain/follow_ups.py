@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from retrieval_service.domain.conversation import FollowUp, PastTurn
 from retrieval_service.domain.function_words import FUNCTION_WORDS
@@ -84,13 +84,13 @@ _ASKING = _words(
 _WHICH = _words(
     """
     what which how whom чего чему чем какого какому каким каком какой какую каких какими скольки сколько скольких
-    кого кому кем que qual quais quem quando quanto quanta quantos quantas onde
+    кого кому кем чей чья чье чьи чьей чьего que qual quais quem quando quanto quanta quantos quantas onde
     """
 )
 # What is asked of a thing, without the thing.
 _ATTRIBUTES = _words(
     """
-    cost costs price prices pay expensive cheap cheaper size sizes weight weigh weighs colour color colours colors
+    many cost costs price prices pay expensive cheap cheaper size sizes weight weigh weighs colour color colours colors
     stock available much long big large heavy made longer sooner earlier later faster more less bigger smaller
     take takes last lasts
     стоит стоят стоить цена цену цены ценой дорого дешевле размер размеры размера вес весит цвет цвета цветов
@@ -101,7 +101,18 @@ _ATTRIBUTES = _words(
     demorar leva levar
     """
 )
+# "The second one", "а последний?", "quanto custa o terceiro?": an entry of the answer before.
+_PLACES = (
+    _words("first 1st первый первая первое первую первом первой первого primeiro primeira"),
+    _words("second 2nd второй вторая второе вторую втором второго segundo segunda"),
+    _words("third 3rd третий третья третье третью третьем третьего terceiro terceira"),
+    _words("fourth 4th четвертый четвертая четвертое четвертую quarto quarta"),
+    _words("fifth 5th пятый пятая пятое пятую quinto quinta"),
+    _words("last последний последняя последнее последнюю último última"),
+)
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
+# They name nothing and nobody.
+ASKING_WORDS = _GRAMMAR | _ATTRIBUTES | _ASKING | _POINTERS
 
 
 def needs_context(question: str) -> bool:
@@ -109,18 +120,29 @@ def needs_context(question: str) -> bool:
     said = words(question)
     if not said or pleasantry_of(question):
         return False
-    return not _subjects(said) or _points_back(said) or _is_ellipsis(said)
+    return not _subjects(said) or _points_back(said) or _is_ellipsis(said) or _place(said) is not None
 
 
-def read(question: str, last: PastTurn) -> FollowUp:
+def may_continue(question: str) -> bool:
+    """Whether what was said before may matter: "and a tyre change?" says of nothing which car."""
+    said = words(question)
+    is_brief = bool(said) and said[0] in _OPENERS and len(_subjects(said)) <= MOST_WORDS_BEHIND_PREPOSITION
+    return needs_context(question) or (is_brief and not pleasantry_of(question))
+
+
+def read(question: str, last: PastTurn, entry: str) -> FollowUp:
     """What is in it, for whoever searches for it."""
     return FollowUp(
         own_words=own_words(question),
+        entry=entry,
+        asked=own_words(question) or _asked_of_a_thing(question),
         must_be_known=must_be_known(question),
         may_change_subject=may_change_subject(question),
         has_proper_name=_PROPER_NAME.search(question) is not None,
         points_back=_points_back(words(question)),
+        keeps_subject=_points_back(words(question)) or _asks_which(words(question)),
         subject=last.subject_question,
+        title=next(iter(last.titles), ""),
     )
 
 
@@ -144,6 +166,32 @@ def own_words(question: str) -> str:
     return "" if _remedy(said) else " ".join(_subjects(said))
 
 
+def entry_of(question: str, titles: Sequence[str]) -> str:
+    """The title that the question means by its place among them; empty where it means none."""
+    place = _place(words(question))
+    return titles[place] if place is not None and -1 <= place < len(titles) and titles else ""
+
+
+def _place(said: Sequence[str]) -> int | None:
+    """From 0, or -1 for the last; None where more is named than a place: "tell me about the second one"."""
+    # "How long does it last?" means no place.
+    kept = [
+        word
+        for before, word in pairwise(("", *said))
+        if (before, word) == ("the", "last") or _subjects([word])
+    ]
+    named = [word for word in kept if word not in _ASKING | _POINTERS_AT_THE_END]
+    if not named or len(named) > 1 + _VERBS or said[-1] not in {named[-1], *_POINTERS_AT_THE_END}:
+        return None
+    place = next((index for index, ones in enumerate(_PLACES) if named[-1] in ones), None)
+    return -1 if place == len(_PLACES) - 1 else place
+
+
+def _asked_of_a_thing(question: str) -> str:
+    said = words(question)
+    return "" if _remedy(said) else " ".join(word for word in said if word in _ATTRIBUTES)
+
+
 def must_be_known(question: str) -> bool:
     """Whether nothing can be said of what no document names: not so of a town, of what may have happened, or of what
     can be done with the subject.
@@ -155,7 +203,12 @@ def must_be_known(question: str) -> bool:
 
 
 def with_context(question: str, last: PastTurn) -> str:
-    """The question with what it is about behind it: what the last answer cites, else what was asked."""
+    """The question with what it is about behind it: what the last answer cites, else what was asked.
+
+    As it stands where it says itself what it is about.
+    """
+    if not needs_context(question):
+        return question
     said = words(question)
     if remedy := _remedy(said):
         return remedy

@@ -49,10 +49,10 @@ class Fragment:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One earlier question of the same conversation and the answer it got."""
+    """One earlier question of the same conversation, and the titles of what it was answered from."""
 
     question: str
-    answer: str
+    titles: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ class _Phrases:
     to_farewell: str
     to_acknowledgement: str
     to_bot_question: str
+    to_wish_for_more: str
     to_wish_for_human: str
     nobody_to_ask: str
 
@@ -49,6 +50,7 @@ _ENGLISH = _Phrases(
     to_farewell="Goodbye! Come back any time.",
     to_acknowledgement="If anything else comes up, just ask.",
     to_bot_question="I am a program, not a person: I answer from documents. What would you like to know?",
+    to_wish_for_more="What would you like to know more about?",
     to_wish_for_human="You would like to speak to a person.",
     nobody_to_ask="I am a program and cannot put you through, and I was given no contact. You can ask me.",
 )
@@ -70,6 +72,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         to_farewell="До свидания! Будем рады помочь снова.",
         to_acknowledgement="Появятся ещё вопросы — спрашивайте.",
         to_bot_question="Я программа, а не человек: отвечаю по документам. Что вам подсказать?",
+        to_wish_for_more="О чём рассказать подробнее?",
         to_wish_for_human="Вы хотите поговорить с человеком.",
         nobody_to_ask="Я программа, соединить с человеком не могу, и контакта мне не дали. Спросите меня.",
     ),
@@ -89,6 +92,7 @@ _PHRASES: Mapping[str, _Phrases] = {
         to_farewell="Até logo! Volte sempre.",
         to_acknowledgement="Se surgir outra dúvida, é só perguntar.",
         to_bot_question="Sou um programa, não uma pessoa: respondo com documentos. O que você quer saber?",
+        to_wish_for_more="Sobre o que você quer saber mais?",
         to_wish_for_human="Você quer falar com uma pessoa.",
         nobody_to_ask="Sou um programa, não posso transferir você e não recebi nenhum contato. Pode perguntar a mim.",
     ),
@@ -148,6 +152,7 @@ def pleasantry_text(pleasantry: Pleasantry, language: str, contact: str = "") ->
     phrases = _phrases(language)
     to_wish = _with_contact(phrases.to_wish_for_human, phrases, contact)
     replies = {
+        Pleasantry.AGAIN: phrases.to_wish_for_more,
         Pleasantry.FAREWELL: phrases.to_farewell,
         Pleasantry.THANKS: phrases.to_thanks,
         Pleasantry.GREETING: phrases.to_greeting,

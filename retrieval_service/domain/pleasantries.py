@@ -16,7 +16,10 @@ MOST_WORDS = 9
 
 
 class Pleasantry(StrEnum):
-    """What is said back to it differs; of several the first counts."""
+    """What is said back to it differs; of several the first counts.
+
+    "Tell me more" is one only where nothing was answered before that could be told again.
+    """
 
     HUMAN = "human"
     BOT = "bot"
@@ -24,6 +27,7 @@ class Pleasantry(StrEnum):
     THANKS = "thanks"
     GREETING = "greeting"
     ACKNOWLEDGEMENT = "acknowledgement"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, kw_only=True)

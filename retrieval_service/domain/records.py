@@ -162,14 +162,14 @@ class LoggedAnswer:
 class LoggedTurn:
     """What a later question of the same conversation needs of an earlier one; fields are as in `LoggedAnswer`.
 
-    `titles` are by the numbers of the references.
+    `titles` are by the numbers of the references. One that `is_offer` only said what may help, and was not replied to.
     """
 
     question: str
     standalone_question: str
-    answer: str
     titles: Mapping[str, str]
     citations: Sequence[Sequence[Any]]
+    is_offer: bool
 
 
 @dataclass(frozen=True, kw_only=True)

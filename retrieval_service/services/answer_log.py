@@ -14,13 +14,14 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnswer
-from retrieval_service.domain.conversation import PastTurn, past_turns, within_budget
+from retrieval_service.domain.conversation import PastTurn, past_turn, within_budget
 from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.quotas import Quotas, seconds_until_tomorrow
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.services.answer_jobs import AnswerJob, another_request
+from retrieval_service.services.recalling import Recaller
 from retrieval_service.stores import chats
 from retrieval_service.stores.database import Database
 
@@ -66,6 +67,7 @@ class AnswerLog:
         self,
         database: Database,
         pseudonyms: Pseudonyms,
+        recaller: Recaller,
         *,
         history_tokens: int,
         quotas: Quotas,
@@ -73,6 +75,7 @@ class AnswerLog:
     ) -> None:
         self._database = database
         self._pseudonyms = pseudonyms
+        self._recaller = recaller
         self._history_tokens = history_tokens
         self._quotas = quotas
         self._clock = clock
@@ -118,7 +121,7 @@ class AnswerLog:
             asker=self._pseudonyms.of(job.tenant_id, asker.user_key, session_id),
             language=asker.language,
             tenant=beginning.tenant,
-            history=self._remembered(turns),
+            history=await self._remembered(job.tenant_id, turns),
         )
 
     async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
@@ -220,8 +223,9 @@ class AnswerLog:
             quotas=self._quotas,
         )
 
-    def _remembered(self, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
-        return within_budget(past_turns(recent), self._history_tokens)
+    async def _remembered(self, tenant_id: UUID, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
+        last = within_budget(map(past_turn, recent), self._history_tokens)
+        return await self._recaller.recalled(tenant_id, last)
 
 
 def quota_spent(kind: str) -> errors.QuotaSpent:

@@ -24,11 +24,11 @@ from retrieval_service.domain.answers import (
 )
 from retrieval_service.domain.checked_text import CheckedEvent
 from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.follow_ups import needs_context
+from retrieval_service.domain.follow_ups import may_continue
 from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt, PromptPart
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.listings import lines_of
-from retrieval_service.domain.pleasantries import Said, pleasantry_of
+from retrieval_service.domain.pleasantries import Pleasantry, Said, pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
@@ -178,7 +178,7 @@ class Answering:
         question = job.question
         if pleasantry_of(question.text):
             return None
-        if question.session_id is not None and needs_context(question.text):
+        if question.session_id is not None and may_continue(question.text):
             return None
         if (await self._chooser.chosen(job.tenant_id)).is_remote:
             return None
@@ -220,7 +220,12 @@ class Answering:
         conditions = written.question.conditions
         asked = gathered.found.read_as or written.asked
         gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
-        if said := await self._courtesies.meant(tenant_id, asked, gathered):
+        # With the words of a conversation behind it no courtesy is one.
+        alone = written.question.text if written.reworded else asked
+        said = await self._courtesies.meant(tenant_id, alone, gathered)
+        again = await self._again(tenant_id, written, begun, said)
+        gathered = again or gathered
+        if said and not again:
             for event in self._politely(written, begun, said):
                 yield event
             return
@@ -238,6 +243,15 @@ class Answering:
         async with aclosing(self._composer.events(written, given)) as events:
             async for event in events:
                 yield event
+
+    async def _again(
+        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, said: Said | None
+    ) -> Gathered | None:
+        """What was answered from last, or offered, where more of that is wanted."""
+        if not (said and said.pleasantry is Pleasantry.AGAIN and begun.history):
+            return None
+        titles = begun.history[-1].titles
+        return await self._gatherer.entries(tenant_id, written.question, titles, written.degraded_reason)
 
     async def _widened(self, tenant_id: UUID, gathered: Gathered) -> list[Widened]:
         """The entries of a list are numbered as they were found. A model reads the faint ones too."""
@@ -265,9 +279,11 @@ class Answering:
     async def _understand(self, tenant_id: UUID, written: WrittenAnswer, begun: Begun) -> None:
         """A follow-up takes from the conversation what it needs to be searched for."""
         question = written.question
-        if not begun.history or not needs_context(question.text):
+        if not begun.history or not may_continue(question.text):
             return
         reworded = await self._rewording.standalone(question.text, begun.history, own_languages(begun.tenant))
+        if reworded is None:
+            return
         written.reworded = reworded
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -9,10 +10,11 @@ from retrieval_service.domain.answers import Question
 from retrieval_service.domain.asking import askings
 from retrieval_service.domain.conversation import FollowUp, Reworded
 from retrieval_service.domain.verdicts import Verdict
-from retrieval_service.services.dividing import FRAGMENTS, Gathered, divided
+from retrieval_service.services.continuing import fitting
+from retrieval_service.services.dividing import FRAGMENTS, Gathered, divided, look_up
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Query
-from retrieval_service.services.sifting import Sifted, Support
+from retrieval_service.services.sifting import Sifted, Support, varied
 
 # Of a follow-up's own words, by their rarity: what the best passage has to have, and what no document may know.
 LEAST_SUPPORT = 0.3
@@ -66,17 +68,60 @@ class Gatherer:
             found = await self._retriever.search(tenant_id, query)
         return Gathered(found=found, sifted=await self._retriever.relevant(tenant_id, found, text))
 
+    async def entries(
+        self, tenant_id: UUID, question: Question, titles: Sequence[str], degraded_reason: str = ""
+    ) -> Gathered | None:
+        """The documents of these titles, in their order; None when none is found again."""
+
+        async def search(text: str) -> Gathered:
+            return await self._gather(tenant_id, question, text, degraded_reason)
+
+        looked = await look_up(titles, search)
+        hits = [
+            hit
+            for title in titles
+            for hit in looked[title].found.hits
+            if hit.passage.title.strip() == title.strip()
+        ]
+        if not hits:
+            return None
+        first = looked[titles[0]]
+        sifted = replace(first.sifted, hits=varied(hits), verdict=Verdict.ANSWERS)
+        return replace(first, found=replace(first.found, hits=hits), sifted=sifted)
+
     async def gather_for_follow_up(
         self, tenant_id: UUID, question: Question, reworded: Reworded, degraded_reason: str = ""
     ) -> Gathered:
         """What it was taken for may be wrong: its own words alone count where they find what is surer."""
-        understood = await self.gather(tenant_id, question, reworded.text, degraded_reason)
         reading = reworded.reading
+        if reading and reading.entry and (entry := await self.entries(tenant_id, question, [reading.entry])):
+            return entry
+        understood = await self.gather(tenant_id, question, reworded.text, degraded_reason)
+        literal = await self.gather(tenant_id, question, question.text, degraded_reason)
+        if reworded.text == question.text:
+            settled = understood
+        else:
+            settled = await self._settled(tenant_id, question, understood, literal, reading, degraded_reason)
+        if reading is None or settled.verdict is Verdict.NOTHING:
+            return settled
+        together = await self._gather(
+            tenant_id, question, f"{reading.subject} {question.text}", degraded_reason
+        )
+        return await fitting(self._retriever, tenant_id, settled, (understood, literal, together), reading)
+
+    async def _settled(
+        self,
+        tenant_id: UUID,
+        question: Question,
+        understood: Gathered,
+        literal: Gathered,
+        reading: FollowUp | None,
+        degraded_reason: str,
+    ) -> Gathered:
         support = await self._support(tenant_id, understood, reading)
         may_differ = reading is not None and reading.may_change_subject
         if understood.sifted.answers and not may_differ and is_supported(support):
             return understood
-        literal = await self.gather(tenant_id, question, question.text, degraded_reason)
         if await self._is_surer(tenant_id, literal, understood, reading):
             return replace(literal, is_literal=True)
         if reading is None:
@@ -91,7 +136,8 @@ class Gatherer:
     async def _support(self, tenant_id: UUID, gathered: Gathered, reading: FollowUp | None) -> Support:
         """What is known of the follow-up's own words."""
         words = reading.own_words if reading else ""
-        return await self._retriever.support(tenant_id, gathered.sifted.hits, words)
+        supports = await self._retriever.supports(tenant_id, gathered.sifted.hits[:1], words)
+        return supports[0] if supports else Support()
 
     async def _is_surer(
         self, tenant_id: UUID, literal: Gathered, understood: Gathered, reading: FollowUp | None

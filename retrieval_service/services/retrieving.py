@@ -66,9 +66,9 @@ class Retriever:
         """The hits to answer from or to offer, of the best `most`; none when nothing has to do with the question."""
         return await self._sifter.relevant(tenant_id, found, text, most=most)
 
-    async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
-        """What the best of these hits, and the tenant's documents, know of these words."""
-        return await self._sifter.support(tenant_id, hits, words)
+    async def supports(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> list[Support]:
+        """What each of these hits, and the tenant's documents, know of these words."""
+        return await self._sifter.supports(tenant_id, hits, words)
 
     async def _found(self, remote: RemoteSearcher, tenant_id: UUID, chosen: Chosen, query: Query) -> Found:
         if chosen.wanted is Backend.PGVECTOR:

@@ -31,16 +31,25 @@ class Rewording:
         self._breaker = breaker
         self._patience_seconds = patience_seconds
 
-    async def standalone(self, question: str, history: Sequence[PastTurn], own: Sequence[str]) -> Reworded:
-        """`history` has at least one turn, oldest first; `own` are the tenant's languages."""
+    async def standalone(
+        self, question: str, history: Sequence[PastTurn], own: Sequence[str]
+    ) -> Reworded | None:
+        """`history` has at least one turn, oldest first; `own` are the tenant's languages.
+
+        None where no model is asked, and nothing was said before that the question could continue.
+        """
         language = await asyncio.to_thread(language_of, question, history[-1], own)
         reworded = await self._rewritten(question, history, language)
         if reworded.text:
             return reworded
+        entry = follow_ups.entry_of(question, history[-1].titles)
+        last = history[-1] if entry else next((one for one in reversed(history) if not one.is_offer), None)
+        if last is None:
+            return None
         return replace(
             reworded,
-            text=follow_ups.with_context(question, history[-1]),
-            reading=follow_ups.read(question, history[-1]),
+            text=entry or follow_ups.with_context(question, last),
+            reading=follow_ups.read(question, last, entry),
         )
 
     async def _rewritten(self, question: str, history: Sequence[PastTurn], language: str) -> Reworded:

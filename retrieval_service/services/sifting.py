@@ -77,9 +77,10 @@ class _KnownSifting:
 
 @dataclass(frozen=True, kw_only=True)
 class Support:
-    """How much of some words the best passage has, and how much of them no document knows; both in [0, 1]."""
+    """How much of some words a passage has, how much its title, and how much no document knows; all in [0, 1]."""
 
     passage: float = 1.0
+    title: float = 1.0
     unknown: float = 0.0
 
 
@@ -112,13 +113,16 @@ class Sifter:
         weights = await self._weigher.weights(tenant_id)
         return await asyncio.to_thread(relevant_remotely, text, hits, weights.statistics)
 
-    async def support(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> Support:
-        """What is known of a part of the question; all of it where there is nothing to look for."""
+    async def supports(self, tenant_id: UUID, hits: Sequence[Hit], words: str) -> list[Support]:
+        """What each hit knows of a part of the question; all of it where there is nothing to look for."""
         if not (hits and words):
-            return Support()
+            return [Support() for _ in hits]
         weights = await self._weigher.latest(tenant_id)
-        [best] = weighed(words, hits[:1], weights.statistics)
-        return Support(passage=best.evidence.passage, unknown=best.evidence.unknown)
+        judged = await asyncio.to_thread(weighed, words, hits, weights.statistics)
+        return [
+            Support(passage=one.evidence.passage, title=one.evidence.title, unknown=one.evidence.unknown)
+            for one in judged
+        ]
 
 
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:

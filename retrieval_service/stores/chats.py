@@ -355,12 +355,13 @@ async def get_by_request(scope: TenantScope, request_id: UUID) -> LoggedAnswer |
 # What was cited is long, and of all that only the titles are asked for. A turn that answered nothing is about nothing,
 # unless the customer replies to it.
 SELECT_TURNS = """
-SELECT question, answer, standalone_question, citations, (
+SELECT question, standalone_question, citations, (
         SELECT coalesce(jsonb_object_agg(cited ->> 'number', cited ->> 'title'), '{}')
-        FROM jsonb_array_elements(context) AS cited WHERE cited ->> 'number' IS NOT NULL) AS titles
+        FROM jsonb_array_elements(context) AS cited WHERE cited ->> 'number' IS NOT NULL) AS titles,
+    finish_reason = 'not_sure' AND id IS DISTINCT FROM %(in_reply_to)s AS is_offer
 FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s AND status = 'completed'
-    AND (finish_reason NOT IN ('no_relevant_content', 'not_sure', 'pleasantry') OR id = %(in_reply_to)s)
+    AND (finish_reason NOT IN ('no_relevant_content', 'pleasantry') OR id = %(in_reply_to)s)
 ORDER BY (id = %(in_reply_to)s) DESC NULLS LAST, created_at DESC LIMIT %(limit)s
 """
 
@@ -368,7 +369,7 @@ ORDER BY (id = %(in_reply_to)s) DESC NULLS LAST, created_at DESC LIMIT %(limit)s
 async def recent_turns(
     scope: TenantScope, session_id: UUID, *, in_reply_to: UUID | None = None, limit: int
 ) -> Callable[[], Awaitable[list[LoggedTurn]]]:
-    """What fetches those that answered, newest first, also when the transaction has ended.
+    """What fetches those that answered or offered, newest first, also when the transaction has ended.
 
     The answer that is replied to comes before all others.
     """

@@ -82,7 +82,6 @@ async def test_without_a_contact_that_is_said(running: Running) -> None:
         "Does the lamp have a dimmer?",
         "Can I pay by card?",
         "Do you ship to Greenland?",
-        *("tell me more about it", "и поподробнее можно?", "me fala mais sobre isso"),
         "👎",
         "💔",
     ],
@@ -90,3 +89,16 @@ async def test_without_a_contact_that_is_said(running: Running) -> None:
 async def test_question_is_no_courtesy(shop: Shop, question: str) -> None:
     heard = await ask(shop, question)
     assert heard.completed.finish_reason != pb.FINISH_REASON_PLEASANTRY
+
+
+@pytest.mark.parametrize("said", ["tell me more about it", "а поподробнее?", "me fala mais sobre isso"])
+async def test_who_wants_more_gets_what_was_answered_last_or_is_asked_what_of(shop: Shop, said: str) -> None:
+    heard = await ask(shop, said)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_PLEASANTRY
+    assert heard.text.endswith("?")
+    session = await shop.client.create_session(pb.CreateSessionRequest(channel="widget"))
+    first = await ask(shop, "Within how many days may a lamp be returned?", session_id=session.session_id)
+    again = await ask(shop, said, session_id=session.session_id)
+    assert again.completed.finish_reason == pb.FINISH_REASON_STOP
+    assert [one.external_id for one in again.started.references] == ["returns"]
+    assert first.started.references[0].external_id == "returns"

@@ -47,7 +47,7 @@ PROMPT = Prompt(
     fallback_contact="help@shop.example",
     instructions="Обращайся на «вы».",
     fragments=(FRAGMENT,),
-    history=(Turn(question="Привет", answer="Здравствуйте"),),
+    history=(Turn(question="Привет", titles=("Здравствуйте",)),),
 )
 QUOTATION = "Лампу можно вернуть за 30 дней. [1]"
 LONG = Script(text="word " * 500, delta_delay_seconds=0.01)
@@ -129,7 +129,8 @@ async def test_responses_are_not_stored_and_get_the_whole_prompt(fake: FakeOpenA
     body = fake.journal.to("/responses")[0].body
     assert (body["store"], body["stream"], body["max_output_tokens"]) == (False, True, 77)
     assert "Обращайся на «вы»." in body["instructions"]
-    assert [message["role"] for message in body["input"]] == ["user", "assistant", "user"]
+    assert [message["role"] for message in body["input"]] == ["user"]
+    assert "Customer asked: Привет" in body["input"][0]["content"]
     assert FRAGMENT.text in body["input"][-1]["content"]
     assert "reasoning" not in body
 
@@ -146,7 +147,7 @@ async def test_chat_gets_the_instructions_as_its_system_message(fake: FakeOpenAI
     async with answerer_at(fake, ChatCompletionsAnswerer) as answerer:
         await parts_of(answerer)
     body = fake.journal.to("/chat/completions")[0].body
-    assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
     assert body["stream_options"] == {"include_usage": True}
     assert body["max_tokens"] == 77
 

@@ -33,7 +33,7 @@ PROMPT = Prompt(
     fallback_contact="help@shop.example",
     instructions="Be formal.",
     fragments=(),
-    history=(Turn(question="Hi", answer="Hello [1]"),),
+    history=(Turn(question="Hi", titles=("Hello",)),),
 )
 SAID = "# Lamp 2\n\nThe lamp number2 is red."
 LONG = Script(text="word " * 500, delta_delay_seconds=0.01)
@@ -128,7 +128,9 @@ async def test_model_gets_rules_the_shops_words_and_the_conversation(
     assert "Be formal." in body["instructions"]
     assert "`STATUS: unknown`" in body["instructions"]
     assert "fragment" not in body["instructions"]
-    assert [message["content"] for message in body["input"]] == ["Hi", "Hello", PROMPT.question]
+    [asked] = [message["content"] for message in body["input"]]
+    assert "Customer asked: Hi\nAnswered from: Hello\n" in asked
+    assert f"<question>\n{PROMPT.question}\n</question>" in asked
 
 
 async def test_conditions_narrow_what_is_found_and_unspoken_ones_are_named(

@@ -39,7 +39,6 @@ from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.file_citations import FileCitations
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.grounding import Grounding
-from retrieval_service.domain.personal_names import Names, names_in
 from retrieval_service.domain.shop import parse_shop
 from retrieval_service.domain.shop_rows import read_rows
 from retrieval_service.domain.source_rows import RowRenderer
@@ -171,8 +170,6 @@ MADE: Mapping[Any, Callable[[str], Any]] = {
     Message: lambda text: filled(document_service_pb2.Document(), text),
     IPv4Network: lambda _: ip_network("10.0.0.0/8"),
     chunking.ChunkPolicy: lambda _: _POLICY,
-    # Nothing else makes names, and it takes few of them from a conversation.
-    Names: lambda text: names_in([f"{text}\nMy name is Anna Smith.", text]),
     errors.KladezError: lambda text: errors.Invalid([errors.Violation("content", text)]),
     CallFailed: lambda text: CallFailed(text, code="UNKNOWN", reason=text),
     WordPiece: lambda _: _word_piece(),

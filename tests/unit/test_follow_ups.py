@@ -7,11 +7,13 @@ import pytest
 from retrieval_service.domain.conversation import (
     PastTurn,
     estimated_tokens,
-    past_turns,
+    past_turn,
     within_budget,
 )
 from retrieval_service.domain.follow_ups import (
+    entry_of,
     may_change_subject,
+    may_continue,
     must_be_known,
     needs_context,
     own_words,
@@ -22,19 +24,16 @@ from retrieval_service.domain.records import LoggedTurn
 KETTLE = PastTurn(
     question="Сколько стоит синий чайник?",
     subject_question="Сколько стоит синий чайник?",
-    answer="990 рублей [1].",
     titles=("Чайник эмалированный «Волна», 1,7 л", "Оплата"),
 )
 SHIRT = PastTurn(
     question="Quanto custa a camiseta?",
     subject_question="Quanto custa a camiseta?",
-    answer="R$ 50 [1].",
     titles=("Camiseta de algodão",),
 )
 NOTHING_FOUND = PastTurn(
     question="Do you sell gramophones?",
     subject_question="Do you sell gramophones?",
-    answer="I don't know.",
     titles=(),
 )
 
@@ -188,53 +187,75 @@ def test_word_that_is_said_already_is_not_said_twice() -> None:
     assert with_context("Этот чайник свистит?", KETTLE) == "Этот чайник свистит? эмалированный Волна 1,7 л"
 
 
-def logged(answer: str, **fields: object) -> LoggedTurn:
-    turn = {"question": "q", "standalone_question": "", "answer": answer, "titles": {}, "citations": []}
+def logged(**fields: object) -> LoggedTurn:
+    turn = {"question": "q", "standalone_question": "", "titles": {}, "citations": [], "is_offer": False}
     return LoggedTurn(**{**turn, **fields})
 
 
-def remembered(turn: LoggedTurn) -> PastTurn:
-    [remembered] = past_turns([turn])
-    return remembered
-
-
 def test_past_turn_names_the_cited_titles_in_the_order_they_are_cited() -> None:
-    titles = {"1": "One", "2": "Two", "3": "Three"}
-    turn = remembered(logged("…", titles=titles, citations=[[0, 1, [3]], [1, 2, [1, 3]]]))
+    titles = {"1": "One", "2": "Two", "3": "Three", "4": "One"}
+    turn = past_turn(logged(titles=titles, citations=[[0, 1, [3]], [1, 2, [1, 3, 4]]]))
     assert turn.titles == ("Three", "One")
 
 
 def test_chain_of_follow_ups_goes_on_from_what_was_understood() -> None:
-    turn = remembered(
-        logged("…", question="and how much is it?", standalone_question="How much is the kettle?")
-    )
+    turn = past_turn(logged(question="and how much is it?", standalone_question="How much is the kettle?"))
     assert (turn.question, turn.subject_question) == ("and how much is it?", "How much is the kettle?")
-
-
-def test_past_turn_keeps_the_customers_mail_and_telephone_to_itself() -> None:
-    question = "Пишите на ivan@mail.example или +7 (916) 123-45-67. Сколько стоит чайник?"
-    answer = "990 рублей [1]. Напишем на ivan@mail.example, наш телефон 8 800 555-35-35."
-    turn = remembered(logged(answer, question=question))
-    assert turn.question == "Пишите на … или …. Сколько стоит чайник?"
-    assert turn.subject_question == turn.question
-    assert turn.answer == "990 рублей [1]. Напишем на …, наш телефон 8 800 555-35-35."
-
-
-def test_who_the_customer_is_was_said_in_one_turn_and_is_left_out_of_all() -> None:
-    later = logged("Иван, чайник стоит 990 рублей [1].", question="Сколько стоит чайник? Это снова Иван")
-    earlier = logged("Здравствуйте, Иван!", question="Меня зовут Иван. Вы открыты?")
-    said = [(turn.question, turn.answer) for turn in past_turns([later, earlier])]
-    assert said == [
-        ("Сколько стоит чайник? Это снова …", "…, чайник стоит 990 рублей [1]."),
-        ("Меня зовут …. Вы открыты?", "Здравствуйте, …!"),
-    ]
+    assert turn.as_turn.question == "How much is the kettle?"
 
 
 def test_history_holds_the_last_turns_that_fit_in_order() -> None:
-    turns = past_turns([logged(text * 300) for text in "abcd"])
-    assert [turn.answer[0] for turn in within_budget(turns, 250)] == ["b", "a"]
-    assert [turn.answer[0] for turn in within_budget(turns, 0)] == ["a"]
+    turns = [past_turn(logged(question=text * 300)) for text in "abcd"]
+    assert [turn.question[0] for turn in within_budget(turns, 250)] == ["b", "a"]
+    assert [turn.question[0] for turn in within_budget(turns, 0)] == ["a"]
     assert within_budget([], 100) == ()
+
+
+def test_of_offers_only_the_last_thing_that_was_said_is_remembered() -> None:
+    turns = [past_turn(logged(question=text, is_offer=text in "ac")) for text in "abc"]
+    assert [turn.question for turn in within_budget(turns, 1_000)] == ["b", "a"]
+
+
+ENTRIES = ("Oak table", "Pine table", "Glass table")
+
+
+@pytest.mark.parametrize(
+    ("question", "entry"),
+    [
+        ("the second one", "Pine table"),
+        ("and how much is the third?", "Glass table"),
+        ("tell me about the first one", "Oak table"),
+        ("а последний?", "Glass table"),
+        ("Сколько стоит второй?", "Pine table"),
+        ("e o terceiro?", "Glass table"),
+        ("quanto custa a primeira?", "Oak table"),
+        ("tell me about the last one", "Glass table"),
+        ("how long does it last?", ""),
+        ("the fifth one", ""),
+        ("second hand tables", ""),
+        ("How much is delivery on the second day?", ""),
+        ("", ""),
+    ],
+)
+def test_entry_is_meant_by_its_place(question: str, entry: str) -> None:
+    assert entry_of(question, ENTRIES) == entry
+    assert not entry or needs_context(question)
+    assert entry_of(question, ()) == ""
+
+
+@pytest.mark.parametrize(
+    "question", ["E a troca de pneus?", "А замена лобового стекла?", "and the winter tyres?"]
+)
+def test_brief_question_behind_an_opener_may_go_on_with_what_was_spoken_of(question: str) -> None:
+    assert may_continue(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Quanto custa a troca de pneus do Polo?", "А сколько стоит доставка углового дивана в Тверь?"],
+)
+def test_question_that_says_all_goes_on_with_nothing(question: str) -> None:
+    assert not may_continue(question)
 
 
 def test_a_token_is_estimated_at_three_letters_rounded_up() -> None:

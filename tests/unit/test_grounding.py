@@ -362,7 +362,7 @@ def test_fact_that_the_cited_source_does_not_state_is_flagged(answer: str, flagg
 
 def test_number_of_the_question_needs_no_source() -> None:
     asked = replace(
-        PROMPT, question="Where is order 20931?", history=(Turn(question="I am 45", answer="20"),)
+        PROMPT, question="Where is order 20931?", history=(Turn(question="I am 45", titles=("20",)),)
     )
     checked = CheckedText(asked)
     text = "Order 20931 is due in 5 dias úteis [3]. At 45 too [3]. It is 1 of 20 [3].\n"

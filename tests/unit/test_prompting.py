@@ -135,7 +135,7 @@ def with_text_at(place: str, text: str) -> Prompt:
     if place == "question":
         return replace(PROMPT, question=f"why? {text}")
     if place == "history":
-        return replace(PROMPT, history=(Turn(question=f"q {text}", answer=f"a {text}"),))
+        return replace(PROMPT, history=(Turn(question=f"q {text}", titles=(f"a {text}",)),))
     return replace(PROMPT, fragments=(replace(fragment(1, "a"), **{place: f"b {text}"}),))
 
 
@@ -160,16 +160,16 @@ def test_title_cannot_break_out_of_its_attribute() -> None:
     )
 
 
-def test_history_comes_first_as_turns_without_its_old_citations() -> None:
-    prompt = replace(PROMPT, history=(Turn(question="And lamps?", answer="Within 30 days. [1][2] Yes [3]."),))
-    first, second, last = model_input(prompt).messages
-    assert (first.role, first.content) == ("user", "And lamps?")
-    assert (second.role, second.content) == ("assistant", "Within 30 days. Yes.")
-    assert last.role == "user"
+def test_history_is_told_as_what_was_asked_and_what_was_answered_from() -> None:
+    prompt = replace(PROMPT, history=(Turn(question="And lamps?", titles=("Returns", "Lamps")),))
+    told = "Customer asked: And lamps?\nAnswered from: Returns; Lamps"
+    assert last_message(prompt).startswith(f"<conversation>\n{told}\n</conversation>\n\n<fragment")
+    assert search_input(prompt).messages[0].content.startswith("<conversation>")
+    assert "<conversation>" not in all_messages(PROMPT)
 
 
 def test_instructions_do_not_depend_on_the_question() -> None:
-    other = replace(PROMPT, question="Other?", fragments=(), history=(Turn(question="a", answer="b"),))
+    other = replace(PROMPT, question="Other?", fragments=(), history=(Turn(question="a", titles=("b",)),))
     assert model_input(other).instructions == model_input(PROMPT).instructions
 
 

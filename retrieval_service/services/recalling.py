@@ -1,0 +1,47 @@
+"""Recalls what was said before in a conversation, without what the customer said of himself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from retrieval_service.domain.conversation import PastTurn
+from retrieval_service.domain.remembered import remembered
+from retrieval_service.domain.words import words
+from retrieval_service.services.rereading import is_known
+from retrieval_service.services.weighing import Weigher, Weights
+
+LANGUAGES = ("en", "pt", "ru")
+
+
+class Recaller:
+    """Words are known that some document of the tenant has, as far as the weights tell, or a cited title."""
+
+    def __init__(self, weigher: Weigher) -> None:
+        self._weigher = weigher
+
+    async def recalled(self, tenant_id: UUID, history: Sequence[PastTurn]) -> tuple[PastTurn, ...]:
+        """The same turns, with so much of their questions as is to be remembered."""
+        if not history:
+            return ()
+        weights = await self._weigher.latest(tenant_id)
+        return await asyncio.to_thread(_recalled, history, weights)
+
+
+def _recalled(history: Sequence[PastTurn], weights: Weights) -> tuple[PastTurn, ...]:
+    titled = {word for turn in history for title in turn.titles for word in words(title)}
+    languages = sorted({*LANGUAGES, *weights.languages})
+
+    def known(word: str) -> bool:
+        return word in titled or is_known(word, languages, weights.statistics)
+
+    return tuple(
+        replace(
+            turn,
+            question=remembered(turn.question, known),
+            subject_question=remembered(turn.subject_question, known),
+        )
+        for turn in history
+    )
