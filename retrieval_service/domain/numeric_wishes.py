@@ -33,6 +33,8 @@ from retrieval_service.domain.written_numbers import GAP, SYMBOL, Number, number
 # Whoever writes more tells a story, of which a number is a part.
 MOST_CHARACTERS = 200
 _PREFIX_CHARACTERS = 40
+# No price or measure has so many digits; what does is a number of a card, an account or a parcel.
+_NO_AMOUNT = Decimal(10**15)
 # "About" is a quarter more or less.
 ABOUT_SHARE = Decimal("0.25")
 
@@ -221,7 +223,12 @@ def _side(side: Side, value: Decimal) -> Range:
 
 
 def _amount(text: str, number: Number, *, is_second: bool = False) -> _Amount | None:
-    """None for the time of day, a share of a hundred, a part of a date or code; a range has a second one."""
+    """None for the time of day, a share of a hundred, a part of a date or code; a range has a second one.
+
+    Dates, versions and addresses of computers ("1.2.3") are numbers that cannot be read as one value.
+    """
+    if not number.values or max(number.values) >= _NO_AMOUNT:
+        return None
     joint = text[max(0, number.start - 1) : number.start]
     if _CLOCK.match(text, number.end) or (joint and joint in (":/" if is_second else ":/-–—")):
         return None

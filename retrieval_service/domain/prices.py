@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
+
+from retrieval_service.domain.exact_json import MOST_DIGITS
 
 _SYMBOLS: Mapping[str, str] = {
     "RUB": "₽",
@@ -19,7 +21,9 @@ _SYMBOLS: Mapping[str, str] = {
     "INR": "₹",
     "TRY": "₺",
 }
-_CENTS = Decimal("0.01")
+_CENTS = 2
+# A document may state a number of any length that JSON keeps; the usual precision of 28 digits refuses cents there.
+_EXACT = Context(prec=2 * MOST_DIGITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +73,8 @@ def format_price(amount: Decimal, currency: str, language: str) -> str:
 
 
 def _format_number(amount: Decimal, style: _Style) -> str:
-    if amount == amount.to_integral_value():
-        digits = f"{amount:,.0f}"
-    elif amount == amount.quantize(_CENTS):
-        digits = f"{amount:,.2f}"
-    else:
-        digits = f"{amount.normalize():,f}"
+    shortest = _EXACT.normalize(amount)
+    places = max(0, -int(shortest.as_tuple().exponent))
+    digits = f"{amount:,.2f}" if 0 < places <= _CENTS else f"{shortest:,f}"
     thousands = style.thousands if amount >= style.grouped_from else ""
     return digits.translate({ord(","): thousands, ord("."): style.decimal})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retrieval_service.domain.numeric_wishes import Aim, Range, Wish, wish_of
 
@@ -184,9 +186,57 @@ def test_subject_is_what_is_left() -> None:
         ),
         *("Is it open until 18:00?", "Вы работаете до 20:00?", "Until 6 pm?"),
         *("I found it cheaper elsewhere, will you match?", "Купил, а сегодня дешевле, вернёте разницу?"),
+        *("kettles under 1.2.3 dollars", "1.2.3", "from 192.168.1.1 to 10.0.0.1", "between 1.2.3 and 4.5.6"),
+        *(
+            "до 31.12.2025 чайник",
+            "чайник до 01.02.25 или раньше",
+            "chaleira até 31.12.2025",
+            "R$ 1,2,3 chaleira",
+        ),
+        "parcel under " + "9" * 44,
         *("А до скольки?", "up to", "до", "", "?"),
         "long " * 100,
     ],
 )
 def test_other_questions_are_no_wish(question: str) -> None:
     assert wish_of(question) is None
+
+
+_PIECES = [
+    *("1", "12", "1.2.3", "31.12.2025", "1,234", "1 000", "10.0.0.1", "0", "9" * 40, "²", "٣", "½"),
+    *(".", ",", "-", "–", "/", ":", "%", "$", "€", "₽", "R$", " ", "\u00a0", "k", "тыс.", "mi", "kg"),
+    *(
+        "from ",
+        " to ",
+        "and ",
+        "between ",
+        "до ",
+        "от ",
+        "между ",
+        " или дешевле",
+        " or less",
+        "até ",
+        "entre ",
+    ),
+    *(
+        "two",
+        "hundred",
+        "сто",
+        "двадцать",
+        "тысяч",
+        "dois",
+        "mil",
+        "cem",
+        "kettles",
+        "how many ",
+        "cheapest ",
+    ),
+]
+
+
+@settings(max_examples=500, deadline=None, database=None)
+@given(st.lists(st.sampled_from(_PIECES), max_size=12))
+def test_any_question_is_a_wish_or_none(pieces: list[str]) -> None:
+    found = wish_of("".join(pieces))
+    if found and found.within and found.within.lower is not None and found.within.upper is not None:
+        assert found.within.lower <= found.within.upper

@@ -129,6 +129,7 @@ def test_unknown_product_fields_become_metadata_and_searchable_lines() -> None:
         ("0.005", "USD", "en", "$0.005"),
         ("100", "", "ru", "100"),
         ("100", "баллов", "ru", "100 баллов"),
+        ("9" * 29 + ".5", "USD", "en", "$99" + ",999" * 9 + ".50"),
     ],
 )
 def test_price_is_written_as_in_the_language(amount: str, currency: str, language: str, text: str) -> None:
