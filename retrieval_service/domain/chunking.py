@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -13,7 +13,7 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from retrieval_service.domain import front_matter
 from retrieval_service.domain.chunk_sizes import local_units, multilingual_units
-from retrieval_service.domain.headings import Outline
+from retrieval_service.domain.headings import SEPARATOR, Outline, joined
 from retrieval_service.domain.leads import Leads
 
 MARKDOWN = "text/markdown"
@@ -77,22 +77,16 @@ def multilingual_policy(count_pieces: Callable[[str], int]) -> ChunkPolicy:
     return ChunkPolicy(capacity=LOCAL_CAPACITY, overlap=LOCAL_OVERLAP, unit=multilingual_units(count_pieces))
 
 
-def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, ...]:
+def split(content: str, content_type: str, policy: ChunkPolicy, title: str = "") -> tuple[Chunk, ...]:
     """The passages in order; none for blank content.
 
-    They cover every character that is not blank, except front matter, and headings left alone by the splitter: these
-    stand in the `heading` of the passage below them.
+    They cover every character that is not blank, except front matter, and headings and the title left alone by the
+    splitter: these stand in the `heading` of the passage below them, and in the document's `title`.
     """
     is_markdown = content_type == MARKDOWN
     begins = front_matter.end_of(content)
-    outline = Outline(content if is_markdown else "", begins)
-    places = _places(content, begins, _splitter(policy, is_markdown))
-    passages = [(start, end, outline.path(start, end)) for start, end in places]
-    kept = (
-        (start, end, heading)
-        for (start, end, heading), (_, _, next_heading) in pairwise([*passages, (0, 0, "")])
-        if not outline.is_told_by(next_heading, start, end)
-    )
+    outline = Outline(content, begins, has_headings=is_markdown)
+    places = [*_places(content, begins, _splitter(policy, is_markdown))]
     leads = Leads(content, begins)
     return tuple(
         Chunk(
@@ -103,8 +97,28 @@ def split(content: str, content_type: str, policy: ChunkPolicy) -> tuple[Chunk, 
             heading=heading,
             lead=leads.of(start),
         )
-        for index, (start, end, heading) in enumerate(kept)
+        for index, (start, end, heading) in enumerate(_with_headings(places, outline, title))
     )
+
+
+def _with_headings(
+    places: Sequence[tuple[int, int]], outline: Outline, title: str
+) -> Iterator[tuple[int, int, str]]:
+    """The places and the headings above them, without headings that stand alone: those belong to what follows.
+
+    Several that stand in no path are a list that somebody wrote as headings, and remain a passage.
+    """
+    above = ""
+    for (start, end), (next_start, next_end) in pairwise([*places, (0, 0)]):
+        untold = None
+        if next_end:
+            told = outline.path(next_start, next_end).split(SEPARATOR)
+            untold = outline.untold(start, end, (title, above, *told))
+        if untold is None or len(untold) > 1 or (above and untold):
+            yield start, end, joined([above, outline.path(start, end)])
+            above = ""
+        elif untold:
+            above = untold[0]
 
 
 def _places(

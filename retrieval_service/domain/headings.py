@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 SEPARATOR = " > "
 LONGEST_TITLE = 200
 # The titles above a document share a passage's window with its text, so there is room for a few only.
 LONGEST_ANCESTRY = 200
+# What stands between headings and is longer is a text of its own.
+_LONGEST_REPEATED = 1_000
+# What a line across the page is made of.
+_DRAWN = "-*_= \t"
 
 # A fenced block is matched whole, so that the comments in a shell script are no headings. Possessive
 # quantifiers keep the time linear for a row of a million backticks.
@@ -33,11 +37,11 @@ class _Heading:
 
 
 class Outline:
-    """The headings of one Markdown text with their places in it, from `begins` on."""
+    """The headings of one text with their places in it, from `begins` on; only Markdown has any."""
 
-    def __init__(self, content: str, begins: int = 0) -> None:
+    def __init__(self, content: str, begins: int = 0, *, has_headings: bool = True) -> None:
         self._content = content
-        self._headings = tuple(_headings(content, begins))
+        self._headings = tuple(_headings(content, begins)) if has_headings else ()
         self._starts = [heading.start for heading in self._headings]
 
     def path(self, start: int, end: int) -> str:
@@ -47,15 +51,25 @@ class Outline:
             place += 1
         return self._headings[place].path if place >= 0 else ""
 
-    def is_told_by(self, path: str, start: int, end: int) -> bool:
-        """Whether the passage holds nothing but headings, all of which stand in the path."""
+    def untold(self, start: int, end: int, told: Iterable[str]) -> tuple[str, ...] | None:
+        """The titles of a passage of headings alone that are not among `told`; None when it holds more than headings.
+
+        Lines that say again what is told, and lines drawn below them, are no more than headings.
+        """
+        if not any(map(str.isalnum, self._content[start:end])):
+            return None
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
         inside = self._headings[first:last]
-        if not path or not {heading.title for heading in inside} <= set(path.split(SEPARATOR)):
-            return False
+        known = {" ".join(title.split()) for title in told}
         borders = [start, *(border for heading in inside for border in (heading.start, heading.end)), end]
         between = zip(borders[::2], borders[1::2], strict=True)
-        return bool(inside) and not any(self._content[above:below].strip() for above, below in between)
+        if any(self._says_more(above, below, known) for above, below in between):
+            return None
+        return tuple(heading.title for heading in inside if heading.title not in known)
+
+    def _says_more(self, start: int, end: int, known: Set[str]) -> bool:
+        lines = self._content[start : min(end, start + _LONGEST_REPEATED)].splitlines()
+        return end - start > _LONGEST_REPEATED or not all(_is_told(line, known) for line in lines)
 
     def _opens(self, place: int, start: int, end: int) -> bool:
         """Whether nothing but headings stands between the start of the passage and this heading in it."""
@@ -77,7 +91,12 @@ def below(ancestors: Sequence[str], heading: str) -> str:
             break
         kept.insert(0, title)
         room -= len(title) + len(SEPARATOR)
-    return _join([*kept, heading])
+    return joined([*kept, heading])
+
+
+def joined(titles: Iterable[str]) -> str:
+    """A path of those that are not empty."""
+    return SEPARATOR.join(filter(None, titles))
 
 
 def _headings(content: str, begins: int) -> Iterator[_Heading]:
@@ -88,17 +107,17 @@ def _headings(content: str, begins: int) -> Iterator[_Heading]:
         level, title = _level_and_title(match)
         path = {above: name for above, name in path.items() if above < level}
         path[level] = title
-        yield _Heading(start=match.start(), end=match.end(), title=title, path=_join(path.values()))
-
-
-def _join(titles: Iterable[str]) -> str:
-    return SEPARATOR.join(filter(None, titles))
+        yield _Heading(start=match.start(), end=match.end(), title=title, path=joined(path.values()))
 
 
 def _level_and_title(match: re.Match[str]) -> tuple[int, str]:
     if match["marks"]:
         return len(match["marks"]), _plain(match["title"] or "")
     return (1 if match["line"].startswith("=") else 2), _plain(match["underlined"])
+
+
+def _is_told(line: str, known: Set[str]) -> bool:
+    return not line.strip(_DRAWN) or _plain(line) in known
 
 
 def _plain(title: str) -> str:

@@ -98,7 +98,7 @@ def matched(source: Source, stored: Sequence[StoredChunk], policy: ChunkPolicy) 
     reusable = by_hash(stored)
     matches = [
         match(chunk, source.title, language, reusable)
-        for chunk in placed(split(content, source.content_type, policy), source.ancestors)
+        for chunk in placed(split(content, source.content_type, policy, source.title), source.ancestors)
     ]
     leftovers = [old.id for left in reusable.values() for old in left]
     return Matched(source=source, language=language, matches=matches, leftovers=leftovers)

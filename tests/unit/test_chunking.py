@@ -73,7 +73,7 @@ def test_all_of_markdown_is_in_a_passage_or_in_the_heading_of_the_next(content: 
     chunks = split(content, MARKDOWN, SMALL)
     for place in uncovered(content, chunks):
         following = next(chunk for chunk in chunks if chunk.start > place)
-        assert content[place] in following.heading + "#=-*`[]()!"
+        assert content[place] in following.heading + "#=-_*`[]()!"
 
 
 @quick
@@ -142,6 +142,43 @@ def test_heading_left_alone_is_told_by_the_passage_below_it() -> None:
     chunks = split(content, MARKDOWN, SMALL)
     assert chunks[0].text.startswith("Fourteen")
     assert {chunk.heading for chunk in chunks} == {"Returns"}
+
+
+def test_title_said_again_above_the_first_section_is_no_passage() -> None:
+    content = (
+        "Wedding cakes\n\n# **Wedding cakes** #\n\n---\n\n## What it holds\n\n" + "A tasting of three. " * 20
+    )
+    chunks = split(content, MARKDOWN, SMALL, "Wedding cakes")
+    assert all(
+        chunk.text.startswith(("A tasting", "tasting", "## What", "of three", "three")) for chunk in chunks
+    )
+    assert {chunk.heading for chunk in chunks} == {"Wedding cakes > What it holds"}
+
+
+@pytest.mark.parametrize("content_type", [MARKDOWN, PLAIN])
+def test_title_without_marks_is_no_passage(content_type: str) -> None:
+    content = "Wedding cakes\n\n## What it holds\n\n" + "A tasting of three. " * 20
+    texts = [chunk.text for chunk in split(content, content_type, SMALL, "Wedding cakes")]
+    assert "Wedding cakes" not in texts
+
+
+@pytest.mark.parametrize("title", ["Wedding cakes", ""])
+def test_heading_with_nothing_under_it_belongs_to_what_follows(title: str) -> None:
+    content = "# Wedding cakes\n\n# What it holds\n\n" + "A tasting of three. " * 20
+    chunks = split(content, MARKDOWN, SMALL, title)
+    assert all("Wedding" not in chunk.text for chunk in chunks)
+    assert chunks[0].heading == ("What it holds" if title else "Wedding cakes > What it holds")
+    assert chunks[-1].heading == "What it holds"
+
+
+def test_what_somebody_wrote_as_headings_stays_a_passage() -> None:
+    content = "## Haircut 20\n\n## Shave 10\n\n## Colour\n\n" + "It takes two hours of your day. " * 20
+    assert split(content, MARKDOWN, SMALL, "Prices")[0].text == "## Haircut 20\n\n## Shave 10"
+
+
+def test_text_under_a_title_stays_a_passage() -> None:
+    content = "Wedding cakes\n\nOnly in May.\n\n## What it holds\n\n" + "A tasting of three. " * 20
+    assert "Only in May." in split(content, MARKDOWN, SMALL, "Wedding cakes")[0].text
 
 
 def test_document_of_headings_alone_keeps_them() -> None:
