@@ -54,8 +54,9 @@ async def fitting(
 ) -> Gathered:
     """What was gathered, led by the passage of it or of `others` that fits better than its first."""
     hits = {hit.passage.chunk_id: hit for one in (gathered, *others) for hit in one.found.hits}
-    is_settled = bool(gathered.askings) or (reading.keeps_subject and gathered.sifted.answers)
-    if is_settled or not (reading.asked and hits):
+    if reading.keeps_subject and gathered.sifted.answers and not gathered.askings:
+        return _kept(gathered, reading)
+    if gathered.askings or not (reading.asked and hits):
         return gathered
     fits = await _fits(retriever, tenant_id, list(hits.values()), reading)
     if not reading.own_words:  # what is asked of a thing is asked of many
@@ -74,6 +75,14 @@ async def fitting(
     is_sure = gathered.sifted.answers or best.own.passage >= LEAST_SHARE_OF_BEST
     verdict = Verdict.ANSWERS if is_sure else gathered.sifted.verdict
     return replace(gathered, sifted=replace(gathered.sifted, hits=[best.hit], verdict=verdict))
+
+
+def _kept(gathered: Gathered, reading: FollowUp) -> Gathered:
+    """What says nothing of its own ("until when?") is no question about another document: that is only offered."""
+    is_of_another = reading.title not in {hit.passage.title for hit in gathered.sifted.hits}
+    if reading.own_words or not is_of_another:
+        return gathered
+    return replace(gathered, sifted=replace(gathered.sifted, verdict=Verdict.PERHAPS))
 
 
 def of_the_same(fits: Sequence[_Fit]) -> list[_Fit]:
