@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
+from uuid import UUID
 
 import platformdirs
 import typer
@@ -104,11 +105,20 @@ def settle(
     context.obj = Options(
         address=address,
         key=key_from_file(key_file, key) if key_file else key,
-        tenant_id=tenant,
+        tenant_id=id_of_tenant(tenant),
         names_tenant=is_on_line(context, "tenant"),
         as_json=as_json,
         data_dir=folder.absolute(),
     )
+
+
+def id_of_tenant(told: str) -> str:
+    """As it is sent; raises `typer.BadParameter` for a name, which no service would understand."""
+    try:
+        return str(UUID(told)) if told else ""
+    except ValueError:
+        message = f"{told!r} is no tenant's id: `kladez tenant list` shows them"
+        raise typer.BadParameter(message, param_hint="--tenant or KLADEZ_TENANT") from None
 
 
 def is_on_line(context: typer.Context, parameter: str) -> bool:

@@ -281,6 +281,7 @@ async def test_key_goes_into_a_file_and_not_to_the_terminal(
 # --- which tenant
 
 # Each changes something of a tenant or shows it, and needs no other word.
+ANOTHER = "00000000-0000-0000-0000-000000000001"
 ABOUT_ONE = {
     "get": ["get"],
     "update": ["update", "--contact", "+1 555"],
@@ -361,8 +362,8 @@ async def test_empty_or_second_tenant_on_the_command_line_is_refused(
     before = await stored(running, tenant_id)
     assert "is empty" in await terminal.run("tenant", first, "", *rest, fails=True)
     assert "is empty" in await terminal.run("--tenant", "", "tenant", first, *rest, fails=True)
-    two = await terminal.run("--tenant", "another", "tenant", first, tenant_id, *rest, fails=True)
-    assert two == f"--tenant another and the argument {tenant_id} name two tenants; give one"
+    two = await terminal.run("--tenant", ANOTHER, "tenant", first, tenant_id, *rest, fails=True)
+    assert two == f"--tenant {ANOTHER} and the argument {tenant_id} name two tenants; give one"
     assert await stored(running, tenant_id) == before
 
 

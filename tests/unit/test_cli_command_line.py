@@ -224,3 +224,11 @@ def test_no_browser_is_opened_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("CI", "true")
     assert not announcing.has_display()
+
+
+@pytest.mark.parametrize("name", ["Gráfica Três Cores", "tea-shop", "0" * 31])
+def test_tenants_name_is_told_from_its_id(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["--tenant", name, "ask", "oi"]) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "--tenant" in told
+    assert "kladez tenant list" in told
