@@ -14,6 +14,9 @@ from retrieval_service.domain.documents import MAX_TAG, MAX_TAGS, MAX_TITLE, che
 # People write a few lines; what is longer is text.
 MOST_CHARACTERS = 16_384
 LONGEST_DESCRIPTION = 1_000
+# The reader of TOML takes time that grows with the square of a name's parts ("a.a.a = 1"), and people need few.
+MOST_TOML_CHARACTERS = 4_000
+MOST_TOML_PARTS = 16
 
 _OPENING = re.compile(r"\ufeff?(?P<fence>---|\+\+\+)[ \t]*\r?\n")
 _CLOSINGS = {
@@ -89,9 +92,13 @@ def _tags(value: object) -> tuple[str, ...]:
 
 
 def _toml(block: str) -> Values:
+    """Empty for what is no TOML, and for what is too long or too deep to be read at once."""
+    names = (line.partition("=")[0] for line in block.splitlines())
+    if len(block) > MOST_TOML_CHARACTERS or any(name.count(".") >= MOST_TOML_PARTS for name in names):
+        return {}
     try:
         return tomllib.loads(block.replace("\r\n", "\n"))
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also of a whole number with thousands of digits
         return {}
 
 

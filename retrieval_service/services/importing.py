@@ -192,11 +192,15 @@ def prepare(drafts: Sequence[Draft], own: Sequence[str], most_bytes: int = MAX_C
 
 
 def as_text(draft: Draft) -> Draft:
-    """Text alone, once and for all, so that offsets in the index are offsets in the content."""
-    if draft.content_type == "text/html":
-        return replace(draft, content=html_to_text(draft.content), content_type="text/plain")
+    """Text alone, once and for all, so that offsets in the index are offsets in the content.
+
+    Pages of HTML have front matter too where a generator of sites reads them.
+    """
     found = front_matter.read(draft.content)
-    return described(draft, found) if found else draft
+    ready = described(draft, found) if found else draft
+    if ready.content_type == "text/html":
+        return replace(ready, content=html_to_text(ready.content), content_type="text/plain")
+    return ready
 
 
 def described(draft: Draft, found: FrontMatter) -> Draft:

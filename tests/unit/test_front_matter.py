@@ -137,9 +137,59 @@ def test_a_file_is_called_by_its_front_matter() -> None:
     assert title_of(untitled, MARKDOWN, "replace.md") == "Heading"
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "a = " + "9" * 4_500,
+        "a." * 8_000 + "a = 1",
+        "a." * 1_900 + "a = 1",
+        "[" + "a." * 1_900 + "a]",
+        "a = " + "[" * 3_900,
+        "a = " + "{a = " * 700,
+        'title = "' + "long " * 900 + '"',
+        "a = 1979-99-99",
+    ],
+)
+def test_toml_that_costs_too_much_is_text_and_fails_no_batch(block: str) -> None:
+    text = f"+++\n{block}\n+++\nHello"
+    bad, fine = prepare([draft(text), replace(draft("Fine."), external_id="b")], [])
+    assert (bad.violations, fine.violations) == ((), ())
+    assert (bad.draft.content, fine.draft.content) == (text, "Fine.")
+
+
+@pytest.mark.parametrize(
+    "block", ["id: " + "9" * 4_500, "a." * 30 + "a: 1", "a: " + "[" * 4_500, "a: {" * 900]
+)
+def test_yaml_of_the_same_kind_fails_no_batch(block: str) -> None:
+    [item] = prepare([draft(f"---\n{block}\n---\nHello")], [])
+    assert not item.violations
+    assert item.draft.content.endswith("Hello")
+
+
+@pytest.mark.parametrize(
+    "matter", ["---\ntitle: Card\nmargin: 40%\n---", '+++\ntitle = "Card"\nmargin = 40\n+++']
+)
+def test_front_matter_of_a_page_is_no_text_of_it(matter: str) -> None:
+    found = stored(draft(f"{matter}\n<p>Call <b>the</b> bank.</p>", "text/html"))
+    assert (found.title, found.content.strip(), found.content_type) == (
+        "Card",
+        "Call the bank.",
+        "text/plain",
+    )
+
+
 @settings(max_examples=200, deadline=None, database=None)
 @given(st.lists(st.sampled_from(["title: a", "- b", "  c", "d: [e", "'", '"', "#", "+++", "---", "x = 1"])))
 def test_any_block_is_read_or_left(lines: list[str]) -> None:
     for fence in ("---", "+++"):
         text = "\n".join([fence, *lines, fence, "Text"])
         assert text[front_matter.end_of(text) :].endswith("Text")
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(
+    st.lists(st.sampled_from([*"a.=[]{}\"',\n0 1_x-#\\", "99999", "true", "nan", "1979-05-27", "\\u0000"]))
+)
+def test_any_toml_is_read_or_left(pieces: list[str]) -> None:
+    text = f"+++\n{''.join(pieces)}\n+++\nText"
+    assert text[front_matter.end_of(text) :].endswith("Text")
