@@ -10,12 +10,23 @@ def cited(quote: Quote) -> str:
     """The unit under its heading; a line that leads to the next ones cites with them."""
     number = quote.fragment.number
     lines = quote.whole.split("\n")
-    is_told = not quote.heading or quote.heading in quote.whole
-    if not is_told:
-        lines = [f"{quote.heading}:", *lines] if len(lines) > 1 else [f"{quote.heading} — {lines[0]}"]
+    above: list[str] = []
+    if quote.heading and quote.heading not in quote.whole:
+        if len(lines) > 1 or quote.heading.endswith("?"):
+            above = [cited_title(quote.heading, number)]
+        else:
+            lines = [f"{quote.heading} — {lines[0]}"]
     *before, last = lines
     led = (line if line.endswith(":") else marked(line, number) for line in before)
-    return "\n".join([*led, marked(last, number)])
+    return "\n".join([*above, *led, marked(last, number)])
+
+
+def cited_title(title: str, number: int) -> str:
+    """A question claims nothing and a short name leads in; what says more cites."""
+    sentences = split_sentences(title)
+    if len(sentences) == 1:
+        return title if title.endswith("?") else f"{title}:"
+    return " ".join(f"{one.text} [{number}]" for one in sentences)
 
 
 def marked(text: str, number: int) -> str:

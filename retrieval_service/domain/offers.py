@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrieval_service.domain.cited_quotes import cited
+from retrieval_service.domain.cited_quotes import cited, cited_title
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.phrases import extract_text, offers_lead_in, otherwise_text
 from retrieval_service.domain.quote_scoring import score_quotes
@@ -44,16 +44,8 @@ def _whole(prompt: Prompt, entry: Fragment) -> str:
         return _item(prompt, entry)
     title = _title(entry)
     is_told = not title or best.whole.startswith(entry.title)
-    above = "" if is_told else f"\n{_cited_title(title, entry.number)}"
+    above = "" if is_told else f"\n{cited_title(title, entry.number)}"
     return f"{above}\n{cited(best)}"
-
-
-def _cited_title(title: str, number: int) -> str:
-    """A question claims nothing and a short name leads in; what says more cites."""
-    sentences = split_sentences(title)
-    if len(sentences) == 1:
-        return title if title.endswith("?") else f"{title}:"
-    return " ".join(f"{one.text} [{number}]" for one in sentences)
 
 
 def _item(prompt: Prompt, entry: Fragment) -> str:

@@ -36,7 +36,7 @@ class Quote:
     """A sentence; `text` names its product too, `topic` is the question, name or heading above it.
 
     `unit` is the answer, paragraph, list or row that it stands in, a line each item, and `heading` what stands above
-    that; a sentence of a product or of what is very long is its own unit.
+    that; a sentence of a product or of what is very long is its own unit. `question` is what an FAQ's answer answers.
     """
 
     fragment: Fragment
@@ -47,6 +47,7 @@ class Quote:
     topic: str
     unit: str = ""
     heading: str = ""
+    question: str = ""
 
     @property
     def whole(self) -> str:
@@ -68,11 +69,12 @@ def quotes_of(fragment: Fragment) -> list[Quote]:
 def _faq_quotes(fragment: Fragment, fields: Sequence[Field]) -> Iterator[Quote]:
     """Every sentence of an answer is about all of it: "Yes, 300 points." never repeats what was asked."""
     body = _text_of(fields, Role.ANSWER)
+    question = " ".join(plain(line) for line in _text_of(fields, Role.QUESTION).splitlines())
     units = units_of(body)
     whole = "\n".join(unit.text for unit in units)
     for quote in _article_quotes(fragment, Source.FAQ, units, _text_of(fields, Role.QUESTION)):
         unit = whole if len(whole) <= MAX_UNIT else quote.unit
-        yield replace(quote, topic=f"{quote.topic}\n{body}", unit=unit, heading="")
+        yield replace(quote, topic=f"{quote.topic}\n{body}", unit=unit, heading="", question=question)
 
 
 def _article_quotes(fragment: Fragment, source: Source, units: Iterable[Unit], title: str) -> Iterator[Quote]:

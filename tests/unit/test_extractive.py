@@ -100,10 +100,44 @@ async def test_fragments_without_a_sentence_are_no_answer() -> None:
 
 
 def test_faq_is_answered_without_its_question_and_labels() -> None:
-    text = answer("стоимость доставки?", SHIPPING)
+    text = answer("Доставка сколько стоит", SHIPPING)
     assert "300 ₽" in text
     assert "Сколько стоит" not in text
     assert "Ответ" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "asked"),
+    [
+        ("en", "Is there a deposit for day boats?", "Is there a deposit for kayaks?"),
+        ("en", "Is there a deposit for day boats?", "Can I hire day boats without a deposit?"),
+        ("ru", "Нужна ли предоплата?", "Можно без предоплаты?"),
+        ("ru", "Работаете ли вы с юридическими лицами?", "Работаете ли вы с физическими лицами?"),
+        ("pt", "Posso cancelar um pedido?", "Posso cancelar depois da aprovação?"),
+        ("pt", "Vocês emitem nota fiscal?", "Não emitem nota fiscal?"),
+    ],
+)
+def test_answer_to_another_question_stands_under_the_question_that_it_answers(
+    language: str, question: str, asked: str
+) -> None:
+    faq = render_faq(question=question, answer="Yes, £50.", language=language)
+    assert answer(asked, faq, language=language).endswith(f"\n{question}\nYes, £50. [1]")
+    assert question not in answer(question.rstrip("?").lower(), faq, language=language)
+
+
+def test_question_stands_once_above_an_answer_in_several_paragraphs() -> None:
+    paragraphs = [f"За МКАД {number} ₽ " + "и ещё немного " * 30 + "." for number in range(300, 303)]
+    faq = render_faq(question="Доставка далеко", answer="\n\n".join(paragraphs), language="ru")
+    assert answer("сколько стоит за мкад", faq).count("Доставка далеко") == 1
+
+
+def test_citation_begins_below_the_question_above_an_answer() -> None:
+    faq = render_faq(question="Есть ли «Ёлка» 🌲?", answer="Да, в двух залах.", language="ru")
+    stream = CitationStream(frozenset({1}))
+    events = [*stream.feed(answer("Есть ли берёза?", faq)), *stream.finish()]
+    text = "".join(event.text for event in events if isinstance(event, Delta))
+    spans = [text[event.start : event.end] for event in events if isinstance(event, Cited)]
+    assert spans == ["Да, в двух залах."]
 
 
 def test_product_is_named_with_its_price_and_the_sentence_that_matches() -> None:
@@ -237,7 +271,7 @@ def test_lead_in_follows_the_question_and_quotes_keep_their_language(language: s
     one = fragment(1, SHIPPING, language="ru")
     pieces = compose(prompt("Omsk 300?", one, language=language))
     assert pieces[0] == lead_in
-    assert pieces[1].startswith("\nПо Москве 300 ₽. [1]")
+    assert pieces[1].startswith("\nСколько стоит доставка?\nПо Москве 300 ₽. [1]")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retrieval_service.domain.cited_quotes import cited, marked
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
@@ -13,6 +13,7 @@ from retrieval_service.domain.offers import offer
 from retrieval_service.domain.phrases import offers_lead_in, part_not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import Quote, Source, quotes_of
+from retrieval_service.domain.same_question import is_same_question
 from retrieval_service.domain.verdicts import Verdict
 
 MAX_ANSWER = 1_200
@@ -108,13 +109,20 @@ def _of_several(prompt: Prompt, answers: Sequence[Sequence[str]]) -> Iterator[st
 
 def _answer(question: str, language: str, fragments: Sequence[Fragment], budget: int) -> list[str]:
     """The lines that answer one question, of at most `budget` characters."""
-    quotes = [quote for fragment in fragments for quote in quotes_of(fragment)]
+    quotes = [_asked_above(quote, question) for fragment in fragments for quote in quotes_of(fragment)]
     scores = score_quotes(question, language, quotes)
     scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
     is_list = _is_about_choosing(question, quotes)
     ranked = _ranked(_products(scored) if is_list else _near_the_best(scored))
     chosen = _choose(ranked, budget, is_list=is_list)
     return list(_lines(_in_reading_order(chosen), is_list=is_list))
+
+
+def _asked_above(quote: Quote, question: str) -> Quote:
+    """Under the question that it answers, where that is another one than the customer's: a "Yes" is about that."""
+    if not quote.question or is_same_question(question, quote.question, quote.fragment.language):
+        return quote
+    return replace(quote, heading=quote.question)
 
 
 def _near_the_best(scored: Sequence[_Scored]) -> list[_Scored]:
@@ -228,11 +236,13 @@ def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
 
 def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
     """What belongs to one product stays on one line, and a product is named once."""
-    previous = 0
+    previous, question = 0, ""
     for quote in quotes:
         number = quote.fragment.number
         if number == previous and not quote.unit:
             yield f" {marked(quote.sentence, number)}"
         else:
-            yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{cited(quote)}"
-        previous = number
+            is_told = number == previous and question == quote.question
+            said = replace(quote, heading="") if quote.question and is_told else quote
+            yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{cited(said)}"
+        previous, question = number, quote.question
