@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
+import structlog
+
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.function_words import content_words
 from retrieval_service.domain.lexical import stem_index
@@ -24,11 +29,51 @@ from retrieval_service.stores import numbered, passages
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.numbered import NumberedRow
 
-# Of more documents none is compared: what is left out might be the cheapest.
-MOST_DOCUMENTS = 20_000
+# Of more documents none is compared: what is left out might be the cheapest. So many take a quarter of a second.
+MOST_DOCUMENTS = 5_000
+# Comparing takes a connection and a processor; other tenants' questions need both.
+COMPARED_AT_ONCE = 2
+# A customer waits so long for the lists of others, and is then answered without one.
+PATIENCE_SECONDS = 2.0
 # A title that has so much in common with the question, and no number of its own, is a written answer to it.
 SAME_QUESTION = 0.8
 LANGUAGES = ("ru", "en", "pt")
+
+log = structlog.get_logger(__name__)
+
+
+class Busy(Exception):
+    """Others' lists took all the time that there was."""
+
+
+class Turns:
+    """One list of a tenant at a time, and few of all of them; whoever waits holds nothing."""
+
+    def __init__(self, at_once: int = COMPARED_AT_ONCE, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._slots = asyncio.Semaphore(at_once)
+        self._patience_seconds = patience_seconds
+        self._locks: dict[UUID, asyncio.Lock] = {}
+        self._waiting: Counter[UUID] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, tenant_id: UUID) -> AsyncIterator[None]:
+        """Raises `Busy` when it does not come in time."""
+        lock = self._locks.setdefault(tenant_id, asyncio.Lock())
+        self._waiting[tenant_id] += 1
+        async with AsyncExitStack() as held:
+            held.callback(self._leave, tenant_id)
+            try:
+                async with asyncio.timeout(self._patience_seconds):
+                    await held.enter_async_context(lock)
+                    await held.enter_async_context(self._slots)
+            except TimeoutError as error:
+                raise Busy from error
+            yield
+
+    def _leave(self, tenant_id: UUID) -> None:
+        self._waiting[tenant_id] -= 1
+        if not self._waiting[tenant_id]:
+            del self._waiting[tenant_id], self._locks[tenant_id]
 
 
 class Lister:
@@ -38,6 +83,7 @@ class Lister:
         self._database = database
         self._retriever = retriever
         self._weigher = weigher
+        self._turns = Turns()
 
     async def listed(
         self, tenant_id: UUID, typed: str, conditions: Conditions, gathered: Gathered
@@ -51,7 +97,11 @@ class Lister:
         wish = wish_of(text)
         if wish is None or gathered.askings or _is_answered(text, gathered.sifted.hits):
             return gathered
-        listing = await self._listing(tenant_id, wish, conditions, gathered.sifted.hits)
+        try:
+            listing = await self._listing(tenant_id, wish, conditions, gathered.sifted.hits)
+        except Busy:
+            log.info("list_left_out", tenant_id=str(tenant_id))
+            return gathered
         if listing is None:
             return gathered
         hits = await self._hits(tenant_id, listing)
@@ -64,50 +114,54 @@ class Lister:
     async def _listing(
         self, tenant_id: UUID, wish: Wish, conditions: Conditions, hits: Sequence[Hit]
     ) -> Listing | None:
-        things = await self._things(tenant_id, conditions, stems=await self._stems(tenant_id, wish))
-        if things and (listing := await asyncio.to_thread(_listing, wish, things, hits)):
+        stems = await self._stems(tenant_id, wish)
+        listing = await self._compared(
+            tenant_id, conditions, lambda things: _listing(wish, things, hits), stems=stems
+        )
+        if listing or wish.aim in (Aim.COUNT, Aim.LIST) or not wish.subject:
             return listing
-        if wish.aim in (Aim.COUNT, Aim.LIST) or not wish.subject:
+        if not (section := await self._section(tenant_id, wish, conditions, hits)):
             return None
-        things = await self._alike(tenant_id, wish, conditions, hits)
-        return await asyncio.to_thread(_of_all, wish, things) if things else None
+        return await self._compared(
+            tenant_id, conditions, lambda things: _of_all(wish, things), sections=[section]
+        )
 
     async def _stems(self, tenant_id: UUID, wish: Wish) -> list[int]:
         weights = await self._weigher.latest(tenant_id)
         languages = {*LANGUAGES, *weights.languages}
         return sorted({stem_index(word, language) for word in wish.subject for language in languages})
 
-    async def _things(
+    async def _compared(
         self,
         tenant_id: UUID,
         conditions: Conditions,
+        choose: Callable[[Sequence[Thing]], Listing | None],
         *,
         stems: Sequence[int] = (),
         sections: Sequence[str] = (),
-    ) -> list[Thing]:
-        """None at all where there are too many to compare."""
-        async with self._database.tenant(tenant_id) as scope:
-            rows = await numbered.find(
-                scope, conditions, stems=stems, sections=sections, limit=MOST_DOCUMENTS + 1
-            )
-        return [] if len(rows) > MOST_DOCUMENTS else await asyncio.to_thread(_things, rows)
+    ) -> Listing | None:
+        """Nothing where there are too many to compare; raises `Busy`."""
+        async with self._turns.turn(tenant_id):
+            async with self._database.tenant(tenant_id) as scope:
+                rows = await numbered.find(
+                    scope, conditions, stems=stems, sections=sections, limit=MOST_DOCUMENTS + 1
+                )
+            if not rows or len(rows) > MOST_DOCUMENTS:
+                return None
+            return await asyncio.to_thread(lambda: choose([_thing(row) for row in rows]))
 
-    async def _alike(
-        self, tenant_id: UUID, wish: Wish, conditions: Conditions, hits: Sequence[Hit]
-    ) -> list[Thing]:
-        """By meaning, when the question itself found such things: the section that most of them lie in."""
+    async def _section(self, tenant_id: UUID, wish: Wish, conditions: Conditions, hits: Sequence[Hit]) -> str:
+        """By meaning, when the question itself found such things: that which most of them lie in; or ""."""
         text = " ".join(wish.subject)
         found = await self._retriever.search(tenant_id, Query(text=text, conditions=conditions, limit=10))
         sifted = await self._retriever.relevant(tenant_id, found, text)
         if sifted.verdict is not Verdict.ANSWERS:
-            return []
+            return ""
         sections = [hit.passage.section for hit in sifted.hits]
         section = max(sections, key=sections.count, default="")
-        if not section or 2 * sections.count(section) <= len(sections):
-            return []
-        if hits and hits[0].passage.section != section:
-            return []
-        return await self._things(tenant_id, conditions, sections=[section])
+        if 2 * sections.count(section) <= len(sections) or (hits and hits[0].passage.section != section):
+            return ""
+        return section
 
     async def _hits(self, tenant_id: UUID, listing: Listing) -> list[Hit]:
         ids = [entry.thing.chunk_id for entry in listing.entries]
@@ -154,10 +208,6 @@ def _is_answered(text: str, hits: Sequence[Hit]) -> bool:
     return len(asked & title) >= SAME_QUESTION * max(len(asked | title), 1)
 
 
-def _things(rows: Sequence[NumberedRow]) -> list[Thing]:
-    return [_thing(row) for row in rows]
-
-
 def _thing(row: NumberedRow) -> Thing:
     return Thing(
         document_id=row.document_id,
@@ -166,6 +216,6 @@ def _thing(row: NumberedRow) -> Thing:
         section=row.section,
         tags=tuple(row.tags),
         language=row.language,
-        figures=row.figures,
+        figures=exact_json.loads_stored(row.figures),
         mentions=frozenset(row.mentions),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -12,7 +14,11 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 
+from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.lexical import stem_index
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.stores import numbered
+from retrieval_service.stores.database import open_database
 from tests.integration.answers_kit import Heard, ask, assert_well_formed
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service, wait_until_indexed
 
@@ -233,3 +239,22 @@ async def test_numbers_of_other_things_are_no_wish(
 async def test_another_tenants_things_are_never_listed(russian: Shop) -> None:
     heard = await ask(russian, "List all bikes")
     assert not _names(heard)
+
+
+async def test_words_of_too_many_passages_are_not_looked_for_to_the_end(
+    running: Running, english: Shop
+) -> None:
+    stems = [stem_index("bike", "en")]
+    async with (
+        open_database(running.dsn) as database,
+        database.tenant(UUID(english.tenant_id)) as scope,
+    ):
+        found = await numbered.find(scope, Conditions(), stems=stems, limit=50)
+        too_many = await numbered.find(scope, Conditions(), stems=stems, limit=2)
+    assert len(found) > 2 * numbered.PASSAGES_EACH
+    assert too_many == []
+
+
+async def test_many_wishes_at_once_take_turns(english: Shop) -> None:
+    asked = [_listed(english, "What is the cheapest bike?") for _ in range(12)]
+    assert await asyncio.gather(*asked) == [["Moor bike"]] * 12
