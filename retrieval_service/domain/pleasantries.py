@@ -59,6 +59,7 @@ def _phrases(language: str) -> _Phrases:
 _PHRASES = {language: _phrases(language) for language in polite_phrases.GREETINGS}
 _ALONE = {language: text.split() for language, text in polite_phrases.ALONE.items()}
 _LONGEST_PHRASE = max(len(phrase) for phrases in _PHRASES.values() for phrase in phrases)
+_DRAWL = re.compile(r"(.)\1{2,}+")
 _MOST_EMOJI = 40
 # Skin tones, joiners, variation selectors.
 _JOINTS = frozenset({"Sk", "Cf", "Mn"})
@@ -85,12 +86,24 @@ def pleasantry_of(text: str) -> Said | None:
         return _said_by_emoji(text)
     if len(said) > MOST_WORDS:
         return None
-    found = {language: kinds for language in _PHRASES if (kinds := _kinds(said, language))}
+    found = _found(said) or _found([_without_drawl(word) for word in said])
     if not found or any(_asks_back(text, kinds) for kinds in found.values()):
         return None
     language, kinds = next(iter(found.items()))
     pleasantry = next(kind for kind in Pleasantry if kind in kinds)
+    if pleasantry is Pleasantry.HUMAN and kinds[0] is Pleasantry.THANKS:
+        # "Thank you, human!" addresses one.
+        pleasantry = Pleasantry.THANKS
     return Said(pleasantry=pleasantry, language=language if len(found) == 1 else "")
+
+
+def _found(said: Sequence[str]) -> Mapping[str, Sequence[Pleasantry | None]]:
+    return {language: kinds for language in _PHRASES if (kinds := _kinds(said, language))}
+
+
+def _without_drawl(word: str) -> str:
+    """ "Obrigadaaa" is "obrigada", "heeello" is "hello"."""
+    return _DRAWL.sub(r"\1", word).rstrip(word[-1]) + word[-1]
 
 
 def _said_by_emoji(text: str) -> Said | None:

@@ -499,6 +499,7 @@ BOT_QUESTIONS: Mapping[str, str] = {
         are you a real person
         are you real
         is this a bot
+        is this a robot
         am i talking to a bot
     """,
     "pt": """

@@ -11,6 +11,7 @@ import structlog
 
 from retrieval_service import errors, metrics
 from retrieval_service.domain.courtesy_examples import EXAMPLES, QUESTIONS, Example
+from retrieval_service.domain.languages import dominant_script
 from retrieval_service.domain.pleasantries import Said
 from retrieval_service.domain.spaces import Scale, Vector, Vectors
 from retrieval_service.domain.words import words
@@ -25,7 +26,8 @@ log = structlog.get_logger("kladez.courtesies")
 MOST_WORDS = 12
 # How much nearer than any example of a question a courtesy is, as a share of the space's spread. Measured with the
 # local models on sentences that are no examples.
-LEAST_MARGIN = 0.15
+LEAST_MARGIN = 0.2
+_SCRIPTS = np.array([dominant_script(one.text) for one in EXAMPLES])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +55,10 @@ class Courtesies:
         scale = embedder.space.scale if embedder else None
         if gathered.sifted.answers or space_id is None or embedder is None or scale is None:
             return None
-        if not 0 < len(words(text)) <= MOST_WORDS or not _reads(embedder, found.language):
+        # A number is never mere politeness: "see you at 5?"
+        if not 0 < len(words(text)) <= MOST_WORDS or any(map(str.isdigit, text)):
+            return None
+        if not _reads(embedder, found.language):
             return None
         try:
             exemplars = await self._known(space_id, embedder)
@@ -61,7 +66,7 @@ class Courtesies:
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("courtesies_not_told", error=str(error))
             return None
-        nearest = _nearest(vector, exemplars.courtesies, exemplars.questions, scale)
+        nearest = _nearest(text, vector, exemplars.courtesies, exemplars.questions, scale)
         return nearest and Said(pleasantry=nearest.pleasantry, language=nearest.language)
 
     async def _known(self, space_id: int, embedder: Embedder) -> _Exemplars:
@@ -74,9 +79,14 @@ class Courtesies:
             return self._exemplars[space_id]
 
 
-def _nearest(vector: Vector, courtesies: Vectors, questions: Vectors, scale: Scale) -> Example | None:
-    """The example of a courtesy that is nearer than all questions by enough; the rows are those of `EXAMPLES`."""
-    cosines = courtesies @ vector
+def _nearest(
+    text: str, vector: Vector, courtesies: Vectors, questions: Vectors, scale: Scale
+) -> Example | None:
+    """The example of a courtesy that is nearer than all questions by enough; the rows are those of `EXAMPLES`.
+
+    What looks near in other letters than the text's is near by chance.
+    """
+    cosines = np.where(dominant_script(text) == _SCRIPTS, courtesies @ vector, -1.0)
     nearest = int(np.argmax(cosines))
     margin = float(cosines[nearest] - np.max(questions @ vector))
     return EXAMPLES[nearest] if margin >= LEAST_MARGIN * scale.spread else None

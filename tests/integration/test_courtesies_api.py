@@ -91,6 +91,61 @@ async def test_question_is_no_courtesy(shop: Shop, question: str) -> None:
     assert heard.completed.finish_reason != pb.FINISH_REASON_PLEASANTRY
 
 
+_ASKED = {
+    "ru": """
+        завтра|на завтра|послезавтра|сегодня|утром|вечером|в субботу вечером|вечерний приём|до скольки|акции
+        новинки|для 50 человек|на двоих|мастер Анна|Светлана Петровна|робот-пылесос|чат-бот для сайта
+        оператор связи|руководство оператора|визит в шоурум|повторить заказ|ещё размеры|искусственная ель
+        живые цветы|подробнее про доставку
+    """,
+    "en": """
+        tomorrow|tomorrow morning?|later today?|this evening|for the evening?|morning tour|night
+        late checkout|later|see you at 5?|until what time|deals|for 50 people|is Peter working today?
+        robot lawn mower|visit the showroom|operator manual for Mistral|crane operator|repeat prescription
+        artificial flowers|is the chauffeur a robot|thank you gifts|good morning breakfast|nice hotel
+        more sizes|you are useless
+    """,
+    "pt": """
+        amanhã|para amanhã|hoje à noite|de noite|noite|tarde|sábado à noite|logo cedo|até que horas
+        até quando|promoções|descontos|para 50 pessoas|visita showroom|o Pedro trabalha hoje?|Dona Maria
+        robô aspirador|curso de operador|manual do operador|recursos humanos|flores artificiais
+        repetir pedido|mais tamanhos|boa pizza|ajuda|quero reclamar
+    """,
+}
+
+
+@pytest.mark.parametrize("language", _ASKED)
+async def test_what_asks_in_a_word_or_two_is_no_courtesy(running: Running, language: str) -> None:
+    shop = await lamp_shop(running)
+    asked = [one.strip() for one in _ASKED[language].strip().replace("\n", "|").split("|")]
+    heard = {one: (await ask(shop, one)).completed for one in asked}
+    assert [one for one in asked if heard[one].finish_reason == pb.FINISH_REASON_PLEASANTRY] == []
+    assert [one for one in asked if heard[one].answer.wants_human] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("Hello!", "heyyy|good day to you"),
+        ("Здравствуйте!", "здравствуте|добрый вечерок|привееет"),
+        ("Olá!", "boa tardee|oiii"),
+        ("You are welcome!", "thx a lot|thank you, but I do not want a human|Thank you, human!"),
+        ("Пожалуйста!", "спасибо, выручили|вы меня спасли"),
+        ("De nada!", "brigadão|obrigadaaa|me ajudou demais"),
+        ("I am a program", "who are you|am I chatting with a human?"),
+        ("Я программа", "кто вы|вы настоящий?"),
+        ("Sou um programa", "quem é você|você é real?"),
+        (
+            CONTACT,
+            "manager|let me talk to the manager|менеджер|человек|дайте телефон менеджера|gerente|pessoa",
+        ),
+    ],
+)
+async def test_courtesies_mistyped_and_wishes_in_a_word(shop: Shop, kind: str, texts: str) -> None:
+    heard = {one: (await ask(shop, one)).text for one in texts.split("|")}
+    assert {one: text for one, text in heard.items() if kind not in text} == {}
+
+
 @pytest.mark.parametrize("said", ["tell me more about it", "а поподробнее?", "me fala mais sobre isso"])
 async def test_who_wants_more_gets_what_was_answered_last_or_is_asked_what_of(shop: Shop, said: str) -> None:
     heard = await ask(shop, said)

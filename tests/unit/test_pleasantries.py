@@ -25,6 +25,9 @@ from retrieval_service.domain.words import words
         ("Olá, tudo bem?", Pleasantry.GREETING, "pt"),
         ("Oi, boa tarde", Pleasantry.GREETING, "pt"),
         ("Muito obrigada pela ajuda", Pleasantry.THANKS, "pt"),
+        ("oiii", Pleasantry.GREETING, "pt"),
+        ("Спасибооо!", Pleasantry.THANKS, "ru"),
+        ("Thank you, human!", Pleasantry.THANKS, "en"),
     ],
 )
 def test_politeness_is_known_with_its_language(text: str, pleasantry: Pleasantry, language: str) -> None:
