@@ -12,7 +12,7 @@ from weakref import ReferenceType, ref
 
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.lexical import TermStatistics
-from retrieval_service.domain.polarity import opposed
+from retrieval_service.domain.polarity import Stance, named, opposed, stances, without_wishes
 from retrieval_service.domain.relevance import (
     Candidate,
     Evidence,
@@ -35,17 +35,25 @@ WEIGHED = 10
 LEAST_SHARE_OF_BEST = 0.5
 PASSAGES_OF_ONE_DOCUMENT = 2
 REMEMBERED_QUESTIONS = 200
+# How far before the best of the others that stands which says itself what is wished.
+_AHEAD = 1.01
 # Only things to choose between have opposites.
 PRODUCT = "product"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """A hit and what speaks for it; a higher standing is better."""
+    """A hit and what speaks for it; a higher standing is better. One that is not `may_answer` may help at best."""
 
     hit: Hit
     evidence: Evidence
     standing: float
+    may_answer: bool = True
+
+    @property
+    def verdict(self) -> Verdict:
+        verdict = verdict_of(self.evidence)
+        return verdict if self.may_answer or verdict is not Verdict.ANSWERS else Verdict.PERHAPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,14 +136,15 @@ class Sifter:
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
-    ranked = sorted(not_opposed(text, judged), key=lambda one: -one.standing)
-    verdict = verdict_of(ranked[0].evidence) if ranked else Verdict.NOTHING
-    if verdict is Verdict.NOTHING and any(verdict_of(one.evidence) is not verdict for one in ranked):
+    fitting = as_wished(text, judged, statistics, found)
+    ranked = sorted(fitting, key=lambda one: -one.standing)
+    verdict = ranked[0].verdict if ranked else Verdict.NOTHING
+    if verdict is Verdict.NOTHING and any(one.verdict is not verdict for one in ranked):
         verdict = Verdict.PERHAPS
     if verdict is Verdict.NOTHING:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
     if verdict is Verdict.PERHAPS:
-        ranked = [one for one in ranked if verdict_of(one.evidence) is not Verdict.NOTHING]
+        ranked = [one for one in ranked if one.verdict is not Verdict.NOTHING]
         ranked = in_own_language(ranked, found.language)
     return Sifted(hits=nearest(ranked), certainty=certainty(ranked[0].evidence), verdict=verdict)
 
@@ -199,18 +208,61 @@ def nearest(ranked: Sequence[Weighed]) -> list[Hit]:
     )
 
 
-def not_opposed(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
-    """Without the products that are "without" where "with" was asked, and there is one with."""
+def as_wished(
+    text: str, judged: Sequence[Weighed], statistics: TermStatistics, found: Found
+) -> list[Weighed]:
+    """Where products are wanted with or without something: those that say so first, and none that says the opposite.
+
+    One that does not speak of what is not wanted may help, by the rest of the question, and so may those of the
+    opposite where nothing else is left. Who names a product may well ask what it is not.
+    """
     products = [one for one in judged if one.hit.passage.source_type == PRODUCT]
-    languages = Counter(one.hit.passage.language for one in products)
-    usual = max(languages, key=languages.__getitem__, default="")
+    language = _usual_language(products)
     said = [f"{one.hit.passage.title}\n{one.hit.passage.text}" for one in products]
-    left_out = {
-        one.hit.passage.chunk_id
-        for one, is_opposed in zip(products, opposed(text, said, usual), strict=True)
-        if is_opposed
-    }
-    return [one for one in judged if one.hit.passage.chunk_id not in left_out]
+    titles = [one.hit.passage.title for one in products]
+    against = _ids(products, opposed(text, said, language)) - _ids(products, named(text, titles, language))
+    told = zip(products, stances(text, said, language), strict=True)
+    stance_of = {one.hit.passage.chunk_id: stance for one, stance in told}
+    rest = without_wishes(text, language)
+    pairs = [
+        _told(one, stance_of.get(one.hit.passage.chunk_id, Stance.FREE), rest, statistics, found)
+        for one in judged
+        if one.hit.passage.chunk_id not in against
+    ]
+    is_choice = any(
+        stance is not Stance.OPPOSES and one.verdict is not Verdict.NOTHING
+        for one, stance in pairs
+        if one.hit.passage.chunk_id in stance_of
+    )
+    best = max((one.standing for one, _ in pairs), default=0.0)
+    kept = [pair for pair in pairs if not (is_choice and pair[1] is Stance.OPPOSES)]
+    return [_placed(one, stance, best) for one, stance in kept]
+
+
+def _ids(products: Sequence[Weighed], are_meant: Sequence[bool]) -> frozenset[UUID]:
+    pairs = zip(products, are_meant, strict=True)
+    return frozenset(one.hit.passage.chunk_id for one, is_meant in pairs if is_meant)
+
+
+def _told(
+    one: Weighed, stance: Stance, rest: str, statistics: TermStatistics, found: Found
+) -> tuple[Weighed, Stance]:
+    """What does not speak of what is not wanted is weighed by the rest of the question."""
+    if stance is not Stance.OPEN or not rest:
+        return one, stance
+    scale = scale_of(found)
+    return weighed(rest, [one.hit], statistics, scale=scale, language=found.language)[0], stance
+
+
+def _placed(one: Weighed, stance: Stance, best: float) -> Weighed:
+    if stance is Stance.FITS and one.verdict is Verdict.ANSWERS:
+        return replace(one, standing=max(one.standing, _AHEAD * best))
+    return replace(one, may_answer=stance in (Stance.FREE, Stance.FITS))
+
+
+def _usual_language(products: Sequence[Weighed]) -> str:
+    languages = Counter(one.hit.passage.language for one in products)
+    return max(languages, key=languages.__getitem__, default="")
 
 
 def in_own_language(ranked: Sequence[Weighed], language: str) -> list[Weighed]:
