@@ -140,6 +140,15 @@ async def test_models_summary_is_shown_with_its_sources(shop: Shop, model: FakeO
     assert len(asked(model)) == 1
 
 
+async def test_what_the_model_thinks_is_no_part_of_a_summary(shop: Shop, model: FakeOpenAI) -> None:
+    for thought in ("<think><p>secret plan</p></think>", "secret plan</think>"):
+        model.script = Script(text=thought + GOOD)
+        response = await summarize(shop)
+        assert_in_form(response)
+        assert len(points(response.html)) == 5
+        assert "secret" not in response.html
+
+
 async def test_telegram_flavour_has_lines_and_no_list(shop: Shop, model: FakeOpenAI) -> None:
     model.script = Script(text=GOOD)
     response = await summarize(shop, flavour=pb.SUMMARY_FLAVOUR_TELEGRAM)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import pytest
 
-from retrieval_service.domain.fragments import Judged, TextPart
+from retrieval_service.domain.fragments import Ending, FinishReason, Judged, SpokenPart, TextPart
 from retrieval_service.domain.verdicts import Judgement
-from retrieval_service.providers.openai.status_line import StatusLine
+from retrieval_service.providers.openai.status_line import StatusLine, judged
+from retrieval_service.providers.openai.thoughts import Habit
 
 ANSWER = "Thirty days. [1]"
 
@@ -28,6 +31,14 @@ def read(text: str, step: int) -> tuple[list[Judgement], str, int]:
         ("**Status:** unknown\n", Judgement.UNKNOWN),
         ("`STATUS: answer`\n", Judgement.ANSWERED),
         ("\n STATUS: answer. ", Judgement.ANSWERED),
+        ("STATUS： answer\n", Judgement.ANSWERED),
+        ("STATUS - answer\n", Judgement.ANSWERED),
+        ("STATUS=partly\n", Judgement.PARTLY),
+        ("STATUS: answered\n", Judgement.ANSWERED),
+        ("STATUS: partially\n", Judgement.PARTLY),
+        ("\ufeffSTATUS: answer\n", Judgement.ANSWERED),
+        ("STATUS: answer\nSTATUS: answer\n\n", Judgement.ANSWERED),
+        ("STATUS: maybe\nSTATUS: partly\n", Judgement.PARTLY),
     ],
 )
 def test_line_is_read_and_kept_back(head: str, judgement: Judgement, step: int) -> None:
@@ -40,7 +51,10 @@ def test_line_is_read_and_kept_back(head: str, judgement: Judgement, step: int) 
     [
         ANSWER,
         "Status of the order: sent. [1]",
-        "STATUS: отправлен\nДа. [1]",
+        "Status: отправлен\nДа. [1]",
+        "STATUS: sent yesterday\nDa. [1]",
+        "STATUS",
+        "Status quo. [1]",
         "STATUS: answers vary.",
         "S",
         "",
@@ -59,16 +73,9 @@ def test_text_that_cannot_become_the_line_is_passed_on_at_once() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 3, 500])
-@pytest.mark.parametrize(
-    ("thoughts", "said"),
-    [
-        ("<think>Where is it? STATUS: answer\n</think>", ANSWER),
-        ("\n<think>\n</think>", "\n\n" + ANSWER),
-        ("<think></th</think>", "<think>aloud</think> " + ANSWER),
-    ],
-)
-def test_thoughts_before_the_answer_are_dropped(thoughts: str, said: str, step: int) -> None:
-    assert read(thoughts + said, step) == ([], said, len(thoughts))
+@pytest.mark.parametrize("head", ["STATUS: maybe\n", "**STATUS: ответ**\n\n", "STATUS:\n", "STATUS: good.\n"])
+def test_line_with_another_word_is_not_shown_and_no_judgement(head: str, step: int) -> None:
+    assert read(head + ANSWER, step) == ([], ANSWER, len(head))
 
 
 @pytest.mark.parametrize("step", [1, 3, 500])
@@ -78,12 +85,28 @@ def test_line_after_the_thoughts_is_read(step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 3, 500])
-def test_thoughts_that_never_end_are_no_answer(step: int) -> None:
-    text = "<think>Thirty days. [1]" + " hm" * 1_000
-    assert read(text, step) == ([], "", len(text))
+def test_line_after_thoughts_that_had_not_begun_is_not_shown(step: int) -> None:
+    _, said, removed = read("Secret plan</think>\nSTATUS: answer\n" + ANSWER, step)
+    assert said.endswith(ANSWER)
+    assert "STATUS" not in said
+    assert "</think" not in said
+    assert len(said) + removed == len("Secret plan</think>\nSTATUS: answer\n" + ANSWER)
 
 
-@pytest.mark.parametrize("step", [1, 3, 500])
-@pytest.mark.parametrize("text", ["<thi", "<thinking> is good.", "I <think>so</think>.", "\n" * 200 + ANSWER])
-def test_what_only_looks_like_thoughts_is_passed_on(text: str, step: int) -> None:
-    assert read(text, step) == ([], text, 0)
+async def test_model_that_once_began_within_a_thought_is_waited_for() -> None:
+    habit = Habit()
+    text = "Secret plan</think>\nSTATUS: answer\n" + ANSWER
+
+    async def answered() -> tuple[list[Judgement], str]:
+        async def spoken() -> AsyncGenerator[SpokenPart]:
+            for letter in text:
+                yield TextPart(text=letter)
+            yield Ending(finish_reason=FinishReason.STOP)
+
+        parts = [part async for part in judged(spoken(), habit)]
+        said = "".join(part.text for part in parts if isinstance(part, TextPart))
+        return [part.judgement for part in parts if isinstance(part, Judged)], said
+
+    first, second, third = [await answered() for _ in range(3)]
+    assert first[1].endswith(ANSWER)
+    assert second == third == ([Judgement.ANSWERED], ANSWER)

@@ -28,6 +28,7 @@ from retrieval_service.providers.openai import failures
 from retrieval_service.providers.openai.prompting import Message, ModelInput, model_input
 from retrieval_service.providers.openai.status_line import judged
 from retrieval_service.providers.openai.streaming import AnswerSettings, read_events
+from retrieval_service.providers.openai.thoughts import Habit
 
 
 class ChatCompletionsAnswerer:
@@ -39,13 +40,14 @@ class ChatCompletionsAnswerer:
         self._client = client
         self._settings = settings
         self._provider = provider
+        self._habit = Habit()
 
     @property
     def name(self) -> str:
         return f"{self._provider}/{self._settings.model}"
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        return judged(self.write(model_input(prompt), prompt.safety_identifier))
+        return judged(self.write(model_input(prompt), prompt.safety_identifier), self._habit)
 
     async def write(self, said: ModelInput, safety_identifier: str = "") -> AsyncGenerator[SpokenPart]:
         """The text and its ending, for any input."""

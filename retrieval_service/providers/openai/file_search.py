@@ -23,6 +23,7 @@ from retrieval_service.providers.openai.prompting import ModelInput, search_inpu
 from retrieval_service.providers.openai.responses import message_param, part_of, reasoning_of
 from retrieval_service.providers.openai.status_line import StatusLine
 from retrieval_service.providers.openai.streaming import AnswerSettings, drain, read_events
+from retrieval_service.providers.openai.thoughts import Habit
 
 MOST_HITS = 50
 
@@ -34,6 +35,7 @@ class FileSearchAnswerer:
         self._client = client
         self._settings = settings
         self._provider = provider
+        self._habit = Habit()
 
     @property
     def name(self) -> str:
@@ -45,7 +47,7 @@ class FileSearchAnswerer:
         reading = read_events(
             lambda: self._open(said, tool, prompt.safety_identifier), self._settings.patience
         )
-        reader = Reader(translated.unspoken)
+        reader = Reader(translated.unspoken, self._habit)
         async with aclosing(reading) as events:
             async for event in events:
                 for part in reader.parts(event):
@@ -81,12 +83,12 @@ class FileSearchAnswerer:
 class Reader:
     """Remembers what was found, because a citation names nothing but the file."""
 
-    def __init__(self, unspoken: tuple[str, ...]) -> None:
+    def __init__(self, unspoken: tuple[str, ...], habit: Habit | None = None) -> None:
         self._unspoken = unspoken
         self._best: dict[str, Hit] = {}
         self._start = 0
         self._length = 0
-        self._line = StatusLine()
+        self._line = StatusLine(habit)
 
     def parts(self, event: ResponseStreamEvent) -> Iterator[FileAnswerPart]:
         """None for events that only report progress and for files that are not ours."""

@@ -9,9 +9,12 @@ from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import FinishReason, SpokenPart, Turn
 from retrieval_service.providers.openai.prompting import ModelInput, rewriting_input
 from retrieval_service.providers.openai.streaming import collected
+from retrieval_service.providers.openai.thoughts import without_thoughts
 
 # Twice the longest question that a customer may ask.
 MAX_CHARACTERS = 4_000
+# With what a model thinks before.
+MOST_WRITTEN = 40_000
 
 
 class Writer(Protocol):
@@ -31,8 +34,9 @@ class ModelRewriter:
     async def rewrite(self, question: str, history: Sequence[Turn], language: str) -> Reworded:
         """Empty unless the model came to its own end."""
         writing = self._writer.write(rewriting_input(question, history, language))
-        text, ending = await collected(writing, MAX_CHARACTERS)
-        is_whole = ending.finish_reason is FinishReason.STOP
+        written, ending = await collected(writing, MOST_WRITTEN)
+        text = without_thoughts(written)
+        is_whole = ending.finish_reason is FinishReason.STOP and len(text) <= MAX_CHARACTERS
         return Reworded(
             text=" ".join(text.split()) if is_whole else "",
             language=language,

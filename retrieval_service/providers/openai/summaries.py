@@ -10,6 +10,7 @@ from retrieval_service.domain.summaries import Draft
 from retrieval_service.domain.summary_html import MAX_DRAFT
 from retrieval_service.providers.openai.prompting import ModelInput, summary_input
 from retrieval_service.providers.openai.streaming import collected
+from retrieval_service.providers.openai.thoughts import without_thoughts
 
 
 class Writer(Protocol):
@@ -35,7 +36,7 @@ class ModelSummarizer:
 
     async def summarize(self, prompt: Prompt) -> Draft:
         text, ending = await collected(self._writer.write(summary_input(prompt)), MAX_DRAFT)
-        return Draft(html=text, ending=ending)
+        return Draft(html=without_thoughts(text), ending=ending)
 
     async def close(self) -> None:
         await self._writer.close()
