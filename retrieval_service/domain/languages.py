@@ -20,10 +20,12 @@ _FOREIGN_SHARE = 0.25
 # A text of so few words is decided by its function words when it has any.
 _SHORT_WORDS = 12
 _LEAST_CONFIDENCE = 0.3
-# Of the model's hundred languages: what a text in somebody else's must reach, in so many words at least; by how much
-# one of one's own must be likelier than the next; and what each has by chance.
+# Of the model's hundred languages: what a text in somebody else's must reach, in so many words at least, and how much
+# likelier it must be than all of one's own; by how much one of these must be likelier than the next; and what each has
+# by chance.
 _SURE = 0.5
 _SURE_WORDS = 3
+_SURELY_LIKELIER = 10.0
 _CLEARLY_LIKELIER = 5.0
 _CHANCE = 0.01
 # The product's own languages are likelier than their neighbours; only short texts are close enough to notice.
@@ -44,6 +46,8 @@ _CANDIDATES: Mapping[str, tuple[str, ...]] = {
 
 # Letters that one of the Cyrillic alphabets has and Russian has not, the most particular first.
 _CYRILLIC_LETTERS = (("be", "ў"), ("uk", "їєґ"), ("kk", "әғқңөұүһ"), ("mk", "ѓќѕ"), ("sr", "ђћ"))
+
+_SPANISH_SIGNS = frozenset("¿¡")
 
 _ONE_LANGUAGE: Mapping[str, str] = {
     "Greek": "el",
@@ -93,8 +97,8 @@ def language_among(text: str, own: Sequence[str]) -> str:
     if script not in _CANDIDATES:
         return detect_language(sample)
     shares = _shares(sample, script)
-    told = _by_letters(sample, script) or _by_telling_words(sample, script) or _sure(shares)
-    if told in own or (told and len(sample.split()) >= _SURE_WORDS):
+    told = _by_letters(sample, script) or _by_telling_words(sample, script) or _sure(shares, own)
+    if told in own or (told and len(_words(sample)) >= _SURE_WORDS):
         return told
     written = {one: _written_in(one, counts) for one in own}
     if guests := [one for one in own if script == "Latin" and written[one] not in ("", "Latin")]:
@@ -135,9 +139,11 @@ def _language_script(counts: Counter[str]) -> str:
 
 
 def _by_letters(sample: str, script: str) -> str:
+    letters = set(sample.lower())
+    if script == "Latin":
+        return "es" if letters & _SPANISH_SIGNS else ""
     if script != "Cyrillic":
         return ""
-    letters = set(sample.lower())
     return next((language for language, own in _CYRILLIC_LETTERS if letters & set(own)), "")
 
 
@@ -162,8 +168,16 @@ def _shares(sample: str, script: str) -> dict[str, float]:
     return {language: float(ranking[language]) for language in _CANDIDATES[script]}
 
 
-def _sure(shares: Mapping[str, float]) -> str:
-    return next((language for language, share in shares.items() if share >= _SURE), "")
+def _sure(shares: Mapping[str, float], own: Sequence[str]) -> str:
+    """Neighbours like Russian and Ukrainian share most words: half of what is likely does not tell a stranger."""
+    least = max(_SURE, _SURELY_LIKELIER * sum(shares.get(language, 0.0) for language in own))
+    return next((one for one, share in shares.items() if share >= (_SURE if one in own else least)), "")
+
+
+def _words(sample: str) -> set[str]:
+    """The different words; a single letter is none, as in "C plus plus"."""
+    words = (word.strip("?!.,:;«»¿¡\"'()") for word in sample.casefold().split())
+    return {word for word in words if len(word) > 1}
 
 
 def _written_in(language: str, counts: Counter[str]) -> str:

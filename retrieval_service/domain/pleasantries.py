@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from retrieval_service.domain import polite_phrases
+from retrieval_service.domain.polarity import affirmed
 from retrieval_service.domain.words import words
 
 # "Ok, understood. Thank you very much for your help!" is one; whoever writes more wants more.
@@ -91,6 +92,8 @@ def pleasantry_of(text: str) -> Said | None:
         return None
     language, kinds = next(iter(found.items()))
     pleasantry = next(kind for kind in Pleasantry if kind in kinds)
+    if pleasantry is Pleasantry.HUMAN and not affirmed(text):
+        pleasantry = Pleasantry.ACKNOWLEDGEMENT
     if pleasantry is Pleasantry.HUMAN and kinds[0] is Pleasantry.THANKS:
         # "Thank you, human!" addresses one.
         pleasantry = Pleasantry.THANKS

@@ -35,6 +35,7 @@ _PRESENCE: Mapping[str, frozenset[str]] = {
     "pt": frozenset({"com"}),
 }
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values())
+_NEGATING = frozenset[str]().union(*NEGATIONS.values())
 _FREE = frozenset({"free"})
 _PREFIXES: Mapping[str, tuple[str, ...]] = {
     "en": ("un", "in", "im", "non"),
@@ -227,6 +228,12 @@ def _told_apart(words: Sequence[str], language: str) -> Iterator[tuple[str, str]
         elif word not in _FREE:
             yield word, "absent" if following in _FREE else kind if reach > 0 else ""
             reach -= word not in _GRAMMAR
+
+
+def affirmed(text: str) -> str:
+    """The clauses without a "not" or "no", of whatever language: "I need a chair" of "I need a chair, not a table"."""
+    clauses = (clause.strip() for clause in _CLAUSE.split(text[:_MOST_CHARACTERS]))
+    return ", ".join(one for one in clauses if one and _NEGATING.isdisjoint(analysis.words(one)))
 
 
 def _without_prefix(word: str, language: str) -> list[str]:

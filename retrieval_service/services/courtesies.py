@@ -12,7 +12,8 @@ import structlog
 from retrieval_service import errors, metrics
 from retrieval_service.domain.courtesy_examples import EXAMPLES, QUESTIONS, Example
 from retrieval_service.domain.languages import dominant_script
-from retrieval_service.domain.pleasantries import Said
+from retrieval_service.domain.pleasantries import Pleasantry, Said
+from retrieval_service.domain.polarity import affirmed
 from retrieval_service.domain.spaces import Scale, Vector, Vectors
 from retrieval_service.domain.words import words
 from retrieval_service.providers.ports import Embedder
@@ -67,7 +68,7 @@ class Courtesies:
             log.warning("courtesies_not_told", error=str(error))
             return None
         nearest = _nearest(text, vector, exemplars.courtesies, exemplars.questions, scale)
-        return nearest and Said(pleasantry=nearest.pleasantry, language=nearest.language)
+        return nearest and Said(pleasantry=_wished(nearest.pleasantry, text), language=nearest.language)
 
     async def _known(self, space_id: int, embedder: Embedder) -> _Exemplars:
         async with self._embedding:
@@ -90,6 +91,12 @@ def _nearest(
     nearest = int(np.argmax(cosines))
     margin = float(cosines[nearest] - np.max(questions @ vector))
     return EXAMPLES[nearest] if margin >= LEAST_MARGIN * scale.spread else None
+
+
+def _wished(pleasantry: Pleasantry, text: str) -> Pleasantry:
+    """Who says nothing but that no person is wanted wants none: a model hardly reads a "not"."""
+    is_declined = pleasantry is Pleasantry.HUMAN and not affirmed(text)
+    return Pleasantry.ACKNOWLEDGEMENT if is_declined else pleasantry
 
 
 def _reads(embedder: Embedder, language: str) -> bool:

@@ -67,6 +67,17 @@ async def test_wish_for_a_person_is_marked_and_names_the_contact(shop: Shop, sai
     assert (await stored(shop, heard.started.answer_id)).wants_human
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("no thanks, I do not want a human", "don't connect me to an operator", "I do not need a manager"),
+        *("не хочу говорить с оператором", "не надо звать человека", "não quero falar com atendente"),
+    ],
+)
+async def test_who_wants_no_person_is_not_marked(shop: Shop, said: str) -> None:
+    assert not (await ask(shop, said)).completed.answer.wants_human
+
+
 async def test_without_a_contact_that_is_said(running: Running) -> None:
     heard = await ask(await new_shop(running), "Operator!")
     assert "no contact" in heard.text

@@ -28,6 +28,10 @@ from retrieval_service.domain.words import words
         ("oiii", Pleasantry.GREETING, "pt"),
         ("Спасибооо!", Pleasantry.THANKS, "ru"),
         ("Thank you, human!", Pleasantry.THANKS, "en"),
+        ("не надо оператора", Pleasantry.ACKNOWLEDGEMENT, "ru"),
+        ("no operator please", Pleasantry.ACKNOWLEDGEMENT, "en"),
+        ("no, operator please", Pleasantry.HUMAN, "en"),
+        ("нет, оператора", Pleasantry.HUMAN, "ru"),
     ],
 )
 def test_politeness_is_known_with_its_language(text: str, pleasantry: Pleasantry, language: str) -> None:
