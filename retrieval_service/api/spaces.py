@@ -87,6 +87,8 @@ def message(standing: Standing) -> pb.Space:
     space.scale_error = standing.space.calibration_error
     if standing.scale is not None:
         space.scale.CopyFrom(scale_message(standing.scale, standing.languages))
+    elif standing.reads_nothing:
+        space.scale.SetInParent()
     if standing.held is not None:
         space.MergeFrom(progress(standing.held))
     return space

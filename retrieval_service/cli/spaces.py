@@ -177,6 +177,8 @@ def cosines(space: pb.Space) -> str:
     if not space.HasField("scale"):
         return "not measured" if space.is_open else ""
     scale = space.scale
+    if not scale.share:
+        return "measured: reads none of the languages"
     languages = f", {'/'.join(scale.languages)} only" if scale.languages else ""
     return f"{scale.floor:.2f}-{scale.floor + scale.spread:.2f}, share {scale.share:.2f}{languages}"
 

@@ -123,10 +123,17 @@ def fingerprint() -> str:
 
 
 def calibrated(samples: Mapping[str, Sample]) -> Calibration:
-    """`samples` are by language."""
+    """`samples` are by language. A model for which all texts are about the same reads none of them."""
     read = {language: one for language, one in samples.items() if found(one) >= LEAST_FOUND}
     scale = scale_of(read) if read else None
+    if scale is None or not _tells_apart(scale):
+        return Calibration(texts=fingerprint(), scale=None, languages=frozenset())
     return Calibration(texts=fingerprint(), scale=scale, languages=frozenset(read))
+
+
+def _tells_apart(scale: Scale) -> bool:
+    """What is rounded to nothing would be divided by."""
+    return scale.spread > 0 and all(level.deviation > 0 for level in scale.unrelated.values())
 
 
 def scale_of(samples: Mapping[str, Sample]) -> Scale:

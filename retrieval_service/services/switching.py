@@ -29,8 +29,8 @@ VECTORS_PER_DELETE = 5_000
 class Standing:
     """A space of the installation, and what the tenant has in it: `held` is None for nothing.
 
-    `scale` is the one that searches go by, None where nothing was measured yet; `languages` are those that the model
-    reads, none for all.
+    `scale` is the one that searches go by, None where nothing was measured yet, and where its model was measured and
+    `reads_nothing`; `languages` are those that the model reads, none for all.
     """
 
     space: KnownSpace
@@ -39,6 +39,7 @@ class Standing:
     is_open: bool
     is_home: bool
     held: TenantSpace | None
+    reads_nothing: bool = False
 
 
 class Switcher:
@@ -65,6 +66,7 @@ class Switcher:
             is_open=searched is not None,
             is_home=space.id == self._embedders.home_id,
             held=held,
+            reads_nothing=measured is not None and as_read is not None and as_read.scale is None,
         )
 
     async def standing(self, tenant_id: UUID, key: str) -> Standing:

@@ -126,3 +126,17 @@ async def test_what_other_texts_or_rules_measured_is_measured_again(
         async with service.database.owner() as owner:
             cursor = await owner.execute("SELECT calibration ->> 'texts' FROM embedding_spaces")
             assert await cursor.fetchone() == (fingerprint(),)
+
+
+async def test_space_whose_model_says_the_same_of_everything_was_measured_and_reads_nothing(
+    database_dsn: str, fake: FakeOpenAI
+) -> None:
+    fake.embedded = lambda _text, length: np.ones(length, dtype=np.float32)
+    settings = await asyncio.to_thread(settings_for_tests, **served(fake))
+    async with wiring.open_service(settings, database_dsn) as service:
+        await service.calibrator.run()
+        assert service.embedders.home_space.scale is None
+    async with running_service(database_dsn, **served(fake)) as running:
+        operator = running.client.for_tenant((await new_shop(running)).tenant_id)
+        [space] = (await operator.list_spaces(pb.ListSpacesRequest())).spaces
+        assert shown.cosines(space) == "measured: reads none of the languages"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import numpy as np
+import pytest
+
+from retrieval_service import errors
 from retrieval_service.services.embedders import Embedders
 from retrieval_service.services.questions import Questions
+from retrieval_service.services.searching import Mode
+from tests.fakes.openai import Fault
 from tests.integration.indexing_kit import Bench
 
 QUESTION = "Is shipping free?"
@@ -59,3 +65,22 @@ async def test_spaces_do_not_share_a_question(bench: Bench) -> None:
     for space_id in (1, 2, 1):
         await questions.vector(tenant_id, space_id, QUESTION)
     assert bench.embedded_texts() == [QUESTION, QUESTION]
+
+
+async def test_model_that_hangs_is_waited_for_briefly_and_asked_again(bench: Bench) -> None:
+    service, tenant_id = bench.service, await bench.tenant()
+    questions = Questions(service.embedders, service.meter, patience_seconds=0.1)
+    bench.fake.fail(Fault(path="/embeddings", hangs=True))
+    with pytest.raises(errors.ProviderUnavailable, match="in time"):
+        await questions.vector(tenant_id, service.space_id, QUESTION)
+    assert len(await questions.vector(tenant_id, service.space_id, QUESTION)) > 0
+
+
+async def test_model_with_vectors_of_another_length_is_as_good_as_none(bench: Bench) -> None:
+    service, tenant_id = bench.service, await bench.tenant()
+    questions = Questions(service.embedders, service.meter)
+    bench.fake.embedded = lambda _text, length: np.ones(length + 1, dtype=np.float32)
+    with pytest.raises(errors.ProviderRefused, match="length"):
+        await questions.vector(tenant_id, service.space_id, QUESTION)
+    found = await bench.found(tenant_id, QUESTION)
+    assert (found.mode, bool(found.degraded_reason)) == (Mode.FULL_TEXT, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import uuid
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services.questions import PATIENCE_SECONDS
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.integration.service_kit import (
     Running,
@@ -365,3 +367,16 @@ async def test_words_answer_while_the_embedding_model_is_down(database_dsn: str,
             assert [hit.external_id for hit in poor.hits] == ["desk"]
         words = await searched(shop, "light desk", mode=pb.SEARCH_MODE_FULL_TEXT)
         assert not words.degraded
+
+
+async def test_words_answer_while_the_embedding_model_hangs(database_dsn: str, fake: FakeOpenAI) -> None:
+    changes = {"embedder": "openai", "openai_base_url": fake.base_url}
+    async with running_service(database_dsn, **changes) as running:
+        shop = await new_shop(running)
+        await upsert(shop, "desk", LAMP)
+        await wait_until_indexed(shop)
+        fake.fail(Fault(path="/embeddings", times=1_000, hangs=True))
+        async with asyncio.timeout(PATIENCE_SECONDS + 5.0):
+            poor = await searched(shop, "light desk")
+        assert (poor.degraded, poor.mode) == (True, pb.SEARCH_MODE_FULL_TEXT)
+        assert [hit.external_id for hit in poor.hits] == ["desk"]

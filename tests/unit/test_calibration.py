@@ -64,6 +64,18 @@ def test_language_in_which_answers_are_not_found_is_not_read() -> None:
     assert fusion.blend("ru", "Cyrillic", space, stems=9.0, grams=9.0).share == 0
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-5])
+def test_model_that_says_nearly_the_same_of_all_texts_reads_nothing(noise: float) -> None:
+    def near_one(seed: int) -> NDArray[np.float32]:
+        made = np.ones((COUNT, 64)) + noise * rows(seed=seed, common=0, own=2)[:, :64]
+        return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+    questions, answers, misses, asked, reworded = map(near_one, range(2, 7))
+    same = Sample(questions=questions, answers=answers, near_misses=misses, asked=asked, reworded=reworded)
+    measured = calibrated({"en": same, "ru": same})
+    assert (measured.scale, measured.languages) == (None, frozenset())
+
+
 def test_model_that_reads_all_languages_of_ours_may_read_others() -> None:
     space = calibrated({"en": READ, "ru": READ, "pt": READ}).of(UNMEASURED)
     assert (space.languages, space.scripts) == (frozenset(), frozenset())

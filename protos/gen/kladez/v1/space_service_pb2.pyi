@@ -165,7 +165,9 @@ Global___Space: _TypeAlias = Space  # noqa: Y015
 
 @_typing.final
 class SpaceScale(_message.Message):
-    """How the cosines of a space are read: brought along by known models, measured for all others."""
+    """How the cosines of a space are read: brought along by known models, measured for all others.
+    With a share of 0 it was measured, and the model reads none of the languages: words decide.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
