@@ -15,6 +15,7 @@ from retrieval_service.domain.answer_metrics import Evaluation
 
 SHARES = (
     "answerable_accuracy",
+    "shown_accuracy",
     "unanswerable_accuracy",
     "citation_precision",
     "citation_recall",

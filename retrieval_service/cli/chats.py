@@ -58,12 +58,24 @@ class Rating(StrEnum):
     DOWN = "down"
 
 
+class End(StrEnum):
+    """How an answer ended, as far as somebody looks for it."""
+
+    ANSWERED = "stop"
+    NOT_SURE = "not_sure"
+    NOTHING = "no_relevant_content"
+    PLEASANTRY = "pleasantry"
+    CUT = "length"
+    REFUSED_BY_MODEL = "policy"
+
+
 Since = Annotated[datetime | None, typer.Option(help="Asked at this time (UTC) or later.")]
 Until = Annotated[datetime | None, typer.Option(help="Asked before this time (UTC).")]
 Channel = Annotated[str, typer.Option(help='"widget", "telegram", "api" or another channel.')]
 Language = Annotated[str, typer.Option(help="ISO 639-1 code of the answer.")]
 Rated = Annotated[Rating | None, typer.Option(help="Rated so.")]
 Answered = Annotated[bool | None, typer.Option("--answered/--unanswered", help="Whether anything was found.")]
+Ended = Annotated[End | None, typer.Option(help="Ended so.")]
 Session = Annotated[str, typer.Option(help="Only this conversation.")]
 
 
@@ -76,12 +88,13 @@ def list_chats(
     language: Language = "",
     rating: Rated = None,
     answered: Answered = None,
+    ended: Ended = None,
     session: Session = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 20,
 ) -> None:
     """List questions with how they were answered, newest first."""
     options = options_of(context)
-    wanted = chat_filter(since, until, channel, language, rating, answered, session)
+    wanted = chat_filter(since, until, channel, language, rating, answered, ended, session)
     request = pb.ListChatLogsRequest(filter=wanted, page_size=limit)
     response = asyncio.run(_list(options, request))
     if options.as_json:
@@ -100,13 +113,14 @@ def export(
     language: Language = "",
     rating: Rated = None,
     answered: Answered = None,
+    ended: Ended = None,
     session: Session = "",
     as_csv: Annotated[
         bool, typer.Option("--csv/--jsonl", help="CSV for spreadsheets, or JSON lines.")
     ] = False,
 ) -> None:
     """Write the whole chat log to standard output, newest first."""
-    wanted = chat_filter(since, until, channel, language, rating, answered, session)
+    wanted = chat_filter(since, until, channel, language, rating, answered, ended, session)
     asyncio.run(_export(options_of(context), pb.ExportChatLogsRequest(filter=wanted), as_csv=as_csv))
 
 
@@ -117,6 +131,7 @@ def chat_filter(
     language: str,
     rating: Rating | None,
     answered: bool | None,
+    ended: End | None,
     session: str,
 ) -> pb.ChatLogFilter:
     return pb.ChatLogFilter(
@@ -126,6 +141,9 @@ def chat_filter(
         language=language,
         rating=answers_pb.Rating.Value(f"RATING_{rating.name}") if rating else answers_pb.RATING_UNSPECIFIED,
         answered=answered,
+        finish_reason=answers_pb.FinishReason.Value(f"FINISH_REASON_{ended.upper()}")
+        if ended
+        else answers_pb.FINISH_REASON_UNSPECIFIED,
         session_id=session,
     )
 

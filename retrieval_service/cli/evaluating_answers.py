@@ -27,6 +27,7 @@ from retrieval_service.domain.answer_metrics import Figures, Judged, by_language
 ALL = ""
 COLUMNS = {
     "answerable": "answerable_accuracy",
+    "shown": "shown_accuracy",
     "unanswerable": "unanswerable_accuracy",
     "precision": "citation_precision",
     "recall": "citation_recall",
@@ -190,7 +191,9 @@ def _cell(share: float | None, earlier: insights_pb.EvaluationFigures | None, na
 
 
 def _wrong(judged: Judged) -> dict[str, str]:
-    cited = "refused" if judged.answer.is_refusal else ", ".join(judged.answer.cited) or "nothing"
+    names = ", ".join(judged.answer.cited)
+    refused = f"offered {names}" if names else "refused"
+    cited = refused if judged.answer.is_refusal else names or "nothing"
     return {
         "id": judged.question.id,
         "question": judged.question.text,

@@ -29,7 +29,10 @@ class LabelledQuestion:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenAnswer:
-    """What came back; `cited` are external ids without repetitions, `is_refusal` tells an "I don't know"."""
+    """What came back; `cited` are external ids without repetitions.
+
+    `is_refusal` tells an "I don't know", and what only perhaps helps, which is cited too.
+    """
 
     text: str
     language: str
@@ -49,7 +52,12 @@ class Judged:
         """An answerable question is answered from a right document, an unanswerable one is refused."""
         if not self.question.is_answerable:
             return self.answer.is_refusal
-        return not self.answer.is_refusal and not self.question.expected.isdisjoint(self.answer.cited)
+        return not self.answer.is_refusal and self.is_shown
+
+    @property
+    def is_shown(self) -> bool:
+        """A right document is stated or offered."""
+        return not self.question.expected.isdisjoint(self.answer.cited)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,7 @@ class Figures:
 
     question_count: int
     answerable_accuracy: float | None
+    shown_accuracy: float | None
     unanswerable_accuracy: float | None
     citation_precision: float | None
     citation_recall: float | None
@@ -86,6 +95,7 @@ def figures(judged: Sequence[Judged]) -> Figures:
     return Figures(
         question_count=len(judged),
         answerable_accuracy=_share(one.is_right for one in answerable),
+        shown_accuracy=_share(one.is_shown for one in answerable),
         unanswerable_accuracy=_share(one.is_right for one in judged if not one.question.is_answerable),
         citation_precision=_ratio(hits, sum(len(one.answer.cited) for one in answered)),
         citation_recall=_ratio(hits, sum(len(one.question.expected) for one in answerable)),

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as answers_pb
 
+from retrieval_service.cli.chats import End
 from retrieval_service.cli.failures import ExitCode
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.answers_kit import QUESTION
@@ -98,6 +99,8 @@ async def test_chats_are_listed_and_exported_without_formulas_for_spreadsheets(k
     [line] = printed.splitlines()
     assert json.loads(line)["answer"]["question"] == NOTHING_KNOWN
     assert (await kladez("chats", "list", "--until", "2020-01-01"))[1] == ""
+    ended = {end: len((await kladez("chats", "list", "--ended", end))[1].splitlines()) for end in End}
+    assert {end: count for end, count in ended.items() if count} == {End.ANSWERED: 1, End.NOTHING: 1}
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ def test_refusing_an_answerable_question_is_wrong_and_an_unanswerable_one_right(
     assert found.citation_precision is None
 
 
+def test_right_document_that_is_offered_is_shown_and_not_stated() -> None:
+    found = figures([judged("a", cited=("x", "a"), refused=True), judged("a", refused=True)])
+    assert found.answerable_accuracy == 0.0
+    assert found.shown_accuracy == 0.5
+
+
 def test_text_is_compared_whatever_the_case_and_language_with_the_questions() -> None:
     found = figures([judged("a", text="within 14 days"), judged("a", text="soon", language="ru")])
     assert found.expected_text == 0.5

@@ -1221,6 +1221,7 @@ class EvaluationFigures(_message.Message):
     CITATION_RECALL_FIELD_NUMBER: _builtins.int
     LANGUAGE_MATCH_FIELD_NUMBER: _builtins.int
     EXPECTED_TEXT_FIELD_NUMBER: _builtins.int
+    SHOWN_ACCURACY_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """ISO 639-1 code; empty for all languages together."""
     question_count: _builtins.int
@@ -1237,6 +1238,8 @@ class EvaluationFigures(_message.Message):
     """Answers in the language of their question."""
     expected_text: _builtins.float
     """Answers with the text that a right one contains."""
+    shown_accuracy: _builtins.float
+    """Answerable questions that are shown a right document, as an answer or under "perhaps this helps"."""
     def __init__(
         self,
         *,
@@ -1248,10 +1251,11 @@ class EvaluationFigures(_message.Message):
         citation_recall: _builtins.float | None = ...,
         language_match: _builtins.float | None = ...,
         expected_text: _builtins.float | None = ...,
+        shown_accuracy: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy", "_citation_precision", b"_citation_precision", "_citation_recall", b"_citation_recall", "_expected_text", b"_expected_text", "_language_match", b"_language_match", "_unanswerable_accuracy", b"_unanswerable_accuracy", "answerable_accuracy", b"answerable_accuracy", "citation_precision", b"citation_precision", "citation_recall", b"citation_recall", "expected_text", b"expected_text", "language_match", b"language_match", "unanswerable_accuracy", b"unanswerable_accuracy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy", "_citation_precision", b"_citation_precision", "_citation_recall", b"_citation_recall", "_expected_text", b"_expected_text", "_language_match", b"_language_match", "_shown_accuracy", b"_shown_accuracy", "_unanswerable_accuracy", b"_unanswerable_accuracy", "answerable_accuracy", b"answerable_accuracy", "citation_precision", b"citation_precision", "citation_recall", b"citation_recall", "expected_text", b"expected_text", "language_match", b"language_match", "shown_accuracy", b"shown_accuracy", "unanswerable_accuracy", b"unanswerable_accuracy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy", "_citation_precision", b"_citation_precision", "_citation_recall", b"_citation_recall", "_expected_text", b"_expected_text", "_language_match", b"_language_match", "_unanswerable_accuracy", b"_unanswerable_accuracy", "answerable_accuracy", b"answerable_accuracy", "citation_precision", b"citation_precision", "citation_recall", b"citation_recall", "expected_text", b"expected_text", "language", b"language", "language_match", b"language_match", "question_count", b"question_count", "unanswerable_accuracy", b"unanswerable_accuracy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy", "_citation_precision", b"_citation_precision", "_citation_recall", b"_citation_recall", "_expected_text", b"_expected_text", "_language_match", b"_language_match", "_shown_accuracy", b"_shown_accuracy", "_unanswerable_accuracy", b"_unanswerable_accuracy", "answerable_accuracy", b"answerable_accuracy", "citation_precision", b"citation_precision", "citation_recall", b"citation_recall", "expected_text", b"expected_text", "language", b"language", "language_match", b"language_match", "question_count", b"question_count", "shown_accuracy", b"shown_accuracy", "unanswerable_accuracy", b"unanswerable_accuracy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answerable_accuracy: _TypeAlias = _typing.Literal["answerable_accuracy"]  # noqa: Y015
     _WhichOneofArgType__answerable_accuracy: _TypeAlias = _typing.Literal["_answerable_accuracy", b"_answerable_accuracy"]  # noqa: Y015
@@ -1263,6 +1267,8 @@ class EvaluationFigures(_message.Message):
     _WhichOneofArgType__expected_text: _TypeAlias = _typing.Literal["_expected_text", b"_expected_text"]  # noqa: Y015
     _WhichOneofReturnType__language_match: _TypeAlias = _typing.Literal["language_match"]  # noqa: Y015
     _WhichOneofArgType__language_match: _TypeAlias = _typing.Literal["_language_match", b"_language_match"]  # noqa: Y015
+    _WhichOneofReturnType__shown_accuracy: _TypeAlias = _typing.Literal["shown_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__shown_accuracy: _TypeAlias = _typing.Literal["_shown_accuracy", b"_shown_accuracy"]  # noqa: Y015
     _WhichOneofReturnType__unanswerable_accuracy: _TypeAlias = _typing.Literal["unanswerable_accuracy"]  # noqa: Y015
     _WhichOneofArgType__unanswerable_accuracy: _TypeAlias = _typing.Literal["_unanswerable_accuracy", b"_unanswerable_accuracy"]  # noqa: Y015
     @_typing.overload
@@ -1275,6 +1281,8 @@ class EvaluationFigures(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_text) -> _WhichOneofReturnType__expected_text | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__language_match) -> _WhichOneofReturnType__language_match | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shown_accuracy) -> _WhichOneofReturnType__shown_accuracy | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unanswerable_accuracy) -> _WhichOneofReturnType__unanswerable_accuracy | None: ...
 
