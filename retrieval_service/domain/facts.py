@@ -17,6 +17,7 @@ _BETWEEN = re.compile(
     rf"{GAP}(?:рабоч|календарн|полн)\w+(?={GAP})|{GAP}(?:business|working|calendar|full|de)(?={GAP})",
     re.IGNORECASE,
 )
+_DASHES = frozenset("-–—")
 _DIGITS = re.compile(r"\d+")
 
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
@@ -52,6 +53,41 @@ class Fact:
 def facts_of(text: str) -> list[Fact]:
     """Facts that can be checked, in no order; numbers below ten without a unit are none."""
     return [fact for fact in _all(text) if fact.readings]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """A number as it is written, or the range that begins with it, and the unit that it counts: ("", 1) for none."""
+
+    least: Decimal
+    most: Decimal
+    unit: str
+    factor: Decimal
+
+    def covers(self, other: Amount) -> bool:
+        """Whether the other number, in this unit, is this one or lies in its range."""
+        value = other.least * other.factor / self.factor
+        return self.unit == other.unit and self.least <= value <= self.most
+
+    def may_cover(self, other: Amount) -> bool:
+        """The same where one of the two does not say what it counts."""
+        return not (self.unit and other.unit) and self.least <= other.least <= self.most
+
+
+def amounts_of(text: str) -> list[list[Amount]]:
+    """Each number in all its readings, those in figures first; the end of a range is a number of its own too."""
+    numbers = numbers_of(text)
+    by_end = {number.end: number for number in numbers}
+    return [list(_counted(text, number, by_end)) for number in numbers]
+
+
+def _counted(text: str, number: Number, by_end: dict[int, Number]) -> Iterator[Amount]:
+    unit, factor = _currency(number.symbol) or _unit(text, number.ends) or ("", Decimal(1))
+    end = by_end.get(number.ends[-1], number)
+    is_range = end is not number and not _DASHES.isdisjoint(text[number.end : end.start])
+    for place, value in enumerate(number.values):
+        until = end.values[min(place, len(end.values) - 1)] if is_range else value
+        yield Amount(least=value, most=max(value, until), unit=unit, factor=factor)
 
 
 def contacts_of(text: str) -> list[Fact]:

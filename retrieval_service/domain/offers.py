@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from retrieval_service.domain.cited_quotes import cited, cited_title
 from retrieval_service.domain.fragments import Fragment, Prompt
 from retrieval_service.domain.phrases import extract_text, offers_lead_in, otherwise_text
 from retrieval_service.domain.quote_scoring import score_quotes
 from retrieval_service.domain.quotes import Quote, quotes_of
 from retrieval_service.domain.sentences import split_sentences
+from retrieval_service.domain.table_rows import with_rows_asked
 
 MOST_OFFERS = 3
 MAX_EXTRACT = 160
+MAX_ROWS = 900
 _WEB = ("https://", "http://")
 # A title or an address with these would break the link around it.
 _BREAKS_LINK = frozenset("[]()<>\\ \n")
@@ -45,7 +49,11 @@ def _whole(prompt: Prompt, entry: Fragment) -> str:
     title = _title(entry)
     is_told = not title or best.whole.startswith(entry.title)
     above = "" if is_told else f"\n{cited_title(title, entry.number)}"
-    return f"{above}\n{cited(best)}"
+    rows = with_rows_asked(prompt.asked, [best], quotes_of(entry), MAX_ROWS)
+    if len(rows) == 1:
+        return f"{above}\n{cited(rows[0])}"
+    heading = f"\n{cited_title(best.heading, entry.number)}" if best.heading else ""
+    return above + heading + "".join(f"\n{cited(replace(row, heading=''))}" for row in rows)
 
 
 def _item(prompt: Prompt, entry: Fragment) -> str:
@@ -64,9 +72,10 @@ def _title(entry: Fragment) -> str:
 
 
 def _extract(prompt: Prompt, entry: Fragment) -> str:
-    """Its best sentence, in quotation marks; "" when that says no more than the title."""
+    """Its best sentence, in quotation marks; "" when that says no more than the title, or is several rows."""
     best = _best(prompt, entry)
-    text = _shortened(_words(best)) if best else ""
+    rows = with_rows_asked(prompt.asked, [best], quotes_of(entry), MAX_ROWS) if best else []
+    text = _shortened(_words(rows[0])) if len(rows) == 1 else ""
     return extract_text(prompt.language, text) if text and text != entry.title else ""
 
 

@@ -36,7 +36,8 @@ class Quote:
     """A sentence; `text` names its product too, `topic` is the question, name or heading above it.
 
     `unit` is the answer, paragraph, list or row that it stands in, a line each item, and `heading` what stands above
-    that; a sentence of a product or of what is very long is its own unit. `question` is what an FAQ's answer answers.
+    that; a sentence of a product or of what is very long is its own unit. `question` is what an FAQ's answer answers,
+    and `table` tells rows of one table from those of others, 0 for what is no row.
     """
 
     fragment: Fragment
@@ -48,6 +49,7 @@ class Quote:
     unit: str = ""
     heading: str = ""
     question: str = ""
+    table: int = 0
 
     @property
     def whole(self) -> str:
@@ -74,13 +76,23 @@ def _faq_quotes(fragment: Fragment, fields: Sequence[Field]) -> Iterator[Quote]:
     whole = "\n".join(unit.text for unit in units)
     for quote in _article_quotes(fragment, Source.FAQ, units, _text_of(fields, Role.QUESTION)):
         unit = whole if len(whole) <= MAX_UNIT else quote.unit
-        yield replace(quote, topic=f"{quote.topic}\n{body}", unit=unit, heading="", question=question)
+        yield replace(
+            quote,
+            topic=f"{quote.topic}\n{body}",
+            unit=unit,
+            heading="",
+            question=question,
+            table=0 if unit == whole else quote.table,
+        )
 
 
 def _article_quotes(fragment: Fragment, source: Source, units: Iterable[Unit], title: str) -> Iterator[Quote]:
     heading = ""
     position = 0
+    table, previous = 0, Kind.HEADING
     for unit in units:
+        table += unit.kind is Kind.ROW and previous is not Kind.ROW
+        previous = unit.kind
         if unit.kind is Kind.HEADING or unit.text == title:
             heading = unit.text
             continue
@@ -95,6 +107,7 @@ def _article_quotes(fragment: Fragment, source: Source, units: Iterable[Unit], t
                 topic="\n".join([title, heading, *filter(None, [lead])]),
                 unit=unit.text if len(unit.text) <= MAX_UNIT else "",
                 heading="" if heading == title else heading,
+                table=table if unit.kind is Kind.ROW else 0,
             )
             position += 1
 

@@ -131,6 +131,16 @@ def test_question_stands_once_above_an_answer_in_several_paragraphs() -> None:
     assert answer("сколько стоит за мкад", faq).count("Доставка далеко") == 1
 
 
+def test_rows_of_one_table_stand_under_its_heading_once() -> None:
+    rows = "| Ярусов | Цена |\n|---|---|\n| 1 | 2200 ₽ |\n| 2 | 2500 ₽ |\n| 3 | 2800 ₽ |"
+    text = render_policy(title="Свадебные торты", content=f"## Цены\n\n{rows}")
+    assert answer("сколько стоит трёхъярусный торт", text).splitlines()[1:] == [
+        "Цены:",
+        *(f"Ярусов: {tiers}, Цена: {price} ₽ [1]" for tiers, price in ((1, 2200), (2, 2500), (3, 2800))),
+    ]
+    assert answer("торт 3 яруса цена", text).splitlines()[1:] == ["Цены — Ярусов: 3, Цена: 2800 ₽ [1]"]
+
+
 def test_citation_begins_below_the_question_above_an_answer() -> None:
     faq = render_faq(question="Есть ли «Ёлка» 🌲?", answer="Да, в двух залах.", language="ru")
     stream = CitationStream(frozenset({1}))

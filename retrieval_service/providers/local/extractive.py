@@ -6,14 +6,16 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
-from retrieval_service.domain.cited_quotes import cited, marked
+from retrieval_service.domain.cited_quotes import cited, cited_title, marked
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.offers import offer
 from retrieval_service.domain.phrases import offers_lead_in, part_not_found_text, quotes_lead_in
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import Quote, Source, quotes_of
 from retrieval_service.domain.same_question import is_same_question
+from retrieval_service.domain.table_rows import with_rows_asked
 from retrieval_service.domain.verdicts import Verdict
 
 MAX_ANSWER = 1_200
@@ -114,7 +116,7 @@ def _answer(question: str, language: str, fragments: Sequence[Fragment], budget:
     scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
     is_list = _is_about_choosing(question, quotes)
     ranked = _ranked(_products(scored) if is_list else _near_the_best(scored))
-    chosen = _choose(ranked, budget, is_list=is_list)
+    chosen = with_rows_asked(question, _choose(ranked, budget, is_list=is_list), quotes, budget)
     return list(_lines(_in_reading_order(chosen), is_list=is_list))
 
 
@@ -236,13 +238,26 @@ def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
 
 def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
     """What belongs to one product stays on one line, and a product is named once."""
-    previous, question = 0, ""
-    for quote in quotes:
+    previous: Quote | None = None
+    for quote, following in zip_longest(quotes, quotes[1:]):
         number = quote.fragment.number
-        if number == previous and not quote.unit:
+        if previous and number == previous.fragment.number and not quote.unit:
             yield f" {marked(quote.sentence, number)}"
         else:
-            is_told = number == previous and question == quote.question
-            said = replace(quote, heading="") if quote.question and is_told else quote
+            is_told = previous is not None and _have_one_heading(previous, quote)
+            said = replace(quote, heading="") if is_told else quote
+            if said.heading and quote.table and following and _have_one_heading(quote, following):
+                yield _NEXT_LINE + cited_title(said.heading, number)
+                said = replace(quote, heading="")
             yield f"{_NEXT_ITEM if is_list else _NEXT_LINE}{cited(said)}"
-        previous, question = number, quote.question
+        previous = quote
+
+
+def _have_one_heading(one: Quote, other: Quote) -> bool:
+    """Whether the second goes on with the same answer or table."""
+    is_same = one.fragment.number == other.fragment.number and one.heading == other.heading
+    return (
+        is_same
+        and bool(one.question or one.table)
+        and (one.question, one.table) == (other.question, other.table)
+    )
