@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 from weakref import ReferenceType, ref
 
+from retrieval_service.domain import words as analysis
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.lexical import TermStatistics
 from retrieval_service.domain.polarity import Stance, named, opposed, stances, without_wishes
@@ -100,7 +101,12 @@ class Sifter:
         self._sifted: OrderedDict[tuple[UUID, str], _KnownSifting] = OrderedDict()
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
-        """What of a search may be answered from or offered; no more than `most` hits are weighed."""
+        """What of a search may be answered from or offered; no more than `most` hits are weighed.
+
+        A text without a word asks for nothing.
+        """
+        if not analysis.words(found.read_as or text):
+            return Sifted()
         if found.backend is Backend.OPENAI:
             return await self.remotely_relevant(tenant_id, found.hits, text)
         weights = await self._weigher.latest(tenant_id)

@@ -102,6 +102,13 @@ async def test_question_is_no_courtesy(shop: Shop, question: str) -> None:
     assert heard.completed.finish_reason != pb.FINISH_REASON_PLEASANTRY
 
 
+@pytest.mark.parametrize("said", ["?", "???", "🤔", "!?", "…", "-", "🤔" * 500])
+async def test_message_without_a_word_states_nothing(shop: Shop, said: str) -> None:
+    heard = await ask(shop, said)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
+    assert not heard.completed.answer.references
+
+
 _ASKED = {
     "ru": """
         завтра|на завтра|послезавтра|сегодня|утром|вечером|в субботу вечером|вечерний приём|до скольки|акции

@@ -138,6 +138,11 @@ def distinct(question: str, by: float) -> Evidence:
         ("what must I pay the courier", 5.0, Verdict.ANSWERS),
         ("what must I pay the courier", 3.0, Verdict.PERHAPS),
         ("How much is delivery to Iceland?", 2.0, Verdict.NOTHING),
+        ("delivery", 0.0, Verdict.PERHAPS),
+        ("Russia delivery?", 0.0, Verdict.PERHAPS),
+        ("Iceland delivery?", 0.0, Verdict.NOTHING),
+        ("delivery 290", 0.0, Verdict.PERHAPS),
+        ("delivery 300", 0.0, Verdict.NOTHING),
     ],
 )
 def test_what_is_lacking_must_be_made_up_for_by_meaning(question: str, by: float, verdict: Verdict) -> None:
