@@ -136,9 +136,13 @@ def partly_text(language: str, contact: str) -> str:
 
 def part_not_found_text(language: str, question: str) -> str:
     """The honest "I don't know" to one of several questions, which it names as it was said; claims nothing."""
+    return _phrases(language).not_found_of_several.replace("{question}", named_question(question))
+
+
+def named_question(question: str) -> str:
+    """A customer's question on one line, shortened; ends with its mark."""
     said = " ".join(question.split()).rstrip("?")
-    named = f"{said[:LONGEST_NAMED]}…?" if len(said) > LONGEST_NAMED else f"{said}?"
-    return _phrases(language).not_found_of_several.replace("{question}", named)
+    return f"{said[:LONGEST_NAMED]}…?" if len(said) > LONGEST_NAMED else f"{said}?"
 
 
 def no_answer_text(language: str, contact: str) -> str:

@@ -175,6 +175,7 @@ def _askings(units: Sequence[_Unit], looked: Looked, whole: Gathered) -> list[As
         gathered = looked.get(unit.text, whole)
         hits, is_sure = gathered.sifted.hits, gathered.sifted.answers
         if not hits and (loss < unit.least_loss or needs_context(unit.alone)):
+            _said_with_the_last(joined, unit.said)
             continue
         text = gathered.found.read_as or unit.text
         key = hits[0].passage.document_id if hits else unit.text
@@ -186,6 +187,13 @@ def _askings(units: Sequence[_Unit], looked: Looked, whole: Gathered) -> list[As
         )
     askings = list(joined.values())
     return askings if len(askings) > 1 and any(one.hits and one.is_sure for one in askings) else []
+
+
+def _said_with_the_last(askings: dict[UUID | str, Asking], said: str) -> None:
+    """What goes on from a question that nothing answers is left open with it."""
+    key, last = next(iter([*askings.items()][-1:]), (None, None))
+    if key is not None and last is not None and not last.hits:
+        askings[key] = replace(last, said=f"{last.said} {said}")
 
 
 def _joined(known: Asking, said: str, text: str, *, is_sure: bool) -> Asking:

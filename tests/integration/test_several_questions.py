@@ -153,3 +153,57 @@ async def test_two_sides_of_one_answer_are_one_question(
     assert heard.text.count("?") == 1, (
         "its own question stands above it, and no part is said not to be answered"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "message", "told"),
+    [
+        (
+            "en",
+            "Is my car welcome there? Do you mend chains?",
+            [
+                "Is my car welcome there?",
+                "Perhaps this helps:",
+                "Do you mend chains?",
+                "From our materials:",
+            ],
+        ),
+        (
+            "ru",
+            "Вы чините цепи? Куда мне поставить машину?",
+            [
+                "Вы чините цепи?",
+                "По нашим материалам:",
+                "Куда мне поставить машину?",
+                "Возможно, это поможет:",
+            ],
+        ),
+        (
+            "pt",
+            "Onde deixo o meu carro? Vocês consertam correntes?",
+            [
+                "Onde deixo o meu carro?",
+                "Talvez isto ajude:",
+                "Vocês consertam correntes?",
+                "Segundo nossos materiais:",
+            ],
+        ),
+    ],
+)
+async def test_sure_and_unsure_answers_stand_under_their_questions(
+    shops: Mapping[str, Shop], language: str, message: str, told: Sequence[str]
+) -> None:
+    heard = await ask(shops[language], message)
+    lines = heard.text.splitlines()
+    assert [line for line in lines if line in told] == told
+    assert set(cited(heard)) == {"parking", "chains"}
+    assert_well_formed(heard)
+
+
+async def test_fourth_question_that_goes_on_from_the_third_is_said_not_to_be_answered(
+    shops: Mapping[str, Shop],
+) -> None:
+    message = "Do you mend chains? Can I park at the workshop? Do you sell elephants? What about Zanzibarix?"
+    heard = await ask(shops["en"], message)
+    assert cited(heard) == ["chains", "parking"]
+    assert heard.text.endswith("Do you sell elephants? What about Zanzibarix?")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from retrieval_service.domain.cited_quotes import cited, cited_title, marked
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.offers import offer
-from retrieval_service.domain.phrases import offers_lead_in, part_not_found_text, quotes_lead_in
+from retrieval_service.domain.phrases import (
+    named_question,
+    offers_lead_in,
+    part_not_found_text,
+    quotes_lead_in,
+)
 from retrieval_service.domain.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotes import Quote, Source, quotes_of
 from retrieval_service.domain.same_question import is_same_question
@@ -36,6 +41,7 @@ _LEAST_SHARE_IN_LIST = 0.4
 _ALIKE_SHARE = 0.7
 
 _NEXT_LINE = "\n"
+_NEXT_QUESTION = "\n\n"
 _NEXT_ITEM = "\n- "
 
 _ASKS_FOR_ADVICE = re.compile(
@@ -94,24 +100,40 @@ def compose(prompt: Prompt) -> list[str]:
     """
     lead_in = quotes_lead_in(prompt.language)
     if prompt.parts:
-        answers = [
-            _answer(part.question, prompt.language, part.fragments, MAX_ANSWER) for part in prompt.parts
-        ]
-        return [lead_in, *_of_several(prompt, answers)] if any(answers) else []
+        return list(_of_several(prompt))
     lines = _answer(prompt.asked, prompt.language, prompt.fragments, MAX_ANSWER - len(lead_in))
     return [lead_in, *lines] if lines else []
 
 
-def _of_several(prompt: Prompt, answers: Sequence[Sequence[str]]) -> Iterator[str]:
-    for part, lines in zip(prompt.parts, answers, strict=True):
-        if lines and not part.is_sure:
-            yield _NEXT_LINE + offers_lead_in(prompt.language)
-        yield from lines or [_NEXT_LINE + part_not_found_text(prompt.language, part.said)]
+def _of_several(prompt: Prompt) -> Iterator[str]:
+    """Where one is sure and another is not, each stands under its question and under what it is."""
+    answers = [
+        _answer(part.question, prompt.language, part.fragments, MAX_ANSWER, said=part.said)
+        for part in prompt.parts
+    ]
+    if not any(answers):
+        return
+    told = list(zip(prompt.parts, answers, strict=True))
+    is_mixed = any(lines and not part.is_sure for part, lines in told)
+    if not is_mixed:
+        yield quotes_lead_in(prompt.language)
+    for place, (part, lines) in enumerate(told):
+        above = (_NEXT_QUESTION if place else "") if is_mixed else _NEXT_LINE
+        if not lines:
+            yield above + part_not_found_text(prompt.language, part.said)
+            continue
+        if is_mixed:
+            lead_in = (quotes_lead_in if part.is_sure else offers_lead_in)(prompt.language)
+            yield f"{above}{named_question(part.said)}{_NEXT_LINE}{lead_in}"
+        yield from lines
 
 
-def _answer(question: str, language: str, fragments: Sequence[Fragment], budget: int) -> list[str]:
-    """The lines that answer one question, of at most `budget` characters."""
-    quotes = [_asked_above(quote, question) for fragment in fragments for quote in quotes_of(fragment)]
+def _answer(
+    question: str, language: str, fragments: Sequence[Fragment], budget: int, *, said: str = ""
+) -> list[str]:
+    """The lines that answer one question, of at most `budget` characters; it may be `said` in other words than read."""
+    asked = {question, said}
+    quotes = [_asked_above(quote, asked) for fragment in fragments for quote in quotes_of(fragment)]
     scores = score_quotes(question, language, quotes)
     scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
     is_list = _is_about_choosing(question, quotes)
@@ -120,9 +142,10 @@ def _answer(question: str, language: str, fragments: Sequence[Fragment], budget:
     return list(_lines(_in_reading_order(chosen), is_list=is_list))
 
 
-def _asked_above(quote: Quote, question: str) -> Quote:
+def _asked_above(quote: Quote, asked: Set[str]) -> Quote:
     """Under the question that it answers, where that is another one than the customer's: a "Yes" is about that."""
-    if not quote.question or is_same_question(question, quote.question, quote.fragment.language):
+    language = quote.fragment.language
+    if not quote.question or any(is_same_question(one, quote.question, language) for one in asked):
         return quote
     return replace(quote, heading=quote.question)
 
