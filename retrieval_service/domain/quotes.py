@@ -38,6 +38,7 @@ class Quote:
     `unit` is the answer, paragraph, list or row that it stands in, a line each item, and `heading` what stands above
     that; a sentence of a product or of what is very long is its own unit. `question` is what an FAQ's answer answers,
     and `table` tells rows of one table from those of others, 0 for what is no row.
+    One that `is_told` says no more than what stands before every sentence of its product.
     """
 
     fragment: Fragment
@@ -50,6 +51,7 @@ class Quote:
     heading: str = ""
     question: str = ""
     table: int = 0
+    is_told: bool = False
 
     @property
     def whole(self) -> str:
@@ -138,15 +140,22 @@ def _product_quotes(fragment: Fragment, fields: Iterable[Field]) -> Iterator[Quo
     facts = [plain(_text_of(fields, Role.PRICE)), _text_of(fields, Role.STOCK)]
     titled = f"{name} ({', '.join(filter(None, facts))})" if any(facts) else name
     topic = "\n".join(field.text for field in fields if field.role in (Role.NAME, Role.GROUP, Role.ATTRIBUTE))
+    told = {_said(one) for one in (name, *facts) if one}
     for position, text in enumerate(_product_texts(fields)):
+        is_told = _said(text) in told
         yield Quote(
             fragment=fragment,
             source=Source.PRODUCT,
             position=position,
-            text=f"{titled} — {text}" if text else titled,
+            text=f"{titled} — {text}" if text and not is_told else titled,
             sentence=text,
             topic=topic,
+            is_told=is_told,
         )
+
+
+def _said(text: str) -> str:
+    return text.casefold().rstrip(" .!")
 
 
 def _product_texts(fields: tuple[Field, ...]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from retrieval_service.domain.checked_text import CheckedText
 from retrieval_service.domain.citations import CitationStream, Cited, Delta
+from retrieval_service.domain.entries import Field
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
 from retrieval_service.domain.grounding import Flagged
 from retrieval_service.domain.phrases import not_found_text
 from retrieval_service.domain.quotes import MAX_UNIT, quotes_of
-from retrieval_service.domain.templates import Attribute, render_policy
+from retrieval_service.domain.templates import Attribute, Role, render_policy
 from retrieval_service.providers.local.extractive import MAX_ANSWER, ExtractiveAnswerer, compose
 from tests.unit.entries_kit import fields_in, render_faq, render_product
 
@@ -156,6 +158,35 @@ def test_product_is_named_with_its_price_and_the_sentence_that_matches() -> None
     assert "Заваривайте четыре минуты. [1]" in text
     assert text.count("Ассам") == 1
     assert not re.search("Название|Описание|Цена|Теги", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "label", "value"),
+    [
+        ("ru", "Прага в наличии?", "В наличии", "да"),
+        ("en", "Is Praga in stock?", "In stock", "yes"),
+        ("pt", "Praga em estoque?", "Em estoque", "sim"),
+    ],
+)
+def test_product_says_once_whether_it_is_in_stock(
+    language: str, question: str, label: str, value: str
+) -> None:
+    stock = f"{label.lower()}: {value}"
+    fields = (
+        Field(role=Role.NAME, label="", text="Praga"),
+        Field(role=Role.DESCRIPTION, label="", text="Sponge. Cream."),
+        Field(role=Role.STOCK, label="", text=stock),
+        Field(role=Role.ATTRIBUTE, label=label, text=value),
+    )
+    one = replace(fragment(1, "Sponge. Cream.", language=language), fields=fields)
+    text = "".join(compose(prompt(question, one, language=language)))
+    assert f"\nPraga ({stock})" in text
+    assert text.casefold().count(stock) == 1
+    assert text.endswith("[1]")
+
+
+def test_description_that_is_the_name_alone_is_not_said_after_it() -> None:
+    assert answer("ассам", product("Ассам", "Ассам.")).splitlines()[1].startswith("Ассам (390 ₽) [1]")
 
 
 def test_property_of_a_product_can_be_the_answer() -> None:

@@ -246,7 +246,12 @@ def _least_share(quote: Quote, first: Quote) -> float:
 def _is_repetition(quote: Quote, chosen: Sequence[Quote], *, is_list: bool) -> bool:
     same_product = [other for other in chosen if _is_same_product(quote, other)]
     allowed = 1 if is_list else MAX_QUOTES_OF_PRODUCT
-    return len(same_product) >= allowed or any(are_alike(quote, other, _ALIKE_SHARE) for other in chosen)
+    is_told = quote.is_told and bool(same_product)
+    return (
+        is_told
+        or len(same_product) >= allowed
+        or any(are_alike(quote, other, _ALIKE_SHARE) for other in chosen)
+    )
 
 
 def _is_same_product(quote: Quote, other: Quote) -> bool:
@@ -265,7 +270,8 @@ def _lines(quotes: Sequence[Quote], *, is_list: bool) -> Iterator[str]:
     for quote, following in zip_longest(quotes, quotes[1:]):
         number = quote.fragment.number
         if previous and number == previous.fragment.number and not quote.unit:
-            yield f" {marked(quote.sentence, number)}"
+            if not quote.is_told:
+                yield f" {marked(quote.sentence, number)}"
         else:
             is_told = previous is not None and _have_one_heading(previous, quote)
             said = replace(quote, heading="") if is_told else quote
