@@ -154,6 +154,13 @@ def _words(text: str) -> frozenset[str]:
 # Behind one of these a name says what the thing is for, or what comes with it.
 BEHIND_HEAD = _words("for with to from для к с со под на от para pra com")
 
+# Before a word these say that it is not wanted.
+NEGATIONS = _words("not except excluding не кроме não nao exceto")
+OUT_OF_STOCK = (
+    r"out of stock|sold out|unavailable|нет в наличии|не в наличии|распродан|"
+    r"esgotad[oa]s?|(?:fora|sem) (?:de )?estoque"
+)
+
 # What is said around the thing that is looked for.
 FRAME = _words(
     """

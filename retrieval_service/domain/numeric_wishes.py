@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 
 from retrieval_service.domain.comparison_words import (
     AND,
@@ -17,7 +18,9 @@ from retrieval_service.domain.comparison_words import (
     FRAME,
     HAVING,
     LIST,
+    NEGATIONS,
     OF_MONEY,
+    OUT_OF_STOCK,
     PRICE,
     SORTED_DOWN,
     SORTED_UP,
@@ -56,6 +59,7 @@ _SUPERLATIVES = [
 ]
 # Nothing but this names all that there is.
 _OF_ALL = re.compile(r"\b(?:товар|product|produto|item|itens)")
+_OUT_OF_STOCK = re.compile(OUT_OF_STOCK)
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values(), *TALK.values(), FRAME)
 
 
@@ -119,7 +123,9 @@ def wish_of(question: str) -> Wish | None:
     if len(question) > MOST_CHARACTERS:
         return None
     text = " ".join(question.lower().replace("ё", "е").split())
-    return _bounded(text) or _superlative(text) or _counted(text) or _listed(text)
+    if bounds := _bounds(text):
+        return _bounded(text, bounds)
+    return _superlative(text) or _counted(text) or _listed(text)
 
 
 # --- the lowest and the highest
@@ -129,12 +135,19 @@ def _superlative(text: str) -> Wish | None:
     for pattern, is_descending in _SORTED:
         if found := pattern.search(text):
             return _wish(text, [found.span()], aim=Aim.LIST, measure=PRICE, is_descending=is_descending)
-    for measure, is_highest, pattern in _SUPERLATIVES:
-        if found := pattern.search(text):
-            aim = Aim.HIGHEST if is_highest else Aim.LOWEST
-            is_price = not measure and _OF_MONEY.search(text, found.end())
-            return _wish(text, [found.span()], aim=aim, measure=PRICE if is_price else measure)
-    return None
+    found = [
+        (measure, is_highest, match)
+        for measure, is_highest, pattern in _SUPERLATIVES
+        if (match := pattern.search(text))
+    ]
+    if not found or len({is_highest for _, is_highest, _ in found}) > 1:
+        return None
+    measure, is_highest, match = found[0]
+    if any(number.end in (match.start(), match.start() - 1) for number in numbers_of(text)):
+        return None  # "three cheapest": as many are not shown
+    aim = Aim.HIGHEST if is_highest else Aim.LOWEST
+    is_price = not measure and _OF_MONEY.search(text, match.end())
+    return _wish(text, [match.span()], aim=aim, measure=PRICE if is_price else measure)
 
 
 # --- bounds
@@ -153,16 +166,73 @@ class _Amount:
     currency: str
 
 
-def _bounded(text: str) -> Wish | None:
+@dataclass(frozen=True, kw_only=True)
+class _Bound:
+    """One or both ends, said at the span; `measure` is "" where the amount has no unit."""
+
+    span: tuple[int, int]
+    within: Range
+    measure: str
+    amount: _Amount
+
+
+def _bounds(text: str) -> list[_Bound]:
+    """All of them, in their order."""
     numbers = sorted(numbers_of(text), key=lambda number: number.start)
+    bounds: list[_Bound] = []
+    end = 0
     for place, number in enumerate(numbers):
         following = numbers[place + 1] if place + 1 < len(numbers) else None
-        if wish := _range(text, number, following) or _bound(text, number):
-            return wish
-    return None
+        if number.start >= end and (bound := _range(text, number, following) or _bound(text, number)):
+            bounds.append(bound)
+            end = bound.span[1]
+    return bounds
 
 
-def _range(text: str, first: Number, second: Number | None) -> Wish | None:
+def _bounded(text: str, bounds: Sequence[_Bound]) -> Wish | None:
+    """None for bounds that no range holds together: "under 40 dollars and up to 3 kg"."""
+    whole = bounds[0]
+    for bound in bounds[1:]:
+        if (joined := _joined(whole, bound)) is None:
+            return None
+        whole = joined
+    return _wish(
+        text,
+        [bound.span for bound in bounds],
+        aim=Aim.COUNT if _COUNT.match(text) else Aim.WITHIN,
+        measure=whole.measure or PRICE,
+        within=whole.within,
+        factor=whole.amount.factor,
+        unit=whole.amount.unit,
+        currency=whole.amount.currency,
+    )
+
+
+def _joined(one: _Bound, other: _Bound) -> _Bound | None:
+    """A lower and an upper end of the same measure; what is said without a unit has the other's."""
+    measured, bare = (one, other) if one.measure or not other.measure else (other, one)
+    if bare.measure and (
+        bare.measure != measured.measure
+        or bare.amount.factor != measured.amount.factor
+        or not {bare.amount.currency, measured.amount.currency} <= {"", measured.amount.currency}
+    ):
+        return None
+    lower, upper = (one, other) if one.within.upper is None else (other, one)
+    low, high = lower.within, upper.within
+    if low.lower is None or low.upper is not None or high.upper is None or high.lower is not None:
+        return None
+    if low.lower > high.upper:
+        return None
+    within = Range(
+        lower=low.lower,
+        upper=high.upper,
+        is_lower_strict=low.is_lower_strict,
+        is_upper_strict=high.is_upper_strict,
+    )
+    return _Bound(span=one.span, within=within, measure=measured.measure, amount=measured.amount)
+
+
+def _range(text: str, first: Number, second: Number | None) -> _Bound | None:
     """ "From 10 to 20", "between 10 and 20", "10–20 €"."""
     if second is None:
         return None
@@ -171,18 +241,19 @@ def _range(text: str, first: Number, second: Number | None) -> Wish | None:
         return None
     before = text[max(0, first.start - _PREFIX_CHARACTERS) : first.start]
     opening = _BETWEEN.search(before) or _BEFORE[Side.FROM].search(before)
-    joint = _AND.match(text, low.end) or (None if opening else _DASH.fullmatch(text, first.end, second.start))
+    is_dashed = not opening or high.currency
+    dash = _DASH.fullmatch(text, low.end, second.start) if is_dashed else None
+    joint = _AND.match(text, low.end) or dash
     if joint is None or joint.end() != second.start or not (opening or high.currency):
         return None
     scaled = low.value * second.scale if first.scale == 1 and low.value < high.value else low.value
     lower = scaled if scaled <= high.value else low.value
-    measure = high.measure or low.measure
     start = first.start - len(before) + opening.start() if opening else first.start
     within = Range(lower=min(lower, high.value), upper=max(lower, high.value))
-    return _within(text, [(start, high.end)], within, measure or PRICE, high)
+    return _Bound(span=(start, high.end), within=within, measure=high.measure or low.measure, amount=high)
 
 
-def _bound(text: str, number: Number) -> Wish | None:
+def _bound(text: str, number: Number) -> _Bound | None:
     """ "Under 40 dollars", "3000 ₽ и дешевле"."""
     amount = _amount(text, number)
     if amount is None:
@@ -191,27 +262,12 @@ def _bound(text: str, number: Number) -> Wish | None:
     for side, pattern in _BEFORE.items():
         if found := pattern.search(before):
             span = (amount.start - len(before) + found.start(), amount.end)
-            return _within(text, [span], _side(side, amount.value), amount.measure or PRICE, amount)
+            return _Bound(span=span, within=_side(side, amount.value), measure=amount.measure, amount=amount)
     for side, pattern in _BEHIND.items():
         if found := pattern.match(text, amount.end):
             span = (amount.start, found.end())
-            return _within(text, [span], _side(side, amount.value), amount.measure or PRICE, amount)
+            return _Bound(span=span, within=_side(side, amount.value), measure=amount.measure, amount=amount)
     return None
-
-
-def _within(
-    text: str, spans: Sequence[tuple[int, int]], within: Range, measure: str, amount: _Amount
-) -> Wish | None:
-    return _wish(
-        text,
-        spans,
-        aim=Aim.COUNT if _COUNT.match(text) else Aim.WITHIN,
-        measure=measure,
-        within=within,
-        factor=amount.factor,
-        unit=amount.unit,
-        currency=amount.currency,
-    )
 
 
 def _side(side: Side, value: Decimal) -> Range:
@@ -291,7 +347,10 @@ def _wish(
     currency: str = "",
     is_descending: bool = False,
 ) -> Wish | None:
-    subject = _subject(text, spans)
+    rest = _blanked(text, spans)
+    subject = _subject(rest)
+    if _OUT_OF_STOCK.search(rest) or _excludes(rest, subject):
+        return None
     if not (subject or _is_of_all(text, aim, currency)):
         return None
     return Wish(
@@ -313,8 +372,18 @@ def _is_of_all(text: str, aim: Aim, currency: str) -> bool:
     return bool(currency) or _OF_MONEY.search(text) is not None
 
 
-def _subject(text: str, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
-    """The words that are left, without grammar."""
+def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
     for start, end in spans:
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
-    return tuple(dict.fromkeys(word for word in words(text) if word not in _GRAMMAR))
+    return text
+
+
+def _subject(rest: str) -> tuple[str, ...]:
+    """The words that are left, without grammar."""
+    return tuple(dict.fromkeys(word for word in words(rest) if word not in _GRAMMAR))
+
+
+def _excludes(rest: str, subject: Sequence[str]) -> bool:
+    """Whether some of what is left is what is not wanted: lists are of what has the words."""
+    said = words(rest)
+    return any(word in NEGATIONS and behind in subject for word, behind in pairwise(said))

@@ -92,8 +92,12 @@ def kind_of(subject: Sequence[str], things: Sequence[Thing]) -> Kind:
     for has in (_is_labelled, _has):
         if described := [one for one in things if has(one, subject)]:
             return Kind(things=described, is_sure=False)
-    known = [word for word in subject if any(_index(word, one) in one.names for one in things)]
-    return Kind(things=[one for one in things if known and _is_called(one, known)], is_sure=False)
+    return Kind(things=[], is_sure=False)
+
+
+def is_named(thing: Thing, subject: Sequence[str]) -> bool:
+    """Whether any of the words is a part of what it is called and filed under."""
+    return bool(_shares(thing, subject) & thing.names)
 
 
 def _is_called(thing: Thing, subject: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from uuid import UUID
 from retrieval_service.domain.follow_ups import needs_context
 from retrieval_service.domain.listings import Listing
 from retrieval_service.domain.message_parts import Part, halves_of, questions_of
+from retrieval_service.domain.numeric_wishes import wish_of
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.searching import Found, Hit
 from retrieval_service.services.sifting import Sifted
@@ -77,12 +78,18 @@ async def divided(message: str, search: Search) -> Gathered:
     """What is found for the whole, and its questions."""
     parts = questions_of(message)
     most_cuts = {1: 2, 2: 1}.get(len(parts), 0)
-    cuts = {part.alone: halves_of(part.alone)[:most_cuts] for part in parts}
+    cuts = {part.alone: () if _is_range(part.alone) else halves_of(part.alone)[:most_cuts] for part in parts}
     looked = await look_up([message, *_readings(parts, cuts)], search)
     if len(looked) == 1:
         return looked[message]
     units = [unit for part in _read(parts, looked) for unit in _units(part, cuts[part.alone], looked)]
     return replace(looked[message], askings=_askings(units, looked, looked[message]))
+
+
+def _is_range(text: str) -> bool:
+    """ "Over 20 and under 50" is one wish."""
+    within = wish.within if (wish := wish_of(text)) else None
+    return within is not None and within.lower is not None and within.upper is not None
 
 
 async def look_up(texts: Iterable[str], search: Search) -> Looked:

@@ -18,7 +18,7 @@ from retrieval_service.domain.lexical import stem_index
 from retrieval_service.domain.listings import Listing, listing_of
 from retrieval_service.domain.numeric_fields import field_of
 from retrieval_service.domain.numeric_wishes import Aim, Wish, wish_of
-from retrieval_service.domain.subjects import Kind, Thing, kind_of
+from retrieval_service.domain.subjects import Kind, Thing, is_named, kind_of
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.domain.words import words
 from retrieval_service.services.dividing import Gathered
@@ -188,8 +188,11 @@ def _listing(wish: Wish, things: Sequence[Thing], hits: Sequence[Hit]) -> Listin
 
 
 def _of_all(wish: Wish, things: Sequence[Thing]) -> Listing | None:
+    """None where a thing is called by one of the words: the others then say which of them is meant."""
     named = field_of(wish, {key for thing in things for key in thing.numbers})
-    return listing_of(named[1], named[0], things) if named else None
+    if named is None or any(is_named(one, named[1].subject) for one in things):
+        return None
+    return listing_of(named[1], named[0], things)
 
 
 def _is_found(kind: Kind, hits: Sequence[Hit]) -> bool:

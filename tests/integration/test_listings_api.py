@@ -258,3 +258,26 @@ async def test_words_of_too_many_passages_are_not_looked_for_to_the_end(
 async def test_many_wishes_at_once_take_turns(english: Shop) -> None:
     asked = [_listed(english, "What is the cheapest bike?") for _ in range(12)]
     assert await asyncio.gather(*asked) == [["Moor bike"]] * 12
+
+
+@pytest.mark.parametrize(
+    ("shop", "question"),
+    [
+        ("english", "What is the second cheapest bike?"),
+        ("english", "cheapest bike and how do I return an item?"),
+        ("english", "cheapest electric bike"),
+        ("russian", "вторая самая дешёвая гитара"),
+        ("portuguese", "a segunda cadeira mais barata"),
+    ],
+)
+async def test_no_word_of_a_question_is_dropped_for_a_list(
+    request: pytest.FixtureRequest, shop: str, question: str
+) -> None:
+    heard = await ask(request.getfixturevalue(shop), question)
+    assert_well_formed(heard)
+    assert not re.search(r"lowest|дешевле|mais baix|menor", heard.text.splitlines()[0].lower())
+    assert _names(heard) == []
+
+
+async def test_two_bounds_are_both_kept(english: Shop) -> None:
+    assert await _listed(english, "bikes over $1000 and under $2000") == ["Fell bike"]

@@ -96,6 +96,56 @@ def test_both_ends(question: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "question",
+    [
+        *("kites under 30 dollars and over 20 dollars", "kites over $20 and under $30"),
+        *("змеи дороже 20 и дешевле 30 рублей", "pipas acima de 20 e abaixo de 30 reais"),
+    ],
+)
+def test_two_bounds_are_one_range(question: str) -> None:
+    both = Range(lower=Decimal(20), upper=Decimal(30), is_lower_strict=True, is_upper_strict=True)
+    assert within(question) == both
+    assert len(wish(question).subject) == 1
+
+
+@pytest.mark.parametrize("question", ["kites from $20-$30", "змеи от 20-30 ₽", "pipas de R$ 20-R$ 30"])
+def test_a_dash_parts_both_ends(question: str) -> None:
+    assert within(question) == Range(lower=Decimal(20), upper=Decimal(30))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            "kites under 40 dollars and up to 3 kg",
+            "kites under 50 and under 20",
+            "kites over 50 and under 20",
+        ),
+        *(
+            "kites over 20 euros and under 50 dollars",
+            "змеи до 500 рублей и до 2 кг",
+            "pipas até 50 reais e até 20",
+        ),
+        *(
+            "three cheapest kites",
+            "the 3 cheapest kites",
+            "три самых дешёвых змея",
+            "as 3 mais baratas pipas",
+        ),
+        *("cheapest kite not Heron", "самый дешёвый змей кроме Цапли", "a pipa mais barata exceto Garça"),
+        *(
+            "cheapest kite out of stock",
+            "самый дешёвый змей, которого нет в наличии",
+            "pipa mais barata esgotada",
+        ),
+        "cheapest and most expensive kite",
+    ],
+)
+def test_what_no_list_can_say_is_no_wish(question: str) -> None:
+    assert wish_of(question) is None
+
+
+@pytest.mark.parametrize(
     "question", ["kites about $40", "змеи около 40 рублей", "pipas por volta de 40 reais"]
 )
 def test_about_is_a_quarter_around(question: str) -> None:
