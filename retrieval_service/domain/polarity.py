@@ -232,8 +232,9 @@ def _told_apart(words: Sequence[str], language: str) -> Iterator[tuple[str, str]
 
 def affirmed(text: str) -> str:
     """The clauses without a "not" or "no", of whatever language: "I need a chair" of "I need a chair, not a table"."""
-    clauses = (clause.strip() for clause in _CLAUSE.split(text[:_MOST_CHARACTERS]))
-    return ", ".join(one for one in clauses if one and _NEGATING.isdisjoint(analysis.words(one)))
+    clauses = _CLAUSE.split(text[:_MOST_CHARACTERS])
+    items = (item.strip() for clause in clauses for item in _ITEM.split(clause)[::2])
+    return ", ".join(one for one in items if one and _NEGATING.isdisjoint(analysis.words(one)))
 
 
 def _without_prefix(word: str, language: str) -> list[str]:
