@@ -121,3 +121,10 @@ def test_time_grows_with_the_text(unit: str) -> None:
     begun = time.process_time()
     without_thoughts(unit * (400_000 // len(unit)))
     assert time.process_time() - begun < 4.0
+
+
+@pytest.mark.parametrize("step", [1, 3, 500])
+def test_answer_that_begins_as_told_makes_no_habit(step: int) -> None:
+    habit = Habit()
+    read("STATUS: answer\nYou asked me to write </think> here.", step, habit)
+    assert not habit.is_known

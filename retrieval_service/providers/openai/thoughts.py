@@ -41,13 +41,16 @@ _SPACE = "\ufeff"
 MOST_AWAITED = 40_000
 # So many answers in a row without a thought, and the next one is not waited for.
 FORGOTTEN_AFTER = 3
+# An answer that begins as models are told to begin it is no thought.
+_AS_TOLD = "status"
 
 
 class Habit:
     """Whether a model begins in the middle of a thought: templates of some open it in the prompt, and it only ends.
 
-    What has streamed by then cannot be taken back, so the answers after it wait for its end. A question can make any
-    model write such an end: that is forgotten again.
+    What has streamed by then cannot be taken back, so the answers after it wait for its end, those of other tenants
+    too. A question can make a model write such an end: one whose answer has begun as it was told to is not noted, and
+    a habit is forgotten again.
     """
 
     def __init__(self) -> None:
@@ -74,6 +77,7 @@ class Thoughts:
         self._habit = habit or Habit()
         self._held = ""
         self._has_said = False
+        self._opening = ""
         self._is_awaiting = self._habit.is_known
         self._awaited: list[str] = []
         self._awaited_size = 0
@@ -84,6 +88,9 @@ class Thoughts:
         said, at = list[str](), 0
         while (next_at := self._await(at) if self._is_awaiting else self._step(at, said)) is not None:
             at = next_at
+        self._opening = (
+            (self._opening + "".join(said))[:_LONGEST] if len(self._opening) < _LONGEST else self._opening
+        )
         # Both leave what may yet become a mark.
         self._has_said = self._has_said or any(map(str.strip, said))
         return "".join(said)
@@ -107,7 +114,7 @@ class Thoughts:
         before = self._held[at : mark.start()]
         if self._closing or mark["closing"]:
             if self._closing is None:
-                self._restart(said)
+                self._restart(said, before)
             self._closing = None
             self._drop(before)
         elif before.strip().strip(_SPACE) or self._has_said or said:
@@ -119,7 +126,8 @@ class Thoughts:
         self._drop(mark[0])
         return mark.end()
 
-    def _restart(self, said: list[str]) -> None:
+    def _restart(self, said: list[str], before: str) -> None:
+        self._opening = "".join([self._opening, *said, before])[:_LONGEST]
         self._drop("".join(said))
         said.clear()
         self._noted()
@@ -127,7 +135,8 @@ class Thoughts:
     def _noted(self) -> None:
         """At once: the rest may never be heard."""
         self.restarts += 1
-        self._habit.note(has_closed=True)
+        if _AS_TOLD not in self._opening.casefold():
+            self._habit.note(has_closed=True)
 
     def _keep_tail(self, at: int, said: list[str]) -> None:
         rest = self._held[at:]
