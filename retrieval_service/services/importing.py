@@ -21,7 +21,7 @@ from retrieval_service.domain.settings import TenantSettings
 from retrieval_service.domain.shop import parse_shop
 from retrieval_service.domain.shop_rows import RowError
 from retrieval_service.errors import Violation
-from retrieval_service.services.turns import Turns
+from retrieval_service.services.reading_room import ReadingRoom
 from retrieval_service.stores import documents, imports, tenants
 from retrieval_service.stores.database import Database, TenantScope
 
@@ -63,7 +63,7 @@ class Importer:
         """Contents that are longer are refused."""
         self._database = database
         self._most_bytes = most_bytes
-        self._turns = Turns()
+        self._reading_room = ReadingRoom()
 
     async def upsert(self, tenant_id: UUID, draft: Draft) -> tuple[StoredDocument, Outcome]:
         """Raises `Invalid` for a draft that cannot be stored."""
@@ -131,7 +131,7 @@ class Importer:
         async with self._database.tenant(tenant_id) as scope:
             own = await own_languages(scope)
         parse = partial(parse_shop, shop_json, language=language, detect=partial(language_of_text, own=own))
-        [shop] = await self._turns.run(tenant_id, [parse])
+        [shop] = await self._reading_room.run(tenant_id, [parse])
         progress = Progress(failed_count=len({(row.list, row.index) for row in shop.errors}))
         rejected: list[RowError] = []
         for start in range(0, len(shop.drafts), MAX_BATCH):
@@ -156,7 +156,7 @@ class Importer:
     async def _prepared(self, tenant_id: UUID, drafts: Sequence[Draft]) -> list[Item]:
         own = await self._own(tenant_id, drafts)
         pieces = [partial(prepare, some, own, self._most_bytes) for some in in_pieces(drafts)]
-        prepared = [item for piece in await self._turns.run(tenant_id, pieces) for item in piece]
+        prepared = [item for piece in await self._reading_room.run(tenant_id, pieces) for item in piece]
         return once_each(prepared)
 
     async def _own(self, tenant_id: UUID, drafts: Sequence[Draft]) -> Sequence[str]:

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 _THREADS = 1
 
 
-class Turns:
+class ReadingRoom:
     """Each tenant has one piece of work in the queue, so tenants take turns piece by piece."""
 
     def __init__(self) -> None:
