@@ -28,6 +28,8 @@ MOST_WORDS = 12
 # How much nearer than any example of a question a courtesy is, as a share of the space's spread. Measured with the
 # local models on sentences that are no examples.
 LEAST_MARGIN = 0.2
+# Whoever says the first courtesy since the start waits so long for the examples, and is answered as they stand without.
+PATIENCE_SECONDS = 5.0
 _SCRIPTS = np.array([dominant_script(one.text) for one in EXAMPLES])
 
 
@@ -40,13 +42,13 @@ class _Exemplars:
 
 
 class Courtesies:
-    """The examples of a space are embedded when the first short message finds no answer in it."""
+    """The examples of a space are embedded when the first short message finds no answer in it, beside the questions."""
 
     def __init__(self, embedders: Embedders, questions: Questions) -> None:
         self._embedders = embedders
         self._questions = questions
         self._exemplars: dict[int, _Exemplars] = {}
-        self._embedding = asyncio.Lock()
+        self._embedding: dict[int, asyncio.Task[_Exemplars]] = {}
 
     async def meant(self, tenant_id: UUID, text: str, gathered: Gathered) -> Said | None:
         """None for what a document answers, for what is long, and where the model does not read the language."""
@@ -63,6 +65,8 @@ class Courtesies:
             return None
         try:
             exemplars = await self._known(space_id, embedder)
+            if exemplars is None:
+                return None
             vector = await self._questions.vector(tenant_id, space_id, text)
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("courtesies_not_told", error=str(error))
@@ -70,14 +74,24 @@ class Courtesies:
         nearest = _nearest(text, vector, exemplars.courtesies, exemplars.questions, scale)
         return nearest and Said(pleasantry=_wished(nearest.pleasantry, text), language=nearest.language)
 
-    async def _known(self, space_id: int, embedder: Embedder) -> _Exemplars:
-        async with self._embedding:
-            if space_id not in self._exemplars:
-                vectors = await _embedded(embedder, [*(one.text for one in EXAMPLES), *QUESTIONS])
-                self._exemplars[space_id] = _Exemplars(
-                    courtesies=vectors[: len(EXAMPLES)], questions=vectors[len(EXAMPLES) :]
-                )
+    async def _known(self, space_id: int, embedder: Embedder) -> _Exemplars | None:
+        """None when they are not ready in time; whoever comes later gets them."""
+        if space_id in self._exemplars:
             return self._exemplars[space_id]
+        embedding = self._embedding.get(space_id)
+        if embedding is None:
+            embedding = self._embedding[space_id] = asyncio.create_task(_exemplars(embedder))
+        await asyncio.wait([embedding], timeout=PATIENCE_SECONDS)
+        if not embedding.done():
+            return None
+        self._embedding.pop(space_id, None)
+        self._exemplars[space_id] = embedding.result()
+        return self._exemplars[space_id]
+
+
+async def _exemplars(embedder: Embedder) -> _Exemplars:
+    vectors = await _embedded(embedder, [*(one.text for one in EXAMPLES), *QUESTIONS])
+    return _Exemplars(courtesies=vectors[: len(EXAMPLES)], questions=vectors[len(EXAMPLES) :])
 
 
 def _nearest(

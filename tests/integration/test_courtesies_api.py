@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,8 @@ import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services import courtesies
+from retrieval_service.services.questions import Questions
 from tests.integration.answers_kit import CONTACT, ask, lamp_shop, stored
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service
 
@@ -17,8 +20,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, local_model="both") as service:
-        yield service
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(courtesies, "PATIENCE_SECONDS", 60.0)  # no test is about a busy machine
+        async with shared_service(postgres_server, migrated_template, local_model="both") as service:
+            yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -175,3 +180,15 @@ async def test_who_wants_more_gets_what_was_answered_last_or_is_asked_what_of(sh
     assert again.completed.finish_reason == pb.FINISH_REASON_STOP
     assert [one.external_id for one in again.started.references] == ["returns"]
     assert first.started.references[0].external_id == "returns"
+
+
+async def test_nobody_waits_long_for_the_examples_and_whoever_comes_later_has_them(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courtesies, "PATIENCE_SECONDS", 0.0)
+    embedders = running.service.embedders
+    fresh = courtesies.Courtesies(embedders, Questions(embedders, running.service.meter))
+    assert await fresh._known(embedders.home_id, embedders.home) is None
+    async with asyncio.timeout(30):
+        while await fresh._known(embedders.home_id, embedders.home) is None:  # noqa: ASYNC110 - it is made beside
+            await asyncio.sleep(0.05)
