@@ -177,8 +177,8 @@ _TEXTS: Mapping[Pleasantry, Mapping[str, tuple[str, ...]]] = {
         ),
     },
     Pleasantry.AGAIN: {
-        "en": ("tell me more", "more details, please", "could you repeat that?", "can you explain it again?"),
-        "ru": ("расскажите подробнее", "подробнее, пожалуйста", "повторите ещё раз", "а можно подробнее?"),
+        "en": ("tell me more", "more details, please", "could you repeat that?", "repeat, please"),
+        "ru": ("расскажите подробнее", "подробнее", "повторите ещё раз", "а можно подробнее?"),
         "pt": (
             "conte mais",
             "mais detalhes, por favor",

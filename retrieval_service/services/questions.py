@@ -61,7 +61,6 @@ class Questions:
         if embedder is None:
             raise LookupError(f"space {space_id} has no embedder")
         embedded = await self._answered(embedder, text)
-        metrics.note_embedded("questions", embedded.tokens)
         self._meter.count(tenant_id, embedding_bill(self._embedders.price(space_id), tokens=embedded.tokens))
         self._remembered[key] = embedded
         while len(self._remembered) > self._limit:
@@ -71,8 +70,10 @@ class Questions:
     async def _answered(self, embedder: Embedder, text: str) -> Embedded:
         try:
             async with asyncio.timeout(self._patience_seconds):
-                return await embedder.embed_query(text)
+                embedded = await embedder.embed_query(text)
         except TimeoutError as error:
             raise errors.ProviderUnavailable("The embedding model did not answer in time.") from error
         except errors.SpaceMismatch as error:
             raise errors.ProviderRefused(str(error)) from error
+        metrics.note_embedded("questions", embedded.tokens)
+        return embedded
