@@ -16,6 +16,8 @@ from retrieval_service.providers.openai import failures
 
 # After the last event the end is already on its way.
 DRAIN_SECONDS = 0.1
+# Events that have come together are read one after another, and whatever is made of them, without a pause: so long.
+TURN_SECONDS = 0.002
 Event = TypeVar("Event")
 
 
@@ -44,7 +46,9 @@ async def read_events(
     open_stream: Callable[[], Awaitable[AsyncStream[Event]]], patience: Patience
 ) -> AsyncGenerator[Event]:
     """Every event until the server ends the stream; use `aclosing`, the generator holds a connection."""
-    end = asyncio.get_running_loop().time() + patience.total_seconds
+    loop = asyncio.get_running_loop()
+    turn_began = loop.time()
+    end = turn_began + patience.total_seconds
     with failures.translated():
         async with asyncio.timeout(patience.silence_seconds):
             stream = await open_stream()
@@ -52,6 +56,9 @@ async def read_events(
             events = aiter(stream)
             while (event := await _next(events, patience.silence_seconds, end)) is not None:
                 yield event
+                if loop.time() - turn_began > TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    turn_began = loop.time()
 
 
 async def collected(parts: AsyncGenerator[SpokenPart], most_characters: int) -> tuple[str, Ending]:
