@@ -156,7 +156,11 @@ class Watch:
             self._collected_in_loop += seconds
 
     def tick(self) -> None:
-        """In a thread of its own, which wants to run every millisecond."""
+        """In a thread of its own, which wants to run every millisecond.
+
+        What the loop's thread held is told by its turns: between two of them others may run, and this thread is not
+        always the one that gets there first.
+        """
         last, spent, collected = time.perf_counter(), spent_by_others(), self._collected
         while not self._is_over:
             time.sleep(TICK_SECONDS)
@@ -164,7 +168,7 @@ class Watch:
             # Who holds the interpreter and computes uses the processor as long.
             thread = max(used, key=lambda one: used[one] - spent.get(one, used[one]))
             seconds = min(now - last, used[thread] - spent.get(thread, used[thread]))
-            if seconds > NOTED_GAP_SECONDS:
+            if seconds > NOTED_GAP_SECONDS and thread != self._loop_thread:
                 collecting = min(self._collected - collected, seconds)
                 by = place(frames.get(thread))
                 self.gaps.append(Held(ended=now, seconds=seconds, collecting=collecting, by=by))

@@ -13,7 +13,7 @@ from retrieval_service.domain.listings import Listing
 from retrieval_service.domain.message_parts import Part, halves_of, questions_of
 from retrieval_service.domain.numeric_wishes import wish_of
 from retrieval_service.domain.verdicts import Verdict
-from retrieval_service.services.searching import Found, Hit
+from retrieval_service.services.searching import SHORT_CHARACTERS, Found, Hit
 from retrieval_service.services.sifting import Sifted
 
 FRAGMENTS = 5
@@ -72,18 +72,24 @@ class Gathered:
 
 Search = Callable[[str], Awaitable[Gathered]]
 Looked = Mapping[str, Gathered]
+Cuts = Mapping[str, Sequence[tuple[Part, Part]]]
 
 
 async def divided(message: str, search: Search) -> Gathered:
     """What is found for the whole, and its questions."""
-    parts = questions_of(message)
-    most_cuts = {1: 2, 2: 1}.get(len(parts), 0)
-    cuts = {part.alone: () if _is_range(part.alone) else halves_of(part.alone)[:most_cuts] for part in parts}
+    parts, cuts = await asyncio.to_thread(_cut, message) if len(message) > SHORT_CHARACTERS else _cut(message)
     looked = await look_up([message, *_readings(parts, cuts)], search)
     if len(looked) == 1:
         return looked[message]
     units = [unit for part in _read(parts, looked) for unit in _units(part, cuts[part.alone], looked)]
     return replace(looked[message], askings=_askings(units, looked, looked[message]))
+
+
+def _cut(message: str) -> tuple[Sequence[Part], Cuts]:
+    parts = questions_of(message)
+    most_cuts = {1: 2, 2: 1}.get(len(parts), 0)
+    cuts = {part.alone: () if _is_range(part.alone) else halves_of(part.alone)[:most_cuts] for part in parts}
+    return parts, cuts
 
 
 def _is_range(text: str) -> bool:
