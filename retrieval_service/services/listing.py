@@ -114,9 +114,12 @@ class Lister:
     async def _listing(
         self, tenant_id: UUID, wish: Wish, conditions: Conditions, hits: Sequence[Hit]
     ) -> Listing | None:
-        stems = await self._stems(tenant_id, wish)
+        stems, is_filtered = await self._stems(tenant_id, wish), conditions != Conditions()
         listing = await self._compared(
-            tenant_id, conditions, lambda things: _listing(wish, things, hits), stems=stems
+            tenant_id,
+            conditions,
+            lambda things: _listing(wish, things, hits, is_filtered=is_filtered),
+            stems=stems,
         )
         if listing or wish.aim in (Aim.COUNT, Aim.LIST) or not wish.subject:
             return listing
@@ -171,18 +174,20 @@ class Lister:
         return [Hit(passage=one, score=1.0, similarity=None, stem_score=0.0) for one in read]
 
 
-def _listing(wish: Wish, things: Sequence[Thing], hits: Sequence[Hit]) -> Listing | None:
+def _listing(
+    wish: Wish, things: Sequence[Thing], hits: Sequence[Hit], *, is_filtered: bool
+) -> Listing | None:
     """What is only described so, or called by some of the words, must be what the search found first."""
     named = field_of(wish, {key for thing in things for key in thing.numbers})
     if named is None:
         return None
     field, wish = named
     kind = kind_of(wish.subject, [one for one in things if field.value(one.numbers)])
-    if wish.aim in (Aim.COUNT, Aim.LIST):
-        is_meant = kind.is_sure and len(kind.things) > 1  # who asks for one thing counts something in it
-    else:
-        is_meant = kind.is_sure or _is_found(kind, hits)
-    if not is_meant:
+    # One thing is compared with nothing: "plants below 10" may mean others than the one that is called a plant, and
+    # who asks how many of one thing counts something in it.
+    is_meant = kind.is_sure or (wish.aim not in (Aim.COUNT, Aim.LIST) and _is_found(kind, hits))
+    is_lone = len(kind.things) == 1 and (wish.aim in (Aim.COUNT, Aim.LIST) or not is_filtered)
+    if not is_meant or is_lone:
         return None
     return listing_of(wish, field, kind.things)
 

@@ -208,6 +208,26 @@ async def test_prices_in_another_currency_are_said_to_be(english: Shop) -> None:
     assert heard.text.startswith("Prices are in USD here, not in EUR:\n- Moor bike — $640")
 
 
+async def test_one_thing_of_a_name_is_compared_with_nothing(running: Running) -> None:
+    shop = await new_shop(running, languages=["en"])
+    rows = [
+        ("hosta", "Hosta, 1 litre pot", 6),
+        ("mint", "Mint, 2 litre pot", 8),
+        ("plan", "Planting plan", 99),
+    ]
+    products = [
+        {"id": key, "name": name, "description": "By our gardeners.", "price": price, "currency": "GBP"}
+        for key, name, price in rows
+    ]
+    shop_json = json.dumps({"products": products}).encode()
+    await shop.client.import_shop(documents_pb.ImportShopRequest(shop_json=shop_json))
+    await wait_until_indexed(shop)
+    for question in ("plants under 10 pounds", "cheapest plant"):
+        heard = await ask(shop, question)
+        assert "othing below" not in heard.text
+        assert "lowest price" not in heard.text
+
+
 async def test_filter_of_the_request_holds(english: Shop) -> None:
     heard = await ask(english, "cheapest bike", filter=common_pb2.Filter(sections=["Bells"]))
     assert _names(heard) == ["Bike bell"]
