@@ -114,7 +114,7 @@ class Lister:
     async def _listing(
         self, tenant_id: UUID, wish: Wish, conditions: Conditions, hits: Sequence[Hit]
     ) -> Listing | None:
-        stems, is_filtered = await self._stems(tenant_id, wish), conditions != Conditions()
+        stems, is_filtered = await self._stems(tenant_id, wish), not conditions.unlimited
         listing = await self._compared(
             tenant_id,
             conditions,
