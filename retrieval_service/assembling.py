@@ -167,15 +167,7 @@ def assemble(
         settings, database, searcher, weigher, meter, backend, providers.file_answerer, quoter
     )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter, writers)
-    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", installation_key))
-    answer_log = AnswerLog(
-        database,
-        pseudonyms,
-        Recaller(weigher),
-        history_tokens=settings.history_tokens,
-        quotas=quotas(settings),
-    )
-    trials = Trials(database, pseudonyms)
+    answer_log, trials = new_logs(settings, installation_key, database, weigher)
     composer = new_composer(settings, providers.answerer, quoter, writers)
     rewording = Rewording(providers.rewriter, writers)
     courtesies = Courtesies(embedders, questions)
@@ -225,6 +217,21 @@ def assemble(
         presences=Presences(database),
         presence=presence,
     )
+
+
+def new_logs(
+    settings: Settings, installation_key: bytes, database: Database, weigher: Weigher
+) -> tuple[AnswerLog, Trials]:
+    """Of what customers ask, and of what is asked on trial."""
+    pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", installation_key))
+    answer_log = AnswerLog(
+        database,
+        pseudonyms,
+        Recaller(weigher),
+        history_tokens=settings.history_tokens,
+        quotas=quotas(settings),
+    )
+    return answer_log, Trials(database, pseudonyms)
 
 
 def rates(settings: Settings) -> Rates:
