@@ -13,6 +13,7 @@ from retrieval_service.domain.contacts import (
     MAX_TELEPHONE,
     PLUS,
     SIGILS,
+    is_telephone,
     number_of_digits,
 )
 from retrieval_service.domain.hosts import DOTS, begins_with_host
@@ -228,8 +229,10 @@ class WrittenText:
         """Where what stands before the marks and what follows them would be a link without them."""
         # An underscore between letters is a part of the word.
         is_in_name = _IN_NAME.search(self._tail) and re.match(r"[^\W_]", following)
-        if is_in_name or following[:1] in MARKS:
+        if following[:1] in MARKS:
             return ""
+        if is_in_name:
+            return JOINER if self._makes_telephone(following) else ""
         word = self._bare_word
         if _is_address(word) and _GROWS.match(following):
             return f"{self._gap_in_number(following)} "
@@ -239,6 +242,11 @@ class WrittenText:
         is_joined = is_joined or (_SIGN_AT_END.search(word) and re.match(r"\w", following))
         is_joined = is_joined or (_SCHEME_AT_END.search(word) and following.startswith("/"))
         return JOINER if is_joined else self._gap_in_number(following)
+
+    def _makes_telephone(self, following: str) -> bool:
+        """With the digits before the marks: "+7800__800"; dates and names of files do not."""
+        digits = _DIGITS.match(following)
+        return bool(digits) and is_telephone(_last(_DIGITS, self._bare) + digits[0])
 
     def _gap_in_number(self, following: str) -> str:
         """A space alone would part the digits as those of a telephone number are parted."""

@@ -206,6 +206,12 @@ _PIECES = (
 _TEXTS = st.lists(st.sampled_from([*_PIECES.split(" "), " "]), max_size=14).map("".join)
 
 
+@pytest.mark.parametrize("text", ["+7800__800", "+7 800_800", "8_800_555_35_36", "+7_800_555"])
+def test_underscores_within_a_number_make_no_telephone(text: str) -> None:
+    for line in (without_marks(safe(text)), in_telegram(safe(text)), in_commonmark(safe(text))):
+        assert links_of(line) == []
+
+
 @settings(max_examples=300)
 @given(_TEXTS, st.data())
 def test_whatever_marks_come_no_link_is_left_without_them(text: str, data: st.DataObject) -> None:
