@@ -169,8 +169,7 @@ def assemble(
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter, writers)
     answer_log, trials = new_logs(settings, installation_key, database, weigher)
     composer = new_composer(settings, providers.answerer, quoter, writers)
-    rewording = Rewording(providers.rewriter, writers)
-    courtesies = Courtesies(embedders, questions)
+    rewording, courtesies = Rewording(providers.rewriter, writers), Courtesies(embedders, questions)
     answering = new_answering(
         settings, database, composer, rewording, retrieval, answer_log, trials, meter, weigher, courtesies
     )

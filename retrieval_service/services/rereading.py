@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import structlog
 
+from retrieval_service import errors
 from retrieval_service.domain import readings
 from retrieval_service.domain.lexical import TermStatistics, stem_index
 from retrieval_service.domain.readings import Familiar, Reading
@@ -92,6 +93,8 @@ class Rereader:
                 making = asyncio.create_task(self._make(tenant_id, weights, languages))
                 self._making[tenant_id] = making
             await asyncio.wait([making], timeout=None if weights.is_of_few else PATIENCE_SECONDS)
+            if making.done():
+                making.result()
             known = self._remembered.get(tenant_id)
         if known is None:
             return None
@@ -102,8 +105,8 @@ class Rereader:
         try:
             self._remembered[tenant_id] = await self._made(tenant_id, weights, languages)
             self._forget_beyond(MOST_REMEMBERED_WORDS)
-        except Exception:  # the questions are answered as they stand
-            log.exception("vocabulary_not_made", tenant_id=str(tenant_id))
+        except errors.Unavailable as error:  # the questions are answered as they stand
+            log.warning("vocabulary_not_made", tenant_id=str(tenant_id), error=str(error))
         finally:
             del self._making[tenant_id]
 
