@@ -28,7 +28,7 @@ from retrieval_service.domain.comparison_words import (
     Side,
 )
 from retrieval_service.domain.fact_words import CURRENCIES, UNITS
-from retrieval_service.domain.function_words import FUNCTION_WORDS, TALK
+from retrieval_service.domain.function_words import DENIALS, FUNCTION_WORDS, TALK
 from retrieval_service.domain.polarity import polarity
 from retrieval_service.domain.words import words
 from retrieval_service.domain.written_numbers import GAP, SYMBOL, Number, numbers_of
@@ -386,4 +386,4 @@ def _subject(rest: str) -> tuple[str, ...]:
 def _excludes(rest: str, subject: Sequence[str]) -> bool:
     """Whether some of what is left is what is not wanted: lists are of what has the words."""
     said = words(rest)
-    return any(word in NEGATIONS and behind in subject for word, behind in pairwise(said))
+    return any(word in NEGATIONS | DENIALS and behind in subject for word, behind in pairwise(said))

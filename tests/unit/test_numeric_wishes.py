@@ -132,6 +132,11 @@ def test_a_dash_parts_both_ends(question: str) -> None:
             "три самых дешёвых змея",
             "as 3 mais baratas pipas",
         ),
+        *(
+            "kites without tails under 40",
+            "воздушные змеи без хвоста до 4000 рублей",
+            "pipas sem cauda até 40 reais",
+        ),
         *("cheapest kite not Heron", "самый дешёвый змей кроме Цапли", "a pipa mais barata exceto Garça"),
         *(
             "cheapest kite out of stock",
