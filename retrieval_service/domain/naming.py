@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 
 from retrieval_service.domain import words as analysis
+from retrieval_service.domain.written_numbers import numbers_of
 
 _TOKEN = re.compile(r"\w+")
 _ENDS_SENTENCE = frozenset('.?!…:;\n"«“„(')
 # Where more of the words have one, a capital letter says nothing: a title, a shout, a language that writes nouns so.
 _MOST_CAPITALS = 0.4
+_LEAST_SPELLED = 3
 
 
 def naming_words(question: str) -> frozenset[str]:
@@ -22,6 +26,19 @@ def naming_words(question: str) -> frozenset[str]:
     tells = len(capitals) <= _MOST_CAPITALS * len(inside)
     numbers = [one.group() for one in tokens if has_digit(one.group())]
     return frozenset(analysis.words(" ".join([*(capitals if tells else ()), *numbers])))
+
+
+def numbers_said(question: str) -> Mapping[str, Decimal]:
+    """The number that each word, as `words()` has them, says or is a part of: "seven" and "7" say 7.
+
+    "One" is an article, and two are told in many other words: both sides, a couple, double.
+    """
+    return {
+        word: number.values[0]
+        for number in numbers_of(question)
+        for word in analysis.words(question[number.start : number.end])
+        if word.isdecimal() or (number.values[0] >= _LEAST_SPELLED and not has_digit(word))
+    }
 
 
 def has_digit(word: str) -> bool:

@@ -5,9 +5,10 @@ Scores relative to the best hit cannot tell: the best of nothing is still the be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from decimal import Decimal
+from functools import cached_property, lru_cache
 from itertools import islice
 
 import numpy as np
@@ -23,10 +24,11 @@ from retrieval_service.domain.lexical import (
     stem_index,
     term_index,
 )
-from retrieval_service.domain.naming import has_digit, naming_words
+from retrieval_service.domain.naming import has_digit, naming_words, numbers_said
 from retrieval_service.domain.quotes import quotes_of
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.domain.wording import SAME_WORD, Term, Wording, term, wording
+from retrieval_service.domain.written_numbers import numbers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +127,9 @@ def weigh(question: str, candidates: Sequence[Candidate], statistics: TermStatis
         for language in {one.fragment.language for one in candidates}
     }
     unknown = {language: _unknown(one, passages, statistics) for language, one in asked.items()}
-    names = naming_words(question)
+    named = _Named(words=naming_words(question), numbers=numbers_said(question))
     return [
-        _evidence(one, passage, asked[passage.language], unknown[passage.language], names, statistics)
+        _evidence(one, passage, asked[passage.language], unknown[passage.language], named, statistics)
         for one, passage in zip(candidates, passages, strict=True)
     ]
 
@@ -219,6 +221,20 @@ class _Passage:
     language: str
     topic: _Telling
     wording: Wording
+    indexed: str
+
+    @cached_property
+    def numbers(self) -> frozenset[Decimal]:
+        """In figures and in words; read only where a question says one."""
+        return frozenset(value for number in numbers_of(self.indexed) for value in number.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """The words of a question that name one thing among many, and those that say a number, with the number."""
+
+    words: frozenset[str]
+    numbers: Mapping[str, Decimal]
 
 
 @lru_cache(maxsize=_CACHED_PASSAGES)
@@ -237,8 +253,13 @@ def _passage(title: str, heading: str, text: str, language: str, fields: tuple[F
     quotes = quotes_of(fragment)
     topic = (quotes[0].topic.partition("\n")[0] if quotes else "") or title
     sentences = [quote.sentence or quote.text for quote in quotes]
-    texts = [indexed_text(title, heading, text), f"{topic} {heading}", *sentences]
-    return _Passage(language=language, topic=_telling(topic, language), wording=wording(texts, language))
+    indexed = indexed_text(title, heading, text)
+    return _Passage(
+        language=language,
+        topic=_telling(topic, language),
+        wording=wording([indexed, f"{topic} {heading}", *sentences], language),
+        indexed=indexed,
+    )
 
 
 def _evidence(
@@ -246,11 +267,11 @@ def _evidence(
     passage: _Passage,
     asked: _Asked,
     unknown: float,
-    names: frozenset[str],
+    named: _Named,
     statistics: TermStatistics,
 ) -> Evidence:
     indexed, forth, *sentences = _shares(asked, passage.wording)
-    lacking = _lacking(asked, passage.wording)
+    lacking = _lacking(asked, passage, named.numbers)
     back = _back(passage.topic, asked, statistics)
     return Evidence(
         passage=indexed,
@@ -262,16 +283,20 @@ def _evidence(
         reads_well=candidate.reads_well,
         distinction=candidate.distinction,
         lacks=max(lacking.values(), default=0.0) / max(asked.rarities, default=1.0),
-        lacks_name=not names.isdisjoint(lacking),
+        lacks_name=any(word in named.words or word in named.numbers for word in lacking),
     )
 
 
-def _lacking(asked: _Asked, texts: Wording) -> dict[str, float]:
+def _lacking(asked: _Asked, passage: _Passage, numbers: Mapping[str, Decimal]) -> dict[str, float]:
     """How rare each word of the question is that the passage lacks; a number is lacking unless it stands there."""
     return {
         word: rarity
         for word, one, rarity in zip(asked.said.words, asked.said.terms, asked.rarities, strict=True)
-        if next(iter(texts.has(one)), 0.0) < (1.0 if has_digit(word) else SAME_WORD)
+        if not (
+            next(iter(passage.wording.has(one)), 0.0)
+            >= (1.0 if has_digit(word) or word in numbers else SAME_WORD)
+            or (word in numbers and numbers[word] in passage.numbers)
+        )
     }
 
 

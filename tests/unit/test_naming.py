@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
-from retrieval_service.domain.naming import naming_words
+from retrieval_service.domain.naming import naming_words, numbers_said
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,20 @@ from retrieval_service.domain.naming import naming_words
 )
 def test_numbers_and_capitals_inside_a_sentence_name(question: str, names: set[str]) -> None:
     assert naming_words(question) == names
+
+
+@pytest.mark.parametrize(
+    ("question", "numbers"),
+    [
+        ("Is there a discount for three years?", {"three": 3}),
+        ("Скидка за три года или за 5 лет?", {"три": 3, "5": 5}),
+        ("Dá para parcelar em doze vezes?", {"doze": 12}),
+        ("does it hold twenty-five kg", {"twenty": 25, "five": 25}),
+        ("from 3 000 roubles", {"3": 3000, "000": 3000}),
+        ("Впишите в полис всю семью", {}),
+        ("a one-way ticket for two", {}),
+        ("", {}),
+    ],
+)
+def test_numbers_are_the_same_in_figures_and_in_words(question: str, numbers: dict[str, int]) -> None:
+    assert numbers_said(question) == {word: Decimal(number) for word, number in numbers.items()}
