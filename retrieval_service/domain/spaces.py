@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
 from uuid import UUID
@@ -72,13 +72,38 @@ class Scale:
         return max(0.0, cosine - self.floor) / self.spread
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Turns:
+    """Turns a question towards the language of the passages, from which a model has those of others a bit away.
+
+    `centres` are where the questions of a language lie, of as many dimensions as the model begins its vectors with.
+    `unrelated` is what the scale calls so, of questions that were turned.
+    """
+
+    centres: Mapping[str, Vector]
+    unrelated: Mapping[str, Level]
+
+    def turned(self, question: Vector, asked_in: str, written_in: Collection[str]) -> Vector | None:
+        """As long as before; None where some passages are in its own language, or a language has no centre."""
+        centres = [self.centres[language] for language in written_in if language in self.centres]
+        if asked_in not in self.centres or asked_in in written_in or not centres:
+            return None
+        count = len(self.centres[asked_in])
+        own = question[:count]
+        length = float(np.linalg.norm(own))
+        moved = own / length + np.mean(centres, axis=0) - self.centres[asked_in]
+        moved *= length / float(np.linalg.norm(moved))
+        return np.concatenate([moved, question[count:]]).astype(np.float32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Space:
     """One model with everything that changes its vectors; two equal keys mean comparable vectors.
 
     `languages` are the ISO 639-1 codes the model declares, empty for "all"; `scripts` are the Unicode
     scripts it can read at all ("Latin", "Cyrillic", …), empty for "all". `max_tokens` is the model's window.
-    Without a `scale` nobody has measured yet how its cosines are to be read.
+    Without a `scale` nobody has measured yet how its cosines are to be read. `turns` are of models that read several
+    languages, where they were measured.
     """
 
     provider: str
@@ -91,6 +116,14 @@ class Space:
     query_prefix: str = ""
     passage_prefix: str = ""
     scale: Scale | None = None
+    turns: Turns | None = field(default=None, compare=False, repr=False)
+
+    def of_turned(self) -> Space:
+        """With the scale of questions that were turned."""
+        if self.scale is None or self.turns is None:
+            return self
+        unrelated = {**self.scale.unrelated, **self.turns.unrelated}
+        return replace(self, scale=replace(self.scale, unrelated=unrelated))
 
     @property
     def key(self) -> str:

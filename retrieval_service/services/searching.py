@@ -101,13 +101,15 @@ class Found:
 class Reading:
     """What a question is in the tenant's terms, and how its scores by meaning and by words are joined.
 
-    `reads_little`: the tenant is so small that every chunk of it is scored; `reads_all`: by every arm.
+    `written_in` are the languages of the tenant's passages. `reads_little`: the tenant is so small that every chunk of
+    it is scored; `reads_all`: by every arm.
     """
 
     text: str
     guess: str
     guess_is_doubtful: bool
     language: str
+    written_in: tuple[str, ...]
     script: str
     blend: Blend
     terms: Terms
@@ -128,11 +130,15 @@ class _KnownReading:
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """The mode that is possible, the question's vector when it needs one, and what was lost."""
+    """The mode that is possible, the question's vector when it needs one, and what was lost.
+
+    `is_turned`: the vector was turned to the language of the passages.
+    """
 
     mode: Mode
     vector: Vector | None = None
     degraded_reason: str = ""
+    is_turned: bool = False
 
 
 class Rearranged(Exception):
@@ -215,7 +221,7 @@ class Searcher:
             language=reading.language,
             degraded_reason=meaning.degraded_reason,
             has_more=len(ranking.order) > query.offset + query.limit,
-            space=space,
+            space=space.of_turned() if space and meaning.is_turned else space,
             first_documents=ranking.first_documents(),
             read_as="" if reading.text == query.text else reading.text,
             guess=reading.guess,
@@ -290,6 +296,7 @@ class Searcher:
             guess=meant.guess,
             guess_is_doubtful=meant.is_doubtful,
             language=language,
+            written_in=weights.languages,
             script=script,
             blend=fusion.blend(
                 language,
@@ -308,7 +315,8 @@ class Searcher:
     async def _meaning(self, tenant_id: UUID, space_id: int, query: Query, reading: Reading) -> Meaning:
         if query.mode is Mode.FULL_TEXT:
             return Meaning(mode=query.mode)
-        if self._embedders.get(space_id) is None:
+        embedder = self._embedders.get(space_id)
+        if embedder is None:
             log.warning(
                 "search_degraded", tenant_id=str(tenant_id), error=f"space {space_id} has no embedder"
             )
@@ -323,7 +331,14 @@ class Searcher:
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("search_degraded", error=str(error))
             return Meaning(mode=Mode.FULL_TEXT, degraded_reason=MODEL_MISSING)
-        return Meaning(mode=query.mode, vector=vector)
+        return facing(vector, embedder.space, query.mode, reading)
+
+
+def facing(vector: Vector, space: Space, mode: Mode, reading: Reading) -> Meaning:
+    """The question turned to the language of the passages, where its model tells how."""
+    turns = space.turns
+    turned = turns.turned(vector, reading.language, reading.written_in) if turns else None
+    return Meaning(mode=mode, vector=vector if turned is None else turned, is_turned=turned is not None)
 
 
 def new_probe(meaning: Meaning, reading: Reading, depth: int, *, by_document: bool) -> Probe:

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import errors
-from retrieval_service.providers.local import build_e5, e5, model_files
+from retrieval_service.domain.calibration import topics
+from retrieval_service.providers.local import build_e5, build_e5_centres, e5, model_files
 from retrieval_service.providers.local.e5 import dequantised, open_e5, repacked
 from retrieval_service.providers.local.e5_file import BLOCK, E5File
 from retrieval_service.providers.local.embedding import LocalEmbedder
@@ -158,3 +159,23 @@ async def test_a_missing_wheel_is_misconfigured(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_checked_in_graph_is_what_the_script_builds() -> None:
     assert build_e5.build() == e5.GRAPH.read_bytes()
+
+
+def test_the_checked_in_centres_are_what_the_script_builds() -> None:
+    built = build_e5_centres.build(e5.load())
+    assert built.keys() == e5.CENTRES.keys()
+    for language, centre in built.items():
+        np.testing.assert_allclose(centre, e5.CENTRES[language], atol=0.002)
+
+
+async def test_a_turned_question_is_as_near_to_passages_as_one_in_their_language(embedder: Embedder) -> None:
+    turns = e5.SPACE.turns
+    assert turns is not None
+    english, russian = topics()["en"], topics()["ru"]
+    passages = (await embedder.embed_passages([one.answer for one in english])).vectors
+    own = await questions(embedder, [one.question for one in english])
+    foreign = await questions(embedder, [one.question for one in russian])
+    turned = np.stack([one for row in foreign if (one := turns.turned(row, "ru", ["en"])) is not None])
+    level = float((own @ passages.T).mean())
+    assert level - float((foreign @ passages.T).mean()) > 0.025
+    assert abs(level - float((turned @ passages.T).mean())) < 0.01

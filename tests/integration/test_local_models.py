@@ -138,3 +138,19 @@ async def test_a_russian_paraphrase_is_found_by_all_but_minilm(
             found = [(await shop.client.search(request)).hits for request in asked]
     first = [hits[0].external_id for hits in found if hits]
     assert first == ([] if word == "minilm" else [*QUESTIONS.values()])
+
+
+async def test_a_question_is_turned_only_where_no_passage_is_in_its_language(database_dsn: str) -> None:
+    asked = pb.SearchRequest(query="How long does delivery take?", mode=pb.SEARCH_MODE_SEMANTIC, page_size=9)
+    async with running_service(database_dsn, local_model="both") as running:
+        shop = await new_shop(running)
+        for name, content in DOCUMENTS.items():
+            await upsert(shop, name, content)
+        await wait_until_indexed(shop)
+        turned = (await shop.client.search(asked)).hits
+        await upsert(shop, "english", "We roast the beans ourselves, on every Tuesday and on every Friday.")
+        await wait_until_indexed(shop)
+        as_asked = (await shop.client.search(asked)).hits
+    [near] = [hit.score for hit in turned if hit.external_id == "delivery"]
+    [far] = [hit.score for hit in as_asked if hit.external_id == "delivery"]
+    assert near > far + 0.02

@@ -13,7 +13,7 @@ so that an English passage gains nothing by its language alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 from retrieval_service.domain.chunking import ChunkPolicy
 from retrieval_service.domain.languages import detect_language
 from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Level, Scale, Space, Vectors
+from retrieval_service.domain.spaces import Level, Scale, Space, Turns, Vectors
 from retrieval_service.providers.local import e5, minilm
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder
 
@@ -44,17 +44,19 @@ _FLOOR_AT = e5.SPACE.dimensions + minilm.SPACE.dimensions
 _QUERY_FILLING_AT, _PASSAGE_FILLING_AT = _FLOOR_AT + 1, _FLOOR_AT + 2
 
 
-def _unrelated() -> dict[str, Level]:
-    """Those of e5 on the composed scale, but for English, where MiniLM is heard too and was measured with it."""
-    composed = {
+def _composed(levels: Mapping[str, Level]) -> dict[str, Level]:
+    """Those of e5 on the composed scale."""
+    return {
         pair: Level(
             mean=(_E5_WEIGHT * level.mean) / _SQUARED_LENGTH,
             deviation=_E5_WEIGHT * level.deviation / _SQUARED_LENGTH,
         )
-        for pair, level in e5.UNRELATED.items()
+        for pair, level in levels.items()
     }
-    return composed | {"en>en": Level(mean=0.5448, deviation=0.0319)}
 
+
+# In English MiniLM is heard too, and was measured with e5.
+UNRELATED = _composed(e5.UNRELATED) | {"en>en": Level(mean=0.5448, deviation=0.0319)}
 
 SPACE = Space(
     provider="local",
@@ -74,8 +76,9 @@ SPACE = Space(
             "": (_E5_WEIGHT * e5.SCALE.alike[""] + _MINILM_WEIGHT + _FLOOR) / _SQUARED_LENGTH,
             "en": 0.89,
         },
-        unrelated=_unrelated(),
+        unrelated=UNRELATED,
     ),
+    turns=Turns(centres=e5.CENTRES, unrelated=_composed(e5.UNRELATED_TURNED)),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from retrieval_service.domain.chunking import ChunkPolicy, multilingual_policy
 from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Level, Scale, Space, Vectors
+from retrieval_service.domain.spaces import Level, Scale, Space, Turns, Vectors
 from retrieval_service.providers.local import model_files
 from retrieval_service.providers.local.e5_file import HIDDEN, INNER, LAYERS, Blocks, E5File, Floats
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder, session_options
@@ -37,6 +38,21 @@ UNRELATED = {
     "pt>pt": Level(mean=0.8028, deviation=0.0214),
 }
 
+# Of questions of the same half that were turned to the language of the passages.
+UNRELATED_TURNED = {
+    "ru>en": Level(mean=0.7761, deviation=0.0244),
+    "ru>pt": Level(mean=0.7895, deviation=0.0226),
+    "en>ru": Level(mean=0.7811, deviation=0.0255),
+    "en>pt": Level(mean=0.7922, deviation=0.0238),
+    "pt>ru": Level(mean=0.7939, deviation=0.0217),
+    "pt>en": Level(mean=0.7906, deviation=0.0222),
+}
+CENTRES_FILE = Path(__file__).with_name("e5_centres.json")
+CENTRES = {
+    language: np.array(centre, np.float32)
+    for language, centre in json.loads(CENTRES_FILE.read_text(encoding="utf-8")).items()
+}
+
 SCALE = Scale(floor=0.75, spread=0.18, share=0.65, reads_well=True, alike={"": 0.925}, unrelated=UNRELATED)
 SPACE = Space(
     provider="local",
@@ -47,6 +63,7 @@ SPACE = Space(
     query_prefix=QUERY_PREFIX,
     passage_prefix=PASSAGE_PREFIX,
     scale=SCALE,
+    turns=Turns(centres=CENTRES, unrelated=UNRELATED_TURNED),
 )
 
 # Measured in three languages with words of one trade that are near those of another, and with words that were mistyped:
