@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from retrieval_service.domain import exact_json, phrases
@@ -15,7 +16,7 @@ from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.conversation import Reworded
 from retrieval_service.domain.fragments import Ending, FinishReason, Judged, Prompt
 from retrieval_service.domain.grounding import Flagged
-from retrieval_service.domain.pleasantries import Pleasantry, Said
+from retrieval_service.domain.pleasantries import Pleasantry, Said, pleasantry_of
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
 from retrieval_service.domain.verdicts import Judgement
 
@@ -54,7 +55,12 @@ class Question:
     key_id: UUID | None = None
     in_reply_to: UUID | None = None
 
-    @property
+    @cached_property
+    def courtesy(self) -> Said | None:
+        """What it is where nothing is asked."""
+        return pleasantry_of(self.text)
+
+    @cached_property
     def request_hash(self) -> bytes:
         """SHA-256 (32 bytes) of all that a repeat of the request has in common with it."""
         conditions = self.conditions

@@ -118,9 +118,8 @@ ASKING_WORDS = _GRAMMAR | _ATTRIBUTES | _ASKING | _POINTERS
 def needs_context(question: str) -> bool:
     """Whether the question leaves out what it is about; without any word it is about nothing."""
     said = words(question)
-    if not said or pleasantry_of(question):
-        return False
-    return not _subjects(said) or _points_back(said) or _is_ellipsis(said) or _place(said) is not None
+    leaves_out = not _subjects(said) or _points_back(said) or _is_ellipsis(said) or _place(said) is not None
+    return bool(said) and leaves_out and not pleasantry_of(question)
 
 
 def may_continue(question: str) -> bool:

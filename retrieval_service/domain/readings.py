@@ -7,7 +7,7 @@ is wrong is a guess, for the word may be one that the tenant does not know.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise
@@ -47,7 +47,7 @@ class Familiarity(StrEnum):
     STRANGE = "strange"
 
 
-Known = Callable[[str], bool]
+Known = Callable[[Collection[str]], Set[str]]
 Familiar = Callable[[str], Familiarity]
 
 
@@ -82,12 +82,16 @@ class _Guess:
 Rule = Callable[[Token], str]
 
 
-def unknown_words(text: str, languages: Sequence[str], is_known: Known) -> list[str]:
-    """Those that may be mistyped, at most `MOST_UNKNOWN`: no document and no language has them."""
+def unknown_words(text: str, languages: Sequence[str], known: Known) -> list[str]:
+    """Those that may be mistyped, at most `MOST_UNKNOWN`: no document and no language has them.
+
+    Of all others `known` is asked once which ones documents have.
+    """
     asked = dict.fromkeys(token.word for token in _tokens(text[:LONGEST_QUESTION]))
-    said = frozenset[str]().union(*map(spoken, languages))
-    unknown = (word for word in asked if not (word.isdigit() or word in said or is_known(word)))
-    return list(islice(unknown, MOST_UNKNOWN))
+    said = [spoken(language) for language in languages]
+    rare = [word for word in asked if not (word.isdigit() or any(word in one for one in said))]
+    are_known = known(rare)
+    return list(islice((word for word in rare if word not in are_known), MOST_UNKNOWN))
 
 
 def has_spoken_measure(text: str) -> bool:

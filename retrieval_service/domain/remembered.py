@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 
 from retrieval_service.domain.follow_ups import ASKING_WORDS
 from retrieval_service.domain.words import words
 
-_SPACES = re.compile(r"(\s+)")
 
+def remembered(questions: Iterable[str], known: Callable[[Collection[str]], Set[str]]) -> Mapping[str, str]:
+    """Each question without every piece between spaces that has another word: names, papers, numbers of orders.
 
-def remembered(question: str, is_known: Callable[[str], bool]) -> str:
-    """The question without every piece between spaces that has another word: names, papers, numbers of orders."""
-    pieces = _SPACES.split(question)
-    kept = [one for one in pieces if all(word in ASKING_WORDS or is_known(word) for word in words(one))]
-    return " ".join("".join(kept).split())
+    `known` is asked once, for all words together.
+    """
+    pieces = {
+        question: [(one, frozenset(words(one)) - ASKING_WORDS) for one in question.split()]
+        for question in questions
+    }
+    said = {word for several in pieces.values() for _, told in several for word in told}
+    are_known = known(said)
+    return {
+        question: " ".join(one for one, told in several if all(word in are_known for word in told))
+        for question, several in pieces.items()
+    }

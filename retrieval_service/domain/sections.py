@@ -83,19 +83,20 @@ def widened(chunk_ids: Sequence[UUID], pieces: Sequence[Piece], budget: int) -> 
     """
     windows = [*_windows(chunk_ids, pieces)]
     room = budget - sum(len(one.found.text) for one in windows)
+    parts = [one for one in windows if len(one.pieces) > 1]
     for grown in (_grown_within, _grown_beside):
         for share in (_SHARE, 1.0):
-            for window in windows:
+            for window in parts:
                 room -= grown(window, int(room * share))
     return [_section(window) for window in _in_reading_order(_merged(windows))]
 
 
 def are_copies(one: Titled, other: Titled) -> bool:
     """The same words under one title, but for a few, and the same numbers: two prices make two facts."""
-    mine, others = (set(text.casefold().split()) for text in (one.text, other.text))
-    if one.title.casefold() != other.title.casefold() or _numbers(mine) != _numbers(others):
+    if one.title.casefold() != other.title.casefold():
         return False
-    return len(mine & others) >= _COPIED * len(mine | others)
+    mine, others = (set(text.casefold().split()) for text in (one.text, other.text))
+    return _numbers(mine) == _numbers(others) and len(mine & others) >= _COPIED * len(mine | others)
 
 
 def _numbers(words: Iterable[str]) -> set[str]:

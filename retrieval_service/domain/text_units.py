@@ -19,6 +19,7 @@ _IMAGE = re.compile(r"!\[[^\]\[\n]{0,300}+\]\([^()\n]{0,2000}+\)")
 _LINK = re.compile(r"\[([^\]\[\n]{1,300}+)\]\([^()\n]{0,2000}+\)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,500}+>")
 _MARKS = re.compile(r"\*\*|__|`|(?<!\w)[*_](?=\w)|(?<=[\w.!?…»)])[*_](?!\w)")
+_MARKED = re.compile(r"[\[【<*_`]")
 _RULE = re.compile(r"[-*_=]{3,}+|:::.*|```.*|~~~.*")
 _CELL = re.compile(r"(?<!\\)\|")
 _TABLE_RULE = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?")
@@ -59,9 +60,16 @@ def units_of(text: str) -> list[Unit]:
 def plain(line: str) -> str:
     """One line without markup and foreign markers; its bullet stays."""
     bullet = line[: bullet_length(line)]
-    said = _TAG.sub(" ", _LINK.sub(r"\1", _IMAGE.sub("", line[len(bullet) :])))
-    said = " ".join(_FOREIGN_MARKER.sub(r"(\1)", _MARKS.sub("", said)).split())
+    said = " ".join(_unmarked(line[len(bullet) :]).split())
     return f"{bullet.strip()} {said}" if bullet.strip() and said else said
+
+
+def _unmarked(text: str) -> str:
+    """Most lines have no mark that could begin anything."""
+    if not _MARKED.search(text):
+        return text
+    said = _TAG.sub(" ", _LINK.sub(r"\1", _IMAGE.sub("", text)))
+    return _FOREIGN_MARKER.sub(r"(\1)", _MARKS.sub("", said))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from retrieval_service.domain.links import is_honest
@@ -56,6 +57,7 @@ _OWN_ANSWERS = re.compile(r"(?:voprosy_(?:i_)?otvety|вопросы_(?:и_)?от
 # Questions that are asked often are collected by the business.
 _OFTEN = re.compile(r"faq|frequent|част(?:о|ые|ых)|chast(?:o|ye|yie|yh|ykh)")
 _NO_LETTERS = re.compile(r"[\W_]+")
+_CACHED_TYPES = 1_024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ def trust_of(
     )
 
 
+@lru_cache(maxsize=_CACHED_TYPES)
 def is_of_strangers(source_type: str) -> bool:
     """In English, Portuguese or Russian, as one word or several, with accents or without."""
     words = [word for word in _NO_LETTERS.split(_folded(source_type)) if word]

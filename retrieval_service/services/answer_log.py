@@ -15,7 +15,6 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.domain.answers import AnswerStatus, Question, WrittenAnswer
 from retrieval_service.domain.conversation import PastTurn, past_turn, within_budget
-from retrieval_service.domain.pleasantries import pleasantry_of
 from retrieval_service.domain.pseudonyms import Pseudonyms
 from retrieval_service.domain.quotas import Quotas, seconds_until_tomorrow
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
@@ -219,7 +218,7 @@ class AnswerLog:
         return chats.Counting(
             visitor=None if visitor is None else self._pseudonyms.of(tenant_id, visitor, None),
             key=str(question.key_id or ""),
-            is_free=pleasantry_of(question.text) is not None,
+            is_free=question.courtesy is not None,
             quotas=self._quotas,
         )
 

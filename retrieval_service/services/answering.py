@@ -28,7 +28,7 @@ from retrieval_service.domain.follow_ups import may_continue
 from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt, PromptPart
 from retrieval_service.domain.grounding import Flagged, Reason
 from retrieval_service.domain.listings import lines_of
-from retrieval_service.domain.pleasantries import Pleasantry, Said, pleasantry_of
+from retrieval_service.domain.pleasantries import Pleasantry, Said
 from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.session_proofs import SessionProof
 from retrieval_service.domain.settings import TenantSettings
@@ -176,7 +176,7 @@ class Answering:
     async def _gather_at_once(self, job: AnswerJob) -> Gathered | None:
         """None when the conversation, or the provider, has to be asked first, or nothing was asked."""
         question = job.question
-        if pleasantry_of(question.text):
+        if question.courtesy:
             return None
         if question.session_id is not None and may_continue(question.text):
             return None
@@ -188,7 +188,7 @@ class Answering:
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
-        if said := pleasantry_of(written.question.text):
+        if said := written.question.courtesy:
             for event in self._politely(written, begun, said):
                 yield event
             return

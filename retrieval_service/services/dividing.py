@@ -88,8 +88,12 @@ async def divided(message: str, search: Search) -> Gathered:
 def _cut(message: str) -> tuple[Sequence[Part], Cuts]:
     parts = questions_of(message)
     most_cuts = {1: 2, 2: 1}.get(len(parts), 0)
-    cuts = {part.alone: () if _is_range(part.alone) else halves_of(part.alone)[:most_cuts] for part in parts}
-    return parts, cuts
+    return parts, {part.alone: _cuts(part.alone, most_cuts) for part in parts}
+
+
+def _cuts(part: str, most: int) -> Sequence[tuple[Part, Part]]:
+    cuts = halves_of(part)[:most] if most else ()
+    return () if cuts and _is_range(part) else cuts
 
 
 def _is_range(text: str) -> bool:
@@ -99,10 +103,13 @@ def _is_range(text: str) -> bool:
 
 
 async def look_up(texts: Iterable[str], search: Search) -> Looked:
-    """What is found for each text; all are searched for at once."""
+    """What is found for each text; all are searched for at once, and one alone needs no task."""
+    asked = list(dict.fromkeys(texts))
+    if len(asked) == 1:
+        return {asked[0]: await search(asked[0])}
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = {text: group.create_task(_searched(text, search)) for text in dict.fromkeys(texts)}
+            tasks = {text: group.create_task(_searched(text, search)) for text in asked}
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
     return {text: task.result() for text, task in tasks.items()}

@@ -93,8 +93,9 @@ class Lister:
         Words of comparing are no mistakes: where the question as it was read has lost its wish, it is as it was typed.
         """
         read = gathered.found.read_as or typed
-        text = read if wish_of(read) else typed
-        wish = wish_of(text)
+        text, wish = read, wish_of(read)
+        if wish is None and typed != read:
+            text, wish = typed, wish_of(typed)
         if wish is None or gathered.askings or _is_answered(text, gathered.sifted.hits):
             return gathered
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from retrieval_service.domain.conversation import PastTurn
 from retrieval_service.domain.remembered import remembered
 from retrieval_service.domain.words import words
-from retrieval_service.services.rereading import is_known
+from retrieval_service.services.rereading import known_words
 from retrieval_service.services.weighing import Weigher, Weights
 
 LANGUAGES = ("en", "pt", "ru")
@@ -34,14 +34,11 @@ def _recalled(history: Sequence[PastTurn], weights: Weights) -> tuple[PastTurn, 
     titled = {word for turn in history for title in turn.titles for word in words(title)}
     languages = sorted({*LANGUAGES, *weights.languages})
 
-    def known(word: str) -> bool:
-        return word in titled or is_known(word, languages, weights.statistics)
+    def known(said: Collection[str]) -> set[str]:
+        return titled | known_words(said, languages, weights.statistics)
 
+    kept = remembered([text for turn in history for text in (turn.question, turn.subject_question)], known)
     return tuple(
-        replace(
-            turn,
-            question=remembered(turn.question, known),
-            subject_question=remembered(turn.subject_question, known),
-        )
+        replace(turn, question=kept[turn.question], subject_question=kept[turn.subject_question])
         for turn in history
     )

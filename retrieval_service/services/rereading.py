@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -60,7 +60,7 @@ class Rereader:
         """
         languages = tuple(sorted({*weights.languages, *own}))
         unknown = readings.unknown_words(
-            text, languages, lambda word: is_known(word, languages, weights.statistics)
+            text, languages, lambda said: known_words(said, languages, weights.statistics)
         )
         if unknown and not weights.is_of_few:
             unknown = await self._unknown_now(tenant_id, unknown, languages)
@@ -135,10 +135,12 @@ class Rereader:
             words -= len(forgotten.vocabulary.counts)
 
 
-def is_known(word: str, languages: Sequence[str], statistics: TermStatistics) -> bool:
-    """Whether a passage of the sample has the word in any form."""
-    indices = np.array(sorted(stems_of(word, languages)), np.int32)
-    return bool(statistics.stems.of(indices).any())
+def known_words(words: Iterable[str], languages: Sequence[str], statistics: TermStatistics) -> set[str]:
+    """Those that a passage of the sample has in any form."""
+    stems = {word: stems_of(word, languages) for word in words}
+    asked = np.fromiter(set[int]().union(*stems.values()), np.int32)
+    found = set(asked[statistics.stems.of(asked) > 0].tolist())
+    return {word for word, its_stems in stems.items() if not found.isdisjoint(its_stems)}
 
 
 def stems_of(word: str, languages: Sequence[str]) -> set[int]:

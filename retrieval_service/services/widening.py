@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from retrieval_service.domain.sections import Section, are_copies, widened
+from retrieval_service.domain.sections import Piece, Section, are_copies, widened
+from retrieval_service.services.remembering import Edition, SurroundingsMemory
 from retrieval_service.services.searching import Hit
 from retrieval_service.stores import passages
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.passages import Passage
+from retrieval_service.stores.passages import Passage, ReadPassage
 
 # Of each hit so many passages before and behind it are looked at: no section of a usual budget is longer.
 REACH = 16
@@ -45,6 +46,7 @@ class Widener:
     def __init__(self, database: Database, *, characters: int) -> None:
         self._database = database
         self._characters = characters
+        self._memory = SurroundingsMemory(reach=REACH)
 
     async def widen(self, tenant_id: UUID, hits: Sequence[Hit]) -> list[Widened]:
         """Best first, of one document as they stand there; hits of one section become one, copies are left out.
@@ -54,9 +56,44 @@ class Widener:
         if not hits:
             return []
         ids = [hit.passage.chunk_id for hit in hits]
+        pieces = await self._pieces(tenant_id, [hit.passage for hit in hits])
+        return without_copies(of_sections(hits, widened(ids, pieces, self._characters)))
+
+    async def _pieces(self, tenant_id: UUID, found: Sequence[Passage]) -> list[Piece]:
+        """Nothing stands around the only one of its document."""
+        alone = [piece_of(passage) for passage in found if passage.is_whole]
+        parts = [passage for passage in found if not passage.is_whole]
+        return [*alone, *await self._around(tenant_id, parts)] if parts else alone
+
+    async def _around(self, tenant_id: UUID, found: Sequence[Passage]) -> Sequence[Piece]:
+        """In order; read anew for all of them, unless all are known: pieces of two editions do not fit."""
+        editions = [
+            Edition(tenant_id=tenant_id, chunk_id=passage.chunk_id, writing=passage.writing)
+            for passage in found
+            if isinstance(passage, ReadPassage)
+        ]
+        known = self._memory.recall(editions)
+        if len(known) == len(found):
+            pieces = {piece.chunk_id: piece for several in known.values() for piece in several}
+            return sorted(pieces.values(), key=lambda piece: piece.chunk_index)
         async with self._database.at_once(tenant_id) as scope:
-            fetch = await passages.around(scope, ids, reach=REACH)
-        return without_copies(of_sections(hits, widened(ids, await fetch(), self._characters)))
+            fetch = await passages.around(scope, [one.chunk_id for one in found], reach=REACH)
+        read = await fetch()
+        self._memory.keep(editions, read)
+        return read
+
+
+def piece_of(passage: Passage) -> Piece:
+    """Of a document that has no other."""
+    return Piece(
+        chunk_id=passage.chunk_id,
+        document_id=passage.document_id,
+        chunk_index=0,
+        heading=passage.heading,
+        start=passage.start_offset,
+        end=passage.end_offset,
+        text=passage.text,
+    )
 
 
 def of_sections(hits: Sequence[Hit], sections: Sequence[Section]) -> list[Widened]:

@@ -109,20 +109,24 @@ class Counting:
 # A channel is counted for the key it came through, as "key/channel": a key says the names of its channels itself, and
 # one that was stolen may say another's. What all keys asked today and yesterday tells how much of the day one of them
 # leaves to the others, so keys are counted without a limit of their own.
-BEGIN = """
-WITH asked AS (
-    SELECT t.id AS tenant_id, s.id AS session_id, coalesce(nullif(%(channel)s, ''), s.channel, '') AS channel,
-        (now() AT TIME ZONE 'UTC')::date AS day,
-        coalesce(nullif((t.settings #>> '{quotas,questions_per_day}')::int, 0), %(tenant_most)s) AS tenant_most,
-        coalesce(nullif((t.settings #>> '{quotas,channel_questions_per_day}')::int, 0), %(channel_most)s)
-            AS channel_most,
-        coalesce((t.settings #>> '{quotas,visitor_questions_per_day}')::int, 0) AS own_visitor_most
+# Without indentation the driver knows the statement again; one of more than 4,096 bytes it would read anew each time.
+_BEGIN = """
+WITH here AS (
+    SELECT t.*, s.id AS session_id, s.channel, s.user_key, s.language AS asked_in, settings -> 'quotas' AS own
     FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
         AND (%(token_hash)s::bytea IS NULL OR %(token_hash)s = ANY (s.token_hashes))
-    WHERE t.id = %(tenant_id)s AND t.deleted_at IS NULL AND (%(session_id)s::uuid IS NULL OR s.id IS NOT NULL)
+    WHERE t.id = %(tenant_id)s
+),
+asked AS (
+    SELECT id AS tenant_id, session_id, coalesce(nullif(%(channel)s, ''), channel, '') AS channel,
+        (now() AT TIME ZONE 'UTC')::date AS day,
+        coalesce(nullif((own ->> 'questions_per_day')::int, 0), %(tenant_most)s) AS tenant_most,
+        coalesce(nullif((own ->> 'channel_questions_per_day')::int, 0), %(channel_most)s) AS channel_most,
+        coalesce((own ->> 'visitor_questions_per_day')::int, 0) AS own_most
+    FROM here WHERE deleted_at IS NULL AND (%(session_id)s::uuid IS NULL OR session_id IS NOT NULL)
         AND NOT EXISTS (
-            SELECT FROM chat_logs l WHERE l.tenant_id = %(tenant_id)s AND l.request_id = %(request_id)s
-                AND (l.status = 'completed' OR (l.status = 'running' AND l.lease_until >= now()))
+            SELECT FROM chat_logs WHERE tenant_id = %(tenant_id)s AND request_id = %(request_id)s
+                AND (status = 'completed' OR (status = 'running' AND lease_until >= now()))
         )
 ),
 keys AS (
@@ -132,21 +136,21 @@ keys AS (
             sum(questions) FILTER (WHERE NOT is_own AND q.day < asked.day),
             0
         ) AS others
-    FROM asked CROSS JOIN LATERAL (VALUES (asked.day), (asked.day - 1)) AS lately (day)
+    FROM asked CROSS JOIN LATERAL (VALUES (asked.day), (asked.day - 1)) lately (day)
         JOIN question_counts q ON (q.tenant_id, q.day, q.kind) = (asked.tenant_id, lately.day, 'key')
-        CROSS JOIN LATERAL (SELECT q.name = %(key)s::text AS is_own) AS whose
+        CROSS JOIN LATERAL (SELECT q.name = %(key)s::text) whose (is_own)
 ),
 quotas AS (
     SELECT tenant_id, day, kind, name, most FROM asked, LATERAL (VALUES
         ('visitor', %(visitor)s, CASE
-            WHEN own_visitor_most > 0 THEN own_visitor_most
+            WHEN own_most > 0 THEN own_most
             WHEN %(visitor_most)s = 0 OR tenant_most = 0 THEN %(visitor_most)s
             ELSE least(%(visitor_most)s, (tenant_most + 9) / 10)
         END),
         ('channel', %(key)s::text || '/' || channel, channel_most),
         ('key', %(key)s::text, CASE WHEN tenant_most > 0 THEN 2147483647 ELSE 0 END),
         ('tenant', '', tenant_most)
-    ) AS each (kind, name, most)
+    ) each (kind, name, most)
     WHERE most > 0 AND name IS NOT NULL AND NOT %(is_free)s
 ),
 spent AS (
@@ -178,20 +182,19 @@ begun AS (
             created_at = now(), finished_at = NULL, writer = excluded.writer, lease_until = excluded.lease_until,
             is_cancel_wanted = false, request_hash = excluded.request_hash
         WHERE l.status <> 'completed' AND l.question = excluded.question
-            AND l.session_id IS NOT DISTINCT FROM excluded.session_id
             AND coalesce(l.request_hash = excluded.request_hash, true)
+            AND l.session_id IS NOT DISTINCT FROM excluded.session_id
             AND (l.status <> 'running' OR l.lease_until < now())
     RETURNING id
 )
-SELECT t.id, public_key, name, settings, space_id, version, t.created_at, updated_at, deleted_at,
+SELECT id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at,
     (SELECT id FROM begun) AS answer_id,
     coalesce((SELECT kind FROM spent), (SELECT kind FROM late), '') AS spent,
-    (SELECT jsonb_agg(jsonb_build_array(day, kind, name)) FROM counted WHERE EXISTS (SELECT FROM late)) AS counted_late,
-    s.user_key, s.language AS asked_in
-FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
-    AND (%(token_hash)s::bytea IS NULL OR %(token_hash)s = ANY (s.token_hashes))
-WHERE t.id = %(tenant_id)s
+    (SELECT json_agg(json_build_array(day, kind, name)) FROM counted WHERE EXISTS (SELECT FROM late)) AS counted_late,
+    user_key, asked_in
+FROM here
 """
+BEGIN = " ".join(_BEGIN.split())
 
 
 async def begin(

@@ -44,7 +44,7 @@ SELECT set_config('role', 'kladez_tenant', true), set_config('app.tenant_id', %(
 LEAVE = "COMMIT"
 
 # A crash of the database loses what was committed in its last half second, and never a part of a transaction.
-FLUSH_LATER = "SET LOCAL synchronous_commit = off"
+FLUSH_LATER = ", set_config('synchronous_commit', 'off', true)"
 
 ENTER_OPERATOR = "SET LOCAL ROLE kladez_operator"
 
@@ -124,9 +124,9 @@ class Database:
         """
         enter = ENTER_SMALL_TENANT if reuses_plans else ENTER_TENANT
         async with self._transaction() as connection, connection.pipeline():
-            await connection.execute(enter, {"tenant_id": tenant_id})
-            if not waits_for_disk:
-                await connection.execute(FLUSH_LATER)
+            await connection.execute(
+                enter if waits_for_disk else enter + FLUSH_LATER, {"tenant_id": tenant_id}
+            )
             yield TenantScope(connection=connection, tenant_id=tenant_id)
             await connection.execute(LEAVE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from retrieval_service.stores.chunks import sparse
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.spaces import vectors_table
 from retrieval_service.stores.tenant_spaces import Searched
+
+# One for each space, at most four times.
+_CACHED_STATEMENTS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class Sight:
 
 @dataclass(frozen=True, kw_only=True)
 class Passage:
-    """A chunk with what its document says of it."""
+    """A chunk with what its document says of it; one that `is_whole` is all that is indexed of the document."""
 
     chunk_id: UUID
     document_id: UUID
@@ -86,6 +90,7 @@ class Passage:
     end_offset: int
     language: str
     metadata: Mapping[str, Any]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +132,7 @@ by_grams AS MATERIALIZED (
 candidates AS ({candidates})
 SELECT c.id, d.id, (SELECT space_id FROM tenants WHERE id = %(tenant_id)s), (
         SELECT settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document' FROM tenants WHERE id = %(tenant_id)s),
-    (SELECT settings -> 'languages' FROM tenants WHERE id = %(tenant_id)s),
+    (SELECT settings ->> 'languages' FROM tenants WHERE id = %(tenant_id)s),
     {terms_state}, c.xmin::text || ' ' || d.written_by,
     CASE WHEN %(has_vector)s THEN 1 - (v.embedding <=> %(vector)s) END,
     CASE WHEN %(has_terms)s THEN -(t.stems <#> %(stems)s) ELSE 0 END,
@@ -180,7 +185,7 @@ async def look(
     """
     cursor = scope.connection.cursor(binary=True)
     await cursor.execute(
-        search_statement(space_id, by_document=probe.by_document, of_all=probe.of_all),
+        _written(space_id, by_document=probe.by_document, of_all=probe.of_all),
         search_parameters(scope.tenant_id, probe, conditions),
     )
 
@@ -227,6 +232,11 @@ def search_statement(space_id: int, *, by_document: bool = False, of_all: bool =
     )
 
 
+@lru_cache(maxsize=_CACHED_STATEMENTS)
+def _written(space_id: int, *, by_document: bool, of_all: bool) -> bytes:
+    return search_statement(space_id, by_document=by_document, of_all=of_all).as_bytes()
+
+
 def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
@@ -246,7 +256,10 @@ def search_parameters(tenant_id: UUID, probe: Probe, conditions: Conditions) -> 
 SELECT_PASSAGES = """
 SELECT c.id AS chunk_id, d.id AS document_id, d.source_type, d.external_id, d.title, c.heading, d.section,
     d.tags, d.url, c.text, c.start_offset, c.end_offset, c.language, d.metadata,
-    c.xmin::text || ' ' || d.xmin::text AS writing
+    c.xmin::text || ' ' || d.xmin::text AS writing,
+    NOT EXISTS (
+        SELECT FROM chunks o WHERE o.tenant_id = %(tenant_id)s AND o.document_id = d.id AND o.id <> c.id
+    ) AS is_whole
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
 JOIN chunks c ON c.tenant_id = %(tenant_id)s AND c.id = wanted.id
 JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = c.document_id AND NOT d.is_deleted
@@ -263,7 +276,7 @@ async def read(scope: TenantScope, chunk_ids: Sequence[UUID]) -> Callable[[], Aw
 
 SELECT_AROUND = """
 SELECT DISTINCT ON (c.document_id, c.chunk_index) c.id AS chunk_id, c.document_id, c.chunk_index, c.heading,
-    c.start_offset AS start, c.end_offset AS end, c.text
+    c.start_offset AS start, c.end_offset AS end, c.text, c.xmin::text || ' ' || d.xmin::text AS writing
 FROM unnest(%(ids)s::uuid[]) AS found (id)
 JOIN chunks hit ON hit.tenant_id = %(tenant_id)s AND hit.id = found.id
 JOIN documents d ON d.tenant_id = %(tenant_id)s AND d.id = hit.document_id AND NOT d.is_deleted
@@ -273,11 +286,18 @@ ORDER BY c.document_id, c.chunk_index
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReadPiece(Piece):
+    """A piece as it was read; `writing` is as that of the candidates."""
+
+    writing: str
+
+
 async def around(
     scope: TenantScope, chunk_ids: Sequence[UUID], *, reach: int
-) -> Callable[[], Awaitable[list[Piece]]]:
+) -> Callable[[], Awaitable[list[ReadPiece]]]:
     """What fetches these chunks and as many as `reach` before and behind each in its document, also afterwards."""
-    cursor = scope.connection.cursor(row_factory=class_row(Piece))
+    cursor = scope.connection.cursor(row_factory=class_row(ReadPiece))
     parameters = {"tenant_id": scope.tenant_id, "ids": list(chunk_ids), "reach": reach}
     await cursor.execute(SELECT_AROUND, parameters)
     return cursor.fetchall

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
+from retrieval_service.domain import exact_json
 from retrieval_service.domain.settings import DEFAULT_LANGUAGES
 from retrieval_service.domain.spaces import TenantSpace
 from retrieval_service.stores.database import TenantScope, only
@@ -69,15 +70,14 @@ class Searched:
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
 
     @classmethod
-    def from_row(cls, space_id: int | None, by_document: bool, languages: Sequence[str] | None) -> Searched:
-        """As `SELECT_SEARCHED` gives it."""
-        return cls(
-            space_id=space_id, by_document=by_document, languages=tuple(languages or DEFAULT_LANGUAGES)
-        )
+    def from_row(cls, space_id: int | None, by_document: bool, languages: str | None) -> Searched:
+        """As `SELECT_SEARCHED` gives it; the languages are JSON, which is read once and not with every row."""
+        own = exact_json.loads_stored(languages) if languages else ()
+        return cls(space_id=space_id, by_document=by_document, languages=tuple(own or DEFAULT_LANGUAGES))
 
 
 SELECT_SEARCHED = """
-SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document', settings -> 'languages'
+SELECT space_id, settings ->> 'index_granularity' IS NOT DISTINCT FROM 'document', settings ->> 'languages'
 FROM tenants WHERE id = %(tenant_id)s
 """
 

@@ -79,6 +79,39 @@ async def test_model_is_given_every_step_title_and_address(generating: Running, 
     assert said.count('<fragment number="1"') == 1
 
 
+async def test_section_that_is_written_anew_is_given_as_it_is_now(
+    generating: Running, model: FakeOpenAI
+) -> None:
+    """What stands around a passage is remembered only while nobody writes to its document."""
+    shop = await workshop(generating)
+    asked = "At which drawer of the loom do I dye the thread?"
+    assert await prompted(shop, model, asked) == await prompted(shop, model, asked)
+    await upsert(
+        shop,
+        "loom",
+        GUIDE.replace("label the thread there", "weigh the thread there"),
+        content_type="text/markdown",
+        language="en",
+    )
+    await wait_until_indexed(shop)
+    said = await prompted(shop, model, asked)
+    assert "weigh the thread there" in said
+    assert "label the thread there" not in said
+
+
+async def test_document_of_one_passage_that_grows_is_given_with_the_rest(
+    generating: Running, model: FakeOpenAI
+) -> None:
+    shop = await new_shop(generating)
+    await upsert(shop, "loom", STEPS[4], title="Care of the loom", language="en")
+    await wait_until_indexed(shop)
+    asked = "At which drawer of the loom do I dye the thread?"
+    assert STEPS[5] not in await prompted(shop, model, asked)
+    await upsert(shop, "loom", "\n\n".join(STEPS), title="Care of the loom", language="en")
+    await wait_until_indexed(shop)
+    assert STEPS[5] in await prompted(shop, model, asked)
+
+
 async def test_reference_shows_the_passage_that_was_found(generating: Running) -> None:
     shop = await workshop(generating)
     heard = await ask(shop, question="At which drawer of the loom do I dye the thread?")

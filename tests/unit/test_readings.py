@@ -31,7 +31,9 @@ def strange(_: str) -> Familiarity:
 
 
 def reading_of(text: str, known: Vocabulary, familiarity: Familiarity = Familiarity.STRANGE) -> Reading:
-    return read(text, unknown_words(text, LANGUAGES, known.counts.__contains__), known, lambda _: familiarity)
+    return read(
+        text, unknown_words(text, LANGUAGES, lambda _: known.counts.keys()), known, lambda _: familiarity
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from retrieval_service.services.remembering import MOST_CHARACTERS, Edition, PassageMemory
-from retrieval_service.stores.passages import ReadPassage
+from retrieval_service.services.remembering import (
+    MOST_CHARACTERS,
+    Edition,
+    PassageMemory,
+    SurroundingsMemory,
+)
+from retrieval_service.stores.passages import ReadPassage, ReadPiece
 
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 
@@ -59,3 +64,35 @@ def test_what_is_very_long_is_not_kept() -> None:
     memory = PassageMemory()
     memory.keep(TENANT, [passage(2, "x" * (MOST_CHARACTERS + 1))])
     assert memory.recall([edition(1), edition(2)]) == {}
+
+
+def piece(index: int, writing: str = "1 1", text: str = "Tea.") -> ReadPiece:
+    return ReadPiece(
+        chunk_id=UUID(int=index),
+        document_id=UUID(int=9),
+        chunk_index=index,
+        heading="",
+        start=index,
+        end=index + 1,
+        text=text,
+        writing=writing,
+    )
+
+
+def test_of_a_chunk_what_stands_around_it_is_remembered_and_no_more() -> None:
+    memory = SurroundingsMemory(reach=1)
+    memory.keep([edition(2), edition(3)], [piece(1), piece(2), piece(3), piece(4)])
+    assert memory.recall([edition(2)]) == {UUID(int=2): [piece(1), piece(2), piece(3)]}
+    assert memory.recall([edition(2, "1 2"), edition(2, tenant_id=OTHER), edition(4)]) == {}
+
+
+def test_what_stands_around_a_chunk_that_somebody_has_written_to_is_not_remembered() -> None:
+    memory = SurroundingsMemory(reach=1)
+    memory.keep([edition(1), edition(2)], [piece(1, "2 2"), piece(3)])
+    assert memory.recall([edition(1), edition(1, "2 2"), edition(2)]) == {}
+
+
+def test_long_surroundings_are_not_remembered() -> None:
+    memory = SurroundingsMemory(reach=1)
+    memory.keep([edition(1)], [piece(1), piece(2, text="x" * MOST_CHARACTERS)])
+    assert memory.recall([edition(1)]) == {}
