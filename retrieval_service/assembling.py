@@ -51,6 +51,7 @@ from retrieval_service.services.managing import Manager
 from retrieval_service.services.mending import Mender
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.overseeing import Overseer
+from retrieval_service.services.pointing import Pointer
 from retrieval_service.services.questions import Questions
 from retrieval_service.services.quoting import Quoter
 from retrieval_service.services.rating import Limiter, Rates
@@ -170,8 +171,19 @@ def assemble(
     answer_log, trials = new_logs(settings, installation_key, database, weigher)
     composer = new_composer(settings, providers.answerer, quoter, writers)
     rewording, courtesies = Rewording(providers.rewriter, writers), Courtesies(embedders, questions)
+    pointer = Pointer(embedders, questions)
     answering = new_answering(
-        settings, database, composer, rewording, retrieval, answer_log, trials, meter, weigher, courtesies
+        settings,
+        database,
+        composer,
+        rewording,
+        retrieval,
+        answer_log,
+        trials,
+        meter,
+        weigher,
+        courtesies,
+        pointer,
     )
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
@@ -311,6 +323,7 @@ def new_answering(
     meter: Meter,
     weigher: Weigher,
     courtesies: Courtesies,
+    pointer: Pointer,
 ) -> Answering:
     return Answering(
         AnswerJobs(seconds=settings.answer_seconds),
@@ -320,6 +333,7 @@ def new_answering(
         Lister(database, retrieval.retriever, weigher),
         Widener(database, characters=settings.answer_context_characters),
         courtesies,
+        pointer,
         retrieval.chooser,
         composer,
         rewording,

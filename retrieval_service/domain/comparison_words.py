@@ -157,9 +157,22 @@ BEHIND_HEAD = _words("for with to from для к с со под на от para p
 # Before a word these say that it is not wanted.
 NEGATIONS = _words("not except excluding не кроме não nao exceto")
 OUT_OF_STOCK = (
-    r"out of stock|sold out|unavailable|нет в наличии|не в наличии|распродан|"
-    r"esgotad[oa]s?|(?:fora|sem) (?:de )?estoque"
+    r"(?:out of|not in|no longer in) stock|sold out|\bunavailable|not available|"
+    r"(?:нет|не|отсутству[а-я]*) (?:сейчас |сегодня |больше )?(?:в наличии|на складе)|распродан[а-я]*|закончил[а-я]*|"
+    r"esgotad[oa]s?|(?:fora|sem) (?:de |em )?(?:estoque|stock)|indispon[ií]ve(?:l|is)|em falta|"
+    r"n[ãa]o (?:\w{2,6} )?(?:em estoque|em stock|dispon[ií]ve(?:l|is))"
 )
+IN_STOCK = (
+    r"(?<!back )in stock|\bavailable|в наличии|на складе|\bдоступн(?:о|а|ы|ен|ые|ых)\b|"
+    r"em estoque|em stock|\bdispon[ií]ve(?:l|is)"
+)
+# What begins so asks for all that are in stock; what only names things does too.
+STOCK_LIST = (
+    r"what(?:['’]s)?|which|show|list|name|что|чего|как(?:ие|ой|ая|ое|их)|покаж[а-я]*|перечисл[а-я]*|назов[а-я]*|"
+    r"o que|que|quais|qual|mostr[a-z]*|list[ea]r?"
+)
+# These tell of another wish than one for a list.
+NO_LIST = r"if|when|how|why|если|когда|как|почему|se|quando|como|por que|porque"
 
 # What is said around the thing that is looked for.
 FRAME = _words(
@@ -167,16 +180,17 @@ FRAME = _words(
     list show give find name tell available stock sell sells offer offers carry have has had got cost costs costing
     price prices priced pricing expensive cheap cheaper cheapest dear product products item items model models kind
     kinds option options type types thing things goods one ones variety under over range different currently shop
-    store many total looking spend budget money please best
+    store many total looking spend budget money please best right moment today
     покажи покажите перечисли перечислите назови назовите дай дайте список подбери подберите найди найдите
     есть имеется имеются бывают наличии продаже продаете продается продаются продажа ассортименте ассортимент
     стоит стоят стоимость стоимостью стоимости цена цене цены ценой цену ценам ценами товар товары товара товаров
     модель модели моделей вариант варианты вариантов вид виды видов вещь вещи штука позиция позиции позиций
     отсортируй отсортируйте сам самый самая самое самые самого самой самую самых дешевый дешевая дешевое дешевые
     дорогой дорогая дорогое дорогие недорогой недорогие бюджет бюджетом деньги магазин магазине всего разных около
+    сейчас сегодня
     ordene ordenar mostre mostra mostrar liste listar lista dê dar vendem vende oferecem tem têm existe existem
     disponível disponíveis estoque stock venda preço preco preços precos valor valores custa custam custo barato barata
     baratos baratas caro cara caros caras produto produtos item itens artigo artigos modelo modelos opção opções
-    opcao opcoes tipo tipos coisa todos todas loja orçamento orcamento total quantos quantas
+    opcao opcoes tipo tipos coisa todos todas agora hoje loja orçamento orcamento total quantos quantas
     """
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from retrieval_service.domain import templates
 from retrieval_service.domain.documents import JsonValue
+from retrieval_service.domain.stock import stock_in
 from retrieval_service.domain.templates import LANGUAGES, Role
 
 PRODUCT, FAQ = "product", "faq"
@@ -45,11 +46,20 @@ def fields_of(entry: Entry, text: str) -> tuple[Field, ...]:
 
 def stock_of(entry: Entry) -> str:
     """ "in stock: yes"; empty where nothing is known."""
-    is_there = entry.metadata.get(IN_STOCK)
-    if not isinstance(is_there, bool):
+    stated = stock_in(entry.metadata)
+    if stated is None:
         return ""
     label = templates.attribute_label(IN_STOCK, entry.language)
-    return f"{label[:1].lower()}{label[1:]}: {templates.yes_or_no(is_there, entry.language)}"
+    return f"{label[:1].lower()}{label[1:]}: {templates.yes_or_no(stated[1], entry.language)}"
+
+
+def _field_of_stock(entry: Entry) -> str:
+    """The field that says no more than the stock does: a number says how many there are."""
+    name, _ = stock_in(entry.metadata) or ("", False)
+    is_word = isinstance(entry.metadata.get(name), bool | str) and not any(
+        map(str.isdigit, str(entry.metadata[name]))
+    )
+    return name if is_word else ""
 
 
 def price_of(entry: Entry) -> str:
@@ -65,11 +75,15 @@ def _product_fields(entry: Entry, text: str) -> Iterator[Field]:
     yield from _only(Role.DESCRIPTION, description)
     if price := price_of(entry):
         yield Field(role=Role.PRICE, label=templates.label(Role.PRICE, entry.language), text=price)
-    if stock := stock_of(entry):
+    stock, told = stock_of(entry), _field_of_stock(entry)
+    if stock:
         yield Field(role=Role.STOCK, label="", text=stock)
     for name, value in _properties(entry, entry.language):
+        if name == told:  # in the words that stand before every property
+            name, value = IN_STOCK, stock.rpartition(": ")[2]
         role = Role.GROUP if name in {"category", "tags"} else Role.ATTRIBUTE
-        yield Field(role=role, label=templates.attribute_label(name, entry.language), text=value)
+        label, text = templates.in_words(templates.Attribute(name=name, value=value), entry.language)
+        yield Field(role=role, label=label, text=text)
 
 
 def _faq_fields(entry: Entry, text: str) -> Iterator[Field]:
@@ -85,8 +99,10 @@ def _stored_lines(entry: Entry, language: str) -> Iterator[str]:
     yield f"{templates.label(Role.NAME, language)}: {entry.title}"
     yield f"{templates.label(Role.PRICE, language)}: {_price(entry, language)}"
     for name, value in _properties(entry, language):
+        attribute = templates.Attribute(name=name, value=value)
+        yield templates.attribute_line(attribute, language)
         yield f"{templates.attribute_label(name, language)}: {value}"
-        yield f"{name}: {value}"
+        yield from templates.former_lines(attribute)
 
 
 def _claims(entry: Entry) -> Iterator[str]:

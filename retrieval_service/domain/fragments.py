@@ -29,7 +29,8 @@ class Fragment:
     """A retrieved passage with what stands around it, numbered from 1 for the reader; `score` is in [0, 1].
 
     `heading` is the path of headings above it in its document ("Returns > Period"), or "". `fields` are those of a
-    product or a question with its answer, as they are stored.
+    product or a question with its answer, as they are stored. `meant` are those sentences of a product that the
+    question is about, "" for its name, price and stock alone; none where nobody has looked.
 
     One that is not `is_trusted` was written by strangers: its links and contacts are no one's word.
     """
@@ -45,6 +46,7 @@ class Fragment:
     is_trusted: bool = True
     heading: str = ""
     fields: tuple[Field, ...] = ()
+    meant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

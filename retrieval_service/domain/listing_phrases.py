@@ -26,7 +26,11 @@ class ListingPhrases:
     count: str
     more: str
     other_currency: str
-    only_currency: str
+    apart: str
+    in_stock_all: str
+    out_of_stock_all: str
+    none_in_stock: str
+    none_out_of_stock: str
     in_stock: str
     out_of_stock: str
 
@@ -48,7 +52,11 @@ _ENGLISH = ListingPhrases(
     count="{count} in all:",
     more="and {count} more",
     other_currency="Prices are in {name} here, not in {value}:",
-    only_currency="Of the prices in {name} alone:",
+    apart="{count} more have a price in another currency or in words",
+    in_stock_all="In stock, {count} in all:",
+    out_of_stock_all="Out of stock, {count} in all:",
+    none_in_stock="None of these is in stock:",
+    none_out_of_stock="All of these are in stock:",
     in_stock="in stock",
     out_of_stock="out of stock",
 )
@@ -71,7 +79,11 @@ _PHRASES: Mapping[str, ListingPhrases] = {
         count="Всего {count}:",
         more="и ещё {count}",
         other_currency="Цены здесь в валюте {name}, а не {value}:",
-        only_currency="Только среди цен в валюте {name}:",
+        apart="ещё у {count} цена в другой валюте или не числом",
+        in_stock_all="В наличии, всего {count}:",
+        out_of_stock_all="Нет в наличии, всего {count}:",
+        none_in_stock="Ничего из этого в наличии нет:",
+        none_out_of_stock="Всё это есть в наличии:",
         in_stock="в наличии",
         out_of_stock="нет в наличии",
     ),
@@ -92,7 +104,11 @@ _PHRASES: Mapping[str, ListingPhrases] = {
         count="{count} no total:",
         more="e mais {count}",
         other_currency="Os preços aqui são em {name}, não em {value}:",
-        only_currency="Só entre os preços em {name}:",
+        apart="mais {count} com preço em outra moeda ou por extenso",
+        in_stock_all="Em estoque, {count} no total:",
+        out_of_stock_all="Fora de estoque, {count} no total:",
+        none_in_stock="Nada disto está em estoque:",
+        none_out_of_stock="Tudo isto está em estoque:",
         in_stock="em estoque",
         out_of_stock="fora de estoque",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -17,13 +17,16 @@ from retrieval_service.domain.comparison_words import (
     COUNT,
     FRAME,
     HAVING,
+    IN_STOCK,
     LIST,
     NEGATIONS,
+    NO_LIST,
     OF_MONEY,
     OUT_OF_STOCK,
     PRICE,
     SORTED_DOWN,
     SORTED_UP,
+    STOCK_LIST,
     SUPERLATIVES,
     Side,
 )
@@ -59,7 +62,11 @@ _SUPERLATIVES = [
 ]
 # Nothing but this names all that there is.
 _OF_ALL = re.compile(r"\b(?:товар|product|produto|item|itens)")
-_OUT_OF_STOCK = re.compile(OUT_OF_STOCK)
+_STOCK = ((re.compile(OUT_OF_STOCK), False), (re.compile(IN_STOCK), True))
+_STOCK_LIST = re.compile(rf"^\W{{0,3}}(?:а |и |and |e )?(?:{STOCK_LIST})\b")
+_NO_LIST = re.compile(rf"\b(?:{NO_LIST})\b")
+# "Tents in stock" names things and says nothing else.
+_MOST_NAMES = 3
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values(), *TALK.values(), FRAME)
 
 
@@ -106,6 +113,7 @@ class Wish:
 
     `measure` is "price", a unit's base ("gram") or its own word ("gb"), or "" for a field that the words name.
     `factor` makes the range's `unit`, as it was said, of the base. `currency` is an ISO 4217 code or "".
+    `in_stock` is None where the question does not speak of the stock.
     """
 
     aim: Aim
@@ -116,6 +124,7 @@ class Wish:
     unit: str = ""
     currency: str = ""
     is_descending: bool = False
+    in_stock: bool | None = None
 
 
 def wish_of(question: str) -> Wish | None:
@@ -123,9 +132,26 @@ def wish_of(question: str) -> Wish | None:
     if len(question) > MOST_CHARACTERS:
         return None
     text = " ".join(question.lower().replace("ё", "е").split())
+    in_stock, rest = _without_stock(text)
+    wish = _numeric(rest, in_stock)
+    return replace(wish, in_stock=in_stock) if wish else None
+
+
+def _without_stock(text: str) -> tuple[bool | None, str]:
+    """What is asked of the stock, and the question without it."""
+    for pattern, in_stock in _STOCK:
+        if found := pattern.search(text):
+            return in_stock, " ".join(_blanked(text, [found.span()]).split())
+    return None, text
+
+
+def _numeric(text: str, in_stock: bool | None) -> Wish | None:
     if bounds := _bounds(text):
         return _bounded(text, bounds)
-    return _superlative(text) or _counted(text) or _listed(text)
+    speaks_of_stock = in_stock is not None
+    if wish := _superlative(text) or _counted(text, speaks_of_stock=speaks_of_stock) or _listed(text):
+        return wish
+    return _by_stock(text) if speaks_of_stock else None
 
 
 # --- the lowest and the highest
@@ -316,9 +342,9 @@ def _amount(text: str, number: Number, *, is_second: bool = False) -> _Amount | 
 # --- counts and lists
 
 
-def _counted(text: str) -> Wish | None:
+def _counted(text: str, *, speaks_of_stock: bool) -> Wish | None:
     found = _COUNT.match(text)
-    if not (found and _HAVING.search(text)) or _wants_absence(text):
+    if not (found and (speaks_of_stock or _HAVING.search(text))) or _wants_absence(text):
         return None
     return _wish(text, [found.span()], aim=Aim.COUNT, measure=PRICE)
 
@@ -328,6 +354,18 @@ def _listed(text: str) -> Wish | None:
     if found is None or _wants_absence(text):
         return None
     return _wish(text, [found.span()], aim=Aim.LIST, measure=PRICE)
+
+
+def _by_stock(text: str) -> Wish | None:
+    """ "What is in stock?", "tents in stock"; not whether one thing is, or what happens if it is not."""
+    if _NO_LIST.search(text) or _wants_absence(text):
+        return None
+    found, said = _STOCK_LIST.match(text), words(text)
+    subject = _subject(_blanked(text, [found.span()]) if found else text)
+    is_named = len(said) == len(subject) <= _MOST_NAMES
+    if _excludes(text, subject) or not (found or is_named):
+        return None
+    return Wish(aim=Aim.LIST, measure=PRICE, subject=subject)
 
 
 def _wants_absence(text: str) -> bool:
@@ -349,7 +387,7 @@ def _wish(
 ) -> Wish | None:
     rest = _blanked(text, spans)
     subject = _subject(rest)
-    if _OUT_OF_STOCK.search(rest) or _excludes(rest, subject):
+    if _excludes(rest, subject):
         return None
     if not (subject or _is_of_all(text, aim, currency)):
         return None

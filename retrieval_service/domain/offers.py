@@ -88,7 +88,7 @@ def _best(prompt: Prompt, entry: Fragment) -> Quote | None:
 
 def _words(quote: Quote) -> str:
     """Under the heading, without which an item of a list says nothing."""
-    said = quote.sentence or quote.text
+    said = quote.sentence or quote.text.removeprefix(quote.fragment.title).strip(" ()")
     return f"{quote.heading}: {said}" if quote.heading and quote.heading not in said else said
 
 

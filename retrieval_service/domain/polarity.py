@@ -73,25 +73,6 @@ def polarity(text: str, language: str) -> Polarity:
     return Polarity(affirmed=affirmed, absent=absent, negated=negated)
 
 
-def opposed(question: str, texts: Sequence[str], language: str) -> list[bool]:
-    """For each text whether it lacks what the question wants, or has what it does not want, and another text does not.
-
-    Where all texts are of the opposite, that is what there is to say.
-    """
-    asked = polarity(question, language)
-    unwanted = frozenset(asked.absent) | frozenset(asked.negated)
-    telling = frozenset(telling_words([*asked.affirmed, *unwanted], language))
-    parts = [_parts(text, language) for text in texts]
-    found = [False] * len(texts)
-    for word in sorted(telling - (unwanted & frozenset(asked.affirmed))):
-        sides = [_sides(one, word, language, is_wanted=word not in unwanted) for one in parts]
-        if any(fits for fits, _ in sides):
-            found = [
-                known or (opposes and not fits) for known, (fits, opposes) in zip(found, sides, strict=True)
-            ]
-    return found
-
-
 class Stance(StrEnum):
     """What a text says of the things that a question wants "with" or "without" something."""
 
@@ -105,14 +86,32 @@ class Stance(StrEnum):
 
 
 def stances(question: str, texts: Sequence[str], language: str) -> list[Stance]:
-    """One for each text; of several wishes the one that it fulfils least."""
+    """One for each text; of several wishes the one that it fulfils least.
+
+    Without a "with" or "without" a text opposes too what it denies of the question, where another text affirms it.
+    """
     parts = [_parts(text, language) for text in texts]
+    wishes = list(_wishes(question, language))
     found: list[set[Stance]] = [set() for _ in texts]
-    for wish in _wishes(question, language):
-        for known, stance in zip(found, _stances(wish, parts, language), strict=True):
+    for told in (
+        *(_stances(wish, parts, language) for wish in wishes),
+        *_contrasts(question, parts, language),
+    ):
+        for known, stance in zip(found, told, strict=True):
             known.add(stance)
     order = (Stance.OPPOSES, Stance.OPEN, Stance.FITS)
     return [next((one for one in order if one in known), Stance.FREE) for known in found]
+
+
+def _contrasts(question: str, parts: Sequence[Wording], language: str) -> Iterator[list[Stance]]:
+    """For each word of the question that some text fits: which texts are of the opposite."""
+    asked = polarity(question, language)
+    unwanted = frozenset(asked.absent) | frozenset(asked.negated)
+    telling = frozenset(telling_words([*asked.affirmed, *unwanted], language))
+    for word in sorted(telling - (unwanted & frozenset(asked.affirmed))):
+        sides = [_sides(one, word, language, is_wanted=word not in unwanted) for one in parts]
+        if any(fits for fits, _ in sides):
+            yield [Stance.OPPOSES if opposes and not fits else Stance.FREE for fits, opposes in sides]
 
 
 def named(question: str, titles: Sequence[str], language: str) -> list[bool]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 
 from retrieval_service.domain.exact_json import MOST_DIGITS
+from retrieval_service.domain.fact_words import CURRENCIES
+from retrieval_service.domain.written_numbers import numbers_of
 
 _SYMBOLS: Mapping[str, str] = {
     "RUB": "₽",
@@ -22,6 +24,8 @@ _SYMBOLS: Mapping[str, str] = {
     "TRY": "₺",
 }
 _CENTS = 2
+_CODE_LETTERS = 3
+_LONGEST_PRICE = 40
 # A document may state a number of any length that JSON keeps; the usual precision of 28 digits refuses cents there.
 _EXACT = Context(prec=2 * MOST_DIGITS)
 
@@ -62,11 +66,31 @@ _STYLES: Mapping[str, _Style] = {
 }
 
 
+def currency_code(written: str) -> str:
+    """The ISO 4217 code of a symbol, a name or an abbreviation: "руб." is RUB; of what is none the text itself."""
+    said = written.strip().rstrip(".").strip()
+    if said.upper() in _SYMBOLS:
+        return said.upper()
+    is_code = len(said) == _CODE_LETTERS and said.isascii() and said.isalpha()
+    return CURRENCIES.get(said.casefold()) or (said.upper() if is_code else written.strip())
+
+
+def stated_price(text: str) -> tuple[Decimal, str] | None:
+    """Amount and currency of a text that says nothing else: "1 290 ₽", "R$ 35,00"; not of "from 300 ₽"."""
+    if len(text) > _LONGEST_PRICE or len(numbers := numbers_of(text)) != 1:
+        return None
+    number = numbers[0]
+    said = number.symbol or text[number.end :].strip()
+    code = CURRENCIES.get(said.rstrip(".").casefold(), "")
+    rest = f"{text[: number.start]}{text[number.end :]}".replace(said, "", 1).strip(" .\u00a0\u202f")
+    return (max(number.values), code) if code and number.values and not rest else None
+
+
 def format_price(amount: Decimal, currency: str, language: str) -> str:
-    """`currency` is an ISO 4217 code, a symbol or empty; whole amounts get no cents."""
+    """`currency` is an ISO 4217 code, what `currency_code` reads, or empty; whole amounts get no cents."""
     style = _STYLES.get(language, _ENGLISH)
     number = _format_number(amount, style)
-    symbol = _SYMBOLS.get(currency.upper(), currency)
+    symbol = _SYMBOLS.get(currency_code(currency), currency)
     if symbol in style.symbols_in_front:
         return f"{symbol}{style.space_after_symbol}{number}"
     return f"{number} {symbol}".rstrip()

@@ -42,7 +42,7 @@ def score_quotes(question: str, language: str, quotes: Sequence[Quote]) -> list[
     rarities = [_rarity(row) for row in likenesses]
     whole = sum(rarities) or 1.0
     weighed = [(rarity / whole, row) for rarity, row in zip(rarities, likenesses, strict=True)]
-    wants_number = bool(_ASKS_FOR_NUMBER.search(question))
+    wants_number = asks_for_number(question)
     best_fragment = max((quote.fragment.score for quote in quotes), default=0.0)
     return [
         sum(weight * row[place] for weight, row in weighed)
@@ -50,6 +50,15 @@ def score_quotes(question: str, language: str, quotes: Sequence[Quote]) -> list[
         * (_NUMBER_BONUS if wants_number and any(map(str.isdigit, quote.text)) else 1.0)
         for place, quote in enumerate(quotes)
     ]
+
+
+def asks_for_number(question: str) -> bool:
+    return _ASKS_FOR_NUMBER.search(question) is not None
+
+
+def said_shares(asked: Sequence[str], language: str, texts: Sequence[str]) -> list[list[float]]:
+    """For each text how much of each word it says, in [0, 1]; all in one language."""
+    return [[_likeness(word, language, text, language) for word in asked] for text in texts]
 
 
 def are_alike(one: Quote, other: Quote, least_share: float) -> bool:

@@ -141,7 +141,10 @@ def _product_quotes(fragment: Fragment, fields: Iterable[Field]) -> Iterator[Quo
     titled = f"{name} ({', '.join(filter(None, facts))})" if any(facts) else name
     topic = "\n".join(field.text for field in fields if field.role in (Role.NAME, Role.GROUP, Role.ATTRIBUTE))
     told = {_said(one) for one in (name, *facts) if one}
-    for position, text in enumerate(_product_texts(fields)):
+    texts = list(_product_texts(fields))
+    if fragment.meant:
+        texts = [text for text in texts if text in fragment.meant] or [""]
+    for position, text in enumerate(texts):
         is_told = _said(text) in told
         yield Quote(
             fragment=fragment,

@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import islice, pairwise
 
 from retrieval_service.domain import words as analysis
+from retrieval_service.domain.fact_words import NUMBER_WORDS
 from retrieval_service.domain.keyboards import in_one_script, is_mixed, retyped
 from retrieval_service.domain.vocabulary import LONGEST_SOUND, Vocabulary, spoken
 
@@ -89,9 +90,13 @@ def unknown_words(text: str, languages: Sequence[str], known: Known) -> list[str
     """
     asked = dict.fromkeys(token.word for token in _tokens(text[:LONGEST_QUESTION]))
     said = [spoken(language) for language in languages]
-    rare = [word for word in asked if not (word.isdigit() or any(word in one for one in said))]
+    rare = [word for word in asked if not (_is_number(word) or any(word in one for one in said))]
     are_known = known(rare)
     return list(islice((word for word in rare if word not in are_known), MOST_UNKNOWN))
+
+
+def _is_number(word: str) -> bool:
+    return word.isdigit() or word in NUMBER_WORDS
 
 
 def has_spoken_measure(text: str) -> bool:

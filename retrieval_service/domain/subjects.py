@@ -11,12 +11,14 @@ from uuid import UUID
 
 from retrieval_service.domain.comparison_words import BEHIND_HEAD
 from retrieval_service.domain.lexical import stem_index
+from retrieval_service.domain.prices import currency_code
+from retrieval_service.domain.stock import stock_in
 from retrieval_service.domain.words import words
 
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
-    """A document that states numbers; `mentions` are the asked stems that its text has."""
+    """A document that states numbers, its stock or a price; `mentions` are the asked stems that its text has."""
 
     document_id: UUID
     chunk_id: UUID
@@ -38,13 +40,20 @@ class Thing:
 
     @property
     def currency(self) -> str:
-        return str(self.figures.get("currency") or "").upper()
+        """An ISO 4217 code where it is known, or as it is written."""
+        return currency_code(str(self.figures.get("currency") or ""))
 
     @property
+    def price(self) -> str:
+        """As it is written; "" where there is none, or it is a number."""
+        written = self.figures.get("price")
+        return written if isinstance(written, str) else ""
+
+    @cached_property
     def in_stock(self) -> bool | None:
         """None where it is not stated."""
-        stated = (self.figures.get(name) for name in ("in_stock", "available"))
-        return next((one for one in stated if isinstance(one, bool)), None)
+        stated = stock_in(self.figures)
+        return stated[1] if stated else None
 
     @cached_property
     def names(self) -> frozenset[int]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from retrieval_service.domain.documents import JsonValue
+from retrieval_service.domain.field_units import measured
 from retrieval_service.domain.prices import format_price
 
 
@@ -89,6 +90,23 @@ _RUSSIAN = _Words(
         "old_price": "Старая цена",
         "sale_price": "Цена со скидкой",
         "stock": "Остаток",
+        "colour": "Цвет",
+        "colors": "Цвета",
+        "length": "Длина",
+        "width": "Ширина",
+        "height": "Высота",
+        "power": "Мощность",
+        "voltage": "Напряжение",
+        "capacity": "Вместимость",
+        "warranty": "Гарантия",
+        "battery": "Батарея",
+        "battery_life": "Время работы",
+        "lifetime": "Срок службы",
+        "memory": "Память",
+        "screen": "Экран",
+        "seats": "Мест",
+        "age": "Возраст",
+        "quantity": "Количество",
     },
     yes="да",
     no="нет",
@@ -120,12 +138,36 @@ _PORTUGUESE = _Words(
         "old_price": "Preço antigo",
         "sale_price": "Preço promocional",
         "stock": "Estoque",
+        "colour": "Cor",
+        "colors": "Cores",
+        "length": "Comprimento",
+        "width": "Largura",
+        "height": "Altura",
+        "power": "Potência",
+        "voltage": "Voltagem",
+        "capacity": "Capacidade",
+        "warranty": "Garantia",
+        "battery": "Bateria",
+        "battery_life": "Duração da bateria",
+        "lifetime": "Vida útil",
+        "memory": "Memória",
+        "screen": "Tela",
+        "seats": "Lugares",
+        "age": "Idade",
+        "quantity": "Quantidade",
     },
     yes="sim",
     no="não",
 )
 _WORDS: Mapping[str, _Words] = {"en": _ENGLISH, "ru": _RUSSIAN, "pt": _PORTUGUESE}
 _LONGEST_ATTRIBUTE = 300
+# What has none is an abbreviation: "NFC".
+_VOWEL = re.compile("[aeiouyаеёиоуыэюяà-ü]")
+# What a group of fields is called that says nothing of them.
+_CONTAINERS = (
+    "options attributes attrs properties props params parameters specs specifications details features characteristics "
+    "характеристики параметры свойства opcoes opções atributos caracteristicas características"
+)
 # Where a program would begin a new word: "oldPrice", "old_price", "options.size".
 _WORD_BORDER = re.compile(r"(?<=[^\W\d_])[_.]+(?=[^\W_])|(?<=[a-z][a-z])(?=[A-Z][a-z])")
 
@@ -137,7 +179,7 @@ def render_product(
     words = _words(language)
     known = {Role.NAME: name, Role.DESCRIPTION: description, Role.PRICE: price}
     lines = [f"{words.labels[role]}: {text}" for role, text in known.items() if text]
-    lines += [f"{attribute_label(one.name, language)}: {one.value}" for one in attributes]
+    lines += [attribute_line(one, language) for one in attributes]
     return "\n".join(lines)
 
 
@@ -172,8 +214,30 @@ def attributes(values: Mapping[str, JsonValue], language: str) -> list[Attribute
 
 def attribute_label(name: str, language: str) -> str:
     """What customers read for a field's name: "Old price" for "old_price"; what has spaces was written for people."""
-    known = _words(language).attributes.get(name)
-    return known or (name if " " in name else _in_words(name))
+    known = _words(language).attributes
+    if name in known or " " in name:
+        return known.get(name, name)
+    own = _without_container(name)
+    return known.get(own.casefold()) or known.get(_snake(own)) or _in_words(own)
+
+
+def in_words(attribute: Attribute, language: str) -> tuple[str, str]:
+    """What customers read for a field and its value: "Weight" and "17.5 kg" for a "weight_kg" of 17.5."""
+    parts = [part for part in _WORD_BORDER.split(attribute.name.strip("_")) if part]
+    is_known = attribute.name in _words(language).attributes or " " in attribute.name
+    value = "" if is_known else measured(parts, attribute.value, language)
+    name = "_".join(parts[:-1]) if value else attribute.name
+    return attribute_label(name, language), value or attribute.value
+
+
+def attribute_line(attribute: Attribute, language: str) -> str:
+    """How a text states it."""
+    return ": ".join(in_words(attribute, language))
+
+
+def former_lines(attribute: Attribute) -> tuple[str, str]:
+    """How texts have stated it that were stored before."""
+    return f"{attribute.name}: {attribute.value}", f"{_in_words(attribute.name)}: {attribute.value}"
 
 
 def label(role: Role, language: str) -> str:
@@ -198,9 +262,30 @@ def _is_worth_searching(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ATTRIBUTE and not text.startswith(("http://", "https://", "/"))
 
 
+def _without_container(name: str) -> str:
+    """ "options.size" is a size."""
+    container, _, own = name.partition(".")
+    return own if own and container.casefold() in _CONTAINERS.split() else name
+
+
+def _snake(name: str) -> str:
+    return "_".join(part.lower() for part in _WORD_BORDER.split(name))
+
+
 def _in_words(name: str) -> str:
     first, *others = _WORD_BORDER.split(name.strip("_"))
-    return " ".join([first[:1].upper() + first[1:], *map(_uncapitalized, others)]) if others else name
+    return (
+        " ".join([first[:1].upper() + first[1:], *map(_uncapitalized, others)])
+        if others
+        else _capitalized(name)
+    )
+
+
+def _capitalized(name: str) -> str:
+    """Not "iPhone", nor what no person is meant to read."""
+    if not (name.islower() and name.isalpha()):
+        return name
+    return f"{name[:1].upper()}{name[1:]}" if _VOWEL.search(name) else name.upper()
 
 
 def _uncapitalized(word: str) -> str:

@@ -42,6 +42,7 @@ from retrieval_service.services.dividing import FRAGMENTS, Gathered
 from retrieval_service.services.gathering import Gatherer
 from retrieval_service.services.listing import Lister
 from retrieval_service.services.metering import Meter
+from retrieval_service.services.pointing import Pointer
 from retrieval_service.services.referencing import shown
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
@@ -64,6 +65,7 @@ class Answering:
         lister: Lister,
         widener: Widener,
         courtesies: Courtesies,
+        pointer: Pointer,
         chooser: Chooser,
         composer: Composer,
         rewording: Rewording,
@@ -79,6 +81,7 @@ class Answering:
         self._lister = lister
         self._widener = widener
         self._courtesies = courtesies
+        self._pointer = pointer
         self._chooser = chooser
         self._composer = composer
         self._rewording = rewording
@@ -240,6 +243,8 @@ class Answering:
             parts=parts_of(gathered, widened, fragments),
             read_as=gathered.found.read_as,
         )
+        if not (self._composer.reads or listing or again):
+            given = await self._pointer.pointed(tenant_id, gathered.found, given)
         async with aclosing(self._composer.events(written, given)) as events:
             async for event in events:
                 yield event

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -12,11 +11,12 @@ from uuid import UUID
 import structlog
 
 from retrieval_service.domain import exact_json
+from retrieval_service.domain.comparison_words import PRICE
 from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.function_words import content_words
 from retrieval_service.domain.lexical import stem_index
-from retrieval_service.domain.listings import Listing, listing_of
-from retrieval_service.domain.numeric_fields import field_of
+from retrieval_service.domain.listings import Listing, listing_of, may_be_listed
+from retrieval_service.domain.numeric_fields import NumericField, field_of
 from retrieval_service.domain.numeric_wishes import Aim, Wish, wish_of
 from retrieval_service.domain.subjects import Kind, Thing, is_named, kind_of
 from retrieval_service.domain.verdicts import Verdict
@@ -24,6 +24,7 @@ from retrieval_service.domain.words import words
 from retrieval_service.services.dividing import Gathered
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Hit, Query
+from retrieval_service.services.tenant_locks import TenantLocks
 from retrieval_service.services.weighing import Weigher
 from retrieval_service.stores import numbered, passages
 from retrieval_service.stores.database import Database
@@ -52,28 +53,19 @@ class Turns:
     def __init__(self, at_once: int = COMPARED_AT_ONCE, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._slots = asyncio.Semaphore(at_once)
         self._patience_seconds = patience_seconds
-        self._locks: dict[UUID, asyncio.Lock] = {}
-        self._waiting: Counter[UUID] = Counter()
+        self._locks = TenantLocks()
 
     @asynccontextmanager
     async def turn(self, tenant_id: UUID) -> AsyncIterator[None]:
         """Raises `Busy` when it does not come in time."""
-        lock = self._locks.setdefault(tenant_id, asyncio.Lock())
-        self._waiting[tenant_id] += 1
         async with AsyncExitStack() as held:
-            held.callback(self._leave, tenant_id)
             try:
                 async with asyncio.timeout(self._patience_seconds):
-                    await held.enter_async_context(lock)
+                    await held.enter_async_context(self._locks.of(tenant_id))
                     await held.enter_async_context(self._slots)
             except TimeoutError as error:
                 raise Busy from error
             yield
-
-    def _leave(self, tenant_id: UUID) -> None:
-        self._waiting[tenant_id] -= 1
-        if not self._waiting[tenant_id]:
-            del self._waiting[tenant_id], self._locks[tenant_id]
 
 
 class Lister:
@@ -179,11 +171,11 @@ def _listing(
     wish: Wish, things: Sequence[Thing], hits: Sequence[Hit], *, is_filtered: bool
 ) -> Listing | None:
     """What is only described so, or called by some of the words, must be what the search found first."""
-    named = field_of(wish, {key for thing in things for key in thing.numbers})
+    named = _field(wish, things)
     if named is None:
         return None
     field, wish = named
-    kind = kind_of(wish.subject, [one for one in things if field.value(one.numbers)])
+    kind = kind_of(wish.subject, [one for one in things if may_be_listed(wish, field, one)])
     # One thing is compared with nothing: "plants below 10" may mean others than the one that is called a plant, and
     # who asks how many of one thing counts something in it.
     is_meant = kind.is_sure or (wish.aim not in (Aim.COUNT, Aim.LIST) and _is_found(kind, hits))
@@ -193,9 +185,16 @@ def _listing(
     return listing_of(wish, field, kind.things)
 
 
+def _field(wish: Wish, things: Sequence[Thing]) -> tuple[NumericField, Wish] | None:
+    """What is listed by its price, or by its stock, need not have the price in figures."""
+    named = field_of(wish, {key for thing in things for key in thing.numbers})
+    is_listed = wish.measure == PRICE and wish.within is None and wish.aim in (Aim.LIST, Aim.COUNT)
+    return named or ((NumericField(name=PRICE, factors={}), wish) if is_listed else None)
+
+
 def _of_all(wish: Wish, things: Sequence[Thing]) -> Listing | None:
     """None where a thing is called by one of the words: the others then say which of them is meant."""
-    named = field_of(wish, {key for thing in things for key in thing.numbers})
+    named = _field(wish, things)
     if named is None or any(is_named(one, named[1].subject) for one in things):
         return None
     return listing_of(named[1], named[0], things)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import UUID
-from weakref import WeakValueDictionary
+
+from retrieval_service.services.tenant_locks import TenantLocks
 
 Result = TypeVar("Result")
 
@@ -20,11 +21,11 @@ class ReadingRoom:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, "imports")
-        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._locks = TenantLocks()
 
     async def run(self, tenant_id: UUID, pieces: Sequence[Callable[[], Result]]) -> list[Result]:
         """The results in order. Who is cancelled leaves the pieces behind the one that runs undone."""
-        lock = self._locks.setdefault(tenant_id, asyncio.Lock())
+        lock = self._locks.of(tenant_id)
         loop = asyncio.get_running_loop()
         results: list[Result] = []
         for piece in pieces:

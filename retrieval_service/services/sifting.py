@@ -13,7 +13,7 @@ from weakref import ReferenceType, ref
 from retrieval_service.domain import words as analysis
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.lexical import TermStatistics
-from retrieval_service.domain.polarity import Stance, named, opposed, stances, without_wishes
+from retrieval_service.domain.polarity import Stance, named, stances, without_wishes
 from retrieval_service.domain.relevance import (
     Candidate,
     Evidence,
@@ -24,9 +24,10 @@ from retrieval_service.domain.relevance import (
     verdict_of,
     weigh,
 )
+from retrieval_service.domain.sizes import size_stances, without_sizes
 from retrieval_service.domain.spaces import Scale
 from retrieval_service.domain.verdicts import Verdict
-from retrieval_service.services.referencing import numbered
+from retrieval_service.services.referencing import numbered, stored_fields
 from retrieval_service.services.searching import Found, Hit
 from retrieval_service.services.weighing import Weigher, Weights
 
@@ -142,7 +143,7 @@ class Sifter:
 def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
-    fitting = as_wished(text, judged, statistics, found)
+    fitting = as_sized(text, as_wished(text, judged, statistics, found), statistics, found)
     ranked = sorted(fitting, key=lambda one: -one.standing)
     verdict = ranked[0].verdict if ranked else Verdict.NOTHING
     if verdict is Verdict.NOTHING and any(one.verdict is not verdict for one in ranked):
@@ -226,14 +227,15 @@ def as_wished(
     language = _usual_language(products)
     said = [f"{one.hit.passage.title}\n{one.hit.passage.text}" for one in products]
     titles = [one.hit.passage.title for one in products]
-    against = _ids(products, opposed(text, said, language)) - _ids(products, named(text, titles, language))
-    told = zip(products, stances(text, said, language), strict=True)
-    stance_of = {one.hit.passage.chunk_id: stance for one, stance in told}
+    told = zip(products, stances(text, said, language), named(text, titles, language), strict=True)
+    stance_of = {
+        one.hit.passage.chunk_id: Stance.FREE if is_named and stance is Stance.OPPOSES else stance
+        for one, stance, is_named in told
+    }
     rest = without_wishes(text, language)
     pairs = [
         _told(one, stance_of.get(one.hit.passage.chunk_id, Stance.FREE), rest, statistics, found)
         for one in judged
-        if one.hit.passage.chunk_id not in against
     ]
     is_choice = any(
         stance is not Stance.OPPOSES and one.verdict is not Verdict.NOTHING
@@ -243,11 +245,6 @@ def as_wished(
     best = max((one.standing for one, _ in pairs), default=0.0)
     kept = [pair for pair in pairs if not (is_choice and pair[1] is Stance.OPPOSES)]
     return [_placed(one, stance, best) for one, stance in kept]
-
-
-def _ids(products: Sequence[Weighed], are_meant: Sequence[bool]) -> frozenset[UUID]:
-    pairs = zip(products, are_meant, strict=True)
-    return frozenset(one.hit.passage.chunk_id for one, is_meant in pairs if is_meant)
 
 
 def _told(
@@ -264,6 +261,32 @@ def _placed(one: Weighed, stance: Stance, best: float) -> Weighed:
     if stance is Stance.FITS and one.verdict is Verdict.ANSWERS:
         return replace(one, standing=max(one.standing, _AHEAD * best))
     return replace(one, may_answer=stance in (Stance.FREE, Stance.FITS))
+
+
+def as_sized(text: str, judged: Sequence[Weighed], statistics: TermStatistics, found: Found) -> list[Weighed]:
+    """Of products those of the size that is asked for first; one of another size may help, where there is no other."""
+    products = [one for one in judged if one.hit.passage.source_type == PRODUCT]
+    said = [
+        (one.hit.passage.title, stored_fields(one.hit.passage), one.hit.passage.language) for one in products
+    ]
+    told = zip(products, size_stances(text, said), strict=True)
+    stance_of = {one.hit.passage.chunk_id: stance for one, stance in told}
+    pairs = [(one, stance_of.get(one.hit.passage.chunk_id, Stance.FREE)) for one in judged]
+    is_choice = any(stance is Stance.FITS and one.verdict is not Verdict.NOTHING for one, stance in pairs)
+    kept = [pair for pair in pairs if not (is_choice and pair[1] is Stance.OPPOSES)]
+    rest = without_sizes(text)
+    return [_sized(one, stance, rest, statistics, found) for one, stance in kept]
+
+
+def _sized(one: Weighed, stance: Stance, rest: str, statistics: TermStatistics, found: Found) -> Weighed:
+    """What has the size need not have the words for it."""
+    if stance is Stance.OPPOSES:
+        return replace(one, may_answer=False)
+    if stance is not Stance.FITS or one.verdict is Verdict.ANSWERS or not analysis.words(rest):
+        return one
+    again = weighed(rest, [one.hit], statistics, scale=scale_of(found), language=found.language)[0]
+    better = certainty(again.evidence) > certainty(one.evidence)
+    return replace(again, standing=one.standing, may_answer=one.may_answer) if better else one
 
 
 def _usual_language(products: Sequence[Weighed]) -> str:

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.stock import STOCK_NAMES
 from retrieval_service.stores import matching
 from retrieval_service.stores.database import TenantScope
 
@@ -22,7 +23,7 @@ PASSAGES_EACH = 2
 
 @dataclass(frozen=True, kw_only=True)
 class NumberedRow:
-    """A document with its first chunk; `figures` are its metadata's numbers, booleans and currency.
+    """A document with its first chunk; `figures` are its metadata's numbers, booleans, stock, price and currency.
 
     `mentions` are those of the stems asked for that any of its text has. The JSON of `figures` is not read yet.
     """
@@ -57,14 +58,17 @@ SELECT d.id AS document_id, c.id AS chunk_id, d.title, d.section, d.tags, d.lang
 FROM documents d
 LEFT JOIN mentioned m ON m.document_id = d.id
 CROSS JOIN LATERAL (
-    SELECT jsonb_object_agg(key, value) AS figures, bool_or(jsonb_typeof(value) = 'number') AS has_numbers
+    SELECT jsonb_object_agg(key, value) AS figures, bool_or(key <> 'currency') AS has_any
     FROM jsonb_each(d.metadata)
-    WHERE jsonb_typeof(value) IN ('number', 'boolean') OR key = 'currency'
+    WHERE jsonb_typeof(value) IN ('number', 'boolean') OR (jsonb_typeof(value) = 'string' AND (
+        key IN ('currency', 'price')
+        OR regexp_replace(lower(key), '^.*[.]|[-_ ]', '', 'g') = ANY(%(stock_names)s::text[])
+    ))
 ) f
 CROSS JOIN LATERAL (
     SELECT id FROM chunks WHERE tenant_id = %(tenant_id)s AND document_id = d.id ORDER BY chunk_index LIMIT 1
 ) c
-WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted AND f.has_numbers AND {matches}
+WHERE d.tenant_id = %(tenant_id)s AND NOT d.is_deleted AND f.has_any AND {matches}
     AND (SELECT count(*) FROM found) <= %(most_passages)s
     AND (%(of_all)s OR m.document_id IS NOT NULL OR (d.section <> '' AND d.section = ANY(%(of_sections)s::text[])))
 ORDER BY d.id LIMIT %(limit)s
@@ -90,6 +94,7 @@ async def find(
             {
                 "tenant_id": scope.tenant_id,
                 **matching.parameters(conditions),
+                "stock_names": [*STOCK_NAMES, *map(str.capitalize, STOCK_NAMES)],
                 "of_all": not (stems or sections),
                 "stems": list(stems),
                 "of_sections": list(sections),

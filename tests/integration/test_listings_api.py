@@ -301,3 +301,55 @@ async def test_no_word_of_a_question_is_dropped_for_a_list(
 
 async def test_two_bounds_are_both_kept(english: Shop) -> None:
     assert await _listed(english, "bikes over $1000 and under $2000") == ["Fell bike"]
+
+
+_STOCKED = [
+    _product("Oboe Kestrel", "For pupils.", 900, currency="£", category="Oboes", availability="in stock"),
+    _product("Oboe Heron", "For the stage.", "£2,400", category="Oboes", availability="sold out"),
+    _product("Oboe Swift", "Made to order.", "from 3000", category="Oboes", availability="yes"),
+    _product("Reed knife", "Sharp.", 25, currency="eur", category="Tools", quantity=4),
+    _product("Reed case", "For six.", 18, currency="pounds", category="Tools", quantity=0),
+    _product("Music stand", "Folds.", 30, currency="GBP", category="Stands"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stocked(running: Running) -> Shop:
+    return await _opened(running, {"products": _STOCKED}, "en")
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        (
+            "What is in stock?",
+            "In stock, 3 in all:\n- Reed knife — €25, in stock [1]\n- Oboe Kestrel — £900, in stock [2]\n"
+            "- Oboe Swift — from 3000, in stock [3]",
+        ),
+        (
+            "Which oboes are in stock?",
+            "In stock, 2 in all:\n- Oboe Kestrel — £900, in stock [1]\n- Oboe Swift — from 3000, in stock [2]",
+        ),
+        (
+            "what is sold out right now",
+            "Out of stock, 2 in all:\n- Reed case — £18, out of stock [1]\n- Oboe Heron — £2,400, out of stock [2]",
+        ),
+        (
+            "oboes under 1000 pounds",
+            "What there is below £1,000:\n- Oboe Kestrel — £900, in stock; 1 more have a price in another currency or "
+            "in words [1]",
+        ),
+        ("What is the cheapest oboe in stock?", "The lowest price:\n- Oboe Kestrel — £900, in stock"),
+    ],
+)
+async def test_stock_and_prices_as_they_are_written(stocked: Shop, question: str, text: str) -> None:
+    heard = await ask(stocked, question)
+    assert_well_formed(heard)
+    assert heard.text.startswith(text)
+    assert not heard.unsupported
+
+
+async def test_one_thing_in_stock_is_no_list(stocked: Shop) -> None:
+    heard = await ask(stocked, "Is the Oboe Heron in stock?")
+    assert "Oboe Heron (£2,400, in stock: no)" in heard.text
+    assert "Kestrel" not in heard.text

@@ -138,11 +138,6 @@ def test_a_dash_parts_both_ends(question: str) -> None:
             "pipas sem cauda até 40 reais",
         ),
         *("cheapest kite not Heron", "самый дешёвый змей кроме Цапли", "a pipa mais barata exceto Garça"),
-        *(
-            "cheapest kite out of stock",
-            "самый дешёвый змей, которого нет в наличии",
-            "pipa mais barata esgotada",
-        ),
         "cheapest and most expensive kite",
     ],
 )
@@ -295,3 +290,45 @@ def test_any_question_is_a_wish_or_none(pieces: list[str]) -> None:
     found = wish_of("".join(pieces))
     if found and found.within and found.within.lower is not None and found.within.upper is not None:
         assert found.within.lower <= found.within.upper
+
+
+@pytest.mark.parametrize(
+    ("question", "in_stock", "aim", "subject"),
+    [
+        ("cheapest kite out of stock", False, Aim.LOWEST, ("kite",)),
+        ("pipa mais barata em estoque", True, Aim.LOWEST, ("pipa",)),
+        ("What is in stock?", True, Aim.LIST, ()),
+        ("What do you have available?", True, Aim.LIST, ()),
+        ("which lamps are sold out", False, Aim.LIST, ("lamps",)),
+        ("oboes in stock", True, Aim.LIST, ("oboes",)),
+        ("What is out of stock right now?", False, Aim.LIST, ()),
+        ("Что есть в наличии?", True, Aim.LIST, ()),
+        ("Какие лодки сейчас в наличии?", True, Aim.LIST, ("лодки",)),
+        ("чего сейчас нет в наличии", False, Aim.LIST, ()),
+        ("сколько лодок в наличии", True, Aim.COUNT, ("лодок",)),
+        ("O que tem em estoque?", True, Aim.LIST, ()),
+        ("Quais abajures estão disponíveis?", True, Aim.LIST, ("abajures",)),
+        ("o que está esgotado?", False, Aim.LIST, ()),
+        ("lamps under 40 dollars in stock", True, Aim.WITHIN, ("lamps",)),
+    ],
+)
+def test_stock_that_is_asked_for(question: str, in_stock: bool, aim: Aim, subject: tuple[str, ...]) -> None:
+    wish = wish_of(question)
+    assert wish
+    assert (wish.in_stock, wish.aim, wish.subject) == (in_stock, aim, subject)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the oboe in stock?",
+        "What if it is out of stock?",
+        "When will the oboe be back in stock?",
+        "Что делать, если товара нет в наличии?",
+        "Есть ли гобой в наличии?",
+        "Como sei se o oboé está disponível?",
+        "O que acontece quando o produto está esgotado?",
+    ],
+)
+def test_whether_one_thing_is_in_stock_is_no_list(question: str) -> None:
+    assert wish_of(question) is None

@@ -110,10 +110,10 @@ def test_unknown_product_fields_become_metadata_and_searchable_lines() -> None:
     assert draft.metadata["notes"] == ["жасмин", "персик"]
     assert draft.content.splitlines()[3:] == [
         "Происхождение: Йемен",
-        "acidity: 3",
-        "decaf: нет",
-        "notes: жасмин, персик",
-        "Size box cm: 12",
+        "Acidity: 3",
+        "Decaf: нет",
+        "Notes: жасмин, персик",
+        "Size box: 12 см",
     ]
 
 
