@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,19 +22,51 @@ class Settings(BaseSettings):
     )
 
     # `...` means required; said this way, a type checker knows that the environment fills it in.
-    bot_token: SecretStr = Field(default=..., min_length=1)
-    channel_key: SecretStr = Field(default=..., min_length=1)
-    service_address: str = Field(default=..., min_length=1)
-    bot_api_base_url: str = "https://api.telegram.org"
-    bot_default_shop: str = ""
-    bot_state_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "state" / "kladez-bot")
-    # Where /metrics, /healthz and /readyz are; none without a port.
-    bot_metrics_host: str = "127.0.0.1"
-    bot_metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    service_address: str = Field(
+        default=...,
+        min_length=1,
+        description="The address of the service: `https://host:port`, or `host:port` without TLS.",
+        examples=["127.0.0.1:50051"],
+    )
+    channel_key: SecretStr = Field(
+        default=...,
+        min_length=1,
+        description="A key of scope `channel`.",
+        examples=["from-kladez-tenant-key"],
+    )
+    bot_token: SecretStr = Field(
+        default=..., min_length=1, description="The bot's token, from BotFather.", examples=["from-BotFather"]
+    )
+    bot_default_shop: str = Field(
+        default="",
+        description="The public key of the shop for people who come without a link.",
+        examples=["a-public-key"],
+    )
+    bot_state_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".local" / "state" / "kladez-bot",
+        description="The folder where the bot remembers which chat asks which shop. Without it a folder in the home "
+        "folder is used.",
+        examples=["state"],
+    )
+    bot_api_base_url: str = Field(default="https://api.telegram.org", description="The Bot API server.")
+    bot_metrics_host: str = Field(
+        default="127.0.0.1",
+        description="The address of the bot's pages for operators. Strangers must not reach it.",
+    )
+    bot_metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65_535,
+        description="The port of the bot's `/metrics`, `/healthz` and `/readyz`. Without it there are no such pages.",
+        examples=["9466"],
+    )
     # Telegram counts edits as messages and bears about one a second in a chat; 1.5 leaves room for the rest.
-    bot_edit_interval_seconds: float = Field(default=1.5, gt=0)
-    # How long answers may finish after SIGTERM before they are ended with a word of explanation.
-    bot_shutdown_grace_seconds: float = Field(default=15.0, gt=0)
+    bot_edit_interval_seconds: float = Field(
+        default=1.5, gt=0, description="The time between two updates of a growing answer."
+    )
+    bot_shutdown_grace_seconds: float = Field(
+        default=15.0, gt=0, description="The time that answers get to finish when the bot stops."
+    )
 
 
 def load() -> Settings:

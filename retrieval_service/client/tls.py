@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import certificates, errors
@@ -30,10 +30,26 @@ class TlsSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    tls_ca: Path | None = None
-    tls_client_cert: Path | None = None
-    tls_client_key: Path | None = None
-    tls_server_name: str = ""
+    tls_ca: Path | None = Field(
+        default=None,
+        description="Authorities to believe, in PEM. Without it those of the system are believed.",
+        examples=["/etc/kladez/authority.pem"],
+    )
+    tls_client_cert: Path | None = Field(
+        default=None,
+        description="The certificate for a service that asks for one.",
+        examples=["/etc/kladez/client.pem"],
+    )
+    tls_client_key: Path | None = Field(
+        default=None,
+        description="The key of this certificate. No other account may be able to read the file.",
+        examples=["/etc/kladez/client.key"],
+    )
+    tls_server_name: str = Field(
+        default="",
+        description="The name to expect in the service's certificate. Without it that is the host of the address.",
+        examples=["kb.example"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
