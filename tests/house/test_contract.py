@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from retrieval_service.api.policies import POLICIES, SCOPES
-from tests.house.repository import ROOT, methods_of, rpc_methods, text
+from retrieval_service.server import MOST_MESSAGE_BYTES
+from tests.house.repository import ROOT, methods_of, rpc_methods
 
 
 def test_every_method_has_a_policy() -> None:
@@ -52,10 +52,11 @@ def test_every_listing_is_cut_to_what_a_client_can_read() -> None:
     assert [name for name in sorted(listings) if "pages.cut(" not in handlers[name]] == []
 
 
-def test_readme_says_what_each_scope_may_call() -> None:
-    rows = re.findall(r"^\| `([a-z:]+)` \| ((?:`[A-Za-z]+` ?)+) \|", text("README.md"), re.MULTILINE)
-    told = {scope: set(re.findall(r"`(\w+)`", methods)) for scope, methods in rows if scope in SCOPES}
-    assert told == {
-        scope: {method.rpartition("/")[2] for method, policy in POLICIES.items() if scope in policy.scopes}
-        for scope in SCOPES
-    }
+def test_every_method_leaves_the_gate_room_to_refuse_by_name() -> None:
+    sizes = [policy.max_request_bytes for path, policy in POLICIES.items() if path in rpc_methods()]
+    assert max(sizes) < MOST_MESSAGE_BYTES
+
+
+def test_every_proto_names_the_same_go_package() -> None:
+    found = {method.containing_service.file.GetOptions().go_package for method in rpc_methods().values()}
+    assert found == {"kladez/v1;kladezv1"}

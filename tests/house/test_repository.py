@@ -15,7 +15,14 @@ from packaging.utils import canonicalize_name
 from tests.house.repository import ROOT, files, text
 
 FOLDERS = {"protos", "retrieval_service", "bot", "widget_gateway", "tests", ".ci", "docs", "benchmarks"}
-PROJECT_FILES = {"docker-compose.yml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
+PROJECT_FILES = {
+    "docker-compose.yml",
+    "pyproject.toml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "CHANGELOG.md",
+}
 DEMANDED_BY_TOOLS = {
     "Makefile",
     "Dockerfile",
@@ -23,8 +30,11 @@ DEMANDED_BY_TOOLS = {
     ".env.example",
     ".gitattributes",
     ".gitignore",
+    "mkdocs.yml",
     "requirements.lock",
 }
+# The second one holds what only `make docs` needs.
+LOCKS = ("requirements.lock", "docs/requirements.lock")
 
 # None of these patterns matches its own text.
 FORBIDDEN = {
@@ -74,8 +84,9 @@ def test_what_is_forbidden_is_recognised(kind: str, sample: str) -> None:
     assert FORBIDDEN[kind].search(sample)
 
 
-def test_lock_pins_exact_versions_in_order_and_nothing_else() -> None:
-    lines = text("requirements.lock").splitlines()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_pins_exact_versions_in_order_and_nothing_else(lock: str) -> None:
+    lines = text(lock).splitlines()
     assert [line for line in lines if not PIN.fullmatch(line)] == []
     assert lines == sorted(lines, key=lambda line: line.lower().encode())
 
@@ -115,7 +126,7 @@ def readable(name: Path) -> str:
 
 def pins() -> dict[str, str]:
     """Version by distribution."""
-    found = [PIN.fullmatch(line) for line in text("requirements.lock").splitlines()]
+    found = [PIN.fullmatch(line) for lock in LOCKS for line in text(lock).splitlines()]
     return {canonicalize_name(pin["name"]): pin["version"] for pin in found if pin}
 
 
