@@ -1,4 +1,4 @@
-# setup, run, test, fuzz, lint, protos, bench, clean: docs/development.md says more about each.
+# setup, run, test, fuzz, lint, protos, docs, bench, clean: docs/development.md says more about each.
 PYTHON ?=
 TESTS ?= tests
 export PYTHON
@@ -6,7 +6,7 @@ export PYTHON
 # Relative on purpose: the folder's own path may hold spaces.
 PY := .venv/bin/python
 
-.PHONY: setup run test fuzz lint protos bench clean
+.PHONY: setup run test fuzz lint protos docs bench clean
 
 setup:
 	@.ci/setup
@@ -31,10 +31,15 @@ lint: setup
 protos: setup
 	@$(PY) protos/generate.py
 
+docs:
+	@.ci/setup docs
+	@$(PY) -m docs.generate
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 bench: setup
 	@$(PY) -m benchmarks
 
 clean:
-	@rm -rf .venv build dist kladez.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv build dist kladez.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache site
 	@rm -rf tests/e2e/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
