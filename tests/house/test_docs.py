@@ -30,7 +30,8 @@ ONLY_COMPOSE = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_SERVICE_PASSWORD
 # In examples: the databases of sources, under names that an installation chooses, and a key of docker-compose.yml.
 ONLY_EXAMPLES = {"KLADEZ_SOURCE_SHOP", "KLADEZ_CHROMIUM", "KLADEZ_DATA"}
 VARIABLE = re.compile(r"(?<![\w…])(?:KLADEZ_[A-Z0-9_]*[A-Z0-9]|DATABASE_URL|OPENAI_[A-Z_]*[A-Z])(?![\w…])")
-COMMAND = re.compile(r"`(kladez(?: [a-z][a-z-]*)+)")
+# Behind a backtick, or at the beginning of a line of a block, perhaps with a path or variables before it.
+COMMAND = re.compile(r"(?:`|^(?:[A-Z_]+=\S+ |\.venv/bin/)*)(kladez(?: [a-z][a-z-]*)+)", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|tel:)([^)\s]*)\)")
 
 PAGES = sorted(
@@ -85,6 +86,12 @@ def as_known(words: str, known: dict[str, object]) -> str:
         if " ".join(parts[:end]) in known:
             return " ".join(parts[:end])
     return words
+
+
+@pytest.mark.parametrize("words", ["kladez frobnicate", "kladez tenant frobnicate"])
+def test_an_invented_command_is_recognised(words: str) -> None:
+    [found] = COMMAND.findall(f"```sh\nKLADEZ_PORT=1 .venv/bin/{words} now\n```")
+    assert as_known(found, command_lines()) not in command_lines()
 
 
 @pytest.mark.parametrize("name", PAGES)
