@@ -11,6 +11,7 @@ hers him his how i if in into is it its just me more most much many my no nor no
 other our ours out over own same shall she should so some such than that the their theirs them then there
 these they this those through to too under until up us very was we were what when where whether which while
 who whom whose why will with within without would yes you your yours
+mine myself yourself ourselves himself herself itself
 """
 
 _RUSSIAN = """
@@ -22,6 +23,8 @@ _RUSSIAN = """
 после потом потому почему при про с сам со свой своя свое свои своего своей себе себя сколько та так такая
 также такие такой там те тебе тебя тем теперь то тогда того тоже той только том тот ту ты у уже чего чей чем
 через что чтобы чья эта эти этих это этого этой этом этот эту я
+меня мной мною мою моим моими моих нашего нашей нашем наших нашим нашими нашу ваш ваша ваше ваши вашего вашей
+вашем ваших вашим вашими вашу твой твоя твое твои ним нею ними нем собой
 """
 
 _PORTUGUESE = """
@@ -32,6 +35,7 @@ lo mais mas me mesma mesmo meu meus minha minhas muita muito muitos na nas nem n
 nos nós nossa nosso num numa não o onde os ou para pela pelas pelo pelos perante por porque pois qual quais
 quando quanta quantas quanto quantos que quem se seja sem ser será seu seus si sido sob sobre sua suas são
 só também te tem têm tenho ter teu tinha tua tu um uma umas uns vai você vocês vos
+mim comigo ti conosco nossas nossos
 """
 
 

@@ -63,6 +63,14 @@ async def test_courtesy_is_answered_in_kind(shop: Shop, said: str, beginning: st
         *("operator please", "I want to talk to a person", "I'd like to speak to a representative"),
         *("Позовите оператора", "хочу общаться с консультантом, а не с программой"),
         *("quero falar com um atendente", "gostaria de conversar com alguém"),
+        # No example, nor near one alone: the words of a person in the frame of a wish.
+        *("put me through to an agent", "real person please", "can somebody from your team reply to me?"),
+        *("Позовите живого человека", "свяжите меня с менеджером пожалуйста", "мне нужен кто-то из ваших"),
+        *(
+            "tem alguém aí para me atender?",
+            "me conecta com o suporte humano",
+            "alguém do suporte, por favor",
+        ),
     ],
 )
 async def test_wish_for_a_person_is_marked_and_names_the_contact(shop: Shop, said: str) -> None:
@@ -77,6 +85,10 @@ async def test_wish_for_a_person_is_marked_and_names_the_contact(shop: Shop, sai
     [
         *("no thanks, I do not want a human", "don't connect me to an operator", "I do not need a manager"),
         *("не хочу говорить с оператором", "не надо звать человека", "não quero falar com atendente"),
+        # The same words in another frame.
+        *("do you have a manager's phone case?", "who is your manager?", "real leather please"),
+        *("нужен менеджер паролей", "кто ваш менеджер?", "хочу живую ёлку"),
+        *("quem é o gerente de vocês?", "preciso de um gerenciador de senhas", "anel de ouro de verdade"),
     ],
 )
 async def test_who_wants_no_person_is_not_marked(shop: Shop, said: str) -> None:
@@ -189,6 +201,6 @@ async def test_nobody_waits_long_for_the_examples_and_whoever_comes_later_has_th
     embedders = running.service.embedders
     fresh = courtesies.Courtesies(embedders, Questions(embedders, running.service.meter))
     assert await fresh._known(embedders.home_id, embedders.home) is None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while await fresh._known(embedders.home_id, embedders.home) is None:  # noqa: ASYNC110 - it is made beside
             await asyncio.sleep(0.05)
