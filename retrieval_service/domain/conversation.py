@@ -16,13 +16,15 @@ LETTERS_OF_A_TOKEN = 3
 class PastTurn:
     """An earlier turn; `subject_question` needs no context, `titles` are of what the answer cites, first first.
 
-    Of one that `is_offer` only an entry can be meant: what was asked then was not answered.
+    Of one that `is_offer` what was asked is context, and an entry may be meant; what was offered is no answer. One that
+    `is_of_a_thing` asks nothing of it that could be asked of another: "do you have bicycles?".
     """
 
     question: str
     subject_question: str
     titles: Sequence[str]
     is_offer: bool = False
+    is_of_a_thing: bool = False
 
     @property
     def as_turn(self) -> Turn:
@@ -37,7 +39,8 @@ class FollowUp:
     `own_words` are what it names itself, and where it `must_be_known` some document has to know them; `asked` are
     those or, without any, what it asks of a thing. `entry` is the title that it means by its place in the answer
     before, `subject` what was asked before, and `title` what that was answered from. It `may_change_subject` or
-    `keeps_subject`, it may name a place or the like, or point back by a pronoun.
+    `keeps_subject`, it may name a place or the like, as what was asked or answered before may have, it may point back
+    by a pronoun, and ask for a price. `left_open`: it asks of something else what was not answered.
     """
 
     own_words: str
@@ -46,10 +49,13 @@ class FollowUp:
     must_be_known: bool
     may_change_subject: bool
     has_proper_name: bool
+    had_proper_name: bool
     points_back: bool
     keeps_subject: bool
     subject: str
     title: str
+    left_open: bool
+    asks_price: bool
 
 
 @dataclass(frozen=True, kw_only=True)

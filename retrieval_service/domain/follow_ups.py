@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
+from retrieval_service.domain.asked_prices import asks_price
 from retrieval_service.domain.conversation import FollowUp, PastTurn
 from retrieval_service.domain.function_words import FUNCTION_WORDS
 from retrieval_service.domain.pleasantries import pleasantry_of
@@ -87,6 +88,8 @@ _WHICH = _words(
     кого кому кем чей чья чье чьи чьей чьего que qual quais quem quando quanto quanta quantos quantas onde
     """
 )
+# "A partir de que idade?"
+_BEGINNING = ("a", "partir")
 # What is asked of a thing, without the thing.
 _ATTRIBUTES = _words(
     """
@@ -95,10 +98,10 @@ _ATTRIBUTES = _words(
     take takes last lasts
     стоит стоят стоить цена цену цены ценой дорого дешевле размер размеры размера вес весит цвет цвета цветов
     наличии наличие есть сделан сделана сделано дольше раньше позже быстрее больше меньше
-    займет занимает займут длится
+    займет занимает займут длится длятся
     custa custam custo preço preco valor caro barato tamanho tamanhos peso pesa cor cores disponível disponivel
     estoque feito feita mais menos maior menor cedo tarde rápido tempo demora
-    demorar leva levar
+    demorar leva levar dura duram
     """
 )
 # "The second one", "а последний?", "quanto custa o terceiro?": an entry of the answer before.
@@ -131,6 +134,7 @@ def may_continue(question: str) -> bool:
 
 def read(question: str, last: PastTurn, entry: str) -> FollowUp:
     """What is in it, for whoever searches for it."""
+    title = "" if last.is_offer else next(iter(last.titles), "")
     return FollowUp(
         own_words=own_words(question),
         entry=entry,
@@ -138,11 +142,25 @@ def read(question: str, last: PastTurn, entry: str) -> FollowUp:
         must_be_known=must_be_known(question),
         may_change_subject=may_change_subject(question),
         has_proper_name=_PROPER_NAME.search(question) is not None,
+        had_proper_name=_PROPER_NAME.search(f"{last.subject_question} \n{title}") is not None,
         points_back=_points_back(words(question)),
         keeps_subject=_points_back(words(question)) or _asks_which(words(question)),
         subject=last.subject_question,
-        title=next(iter(last.titles), ""),
+        title=title,
+        left_open=last.is_offer and not last.is_of_a_thing and _names_another(question),
+        asks_price=asks_price(question),
     )
+
+
+def _names_another(question: str) -> bool:
+    """ "And the lamp?" after a question about a kettle, and neither "and is it heavy?" nor "and if it breaks?"."""
+    said = words(question)
+    return needs_context(question) and not (_is_conditional(said) or _points_back(said))
+
+
+def is_one_thing(question: str) -> bool:
+    """ "Do you have bicycles?": nothing is asked of them that could be asked of others."""
+    return len(own_words(question).split()) <= 1
 
 
 def may_change_subject(question: str) -> bool:
@@ -196,9 +214,12 @@ def must_be_known(question: str) -> bool:
     can be done with the subject.
     """
     said = words(question)
-    is_conditional = not _IF.isdisjoint(said[:3])
     is_deed = _points_back(said) and not _WAYS.isdisjoint(said) and len(_subjects(said)) == 1
-    return not (is_conditional or is_deed or _PROPER_NAME.search(question))
+    return not (_is_conditional(said) or is_deed or _PROPER_NAME.search(question))
+
+
+def _is_conditional(said: Sequence[str]) -> bool:
+    return not _IF.isdisjoint(said[:3])
 
 
 def with_context(question: str, last: PastTurn) -> str:
@@ -213,8 +234,9 @@ def with_context(question: str, last: PastTurn) -> str:
         return remedy
     is_ellipsis = _is_ellipsis(said)
     known = {fold(word) for word in said}
-    subject = _naming(last.titles[:1], known)
-    if is_ellipsis or not last.titles:
+    titles = () if last.is_offer else last.titles[:1]
+    subject = _naming(titles, known)
+    if is_ellipsis or not titles:
         asked = _naming([last.subject_question], known | subject.keys(), with_attributes=is_ellipsis)
         subject = {**subject, **asked}
     subject = list(subject.values())[:MOST_SUBJECT_WORDS]
@@ -272,6 +294,7 @@ def _is_ellipsis(said: Sequence[str]) -> bool:
 def _asks_which(said: Sequence[str]) -> bool:
     """ "Until what time?", with nothing that it would be the time of."""
     placed = said[1:] if said and said[0] in _OPENERS else said
+    placed = placed[2:] if tuple(placed[:2]) == _BEGINNING else placed
     is_placed = len(placed) > 1 and placed[0] in _PREPOSITIONS and placed[1] in _WHICH
     return is_placed and len(_subjects(placed)) <= 1
 

@@ -287,8 +287,6 @@ class Answering:
         if not begun.history or not may_continue(question.text):
             return
         reworded = await self._rewording.standalone(question.text, begun.history, own_languages(begun.tenant))
-        if reworded is None:
-            return
         written.reworded = reworded
         written.language = question.language or reworded.language
         tokens = Usage(input_tokens=reworded.input_tokens, output_tokens=reworded.output_tokens)

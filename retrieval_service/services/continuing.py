@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from retrieval_service.domain.asked_prices import tells_price
 from retrieval_service.domain.conversation import FollowUp
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.dividing import Gathered
 from retrieval_service.services.retrieving import Retriever
 from retrieval_service.services.searching import Hit
-from retrieval_service.services.sifting import Support
+from retrieval_service.services.sifting import Sifted, Support
 
 # Of a follow-up's own words, by their rarity: what a passage has to have.
 LEAST_SUPPORT = 0.3
@@ -20,6 +21,8 @@ LEAST_SHARE_OF_BEST = 0.85
 TITLE_SHARE = 0.5
 ANSWERED_SHARE = 0.5
 ASKED_SHARE = 0.25
+# How much of what the answer before was called another passage has that is about the same.
+LEAST_OF_SUBJECT = 0.5
 # How much better it has to fit than what leads already; and a town without this much of the conversation may be the
 # name of something else.
 LEAST_GAIN = 0.15
@@ -52,10 +55,29 @@ def _whole(support: Support) -> float:
 async def fitting(
     retriever: Retriever, tenant_id: UUID, gathered: Gathered, others: Iterable[Gathered], reading: FollowUp
 ) -> Gathered:
-    """What was gathered, led by the passage of it or of `others` that fits better than its first."""
+    """What was gathered, led by the passage of it or of `others` that fits better than its first.
+
+    What says nothing of its own ("until when?") is no question about another thing: that is only offered.
+    """
+    if reading.asks_price and not reading.own_words and not _tells_price(gathered):
+        return replace(gathered, sifted=Sifted(), askings=())
+    fitted = await _fitted(retriever, tenant_id, gathered, others, reading)
+    hits = fitted.sifted.hits[:1]
+    if reading.own_words or not (reading.title and fitted.sifted.answers):
+        return fitted
+    supports = await retriever.supports(tenant_id, hits, reading.title)
+    is_same = any(hit.passage.title == reading.title for hit in hits)
+    if is_same or (supports and supports[0].passage >= LEAST_OF_SUBJECT):
+        return fitted
+    return replace(fitted, sifted=replace(fitted.sifted, verdict=Verdict.PERHAPS), askings=())
+
+
+async def _fitted(
+    retriever: Retriever, tenant_id: UUID, gathered: Gathered, others: Iterable[Gathered], reading: FollowUp
+) -> Gathered:
     hits = {hit.passage.chunk_id: hit for one in (gathered, *others) for hit in one.found.hits}
     if reading.keeps_subject and gathered.sifted.answers and not gathered.askings:
-        return _kept(gathered, reading)
+        return gathered
     if gathered.askings or not (reading.asked and hits):
         return gathered
     fits = await _fits(retriever, tenant_id, list(hits.values()), reading)
@@ -77,12 +99,8 @@ async def fitting(
     return replace(gathered, sifted=replace(gathered.sifted, hits=[best.hit], verdict=verdict))
 
 
-def _kept(gathered: Gathered, reading: FollowUp) -> Gathered:
-    """What says nothing of its own ("until when?") is no question about another document: that is only offered."""
-    is_of_another = reading.title not in {hit.passage.title for hit in gathered.sifted.hits}
-    if reading.own_words or not is_of_another:
-        return gathered
-    return replace(gathered, sifted=replace(gathered.sifted, verdict=Verdict.PERHAPS))
+def _tells_price(gathered: Gathered) -> bool:
+    return any(tells_price(f"{hit.passage.title}\n{hit.passage.text}") for hit in gathered.sifted.hits)
 
 
 def of_the_same(fits: Sequence[_Fit]) -> list[_Fit]:

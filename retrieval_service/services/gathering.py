@@ -98,6 +98,9 @@ class Gatherer:
             return entry
         understood = await self.gather(tenant_id, question, reworded.text, degraded_reason)
         literal = await self.gather(tenant_id, question, question.text, degraded_reason)
+        if reading and reading.left_open:
+            # Nobody knows whether what is found answers what was asked before, of which some words may be forgotten.
+            return as_offered(understood if understood.sifted.hits else literal)
         if reworded.text == question.text:
             settled = understood
         else:
@@ -127,9 +130,15 @@ class Gatherer:
         if reading is None:
             return understood
         if not understood.sifted.answers and reading.has_proper_name:
-            # No document names the town: what was asked before is said of it too.
-            return await self.gather(tenant_id, question, reading.subject, degraded_reason)
+            # No document names the town: what was asked before is said of it too, unless that was about another one.
+            before = await self.gather(tenant_id, question, reading.subject, degraded_reason)
+            return as_offered(before) if reading.had_proper_name else before
+        if reading.has_proper_name and reading.had_proper_name and not is_supported(support):
+            return as_offered(understood)
         if reading.must_be_known and not is_supported(support) and support.unknown > MOST_UNKNOWN:
+            if reading.keeps_subject and not reading.points_back:
+                # "From what age?": what is asked for has other words in an answer than in the question.
+                return as_offered(understood)
             return replace(understood, sifted=Sifted(), is_literal=not reading.points_back)
         return understood
 
@@ -148,6 +157,10 @@ class Gatherer:
         if not (understood.sifted.answers and reading and reading.has_proper_name):
             return True
         return (await self._support(tenant_id, literal, reading)).passage >= WHOLE
+
+
+def as_offered(gathered: Gathered) -> Gathered:
+    return replace(gathered, sifted=offered(gathered.sifted), askings=())
 
 
 def offered(sifted: Sifted) -> Sifted:

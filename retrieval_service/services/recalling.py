@@ -8,6 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from retrieval_service.domain.conversation import PastTurn
+from retrieval_service.domain.follow_ups import is_one_thing
 from retrieval_service.domain.remembered import remembered
 from retrieval_service.domain.words import words
 from retrieval_service.services.rereading import known_words
@@ -39,6 +40,11 @@ def _recalled(history: Sequence[PastTurn], weights: Weights) -> tuple[PastTurn, 
 
     kept = remembered([text for turn in history for text in (turn.question, turn.subject_question)], known)
     return tuple(
-        replace(turn, question=kept[turn.question], subject_question=kept[turn.subject_question])
+        replace(
+            turn,
+            question=kept[turn.question],
+            subject_question=kept[turn.subject_question],
+            is_of_a_thing=is_one_thing(turn.question),
+        )
         for turn in history
     )

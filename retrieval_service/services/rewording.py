@@ -31,21 +31,14 @@ class Rewording:
         self._breaker = breaker
         self._patience_seconds = patience_seconds
 
-    async def standalone(
-        self, question: str, history: Sequence[PastTurn], own: Sequence[str]
-    ) -> Reworded | None:
-        """`history` has at least one turn, oldest first; `own` are the tenant's languages.
-
-        None where no model is asked, and nothing was said before that the question could continue.
-        """
+    async def standalone(self, question: str, history: Sequence[PastTurn], own: Sequence[str]) -> Reworded:
+        """`history` has at least one turn, oldest first; `own` are the tenant's languages."""
         language = await asyncio.to_thread(language_of, question, history[-1], own)
         reworded = await self._rewritten(question, history, language)
         if reworded.text:
             return reworded
-        entry = follow_ups.entry_of(question, history[-1].titles)
-        last = history[-1] if entry else next((one for one in reversed(history) if not one.is_offer), None)
-        if last is None:
-            return None
+        last = history[-1]
+        entry = follow_ups.entry_of(question, last.titles)
         return replace(
             reworded,
             text=entry or follow_ups.with_context(question, last),

@@ -11,6 +11,7 @@ from uuid import UUID
 from weakref import ReferenceType, ref
 
 from retrieval_service.domain import words as analysis
+from retrieval_service.domain.asked_prices import asks_price, tells_price
 from retrieval_service.domain.backends import Backend
 from retrieval_service.domain.lexical import TermStatistics
 from retrieval_service.domain.polarity import Stance, named, stances, without_wishes
@@ -144,6 +145,7 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
     fitting = as_sized(text, as_wished(text, judged, statistics, found), statistics, found)
+    fitting = as_asked(text, fitting)
     ranked = sorted(fitting, key=lambda one: -one.standing)
     verdict = ranked[0].verdict if ranked else Verdict.NOTHING
     if verdict is Verdict.NOTHING and any(one.verdict is not verdict for one in ranked):
@@ -245,6 +247,20 @@ def as_wished(
     best = max((one.standing for one, _ in pairs), default=0.0)
     kept = [pair for pair in pairs if not (is_choice and pair[1] is Stance.OPPOSES)]
     return [_placed(one, stance, best) for one, stance in kept]
+
+
+def as_asked(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
+    """Where a price is asked, what tells none may help at best, behind what answers."""
+    if not asks_price(text):
+        return list(judged)
+    best = max((one.standing for one in judged), default=0.0)
+    return [_priced(one, best) for one in judged]
+
+
+def _priced(one: Weighed, best: float) -> Weighed:
+    if not tells_price(f"{one.hit.passage.title}\n{one.hit.passage.text}"):
+        return replace(one, may_answer=False)
+    return replace(one, standing=one.standing + best) if one.verdict is Verdict.ANSWERS else one
 
 
 def _told(
