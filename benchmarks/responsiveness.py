@@ -162,12 +162,14 @@ class Watch:
         always the one that gets there first.
         """
         last, spent, collected = time.perf_counter(), spent_by_others(), self._collected
+        queued = queued_seconds()
         while not self._is_over:
             time.sleep(TICK_SECONDS)
             now, used, frames = time.perf_counter(), spent_by_others(), sys._current_frames()
+            before, queued = queued, queued_seconds()
             # Who holds the interpreter and computes uses the processor as long.
             thread = max(used, key=lambda one: used[one] - spent.get(one, used[one]))
-            seconds = min(now - last, used[thread] - spent.get(thread, used[thread]))
+            seconds = min(now - last - (queued - before), used[thread] - spent.get(thread, used[thread]))
             if seconds > NOTED_GAP_SECONDS and thread != self._loop_thread:
                 collecting = min(self._collected - collected, seconds)
                 by = place(frames.get(thread))
@@ -201,6 +203,15 @@ def spent_by_others() -> dict[int, float]:
     """Of the processor, by thread."""
     others = {one.ident for one in threading.enumerate()} - {threading.get_ident(), None}
     return {one: time.clock_gettime(time.pthread_getcpuclockid(one)) for one in others if one}
+
+
+def queued_seconds() -> float:
+    """How long this thread could have run and had no processor; whoever waits for the interpreter sleeps.
+
+    Only Linux tells.
+    """
+    told = Path("/proc/thread-self/schedstat")
+    return int(told.read_text(encoding="ascii").split()[1]) / 1e9 if told.exists() else 0.0
 
 
 def place(frame: FrameType | None) -> str:

@@ -49,8 +49,9 @@ def _without_schemes(text: str, policy: LinkPolicy) -> Iterator[str]:
     for scheme in _SCHEME.finditer(text):
         if scheme.start() < end:
             continue
-        address = trimmed(_from(text, scheme.start()))
-        is_kept = policy.allows(address) or not address.startswith("//", len(scheme[0]))
+        is_kept = not text.startswith("//", scheme.end()) or policy.allows(
+            trimmed(_from(text, scheme.start()))
+        )
         yield text[end : scheme.end()] + ("" if is_kept else JOINER)
         end = scheme.end()
     yield text[end:]

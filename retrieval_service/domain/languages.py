@@ -122,7 +122,7 @@ def character_script(character: str) -> str:
 
 def _script_counts(text: str) -> Counter[str]:
     # NFKC first: full-width and mathematical letters are named after their style, not their script.
-    sample = unicodedata.normalize("NFKC", text[:SAMPLE_CHARACTERS])
+    sample = unicodedata.normalize("NFKC", text[:SAMPLE_CHARACTERS])[:SAMPLE_CHARACTERS]
     counts = Counter(map(character_script, sample))
     del counts[""]
     return counts

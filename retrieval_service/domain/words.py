@@ -17,6 +17,8 @@ GRAM_LETTERS = 4
 
 # Longer "words" are keys, hashes and encoded data: their beginning is enough to find them.
 LONGEST_WORD = 64
+# Some letters stand for a whole sentence: a text that becomes that much longer by them says no more.
+_GROWTH, _LIGATURES = 2, 64
 
 STEMMERS: Mapping[str, str] = {
     "ar": "arabic",
@@ -104,8 +106,9 @@ def words(text: str) -> list[str]:
 
 
 def normal(text: str) -> str:
-    """The text as its words are read."""
-    return unicodedata.normalize("NFKC", text).lower().replace("ё", "е")
+    """The text as its words are read, at most twice as long and a little."""
+    longest = _GROWTH * len(text) + _LIGATURES
+    return unicodedata.normalize("NFKC", text)[:longest].lower().replace("ё", "е")
 
 
 def spans(normal_text: str) -> list[tuple[int, int]]:

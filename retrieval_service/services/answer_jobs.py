@@ -19,6 +19,8 @@ log = structlog.get_logger("kladez.answer_jobs")
 
 # For the last words to the database; aiojobs would allow 0.1 s.
 CLOSING_SECONDS = 15.0
+# A text that ends may release hundreds of events at once; others have their turn between them.
+EVENTS_IN_A_TURN = 32
 
 Writing = Callable[["AnswerJob"], AsyncGenerator[AnswerEvent, None]]
 
@@ -58,7 +60,8 @@ class AnswerJob:
                 aclosing(events),
             ):
                 async for event in events:
-                    self.told.say(event)
+                    if self.told.say(event) % EVENTS_IN_A_TURN == 0:
+                        await asyncio.sleep(0)
             failure = None
         except TimeoutError:
             failure = self._reason

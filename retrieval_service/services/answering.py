@@ -43,7 +43,7 @@ from retrieval_service.services.gathering import Gatherer
 from retrieval_service.services.listing import Lister
 from retrieval_service.services.metering import Meter
 from retrieval_service.services.pointing import Pointer
-from retrieval_service.services.referencing import shown
+from retrieval_service.services.referencing import fragments_of, references_of
 from retrieval_service.services.remote_answering import RemoteAnswerer
 from retrieval_service.services.rewording import Rewording
 from retrieval_service.services.searching import Found, Hit
@@ -154,7 +154,7 @@ class Answering:
         keeper = await self._jobs.spawn(self._log_of(job).keep(job, written))
         is_whole = False
         try:
-            async with aclosing(self._events(job.tenant_id, written, begun, gathered)) as events:
+            async with aclosing(self._events(job, written, begun, gathered)) as events:
                 async for event in events:
                     yield event
             is_whole = True
@@ -188,14 +188,14 @@ class Answering:
         return await self._gatherer.gather(job.tenant_id, question, question.text)
 
     async def _events(
-        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
+        self, job: AnswerJob, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
         """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
         if said := written.question.courtesy:
             for event in self._politely(written, begun, said):
                 yield event
             return
-        remote = None
+        remote, tenant_id = None, job.tenant_id
         if gathered is None:
             await self._understand(tenant_id, written, begun)
             remote = await self._remotely(tenant_id, written, begun)
@@ -212,13 +212,14 @@ class Answering:
                     raise
                 log.warning("backend_degraded", tenant_id=str(tenant_id), error=str(error))
                 written.degraded_reason = str(error)
-        async with aclosing(self._from_fragments(tenant_id, written, begun, gathered)) as events:
+        async with aclosing(self._from_fragments(job, written, begun, gathered)) as events:
             async for event in events:
                 yield event
 
     async def _from_fragments(
-        self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
+        self, job: AnswerJob, written: WrittenAnswer, begun: Begun, gathered: Gathered | None
     ) -> AsyncGenerator[Started | CheckedEvent, None]:
+        tenant_id = job.tenant_id
         gathered = gathered or await self._gather(tenant_id, written)
         conditions = written.question.conditions
         asked = gathered.found.read_as or written.asked
@@ -234,7 +235,6 @@ class Answering:
             return
         widened = await self._widened(tenant_id, gathered)
         fragments = cited_by_number(written, begun, gathered.found, widened)
-        yield written.started()
         listing = lines_of(gathered.listing, written.language) if gathered.listing else ()
         given = prompt(written, begun, fragments, gathered.verdict)
         given = replace(
@@ -245,9 +245,27 @@ class Answering:
         )
         if not (self._composer.reads or listing or again):
             given = await self._pointer.pointed(tenant_id, gathered.found, given)
-        async with aclosing(self._composer.events(written, given)) as events:
-            async for event in events:
-                yield event
+        # While the model thinks.
+        starting = asyncio.ensure_future(self._start(job, written, begun, widened, fragments))
+        try:
+            async with aclosing(self._composer.events(written, given)) as events:
+                async for event in events:
+                    await asyncio.shield(starting)
+                    yield event
+        finally:
+            await starting
+
+    async def _start(
+        self,
+        job: AnswerJob,
+        written: WrittenAnswer,
+        begun: Begun,
+        widened: Sequence[Widened],
+        fragments: Sequence[Fragment],
+    ) -> None:
+        """Tells the sources, which strangers may have filled with what takes long to make harmless."""
+        written.references = await asyncio.to_thread(references_of, widened, fragments, begun.tenant)
+        job.told.say(written.started())
 
     async def _again(
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, said: Said | None
@@ -354,10 +372,8 @@ def cited_by_number(
     written.language = (
         asked_in or found.language or undecided_language(written.question.text, begun, relevant)
     )
-    what = shown(widened, begun.tenant)
-    written.references = what.references
     written.degraded_reason = found.degraded_reason
-    return what.fragments
+    return fragments_of(widened, begun.tenant)
 
 
 def parts_of(

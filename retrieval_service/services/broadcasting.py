@@ -23,9 +23,11 @@ class Broadcast(Generic[Event]):
         self._over = asyncio.Event()
         self._failure: errors.KladezError | None = None
 
-    def say(self, event: Event) -> None:
+    def say(self, event: Event) -> int:
+        """How many there are now."""
         self._events.append(event)
         self._announce()
+        return len(self._events)
 
     def end(self, failure: errors.KladezError | None = None) -> None:
         """Nothing is said afterwards; listeners end with the failure, once they have heard all before it."""

@@ -15,6 +15,8 @@ from retrieval_service.services.rereading import known_words
 from retrieval_service.services.weighing import Weigher, Weights
 
 LANGUAGES = ("en", "pt", "ru")
+# So many characters are gone through in less than the way to another thread and back takes.
+SHORT_CHARACTERS = 500
 
 
 class Recaller:
@@ -28,7 +30,13 @@ class Recaller:
         if not history:
             return ()
         weights = await self._weigher.latest(tenant_id)
+        if sum(map(_characters, history)) <= SHORT_CHARACTERS:
+            return _recalled(history, weights)
         return await asyncio.to_thread(_recalled, history, weights)
+
+
+def _characters(turn: PastTurn) -> int:
+    return sum(map(len, (turn.question, turn.subject_question, *turn.titles)))
 
 
 def _recalled(history: Sequence[PastTurn], weights: Weights) -> tuple[PastTurn, ...]:

@@ -33,14 +33,23 @@ class Shown:
 
 
 def shown(found: Sequence[Widened], tenant: Tenant) -> Shown:
-    """Nothing of what strangers wrote is a link in it. A reader is shown the passage that was found."""
+    fragments = fragments_of(found, tenant)
+    return Shown(fragments=fragments, references=references_of(found, fragments, tenant))
+
+
+def fragments_of(found: Sequence[Widened], tenant: Tenant) -> tuple[Fragment, ...]:
+    trust = TenantSettings.from_json(tenant.settings).source_trust
+    return numbered([one.widened for one in found], trust)
+
+
+def references_of(
+    found: Sequence[Widened], fragments: Sequence[Fragment], tenant: Tenant
+) -> Sequence[Reference]:
+    """A reader is shown the passage that was found. Nothing of what strangers wrote is a link in it."""
     settings = TenantSettings.from_json(tenant.settings)
-    hits = [one.hit for one in found]
-    fragments = numbered([one.widened for one in found], settings.source_trust)
     own_words = (settings.fallback_contact, tenant.name, settings.system_prompt)
     policy = LinkPolicy(fragments, allowed_domains=settings.allowed_link_domains, trusted=own_words)
-    pairs = zip(fragments, hits, strict=True)
-    return Shown(fragments=fragments, references=[reference(one, hit, policy) for one, hit in pairs])
+    return [reference(one, its.hit, policy) for one, its in zip(fragments, found, strict=True)]
 
 
 def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fragment, ...]:

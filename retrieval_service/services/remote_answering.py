@@ -78,7 +78,7 @@ class RemoteAnswerer:
                 beginning = await begin(parts)
             self._searcher.count(tenant.id, beginning.search_count)
             approved = await self._approved(tenant.id, written, beginning.files)
-            what = shown(as_found(approved.hits), tenant)
+            what = await asyncio.to_thread(shown, as_found(approved.hits), tenant)
             written.references = what.references
             yield written.started()
             if not what.fragments:

@@ -102,7 +102,7 @@ class Summarizing:
         sifted = await self._retriever.relevant(tenant_id, found, query.text, most=MOST_BLOCKS)
         relevant = sifted.hits[:MOST_BLOCKS] if sifted.answers else ()
         language = request.language or found.language or language_of(query.text, tenant, relevant)
-        what = shown(as_found(relevant), tenant)
+        what = await asyncio.to_thread(shown, as_found(relevant), tenant)
         fragments = await asyncio.to_thread(limited, what.fragments)
         asked = replace(prompt(query.text, language, tenant, fragments), read_as=found.read_as)
         written = await self._write(asked) if asked.fragments else _Written()

@@ -1,0 +1,30 @@
+"""An answer under way, and the others beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from uuid import uuid4
+
+from retrieval_service.domain.answers import AnswerEvent, Question
+from retrieval_service.domain.citations import Delta
+from retrieval_service.services.answer_jobs import AnswerJob
+
+EVENTS = 1_000
+LEAST_TURNS = 25
+
+
+async def burst() -> AsyncGenerator[AnswerEvent, None]:
+    for number in range(EVENTS):
+        yield Delta(text=str(number))
+
+
+async def test_others_have_their_turn_while_many_events_are_told() -> None:
+    job = AnswerJob(uuid4(), Question(text="?"))
+    telling = asyncio.ensure_future(job.run(burst(), 10))
+    turns = 0
+    while not telling.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= LEAST_TURNS
+    assert [event async for event in job.told.listen()] == [event async for event in burst()]
