@@ -6,16 +6,13 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from retrieval_service.domain.languages import character_script
+from retrieval_service.domain.languages import UNSEGMENTED_SCRIPTS, character_script
 
 UNITS_PER_FOREIGN_WORD = 2
 
 # No word counts less than its length asks for: a model may call a thousand letters one unknown word.
 _LETTERS_PER_UNIT = 16
 _BLANKS_PER_UNIT = 64
-
-# Written without spaces between words, so every letter is counted.
-UNSEGMENTED_SCRIPTS = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"})
 
 _CACHED_WORDS = 65_536
 _LONGEST_CACHED_WORD = 32

@@ -12,6 +12,9 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from retrieval_service.domain.function_words import TELLING_WORDS
 
+# Scripts that are written without spaces between words.
+UNSEGMENTED_SCRIPTS = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"})
+
 SAMPLE_CHARACTERS = 4_000
 
 # A question may name "iPhone 15 Pro Max": this share of another script's letters outweighs Latin names.

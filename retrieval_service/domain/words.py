@@ -10,8 +10,7 @@ from functools import lru_cache
 
 import Stemmer
 
-from retrieval_service.domain.chunk_sizes import UNSEGMENTED_SCRIPTS
-from retrieval_service.domain.languages import character_script
+from retrieval_service.domain.languages import UNSEGMENTED_SCRIPTS, character_script
 
 GRAM_LETTERS = 4
 
