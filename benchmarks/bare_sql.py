@@ -13,12 +13,13 @@ from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection, sql
 
 from benchmarks.measuring import Call
-from retrieval_service.assembling import Service
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.services.searching import LEAST_DEPTH, Query
-from retrieval_service.services.weighing import Weigher
-from retrieval_service.stores import database, passages
-from retrieval_service.stores.passages import Probe
+from retrieval_service.composition.services import Service
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.services.retrieval.search import LEAST_DEPTH, Query
+from retrieval_service.services.retrieval.term_statistics import Weigher
+from retrieval_service.stores import database
+from retrieval_service.stores.retrieval import passages
+from retrieval_service.stores.retrieval.passages import Probe
 
 # For a whole session and not for one transaction, which saves a bare client two more statements.
 BECOME_TENANT = """

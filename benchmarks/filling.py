@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from benchmarks.synthetic import SyntheticEmbedder, Writer
-from retrieval_service.assembling import Service
-from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.hashing import chunk_hash
-from retrieval_service.domain.lexical import passage_terms
-from retrieval_service.stores import chunks, documents, vectors
-from retrieval_service.stores.chunks import Change, NewChunk, Place
+from retrieval_service.composition.services import Service
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.domain.indexing.hashing import chunk_hash
+from retrieval_service.domain.indexing.lexical import passage_terms
+from retrieval_service.stores.documents import documents
+from retrieval_service.stores.index import chunks, vectors
+from retrieval_service.stores.index.chunks import Change, NewChunk, Place
 
 CHUNKS_PER_DOCUMENT = 20
 DOCUMENTS_PER_TRANSACTION = 50

@@ -27,7 +27,7 @@ from benchmarks.processes import Announce, ServicePlan, running, serve_retrieval
 from benchmarks.reporting import Figure, at_most
 from retrieval_service import server
 from retrieval_service.client import Client, connect
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 from tests.fakes.openai import Fault, Script, running_openai
 from widget_gateway.app import build_app
 from widget_gateway.config import Settings as GatewaySettings

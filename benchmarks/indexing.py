@@ -13,14 +13,14 @@ from benchmarks import installation, measuring
 from benchmarks.command import Benchmark, main
 from benchmarks.reporting import Figure, at_least
 from benchmarks.synthetic import Writer, drafts
-from retrieval_service import wiring
-from retrieval_service.assembling import Service
-from retrieval_service.domain.documents import Draft
-from retrieval_service.services.importing import MAX_BATCH
-from retrieval_service.services.planning import Target, plan
-from retrieval_service.staffing import new_worker
-from retrieval_service.stores import documents
-from retrieval_service.stores.chunks import Source
+from retrieval_service.composition import opening
+from retrieval_service.composition.services import Service
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.services.documents.importing import MAX_BATCH
+from retrieval_service.services.indexing.plans import Target, plan
+from retrieval_service.stores.documents import documents
+from retrieval_service.stores.index.chunks import Source
+from retrieval_service.worker.staffing import new_worker
 
 POLL_SECONDS = 0.01
 
@@ -41,7 +41,7 @@ QUICK = Sizes(local=3, stored=5, rounds=1)
 async def run(sizes: Sizes) -> list[Figure]:
     async with installation.temporary_postgres() as dsn:
         settings = installation.settings(workers=1)
-        async with wiring.open_service(settings, dsn) as service:
+        async with opening.open_service(settings, dsn) as service:
             local = await local_figure(service, sizes)
         async with installation.synthetic_service(settings, dsn) as service:
             stored = await stored_figure(service, sizes)

@@ -11,19 +11,19 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks.synthetic import SyntheticEmbedder
-from retrieval_service import wiring
-from retrieval_service.assembling import Providers, Service, assemble
+from retrieval_service.composition import opening
+from retrieval_service.composition.services import Providers, Service, assemble
 from retrieval_service.config import Settings, load
-from retrieval_service.domain import languages
-from retrieval_service.domain.chunking import OPENAI_POLICY
-from retrieval_service.domain.processes import Kind
-from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.domain.indexing.chunking import OPENAI_POLICY
+from retrieval_service.domain.operations.processes import Kind
+from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.postgres.embedded import embedded_postgres
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
-from retrieval_service.services.agreeing import Presence
-from retrieval_service.stores import schema
+from retrieval_service.services.operations.process_agreement import Presence
 from retrieval_service.stores.database import PoolSize, open_database
+from retrieval_service.stores.schema import schema
+from retrieval_service.text import languages
 
 
 @contextlib.asynccontextmanager
@@ -55,11 +55,11 @@ def chosen_settings(*, by_environment: bool) -> Settings:
 async def synthetic_service(chosen: Settings, dsn: str) -> AsyncIterator[Service]:
     """The service as `open_service` makes it, with an embedder that costs nothing."""
     await schema.upgrade(dsn)
-    await asyncio.to_thread(languages.detect_language, wiring.UNDECIDABLE)
+    await asyncio.to_thread(languages.detect_language, opening.UNDECIDABLE)
     embedder = SyntheticEmbedder()
     async with open_database(dsn, PoolSize(maximum=chosen.pool_size)) as database:
         providers = Providers(
-            embedders=await wiring.register(database, embedder),
+            embedders=await opening.register(database, embedder),
             policy=OPENAI_POLICY,
             answerer=ExtractiveAnswerer(),
             summarizer=ExtractiveSummarizer(),

@@ -20,9 +20,9 @@ from benchmarks import installation
 from benchmarks.installation import synthetic_service
 from retrieval_service import server
 from retrieval_service.client import Client, connect
+from retrieval_service.composition.opening import open_service
 from retrieval_service.config import Settings
-from retrieval_service.services.bootstrapping import mint_key
-from retrieval_service.wiring import open_service
+from retrieval_service.services.tenants.first_key import mint_key
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0

@@ -12,11 +12,13 @@ from benchmarks.command import Benchmark, main
 from benchmarks.reporting import Figure, at_least
 from benchmarks.rival_queue import RivalRates
 from benchmarks.synthetic import Writer, drafts
-from retrieval_service.assembling import Service
+from retrieval_service.composition.services import Service
 from retrieval_service.domain.records import Usage
-from retrieval_service.services.importing import MAX_BATCH
-from retrieval_service.services.indexing import by_tenant
-from retrieval_service.stores import documents, jobs, usage
+from retrieval_service.services.documents.importing import MAX_BATCH
+from retrieval_service.services.indexing.indexer import by_tenant
+from retrieval_service.stores.documents import documents
+from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.tenants import usage
 
 BATCH = 100
 WORKER = "bench"

@@ -13,9 +13,9 @@ from benchmarks import filling, installation
 from benchmarks.command import Benchmark, main
 from benchmarks.reporting import Figure, at_least, at_most
 from benchmarks.synthetic import SyntheticEmbedder, Writer
-from retrieval_service.assembling import Service
-from retrieval_service.services.promoting import Promoter
-from retrieval_service.services.searching import Mode, Query
+from retrieval_service.composition.services import Service
+from retrieval_service.services.indexing.own_indexes import Promoter
+from retrieval_service.services.retrieval.search import Mode, Query
 
 NEAREST = 10
 # Words have no say here; short texts fill the tables faster.

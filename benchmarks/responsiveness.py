@@ -31,7 +31,7 @@ from benchmarks.processes import Announce, ServicePlan, new_shop, running, serve
 from benchmarks.reporting import Figure, amount, at_most
 from retrieval_service import server
 from retrieval_service.client import CallFailed, Client, connect
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 from tests.fakes.openai import Script, running_openai
 from tests.text_trials.families import Family, families
 

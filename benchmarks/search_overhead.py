@@ -18,11 +18,11 @@ from benchmarks.measuring import Call, Latency
 from benchmarks.processes import ServicePlan, running, serve_retrieval
 from benchmarks.reporting import Figure, at_least, at_most
 from benchmarks.synthetic import WORDS_PER_CHUNK, SyntheticEmbedder, Writer
-from retrieval_service.assembling import Service
 from retrieval_service.client import Client, connect
-from retrieval_service.services.bootstrapping import mint_key
-from retrieval_service.services.promoting import Promoter
-from retrieval_service.services.searching import Query
+from retrieval_service.composition.services import Service
+from retrieval_service.services.indexing.own_indexes import Promoter
+from retrieval_service.services.retrieval.search import Query
+from retrieval_service.services.tenants.first_key import mint_key
 
 PAGE_SIZE = 10
 QUESTIONS = 100

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Embedded, Scale, Space, Vector, Vectors
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.domain.indexing.spaces import Embedded, Scale, Space, Vector, Vectors
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 
 DIMENSIONS = 384
 # All tenants' passages are variations of these, so a question's nearest neighbours are mostly other tenants'.

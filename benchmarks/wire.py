@@ -21,7 +21,7 @@ from benchmarks.reporting import Figure, at_most
 from benchmarks.synthetic import WORDS_PER_CHUNK, SyntheticEmbedder, Writer
 from retrieval_service import metrics
 from retrieval_service.client import Client, Tls, connect
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 
 PLAIN, TLS, MUTUAL = "plain", "TLS", "mutual TLS"
 SEARCH = "/kladez.v1.SearchService/Search"

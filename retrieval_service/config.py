@@ -10,8 +10,10 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from retrieval_service import errors
-from retrieval_service.domain import costs, documents, schedules
-from retrieval_service.domain.quotas import MAX_QUESTIONS_PER_DAY
+from retrieval_service.domain.documents import documents
+from retrieval_service.domain.indexing import costs
+from retrieval_service.domain.operations import schedules
+from retrieval_service.domain.tenants.quotas import MAX_QUESTIONS_PER_DAY
 
 UNPREFIXED = {
     "DATABASE_URL",

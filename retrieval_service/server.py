@@ -32,26 +32,27 @@ from kladez.v1 import (
     tenant_service_pb2_grpc,
 )
 
-from retrieval_service import errors, observing
+from retrieval_service import errors
 from retrieval_service.api import tls
+from retrieval_service.api.access.gate import Gate
+from retrieval_service.api.access.policies import POLICIES
 from retrieval_service.api.answers import AnswerServicer
 from retrieval_service.api.documents import DocumentServicer
-from retrieval_service.api.gate import Gate
 from retrieval_service.api.health import Health
 from retrieval_service.api.index_jobs import IndexJobServicer
 from retrieval_service.api.insights import InsightServicer
-from retrieval_service.api.policies import POLICIES
 from retrieval_service.api.reflection import add_reflection
 from retrieval_service.api.searches import SearchServicer
 from retrieval_service.api.sources import SourceServicer
 from retrieval_service.api.spaces import SpaceServicer
 from retrieval_service.api.sync import SyncServicer
 from retrieval_service.api.tenants import TenantServicer
-from retrieval_service.assembling import Service
+from retrieval_service.composition import observability
+from retrieval_service.composition.opening import open_service
+from retrieval_service.composition.services import Service
 from retrieval_service.config import Settings
-from retrieval_service.domain.processes import Kind
-from retrieval_service.staffing import new_worker
-from retrieval_service.wiring import open_service
+from retrieval_service.domain.operations.processes import Kind
+from retrieval_service.worker.staffing import new_worker
 
 log = structlog.get_logger("kladez.server")
 
@@ -94,7 +95,7 @@ async def serve(settings: Settings, dsn: str, *, on_ready: Callable[[int], None]
     stop = stop_signals()
     async with (
         open_service(settings, dsn) as service,
-        observing.observed(settings, dsn, service.database, "service"),
+        observability.observed(settings, dsn, service.database, "service"),
         background(service),
         running_server(service) as port,
     ):
@@ -250,7 +251,9 @@ async def work(settings: Settings, dsn: str) -> None:
     stop = stop_signals()
     async with open_service(settings, dsn, kind=Kind.WORKER) as service:
         worker = new_worker(service)
-        pages = observing.observed(settings, dsn, service.database, "worker", more={"queue": worker.fault})
+        pages = observability.observed(
+            settings, dsn, service.database, "worker", more={"queue": worker.fault}
+        )
         async with pages, asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
             beside = [group.create_task(service.calibrator.run())]

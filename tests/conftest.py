@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import schema
+from retrieval_service.stores.schema import schema
 from tests.postgres import start_server
 from tests.process_state import left_as_found
 

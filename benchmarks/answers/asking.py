@@ -14,12 +14,12 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from benchmarks.answers.judging import Asked, Ending
 from benchmarks.answers.sets import AnswerSet, Question, WrongSet
-from retrieval_service.cli.asking import Mode
-from retrieval_service.cli.imports import import_with_progress
+from retrieval_service.cli.commands.search_and_ask import Mode
+from retrieval_service.cli.imports.import_commands import import_with_progress
 from retrieval_service.cli.waiting import until_indexed
 from retrieval_service.client import Client
-from retrieval_service.domain import languages
-from retrieval_service.domain.ranking_metrics import unique
+from retrieval_service.domain.insights.ranking_metrics import unique
+from retrieval_service.text import languages
 
 CONTACT = "help@example.com"
 CHANNEL = "widget"

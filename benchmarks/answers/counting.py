@@ -12,7 +12,7 @@ from benchmarks import measuring
 from benchmarks.answers.judging import FEW, Asked, Ending, is_double
 from benchmarks.answers.sets import Kind
 from benchmarks.measuring import Latency
-from retrieval_service.cli.asking import Mode
+from retrieval_service.cli.commands.search_and_ask import Mode
 
 ALL = "all"
 Key = TypeVar("Key")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from benchmarks.answers.sets import Kind, Question
-from retrieval_service.cli.asking import Mode
+from retrieval_service.cli.commands.search_and_ask import Mode
 
 FEW = 5
 

@@ -23,7 +23,7 @@ from benchmarks.answers.judging import normal, shows
 from benchmarks.answers.sets import AnswerSet, Question
 from benchmarks.processes import running_service
 from retrieval_service.client import Client
-from retrieval_service.domain import front_matter
+from retrieval_service.domain.documents import front_matter
 from tests.fakes.openai import FakeOpenAI, running_openai
 
 MODEL = "/chat/completions"

@@ -14,10 +14,11 @@ import uvloop
 from benchmarks import command, installation, reporting
 from benchmarks.processes import running_service
 from benchmarks.reporting import Figure, at_least
-from retrieval_service.cli import answer_sets, datasets, output
-from retrieval_service.cli.asking import Mode
-from retrieval_service.cli.datasets import Dataset, Query
-from retrieval_service.cli.evaluation import Measurement, filled_tenant, measure
+from retrieval_service.cli import output
+from retrieval_service.cli.commands.search_and_ask import Mode
+from retrieval_service.cli.evals import answer_sets, datasets
+from retrieval_service.cli.evals.datasets import Dataset, Query
+from retrieval_service.cli.evals.search_runs import Measurement, filled_tenant, measure
 from retrieval_service.client import Client
 from retrieval_service.config import Settings
 

@@ -18,7 +18,7 @@ from benchmarks.answers.sets import LANGUAGES, TRADES, AnswerSet, Split, WrongSe
 from benchmarks.answers.verdicts import WrongVerdicts
 from benchmarks.processes import running_service
 from retrieval_service.cli import output
-from retrieval_service.cli.answer_sets import sample
+from retrieval_service.cli.evals.answer_sets import sample
 from retrieval_service.config import Settings
 
 BOTH = "all"

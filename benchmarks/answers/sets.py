@@ -12,7 +12,7 @@ from typing import Any
 
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.cli.sources import Folder
+from retrieval_service.cli.imports.files import Folder
 
 ROOT = Path(__file__).parent
 LANGUAGES = ("ru", "en", "pt")

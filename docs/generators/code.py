@@ -17,7 +17,8 @@ import retrieval_service.client.tls
 import retrieval_service.config
 import widget_gateway.config
 from retrieval_service import errors
-from retrieval_service.api import pages, policies, status
+from retrieval_service.api import pages, status
+from retrieval_service.api.access import policies
 from retrieval_service.cli.main import app
 from retrieval_service.server import MOST_MESSAGE_BYTES
 

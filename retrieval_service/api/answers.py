@@ -12,16 +12,24 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 
 from retrieval_service import errors
-from retrieval_service.api import answer_messages, calls, convert, fields, insight_messages, pages, proofs
+from retrieval_service.api import calls, fields, pages
+from retrieval_service.api.access import proofs
+from retrieval_service.api.messages import answer_messages, convert, insight_messages
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.answers import AnswerEvent, Completed, Question, Started, is_model_away
-from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.grounding import Flagged
+from retrieval_service.domain.answering.answers import (
+    AnswerEvent,
+    Completed,
+    Question,
+    Started,
+    is_model_away,
+)
+from retrieval_service.domain.answering.citations import Cited, Delta
+from retrieval_service.domain.answering.grounding import Flagged
+from retrieval_service.domain.answering.session_proofs import SessionProof
 from retrieval_service.domain.records import LoggedAnswer
-from retrieval_service.domain.session_proofs import SessionProof
-from retrieval_service.services.answering import Answering
-from retrieval_service.services.conversing import Claimant, Conversing
-from retrieval_service.services.surveying import Surveyor
+from retrieval_service.services.answering.answers import Answering
+from retrieval_service.services.answering.conversations import Claimant, Conversing
+from retrieval_service.services.insights.reports import Surveyor
 
 MAX_QUESTION = 2_000
 MAX_CODE = 64

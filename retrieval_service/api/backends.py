@@ -6,10 +6,11 @@ import re
 
 from kladez.v1 import sync_service_pb2 as pb
 
-from retrieval_service.api import convert, fields
-from retrieval_service.domain.backends import Choice, ComparedExample
-from retrieval_service.services.comparing_backends import KEPT_DAYS, ComparisonReport
-from retrieval_service.services.switching_backends import Switched
+from retrieval_service.api import fields
+from retrieval_service.api.messages import convert
+from retrieval_service.domain.retrieval.backends import Choice, ComparedExample
+from retrieval_service.services.retrieval.shadow_results import KEPT_DAYS, ComparisonReport
+from retrieval_service.services.sync.backend_switches import Switched
 
 DEFAULT_DAYS = 7
 # It becomes part of an address.

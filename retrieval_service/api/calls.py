@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.services.authenticating import Caller
+from retrieval_service.services.tenants.authentication import Caller
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,12 +9,13 @@ from uuid import UUID
 from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import document_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, pages, selections
+from retrieval_service.api import calls, fields, pages, selections
+from retrieval_service.api.messages import convert
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import DocumentKey
-from retrieval_service.services.editing import Editor
-from retrieval_service.services.importing import Importer
-from retrieval_service.services.reading import Reader
+from retrieval_service.services.documents.editing import Editor
+from retrieval_service.services.documents.importing import Importer
+from retrieval_service.services.documents.reading import Reader
 
 MAX_CHUNK = 500
 MAX_SHOP_ERRORS = 1_000

@@ -11,7 +11,7 @@ from google.protobuf import timestamp_pb2
 from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.api import fields
-from retrieval_service.domain.answer_metrics import Evaluation
+from retrieval_service.domain.insights.answer_metrics import Evaluation
 
 SHARES = (
     "answerable_accuracy",

@@ -14,10 +14,10 @@ from uuid import UUID
 from google.protobuf import struct_pb2
 from kladez.v1 import common_pb2
 
-from retrieval_service.domain import exact_json
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.invisible import is_blank
+from retrieval_service.domain.retrieval.filters import Conditions
 from retrieval_service.errors import Invalid, Violation
+from retrieval_service.text import exact_json
+from retrieval_service.text.invisible import is_blank
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")

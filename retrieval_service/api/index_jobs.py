@@ -9,12 +9,13 @@ from typing import Any
 from kladez.v1 import index_job_service_pb2 as pb
 from kladez.v1 import index_job_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, pages
+from retrieval_service.api import calls, fields, pages
+from retrieval_service.api.messages import convert
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.api.sources import MAX_ID
-from retrieval_service.domain.index_jobs import ChangedRows, IndexMode
-from retrieval_service.services.reindexing import Reindexer
-from retrieval_service.services.sourcing import MAX_IDS
+from retrieval_service.domain.indexing.index_jobs import ChangedRows, IndexMode
+from retrieval_service.services.indexing.index_jobs import Reindexer
+from retrieval_service.services.sources.scans import MAX_IDS
 
 MAX_SOURCES = 100
 PAGE = {"default": 20, "largest": 100}

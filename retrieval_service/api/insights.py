@@ -10,15 +10,16 @@ from uuid import UUID
 from kladez.v1 import insight_service_pb2 as pb
 from kladez.v1 import insight_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, evaluations, fields, pages
-from retrieval_service.api import insight_messages as messages
+from retrieval_service.api import calls, evaluations, fields, pages
+from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import insight_messages as messages
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.services.agreeing import Presences
-from retrieval_service.services.evaluating import Evaluations
-from retrieval_service.services.metering import Meter, total_of
-from retrieval_service.services.reading import Reader
-from retrieval_service.services.resolving import Resolver
-from retrieval_service.services.surveying import Surveyor
+from retrieval_service.services.documents.reading import Reader
+from retrieval_service.services.insights.evaluations import Evaluations
+from retrieval_service.services.insights.gap_resolution import Resolver
+from retrieval_service.services.insights.reports import Surveyor
+from retrieval_service.services.operations.process_agreement import Presences
+from retrieval_service.services.usage import Meter, total_of
 
 DEFAULT_DAYS = 7
 MAX_DAYS = 92

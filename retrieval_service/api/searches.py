@@ -8,15 +8,16 @@ from typing import Any
 from kladez.v1 import search_service_pb2 as pb
 from kladez.v1 import search_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, pages, summaries
+from retrieval_service.api import calls, fields, pages, summaries
+from retrieval_service.api.messages import convert
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.records import Usage
-from retrieval_service.domain.summaries import Flavour
-from retrieval_service.services.metering import Meter
-from retrieval_service.services.retrieving import Retriever
-from retrieval_service.services.searching import LEAST_DEPTH, Query
-from retrieval_service.services.snapshotting import Snapshotting
-from retrieval_service.services.summarizing import Summarizing
+from retrieval_service.domain.summaries.summaries import Flavour
+from retrieval_service.services.retrieval.retriever import Retriever
+from retrieval_service.services.retrieval.search import LEAST_DEPTH, Query
+from retrieval_service.services.summaries.snapshots import Snapshotting
+from retrieval_service.services.summaries.summaries import Summarizing
+from retrieval_service.services.usage import Meter
 
 MAX_READER_KEY = 128
 MAX_TOKEN = 128

@@ -7,8 +7,8 @@ from uuid import UUID
 from kladez.v1 import document_service_pb2 as pb
 
 from retrieval_service.api import fields
-from retrieval_service.domain.conditions import Conditions, Selection
-from retrieval_service.domain.documents import MAX_SECTION, MAX_TAG
+from retrieval_service.domain.documents.documents import MAX_SECTION, MAX_TAG
+from retrieval_service.domain.retrieval.filters import Conditions, Selection
 
 MAX_IDS = 500
 

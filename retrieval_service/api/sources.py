@@ -7,12 +7,13 @@ from typing import Any
 from kladez.v1 import source_service_pb2 as pb
 from kladez.v1 import source_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, pages
+from retrieval_service.api import calls, fields, pages
+from retrieval_service.api.messages import convert
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.source_rows import RenderedRow
-from retrieval_service.domain.sources import MAX_NAME, DeclaredSource, Source
-from retrieval_service.services.declaring import Declarer
-from retrieval_service.services.sourcing import MAX_IDS, SourceReport, Sourcing
+from retrieval_service.domain.documents.source_rows import RenderedRow
+from retrieval_service.domain.documents.sources import MAX_NAME, DeclaredSource, Source
+from retrieval_service.services.sources.declarations import Declarer
+from retrieval_service.services.sources.scans import MAX_IDS, SourceReport, Sourcing
 
 MAX_ID = 256
 

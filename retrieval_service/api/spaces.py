@@ -8,10 +8,11 @@ from typing import Any
 from kladez.v1 import space_service_pb2 as pb
 from kladez.v1 import space_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields
-from retrieval_service.domain.spaces import Scale, TenantSpace
-from retrieval_service.services.switching import DEFAULT_KEEP_DAYS, Standing, Switcher
-from retrieval_service.services.verifying import Verifier
+from retrieval_service.api import calls, fields
+from retrieval_service.api.messages import convert
+from retrieval_service.domain.indexing.spaces import Scale, TenantSpace
+from retrieval_service.services.spaces.switches import DEFAULT_KEEP_DAYS, Standing, Switcher
+from retrieval_service.services.spaces.verification import Verifier
 
 MAX_KEY = 500
 DEFAULT_QUESTIONS = 50

@@ -6,13 +6,14 @@ from dataclasses import asdict
 
 from kladez.v1 import search_service_pb2 as pb
 
-from retrieval_service.api import convert, fields
-from retrieval_service.domain.snapshots import SnapshotHit
-from retrieval_service.domain.summaries import Flavour
-from retrieval_service.domain.summary_blocks import MOST_BLOCKS
-from retrieval_service.services.searching import Query
-from retrieval_service.services.snapshotting import Kept
-from retrieval_service.services.summarizing import Request, Summarized
+from retrieval_service.api import fields
+from retrieval_service.api.messages import convert
+from retrieval_service.domain.summaries.blocks import MOST_BLOCKS
+from retrieval_service.domain.summaries.snapshots import SnapshotHit
+from retrieval_service.domain.summaries.summaries import Flavour
+from retrieval_service.services.retrieval.search import Query
+from retrieval_service.services.summaries.snapshots import Kept
+from retrieval_service.services.summaries.summaries import Request, Summarized
 
 MAX_QUERY = 2_000
 VALID_DAYS = 7

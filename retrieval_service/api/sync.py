@@ -9,13 +9,14 @@ from google.protobuf import message
 from kladez.v1 import sync_service_pb2 as pb
 from kladez.v1 import sync_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import backends, calls, fields, pages, sync_messages
+from retrieval_service.api import backends, calls, fields, pages
+from retrieval_service.api.messages import sync_messages
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.services.comparing_backends import Comparer
-from retrieval_service.services.mending import Mender
-from retrieval_service.services.overseeing import Overseer
-from retrieval_service.services.reading import Reader
-from retrieval_service.services.switching_backends import Switcher
+from retrieval_service.services.documents.reading import Reader
+from retrieval_service.services.retrieval.shadow_results import Comparer
+from retrieval_service.services.sync.backend_switches import Switcher
+from retrieval_service.services.sync.backlog import Overseer
+from retrieval_service.services.sync.drift_repair import Mender
 
 Number = TypeVar("Number", bound=int)
 

@@ -7,10 +7,11 @@ from typing import Any
 from kladez.v1 import tenant_service_pb2 as pb
 from kladez.v1 import tenant_service_pb2_grpc as pb_grpc
 
-from retrieval_service.api import calls, convert, fields, pages
+from retrieval_service.api import calls, fields, pages
+from retrieval_service.api.messages import convert
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.settings import TenantSettings
-from retrieval_service.services.managing import Manager
+from retrieval_service.domain.tenants.settings import TenantSettings
+from retrieval_service.services.tenants.tenants import Manager
 
 SETTINGS_FIELDS = tuple(field.name for field in pb.TenantSettings.DESCRIPTOR.fields)
 MASK_PATHS = ("name", "settings", *(f"settings.{name}" for name in SETTINGS_FIELDS))

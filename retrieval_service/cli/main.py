@@ -13,33 +13,31 @@ import platformdirs
 import typer
 
 from retrieval_service import config, errors
-from retrieval_service.cli import (
-    asking,
-    backends,
-    backfilling,
-    benching,
+from retrieval_service.cli import logs, output
+from retrieval_service.cli.commands import (
+    backfill,
+    backup,
+    bench,
     chats,
     documents,
-    dumping,
-    evaluations,
     gaps,
-    imports,
     insight,
-    logs,
-    migrating,
-    operating,
-    output,
-    reindexing,
+    reindex,
     schedules,
+    search_and_ask,
+    service,
     spaces,
     sql_sources,
-    starting,
     status,
-    syncing,
+    sync,
+    sync_backends,
     tenants,
 )
+from retrieval_service.cli.evals import eval_commands
 from retrieval_service.cli.failures import BadInput, ExitCode, exit_code, explanation
+from retrieval_service.cli.imports import import_commands, json_commands
 from retrieval_service.cli.options import Options, hoisted
+from retrieval_service.cli.up import up
 from retrieval_service.client import CallFailed
 from retrieval_service.postgres.embedded import default_data_dir
 from retrieval_service.postgres.log import ServerLog
@@ -51,22 +49,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (starting, operating, dumping, asking, status, reindexing, backfilling, benching):
+for group in (up, service, backup, search_and_ask, status, reindex, backfill, bench):
     group.register(app)
 app.add_typer(tenants.app, name="tenant")
-app.add_typer(imports.app, name="import")
+app.add_typer(import_commands.app, name="import")
 app.add_typer(sql_sources.app, name="source")
 app.add_typer(spaces.app, name="space")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(schedules.sync, name="sync")
 app.add_typer(documents.app, name="document")
-backends.register(schedules.sync)
-app.add_typer(evaluations.app, name="eval")
+sync_backends.register(schedules.sync)
+app.add_typer(eval_commands.app, name="eval")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(chats.app, name="chats")
 app.add_typer(insight.app, name="insight")
-migrating.register(imports.app)
-syncing.register(schedules.sync)
+json_commands.register(import_commands.app)
+sync.register(schedules.sync)
 
 
 @app.callback()

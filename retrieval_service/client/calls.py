@@ -14,7 +14,7 @@ from retrieval_service.client.failures import CallFailed, translated
 Response = TypeVar("Response", covariant=True)
 Metadata = tuple[tuple[str, str], ...]
 
-# The service ends a call by itself a few seconds before, and says why: api/policies.py.
+# The service ends a call by itself a few seconds before, and says why: api/access/policies.py.
 UNARY_TIMEOUT_SECONDS = 35.0
 WRITE_TIMEOUT_SECONDS = 65.0
 # For calls about any number of documents.

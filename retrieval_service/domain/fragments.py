@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from retrieval_service.domain.entries import Field
+from retrieval_service.domain.documents.entries import Field
 from retrieval_service.domain.verdicts import Judgement, Verdict
 
 

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `stores/schema.py` hands over."""
+"""Runs the migrations on the connection that `stores/schema/schema.py` hands over."""
 
 from __future__ import annotations
 

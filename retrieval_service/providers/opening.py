@@ -7,21 +7,21 @@ from dataclasses import replace
 
 from retrieval_service import errors
 from retrieval_service.config import Settings
-from retrieval_service.domain.chunking import OPENAI_POLICY, ChunkPolicy
+from retrieval_service.domain.indexing.chunking import OPENAI_POLICY, ChunkPolicy
 from retrieval_service.providers.local.choosing import open_chosen
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.openai.batching import BatchLimits
-from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
+from retrieval_service.providers.openai.chat.chat_completions import ChatCompletionsAnswerer
+from retrieval_service.providers.openai.chat.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.chat.rewriting import ModelRewriter
+from retrieval_service.providers.openai.chat.streaming import AnswerSettings, Patience
+from retrieval_service.providers.openai.chat.summaries import ModelSummarizer
 from retrieval_service.providers.openai.client import OPENAI_URL, OpenAISettings, open_client
 from retrieval_service.providers.openai.embeddings import EmbeddingSettings, open_openai_embedder
-from retrieval_service.providers.openai.file_search import FileSearchAnswerer
-from retrieval_service.providers.openai.responses import ResponsesAnswerer
-from retrieval_service.providers.openai.rewriting import ModelRewriter
-from retrieval_service.providers.openai.store_settings import StoreSettings
-from retrieval_service.providers.openai.streaming import AnswerSettings, Patience
-from retrieval_service.providers.openai.summaries import ModelSummarizer
-from retrieval_service.providers.openai.vector_stores import open_vector_stores
+from retrieval_service.providers.openai.files.file_search import FileSearchAnswerer
+from retrieval_service.providers.openai.files.store_settings import StoreSettings
+from retrieval_service.providers.openai.files.vector_stores import open_vector_stores
 from retrieval_service.providers.ports import (
     Answerer,
     Embedder,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.conversation import Reworded
+from retrieval_service.domain.answering.conversation import Reworded
 from retrieval_service.domain.fragments import AnswerPart, Prompt, Turn
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.remote_files import (
+from retrieval_service.domain.indexing.spaces import Embedded, Space
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.domain.retrieval.query_readings import Familiarity
+from retrieval_service.domain.summaries.summaries import Draft
+from retrieval_service.domain.sync.remote_files import (
     FileAnswerPart,
     FileForm,
     FileSearch,
@@ -21,8 +23,6 @@ from retrieval_service.domain.remote_files import (
     UploadedFile,
     Watch,
 )
-from retrieval_service.domain.spaces import Embedded, Space
-from retrieval_service.domain.summaries import Draft
 
 
 class Embedder(Protocol):

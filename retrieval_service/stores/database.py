@@ -16,9 +16,9 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from retrieval_service import errors
-from retrieval_service.domain import exact_json
-from retrieval_service.stores import logins
+from retrieval_service.stores.access import logins
 from retrieval_service.stores.failures import told_apart, unavailable_when_lost
+from retrieval_service.text import exact_json
 
 Row = TypeVar("Row")
 

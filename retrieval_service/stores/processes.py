@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row, kwargs_row, scalar_row
 from psycopg.types.json import Jsonb
 
-from retrieval_service.domain.processes import Installation, Kind, Process, Said
+from retrieval_service.domain.operations.processes import Installation, Kind, Process, Said
 from retrieval_service.stores.database import only
 
 # Processes that start together are let in one after another; the number is arbitrary.

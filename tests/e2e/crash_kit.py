@@ -16,14 +16,14 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import client as service_client
-from retrieval_service.cli.ports import any_free
+from retrieval_service.cli.up.ports import any_free
 from retrieval_service.client import CallFailed, Client
-from retrieval_service.domain.calibration import topics
+from retrieval_service.domain.indexing.calibration import topics
 from retrieval_service.postgres import processes
 from retrieval_service.postgres.embedded import Embedded, embedded_postgres
 from retrieval_service.postgres.processes import Child, Command
-from retrieval_service.services.bootstrapping import mint_key
-from retrieval_service.stores import schema
+from retrieval_service.services.tenants.first_key import mint_key
+from retrieval_service.stores.schema import schema
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.journal import Exchange
 from tests.fakes.openai.server import running_openai

@@ -18,12 +18,12 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as search_pb
 
 from retrieval_service import client as service_client
-from retrieval_service.cli.ports import any_free
+from retrieval_service.cli.up.ports import any_free
 from retrieval_service.client import CallFailed, Client
-from retrieval_service.domain.chunking import OPENAI_POLICY
-from retrieval_service.domain.spaces import Space
-from retrieval_service.services.planning import Target, plan
-from retrieval_service.stores.chunks import Source
+from retrieval_service.domain.indexing.chunking import OPENAI_POLICY
+from retrieval_service.domain.indexing.spaces import Space
+from retrieval_service.services.indexing.plans import Target, plan
+from retrieval_service.stores.index.chunks import Source
 from tests.e2e.crash_kit import (
     BATCH,
     DIMENSIONS,

@@ -17,12 +17,12 @@ from kladez.v1 import space_service_pb2 as pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 
 from retrieval_service import client as service_client
-from retrieval_service.cli.installation import listens_within
-from retrieval_service.cli.ports import any_free
+from retrieval_service.cli.up.parts import listens_within
+from retrieval_service.cli.up.ports import any_free
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers.local import composite, minilm
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 from tests.e2e.crash_kit import SCOPES, Process, command, new_tenant
 
 pytestmark = pytest.mark.timeout(420)

@@ -16,11 +16,11 @@ from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import search_service_pb2 as search_pb
 
 from retrieval_service import client as service_client
-from retrieval_service.cli.installation import listens_within
-from retrieval_service.cli.ports import any_free
+from retrieval_service.cli.up.parts import listens_within
+from retrieval_service.cli.up.ports import any_free
 from retrieval_service.postgres import processes
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 from tests.e2e.crash_kit import SCOPES, command, environment, new_tenant
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.server import running_openai

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from retrieval_service.cli.ports import any_free
+from retrieval_service.cli.up.ports import any_free
 from tests.fakes.bot_api import TOKEN, running_bot_api
 
 ROOT = Path(__file__).parents[2]

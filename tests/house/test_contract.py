@@ -7,7 +7,7 @@ import ast
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from retrieval_service.api.policies import POLICIES, SCOPES
+from retrieval_service.api.access.policies import POLICIES, SCOPES
 from retrieval_service.server import MOST_MESSAGE_BYTES
 from tests.house.repository import ROOT, methods_of, rpc_methods
 

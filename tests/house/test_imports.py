@@ -19,7 +19,7 @@ CONTRACTS = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contr
 TRESPASSES = {
     "the wire never touches the tables": (
         "retrieval_service/api/paging.py",
-        "import retrieval_service.stores.documents",
+        "import retrieval_service.stores.documents.documents",
     ),
     "bot and gateway know of the service its client and the pages for operators only": (
         "bot/limits.py",
@@ -29,13 +29,16 @@ TRESPASSES = {
     "the pages for operators know no part": ("retrieval_service/monitoring/pages.py", "import grpc"),
     "bot and gateway do not know each other": ("widget_gateway/limits.py", "import bot.limits"),
     "only the stores speak SQL; migrations are run by them": (
-        "retrieval_service/services/searching.py",
+        "retrieval_service/services/retrieval/search.py",
         "import psycopg",
     ),
-    "only providers.openai speaks to OpenAI": ("retrieval_service/wiring.py", "import openai"),
+    "only providers.openai speaks to OpenAI": ("retrieval_service/composition/opening.py", "import openai"),
     "only the edge speaks gRPC": ("bot/streaming.py", "import grpc"),
-    "what decides is pure": ("retrieval_service/domain/fusion.py", "import time"),
-    "no cycles": ("retrieval_service/domain/fusion.py", "import retrieval_service.services.searching"),
+    "what decides is pure": ("retrieval_service/domain/retrieval/fusion.py", "import time"),
+    "no cycles": (
+        "retrieval_service/domain/retrieval/fusion.py",
+        "import retrieval_service.services.retrieval.search",
+    ),
 }
 
 

@@ -15,11 +15,11 @@ from kladez.v1 import insight_service_pb2 as insight_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 
-from retrieval_service.api import metadata_messages
-from retrieval_service.domain.remote_files import RemoteDocument, Replacement
+from retrieval_service.api.messages import metadata_messages
+from retrieval_service.domain.sync.remote_files import RemoteDocument, Replacement
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import document_files, remote_documents, vector_stores
-from retrieval_service.stores.document_files import DocumentFile
+from retrieval_service.stores.sync import document_files, remote_documents, vector_store_ids
+from retrieval_service.stores.sync.document_files import DocumentFile
 from tests.fakes.openai import FakeOpenAI
 from tests.integration.openai_stores_kit import stores_at
 from tests.integration.service_kit import Running, Shop, shared_service, wait_until_indexed
@@ -49,7 +49,7 @@ async def hold(running: Running, shop: Shop, fake: FakeOpenAI) -> str:
         replaced = await stores.replace(store_id, [Replacement(document=one) for one in wanted])
     files = {one.document_id: one.file_id for one in replaced}
     async with running.service.database.tenant(uuid.UUID(shop.tenant_id)) as scope:
-        await vector_stores.put(scope, store_id)
+        await vector_store_ids.put(scope, store_id)
         for document in wanted:
             file = document_file(document, store_id, files[document.document_id])
             await document_files.set_primary(scope, file)

@@ -21,7 +21,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import server
-from retrieval_service.api.policies import POLICIES
+from retrieval_service.api.access.policies import POLICIES
 from tests.integration.isolation_kit import Marks, Owned
 from tests.integration.service_kit import Running, bearer
 

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import search_service_pb2_grpc as search_grpc
 
-from retrieval_service.api.policies import POLICIES
+from retrieval_service.api.access.policies import POLICIES
 
 SEARCH = "/kladez.v1.SearchService/Search"
 UPSERT = "/kladez.v1.DocumentService/UpsertDocument"

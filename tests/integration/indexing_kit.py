@@ -14,17 +14,17 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import class_row
 from pydantic import SecretStr
 
-from retrieval_service.assembling import Service
-from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.composition.services import Service
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.indexing import AtOnce, Indexer
-from retrieval_service.services.searching import Found, Mode, Query
-from retrieval_service.staffing import new_indexer, new_worker
-from retrieval_service.stores import jobs
+from retrieval_service.services.indexing.indexer import AtOnce, Indexer
+from retrieval_service.services.retrieval.search import Found, Mode, Query
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.jobs import Job
-from retrieval_service.worker import Worker
+from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.worker.staffing import new_indexer, new_worker
+from retrieval_service.worker.worker import Worker
 from tests.conftest import temporary_database
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.faults import Fault

@@ -16,7 +16,7 @@ from kladez.v1 import source_service_pb2 as sources_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from psycopg import sql
 
-from retrieval_service.stores import jobs
+from retrieval_service.stores.queue import jobs
 from tests.integration.service_kit import (
     Running,
     Shop,

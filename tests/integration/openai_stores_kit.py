@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.domain.remote_files import RemoteDocument, Replaced, Replacement
+from retrieval_service.domain.sync.remote_files import RemoteDocument, Replaced, Replacement
 from retrieval_service.providers.openai.attempts import Persistence
 from retrieval_service.providers.openai.client import OpenAISettings
-from retrieval_service.providers.openai.store_settings import StoreSettings
-from retrieval_service.providers.openai.vector_stores import VectorStores, open_vector_stores
+from retrieval_service.providers.openai.files.store_settings import StoreSettings
+from retrieval_service.providers.openai.files.vector_stores import VectorStores, open_vector_stores
 from tests.fakes.openai import FakeOpenAI
 
 SECRET = "sk-live-Abc123"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from retrieval_service.assembling import Service
-from retrieval_service.domain.remote_documents import content_digest, remote_document
-from retrieval_service.domain.settings import TenantSettings
-from retrieval_service.providers.openai.attributes import REVISION_LENGTH
-from retrieval_service.providers.openai.store_settings import StoreSettings
-from retrieval_service.services.editing import Editor
-from retrieval_service.services.remote_purging import RemotePurger
-from retrieval_service.stores import remote_documents
+from retrieval_service.composition.services import Service
+from retrieval_service.domain.sync.remote_documents import content_digest, remote_document
+from retrieval_service.domain.tenants.settings import TenantSettings
+from retrieval_service.providers.openai.files.attributes import REVISION_LENGTH
+from retrieval_service.providers.openai.files.store_settings import StoreSettings
+from retrieval_service.services.documents.editing import Editor
+from retrieval_service.services.sync.purges import RemotePurger
+from retrieval_service.stores.sync import remote_documents
 from tests.integration.indexing_kit import Bench, open_bench, until, value
 from tests.integration.openai_stores_kit import PATIENT, remote, stores_at
 

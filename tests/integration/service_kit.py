@@ -16,18 +16,19 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
-from retrieval_service import server, wiring
+from retrieval_service import server
 from retrieval_service.api import tls
-from retrieval_service.api.gate import Gate
+from retrieval_service.api.access.gate import Gate
+from retrieval_service.api.access.policies import POLICIES, SCOPES, Policy
 from retrieval_service.api.health import Health
-from retrieval_service.api.policies import POLICIES, SCOPES, Policy
-from retrieval_service.assembling import Service
 from retrieval_service.client import CallFailed, Client, connecting
+from retrieval_service.composition import opening
+from retrieval_service.composition.services import Service
 from retrieval_service.config import Settings, load
-from retrieval_service.domain.calibration import SCRIPTS, Calibration
-from retrieval_service.domain.spaces import Scale
+from retrieval_service.domain.indexing.calibration import SCRIPTS, Calibration
+from retrieval_service.domain.indexing.spaces import Scale
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 from tests.conftest import temporary_database
 
 Value = TypeVar("Value")
@@ -85,7 +86,7 @@ async def running_service(dsn: str, **changes: Any) -> AsyncIterator[Running]:
 @asynccontextmanager
 async def measured_service(settings: Settings, dsn: str) -> AsyncIterator[Service]:
     """As `wiring.open_service`; how the cosines of spaces are read is known, so that no fake is asked for them."""
-    async with wiring.open_service(settings, dsn) as service:
+    async with opening.open_service(settings, dsn) as service:
         for space_id in service.embedders.uncalibrated_ids:
             service.embedders.calibrate(space_id, PLAIN)
         yield service

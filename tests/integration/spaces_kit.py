@@ -15,7 +15,7 @@ from kladez.v1 import space_service_pb2 as pb
 from pydantic import SecretStr
 
 from retrieval_service.client import Client
-from retrieval_service.domain.hashing import embedding_text
+from retrieval_service.domain.indexing.hashing import embedding_text
 from tests.fakes.openai.bags import bag_of_words
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.integration.service_kit import Running, Shop

@@ -11,11 +11,11 @@ from psycopg import sql
 from structlog.testing import capture_logs
 
 from retrieval_service import errors
-from retrieval_service.domain.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER, WEIGHTS, Kind
-from retrieval_service.services import agreeing
-from retrieval_service.services.agreeing import Presence, Presences
-from retrieval_service.stores import schema
+from retrieval_service.domain.operations.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER, WEIGHTS, Kind
+from retrieval_service.services.operations import process_agreement
+from retrieval_service.services.operations.process_agreement import Presence, Presences
 from retrieval_service.stores.database import Database, PoolSize, open_database
+from retrieval_service.stores.schema import schema
 
 OLD, NEW = "local/old@1:3", "openai/new@1:4"
 SETTINGS = {**dict.fromkeys(WEIGHTS, "same"), EMBEDDER: OLD, NEXT_EMBEDDER: ""}
@@ -36,8 +36,8 @@ async def database(database_dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreeing, "BEAT_SECONDS", 0.05)
-    monkeypatch.setattr(agreeing, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(process_agreement, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(process_agreement, "LOOK_SECONDS", 0.02)
 
 
 async def entered(database: Database, kind: Kind = Kind.SERVER, **changes: str) -> Presence:

@@ -21,9 +21,9 @@ from benchmarks import reporting
 from benchmarks.answers import asking, counting, retrieval, running, sets
 from benchmarks.answers.judging import Asked
 from benchmarks.answers.sets import AnswerSet, Split
-from retrieval_service.cli import datasets
-from retrieval_service.cli.answer_sets import sample
-from retrieval_service.cli.asking import Mode
+from retrieval_service.cli.commands.search_and_ask import Mode
+from retrieval_service.cli.evals import datasets
+from retrieval_service.cli.evals.answer_sets import sample
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.service_kit import Running, shared_service
 

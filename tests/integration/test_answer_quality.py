@@ -12,11 +12,11 @@ import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.cli import answer_sets
-from retrieval_service.cli.answer_evaluation import demo_tenant, judge
-from retrieval_service.cli.evaluation import filled_tenant
+from retrieval_service.cli.evals import answer_sets
+from retrieval_service.cli.evals.answer_runs import demo_tenant, judge
+from retrieval_service.cli.evals.search_runs import filled_tenant
 from retrieval_service.client import Client
-from retrieval_service.domain.answer_metrics import Judged, LabelledQuestion, by_language, figures
+from retrieval_service.domain.insights.answer_metrics import Judged, LabelledQuestion, by_language, figures
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.answers_kit import QUESTION, lamp_shop
 from tests.integration.insights_kit import NOTHING_KNOWN, asked, chat_logs, groups

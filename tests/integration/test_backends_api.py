@@ -18,7 +18,7 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 from retrieval_service import errors
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import document_files
+from retrieval_service.stores.sync import document_files
 from tests.conftest import temporary_database
 from tests.fakes.openai import FakeOpenAI, Fate, Fault, running_openai
 from tests.integration.backends_kit import (

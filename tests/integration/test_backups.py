@@ -19,11 +19,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from retrieval_service import errors
 from retrieval_service.client import Client
-from retrieval_service.domain.backups import Manifest, Unusable, differing, parsed
+from retrieval_service.domain.operations.backups import Manifest, Unusable, differing, parsed
 from retrieval_service.postgres import tools
 from retrieval_service.postgres.embedded import Embedded, embedded_postgres
-from retrieval_service.services import backing_up, checking, restoring
-from retrieval_service.stores import access, logins, schema, securing
+from retrieval_service.services.operations import backup_files, doctor_checks, restoration
+from retrieval_service.stores.access import declared_access, logins, securing
+from retrieval_service.stores.schema import schema
 from tests.conftest import temporary_database
 from tests.integration.indexing_kit import value
 from tests.integration.isolation_kit import Owned, dump, new_owned
@@ -91,11 +92,11 @@ async def backed_up(dsn: str, file: Path) -> Original:
 
 
 async def made(dsn: str, file: Path) -> Manifest:
-    return await backing_up.back_up(dsn, file, on_tables=lambda _: None, on_table=lambda: None)
+    return await backup_files.back_up(dsn, file, on_tables=lambda _: None, on_table=lambda: None)
 
 
-async def put_back(dsn: str, file: Path, *, replaces: bool = False) -> restoring.Restored:
-    return await restoring.restore(
+async def put_back(dsn: str, file: Path, *, replaces: bool = False) -> restoration.Restored:
+    return await restoration.restore(
         dsn, None, file, replaces=replaces, on_tables=lambda _: None, on_table=lambda: None
     )
 
@@ -135,7 +136,7 @@ async def assert_as_before(dsn: str, original: Original) -> None:
         assert await searched(client) == original.found
         await assert_isolated(running, original)
     settings = await asyncio.to_thread(settings_for_tests)
-    findings = await checking.examine(settings, dsn)
+    findings = await doctor_checks.examine(settings, dsn)
     assert [
         (one.name, one.detail) for one in findings if not one.ok and not one.name.startswith("backlog")
     ] == []
@@ -187,13 +188,13 @@ async def test_backup_is_read_by_plain_pg_restore_too(original: Original, fresh_
 
 async def postgres_program(name: str, dsn: str, *arguments: str) -> None:
     program = await tools.find(name, release=18, needs_tls=False)
-    await tools.run(program, arguments, await asyncio.to_thread(backing_up.target_of, dsn))
+    await tools.run(program, arguments, await asyncio.to_thread(backup_files.target_of, dsn))
 
 
 def test_manifest_says_what_was_backed_up(original: Original) -> None:
     standing = original.manifest.standing
-    assert original.manifest == parsed(backing_up.manifest_of(original.file).read_text())
-    assert standing.roles == [access.OPERATOR, access.TENANT]
+    assert original.manifest == parsed(backup_files.manifest_of(original.file).read_text())
+    assert standing.roles == [declared_access.OPERATOR, declared_access.TENANT]
     assert (standing.policy_count >= 43, standing.grant_count >= 102, standing.is_leakproof) == (
         True,
         True,
@@ -204,7 +205,7 @@ def test_manifest_says_what_was_backed_up(original: Original) -> None:
 
 
 def test_files_are_for_their_owner_alone(original: Original) -> None:
-    for file in (original.file, backing_up.manifest_of(original.file)):
+    for file in (original.file, backup_files.manifest_of(original.file)):
         assert file.stat().st_mode & 0o777 == 0o600
     assert sorted(one.name for one in original.file.parent.iterdir()) == [
         "kladez.backup",
@@ -215,7 +216,7 @@ def test_files_are_for_their_owner_alone(original: Original) -> None:
 def damaged_copy(original: Original, folder: Path) -> Path:
     file = folder / "copy.backup"
     file.write_bytes(original.file.read_bytes())
-    backing_up.manifest_of(file).write_text(original.manifest.text())
+    backup_files.manifest_of(file).write_text(original.manifest.text())
     return file
 
 
@@ -233,7 +234,7 @@ async def test_damaged_backup_is_refused_before_anything_is_touched(
 
 
 def harmed(file: Path, harm: str) -> None:
-    content, manifest = bytearray(file.read_bytes()), backing_up.manifest_of(file)
+    content, manifest = bytearray(file.read_bytes()), backup_files.manifest_of(file)
     told = json.loads(manifest.read_text())
     if harm == "a byte":
         content[len(content) // 2] ^= 1
@@ -256,7 +257,7 @@ async def test_backup_of_a_newer_program_is_refused(
 ) -> None:
     file = damaged_copy(original, tmp_path)
     newer = replace(original.manifest, standing=replace(original.manifest.standing, revision="9999"))
-    await asyncio.to_thread(backing_up.manifest_of(file).write_text, newer.text())
+    await asyncio.to_thread(backup_files.manifest_of(file).write_text, newer.text())
     with pytest.raises(Unusable, match="9999, which this program does not know"):
         await put_back(empty_database_dsn, file)
 
@@ -267,7 +268,7 @@ async def test_count_that_differs_afterwards_is_told_by_table(
     file = damaged_copy(original, tmp_path)
     rows = {**original.manifest.standing.rows, "documents": 99}
     other = replace(original.manifest, standing=replace(original.manifest.standing, rows=rows))
-    await asyncio.to_thread(backing_up.manifest_of(file).write_text, other.text())
+    await asyncio.to_thread(backup_files.manifest_of(file).write_text, other.text())
     with pytest.raises(Unusable, match="documents: 99 then, 25 now"):
         await put_back(empty_database_dsn, file)
 
@@ -281,7 +282,7 @@ async def test_database_that_holds_something_is_refused_and_replaced_when_told(
 ) -> None:
     async with await AsyncConnection.connect(database_dsn) as connection:
         await connection.execute("INSERT INTO tenants (name) VALUES ('Somebody else')")
-    with pytest.raises(restoring.NotEmpty, match="--replace"):
+    with pytest.raises(restoration.NotEmpty, match="--replace"):
         await put_back(database_dsn, original.file)
     restored = await put_back(database_dsn, original.file, replaces=True)
     assert restored.problems == []
@@ -410,7 +411,7 @@ def no_backup(file: Path, harm: str) -> None:
         os.mkfifo(file)
     else:
         file.write_bytes(b"" if harm == "an empty file" else b"PGDMP")
-    manifest = backing_up.manifest_of(file)
+    manifest = backup_files.manifest_of(file)
     if harm == "a folder for a manifest":
         manifest.mkdir()
     elif "manifest" in harm:
@@ -455,7 +456,7 @@ async def test_backup_that_is_cut_short_leaves_nothing(original: Original, tmp_p
         raise errors.Unavailable("cut short")
 
     with pytest.raises(errors.Unavailable, match="cut short"):
-        await backing_up.back_up(
+        await backup_files.back_up(
             original.dsn, tmp_path / "kladez.backup", on_tables=lambda _: None, on_table=cut
         )
     assert names_in(tmp_path) == []
@@ -491,7 +492,7 @@ async def test_programs_of_an_older_release_are_not_used() -> None:
 
 async def test_password_stands_on_no_command_line(original: Original, tmp_path: Path) -> None:
     password = str(conninfo_to_dict(original.dsn)["password"])
-    target = await asyncio.to_thread(backing_up.target_of, original.dsn)
+    target = await asyncio.to_thread(backup_files.target_of, original.dsn)
     assert password not in target.conninfo + repr(target)
     assert target.secrets == {"PGPASSWORD": password}
     task = asyncio.create_task(made(original.dsn, tmp_path / "kladez.backup"))

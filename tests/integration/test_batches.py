@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from psycopg import AsyncConnection
 
-from retrieval_service.services import writing
+from retrieval_service.services.indexing import index_writer
 from tests.integration.indexing_kit import (
     Bench,
     claim,
@@ -59,7 +59,7 @@ async def test_transaction_grows_only_so_large(
     bench: Bench, tenant_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever changes a document of a batch waits until all of them are written."""
-    monkeypatch.setattr(writing, "CHUNKS_IN_A_TRANSACTION", 8)
+    monkeypatch.setattr(index_writer, "CHUNKS_IN_A_TRANSACTION", 8)
     long = "\n\n".join(f"## Part {part}\n\n" + "tea " * 500 for part in range(4))
     for number in range(3):
         await insert(bench.sql, tenant_id, str(number), long)

@@ -12,13 +12,13 @@ from kladez.v1 import space_service_pb2 as pb
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
-from retrieval_service import wiring
-from retrieval_service.cli import spaces as shown
-from retrieval_service.domain.calibration import fingerprint
-from retrieval_service.domain.settings import TenantSettings
+from retrieval_service.cli.commands import spaces as shown
+from retrieval_service.composition import opening
+from retrieval_service.domain.indexing.calibration import fingerprint
+from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.providers.local import e5
-from retrieval_service.services import calibrating
-from retrieval_service.services.checking import Finding, examine
+from retrieval_service.services.operations.doctor_checks import Finding, examine
+from retrieval_service.services.spaces import calibration
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.server import running_openai
@@ -67,7 +67,7 @@ async def cosines(settings: dict[str, Any], dsn: str) -> Finding:
 
 async def test_e5_at_a_server_is_measured_as_e5_is_and_stays_so(database_dsn: str, fake: FakeOpenAI) -> None:
     settings = await asyncio.to_thread(settings_for_tests, **served(fake))
-    async with wiring.open_service(settings, database_dsn) as service:
+    async with opening.open_service(settings, database_dsn) as service:
         embedders = service.embedders
         assert embedders.uncalibrated_ids == [service.space_id]
         await service.calibrator.run()
@@ -80,7 +80,7 @@ async def test_e5_at_a_server_is_measured_as_e5_is_and_stays_so(database_dsn: st
         assert embedders.home_space.languages == frozenset()
         for language in ("ru", "en", "pt"):
             assert scale.alike[language] == pytest.approx(e5.SCALE.alike[""], abs=0.02)
-    async with wiring.open_service(settings, database_dsn) as service:
+    async with opening.open_service(settings, database_dsn) as service:
         assert service.embedders.home_space.scale == scale
     async with running_service(database_dsn, **served(fake)) as running:
         shop = await new_shop(running)
@@ -96,9 +96,9 @@ async def test_e5_at_a_server_is_measured_as_e5_is_and_stays_so(database_dsn: st
 async def test_words_decide_while_the_provider_is_away_and_the_doctor_says_why(
     database_dsn: str, fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibrating, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(calibration, "PAUSE_SECONDS", 0.05)
     settings = await asyncio.to_thread(settings_for_tests, **served(fake))
-    async with wiring.open_service(settings, database_dsn) as service:
+    async with opening.open_service(settings, database_dsn) as service:
         fake.fail(Fault(path=EMBEDDINGS, times=1, status=400, kind="invalid_request_error"))
         await service.calibrator.calibrate()
         assert service.embedders.home_space.scale is None
@@ -114,13 +114,13 @@ async def test_what_other_texts_or_rules_measured_is_measured_again(
     database_dsn: str, fake: FakeOpenAI
 ) -> None:
     settings = await asyncio.to_thread(settings_for_tests, **served(fake))
-    async with wiring.open_service(settings, database_dsn) as service:
+    async with opening.open_service(settings, database_dsn) as service:
         await service.calibrator.run()
         async with service.database.owner() as owner:
             await owner.execute(
                 """UPDATE embedding_spaces SET calibration = calibration || '{"texts": "of before"}'"""
             )
-    async with wiring.open_service(settings, database_dsn) as service:
+    async with opening.open_service(settings, database_dsn) as service:
         assert service.embedders.uncalibrated_ids == [service.space_id]
         await service.calibrator.run()
         async with service.database.owner() as owner:
@@ -133,7 +133,7 @@ async def test_space_whose_model_says_the_same_of_everything_was_measured_and_re
 ) -> None:
     fake.embedded = lambda _text, length: np.ones(length, dtype=np.float32)
     settings = await asyncio.to_thread(settings_for_tests, **served(fake))
-    async with wiring.open_service(settings, database_dsn) as service:
+    async with opening.open_service(settings, database_dsn) as service:
         await service.calibrator.run()
         assert service.embedders.home_space.scale is None
     async with running_service(database_dsn, **served(fake)) as running:

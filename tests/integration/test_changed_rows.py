@@ -10,11 +10,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from retrieval_service import change_runner, errors, index_runner
-from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, IndexMode
-from retrieval_service.domain.sources import Source
+from retrieval_service import errors
+from retrieval_service.domain.documents.sources import Source
+from retrieval_service.domain.indexing.index_jobs import ChangedRows, IndexJob, IndexMode
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores.index_jobs import Due
+from retrieval_service.stores.queue.index_jobs import Due
+from retrieval_service.worker import changed_rows, index_jobs
 from tests.conftest import temporary_database
 from tests.integration.indexing_kit import (
     WAIT_SECONDS,
@@ -146,7 +147,7 @@ async def test_rows_that_are_the_same_embed_nothing(bench: Bench, tenant_id: UUI
 async def test_idle_worker_is_woken_by_changed_rows(
     bench: Bench, tenant_id: UUID, shop_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for runner in (change_runner, index_runner):
+    for runner in (changed_rows, index_jobs):
         monkeypatch.setattr(runner, "IDLE_SECONDS", WAIT_SECONDS)
     change_rows(shop_dsn, "UPDATE teas SET body = 'Зелёный чай' WHERE id = '1'")
     async with working(bench.service):

@@ -16,9 +16,10 @@ from kladez.v1 import search_service_pb2 as search_pb
 from psycopg import AsyncConnection, sql
 
 from retrieval_service import errors
-from retrieval_service.services.promoting import Promoter
-from retrieval_service.stores import inspection, schema, spaces
-from retrieval_service.wiring import open_service
+from retrieval_service.composition.opening import open_service
+from retrieval_service.services.indexing.own_indexes import Promoter
+from retrieval_service.stores.schema import inspection, schema
+from retrieval_service.stores.tenants import spaces
 from tests.integration.indexing_kit import until, value
 from tests.integration.service_kit import (
     Running,

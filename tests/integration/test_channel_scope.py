@@ -18,7 +18,7 @@ from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import server
-from retrieval_service.api.policies import CHANNEL, POLICIES, TENANT_READ
+from retrieval_service.api.access.policies import CHANNEL, POLICIES, TENANT_READ
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.postgres.embedded import Embedded
 from tests.house.repository import ROOT

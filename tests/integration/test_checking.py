@@ -11,11 +11,11 @@ from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
-from retrieval_service.domain.findings import Finding
-from retrieval_service.domain.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER
-from retrieval_service.services.checking import examine
-from retrieval_service.stores.logins import doors
-from retrieval_service.stores.securing import ensure
+from retrieval_service.domain.operations.findings import Finding
+from retrieval_service.domain.operations.processes import EMBEDDER, NEXT_EMBEDDER, PROVIDER
+from retrieval_service.services.operations.doctor_checks import examine
+from retrieval_service.stores.access.logins import doors
+from retrieval_service.stores.access.securing import ensure
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import Bench, open_bench, working
 from tests.integration.openai_stores_kit import METADATA, STORE_NAME, stores_at

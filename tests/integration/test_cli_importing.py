@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from retrieval_service.cli.importing import RECONNECTIONS, Report, import_source
-from retrieval_service.cli.sources import JsonLines
+from retrieval_service.cli.imports.files import JsonLines
+from retrieval_service.cli.imports.sending import RECONNECTIONS, Report, import_source
 from retrieval_service.client import CallFailed, connect
 from tests.fakes.import_server import FakeImports, running_imports
 

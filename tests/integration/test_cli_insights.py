@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as answers_pb
 
-from retrieval_service.cli.chats import End
+from retrieval_service.cli.commands.chats import End
 from retrieval_service.cli.failures import ExitCode
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.answers_kit import QUESTION

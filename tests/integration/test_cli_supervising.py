@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.cli import ports, supervising
-from retrieval_service.cli.supervising import ChildEnded, kept_running, pause_seconds
+from retrieval_service.cli.up import ports, supervising
+from retrieval_service.cli.up.supervising import ChildEnded, kept_running, pause_seconds
 from retrieval_service.postgres.log import LogLimits, ServerLog, kept_short
 from retrieval_service.postgres.processes import Command, running
 

@@ -15,10 +15,11 @@ import pytest_asyncio
 from kladez.v1 import tenant_service_pb2 as pb
 from typer.testing import CliRunner
 
-from retrieval_service.cli import main, tenant_fields
+from retrieval_service.cli import main
 from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.commands import tenant_fields
+from retrieval_service.cli.commands.tenant_fields import Shape
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.cli.tenant_fields import Shape
 from retrieval_service.postgres.embedded import Embedded
 from tests.house.repository import command_lines
 from tests.integration.service_kit import Running, new_shop, shared_service

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Vectors
+from retrieval_service.domain.indexing.spaces import Vectors
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 from retrieval_service.providers.local import composite, e5, minilm
 from retrieval_service.providers.local.composite import SPACE, Encoded, compose, open_composite
 from retrieval_service.providers.local.e5 import open_e5

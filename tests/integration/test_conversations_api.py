@@ -17,7 +17,7 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.conversing import Conversing
+from retrieval_service.services.answering.conversations import Conversing
 from tests.fakes.openai import FakeOpenAI, Fault, Script, running_openai, wire
 from tests.fakes.openai.responses import usage
 from tests.fakes.openai.scripts import STATUS

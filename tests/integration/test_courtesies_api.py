@@ -10,8 +10,8 @@ import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services import courtesies
-from retrieval_service.services.questions import Questions
+from retrieval_service.services.answering import small_talk
+from retrieval_service.services.retrieval.query_vectors import Questions
 from tests.integration.answers_kit import CONTACT, ask, lamp_shop, stored
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(courtesies, "PATIENCE_SECONDS", 60.0)  # no test is about a busy machine
+        patched.setattr(small_talk, "PATIENCE_SECONDS", 60.0)  # no test is about a busy machine
         async with shared_service(postgres_server, migrated_template, local_model="both") as service:
             yield service
 
@@ -197,9 +197,9 @@ async def test_who_wants_more_gets_what_was_answered_last_or_is_asked_what_of(sh
 async def test_nobody_waits_long_for_the_examples_and_whoever_comes_later_has_them(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courtesies, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(small_talk, "PATIENCE_SECONDS", 0.0)
     embedders = running.service.embedders
-    fresh = courtesies.Courtesies(embedders, Questions(embedders, running.service.meter))
+    fresh = small_talk.Courtesies(embedders, Questions(embedders, running.service.meter))
     assert await fresh._known(embedders.home_id, embedders.home) is None
     async with asyncio.timeout(90):
         while await fresh._known(embedders.home_id, embedders.home) is None:  # noqa: ASYNC110 - it is made beside

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.session_proofs import SessionProof
-from retrieval_service.stores import chats
+from retrieval_service.domain.answering.session_proofs import SessionProof
+from retrieval_service.stores.chats import chats
 from retrieval_service.stores.database import Database, PoolSize, TenantScope, only, open_database
 
 FLUSHING = "SHOW synchronous_commit"

@@ -17,10 +17,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retrieval_service import errors
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services import checking_access
-from retrieval_service.stores import access, logins, schema, securing, security
-from retrieval_service.stores.access import Table
+from retrieval_service.services.operations import doctor_access
+from retrieval_service.stores.access import access_repair, declared_access, logins, securing
+from retrieval_service.stores.access.declared_access import Table
 from retrieval_service.stores.database import open_database
+from retrieval_service.stores.schema import schema
 from tests.conftest import administer, temporary_database
 from tests.integration.indexing_kit import until
 from tests.postgres import start_server
@@ -67,20 +68,22 @@ async def problems(dsn: str) -> list[str]:
 
 
 async def test_what_migrations_make_is_declared_and_nothing_else(own_dsn: str, later_scripts: Path) -> None:
-    """A migration that gives a role more needs its line in stores/access.py, or a restored database lacks it.
+    """A migration that gives a role more needs its line in `declared_access`, or a restored database lacks it.
 
     To a program that knows a later revision this one is not the newest, so nothing is mended here.
     """
     await schema.upgrade(own_dsn, REVISIONS[-1], scripts=later_scripts)
     async with superuser(own_dsn) as connection:
-        found = await security.catalogue(connection)
-    tables = [table.declared for table in found.tables if security.is_ours(table)]
+        found = await access_repair.catalogue(connection)
+    tables = [table.declared for table in found.tables if access_repair.is_ours(table)]
     made = {(one.table, one.name) for one in found.policies}
-    assert made == {(one.table, one.name) for one in access.policies(tables)}
+    assert made == {(one.table, one.name) for one in declared_access.policies(tables)}
     given = {(one.table, one.role, one.privilege, one.column) for one in found.grants}
-    assert given == {(one.table, one.role, one.privilege, one.column) for one in access.grants(tables)}
-    assert {table.name for table in found.tables if not security.is_ours(table)} == set()
-    assert security.differences(found, owner="postgres") == []
+    assert given == {
+        (one.table, one.role, one.privilege, one.column) for one in declared_access.grants(tables)
+    }
+    assert {table.name for table in found.tables if not access_repair.is_ours(table)} == set()
+    assert access_repair.differences(found, owner="postgres") == []
 
 
 # What the operator may read of tables with a tenant, where the type could hold a customer's or an owner's words.
@@ -119,18 +122,24 @@ async def test_migrated_database_is_as_declared(database_dsn: str) -> None:
 
 def test_condition_is_known_again_in_the_words_of_the_server() -> None:
     stored = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
-    assert access.is_same(access.OWN_ROWS, stored)
-    assert not access.is_same(access.OWN_ROWS, stored.replace("=", "<>"))
-    assert not access.is_same(access.OWN_ROWS, "true")
-    assert not access.is_same(None, "true")
+    assert declared_access.is_same(declared_access.OWN_ROWS, stored)
+    assert not declared_access.is_same(declared_access.OWN_ROWS, stored.replace("=", "<>"))
+    assert not declared_access.is_same(declared_access.OWN_ROWS, "true")
+    assert not declared_access.is_same(None, "true")
 
 
 def test_new_table_with_a_tenant_is_closed_by_rule() -> None:
     table = Table(name="coupons", columns=frozenset({"tenant_id", "code"}))
-    [policy] = access.policies([table])
-    assert (policy.role, policy.using, policy.check) == (access.TENANT, access.OWN_ROWS, access.OWN_ROWS)
-    assert {grant.privilege for grant in access.grants([table])} == set(access.ALL_PRIVILEGES)
-    assert access.is_closed(table)
+    [policy] = declared_access.policies([table])
+    assert (policy.role, policy.using, policy.check) == (
+        declared_access.TENANT,
+        declared_access.OWN_ROWS,
+        declared_access.OWN_ROWS,
+    )
+    assert {grant.privilege for grant in declared_access.grants([table])} == set(
+        declared_access.ALL_PRIVILEGES
+    )
+    assert declared_access.is_closed(table)
 
 
 SABOTAGE: dict[str, LiteralString] = {
@@ -202,7 +211,7 @@ async def test_service_does_not_start_where_nobody_may_take_a_membership_back(sa
         with pytest.raises(errors.Misconfigured, match="kladez_tenant: is a member of kladez_operator"):
             await schema.prepare(owner, migrates=False)
         async with open_database(owner) as database:
-            found = [one async for one in checking_access.examine(database, owner)]
+            found = [one async for one in doctor_access.examine(database, owner)]
         [told] = [one for one in found if one.name == "policies and grants"]
         assert (told.ok, told.blocks) == (False, True)
         assert "kladez_tenant: is a member of kladez_operator" in told.detail

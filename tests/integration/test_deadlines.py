@@ -16,9 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import widget_gateway.config
 from retrieval_service import config
+from retrieval_service.api.access.policies import POLICIES
 from retrieval_service.api.health import Health
-from retrieval_service.api.policies import POLICIES
-from retrieval_service.cli import installation
+from retrieval_service.cli.up import parts
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.client.calls import ANSWER_TIMEOUT_SECONDS
 from retrieval_service.server import report
@@ -120,7 +120,7 @@ async def test_answer_ends_before_anybody_who_waits_for_it_gives_up() -> None:
 async def test_parts_end_before_who_stops_them_kills_them() -> None:
     service, gateway = defaults(config.Settings), defaults(widget_gateway.config.Settings)
     graces = [service["shutdown_seconds"], gateway["drain_seconds"]]
-    assert max(graces) < installation.GRACE_SECONDS
+    assert max(graces) < parts.GRACE_SECONDS
 
 
 def defaults(settings: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
 from psycopg import sql
 
-from retrieval_service.domain.conditions import Selection
+from retrieval_service.domain.retrieval.filters import Selection
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import selections
+from retrieval_service.stores.documents import selections
 from tests.integration.service_kit import Running, Shop, refused, shared_service, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

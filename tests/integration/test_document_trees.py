@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.domain.documents import Draft
+from retrieval_service.domain.documents.documents import Draft
 from retrieval_service.domain.records import DocumentKey, StoredDocument
-from retrieval_service.services.importing import Item, Outcome
-from retrieval_service.services.searching import Mode
+from retrieval_service.services.documents.importing import Item, Outcome
+from retrieval_service.services.retrieval.search import Mode
 from tests.integration.indexing_kit import Bench, claim, indexer, insert, jobs_of, open_bench, value, working
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from retrieval_service.stores import schema
+from retrieval_service.stores.schema import schema
 from tests.integration.test_migrations import execute, rows
 
 ROWS = """

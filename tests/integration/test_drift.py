@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.domain.drift import Kind
-from retrieval_service.services.mending import Mender
-from retrieval_service.services.overseeing import Overseer
-from retrieval_service.services.scheduling import drift_watch
+from retrieval_service.domain.sync.drift import Kind
+from retrieval_service.services.operations.schedules import drift_watch
+from retrieval_service.services.sync.backlog import Overseer
+from retrieval_service.services.sync.drift_repair import Mender
 from tests.fakes.openai import Fate, Fault
 from tests.fakes.openai.storage import Entry, KeptFile, Storage
 from tests.integration.indexing_kit import Bench, value, working

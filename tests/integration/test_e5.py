@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import errors
-from retrieval_service.domain.calibration import topics
+from retrieval_service.domain.indexing.calibration import topics
 from retrieval_service.providers.local import build_e5, build_e5_centres, e5, model_files
 from retrieval_service.providers.local.e5 import dequantised, open_e5, repacked
 from retrieval_service.providers.local.e5_file import BLOCK, E5File

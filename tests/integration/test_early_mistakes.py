@@ -10,7 +10,7 @@ import pytest
 
 from retrieval_service import errors
 from retrieval_service.cli.failures import ExitCode
-from retrieval_service.wiring import open_service
+from retrieval_service.composition.opening import open_service
 from tests.certificate_files import Authority
 from tests.integration.service_kit import settings_for_tests
 from tests.processes_kit import environment

@@ -16,8 +16,8 @@ from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import search_service_pb2 as search_pb
 
-from retrieval_service.domain import exact_json
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.text import exact_json
 from tests.integration.documents_kit import TEXT, document, got
 from tests.integration.service_kit import Running, Shop, refused, shared_service, upsert, wait_until_indexed
 

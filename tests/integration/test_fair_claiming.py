@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg import AsyncConnection, sql
 
-from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.jobs import Ask, Job
+from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue.jobs import Ask, Job
 from tests.integration.indexing_kit import INSERT_MANY, Bench, finish, insert, recover, value
 
 LARGE = 32 * 1024

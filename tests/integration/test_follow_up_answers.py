@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
-from retrieval_service.cli.answer_evaluation import demo_tenant
+from retrieval_service.cli.evals.answer_runs import demo_tenant
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.service_kit import shared_service

@@ -16,14 +16,14 @@ from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.domain.answers import Completed, Question
+from retrieval_service.domain.answering.answers import Completed, Question
 from retrieval_service.domain.fragments import FinishReason
 from retrieval_service.errors import NotIndexedYet
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.collecting import Collector
-from retrieval_service.services.importing import Importer
-from retrieval_service.services.resolving import Entry, Resolver
-from retrieval_service.services.weighing import Weigher
+from retrieval_service.services.documents.importing import Importer
+from retrieval_service.services.insights.gap_grouping import Collector
+from retrieval_service.services.insights.gap_resolution import Entry, Resolver
+from retrieval_service.services.retrieval.term_statistics import Weigher
 from tests.integration.answers_kit import QUESTION, ask, lamp_shop, new_session
 from tests.integration.insights_kit import (
     NOTHING_KNOWN,

@@ -10,7 +10,7 @@ import pytest_asyncio
 from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import remote_documents
+from retrieval_service.stores.sync import remote_documents
 from tests.fakes.openai import FakeOpenAI, running_openai
 from tests.integration.backends_kit import OPENAI, choose, hold, service_with_openai
 from tests.integration.insights_kit import NOTHING_KNOWN, asked, only_group, resolved

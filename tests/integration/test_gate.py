@@ -14,8 +14,8 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
 
 from retrieval_service import server
-from retrieval_service.api import convert
-from retrieval_service.api.policies import OPERATOR, POLICIES, SCOPES
+from retrieval_service.api.access.policies import OPERATOR, POLICIES, SCOPES
+from retrieval_service.api.messages import convert
 from tests.integration.gate_kit import BATCH, IMPORT, OURS, assert_explained, ended, raw, search, streamed
 from tests.integration.service_kit import Running, Shop, bearer, new_key, new_shop
 

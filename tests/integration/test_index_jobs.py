@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from retrieval_service import errors
-from retrieval_service.domain.index_jobs import IndexJob, IndexMode
-from retrieval_service.stores.index_jobs import Due
+from retrieval_service.domain.indexing.index_jobs import IndexJob, IndexMode
+from retrieval_service.stores.queue.index_jobs import Due
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
     EMBEDDINGS,

@@ -14,7 +14,7 @@ import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.cli.demo import LANGUAGES, import_catalogue
+from retrieval_service.cli.up.demo import LANGUAGES, import_catalogue
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from tests.conftest import temporary_database

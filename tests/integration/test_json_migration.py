@@ -16,12 +16,13 @@ from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
 from typer.testing import CliRunner, Result
 
-from retrieval_service.cli import backups, integrity, main, migrating
+from retrieval_service.cli import main
 from retrieval_service.cli.connection import tenant_client
-from retrieval_service.cli.json_folder import JsonFolder, Mapped
+from retrieval_service.cli.imports import backups, json_commands, verification
+from retrieval_service.cli.imports.files import Row
+from retrieval_service.cli.imports.json_folder import JsonFolder, Mapped
 from retrieval_service.cli.options import Options
-from retrieval_service.cli.sources import Row
-from retrieval_service.domain import exact_json
+from retrieval_service.text import exact_json
 from tests.integration.service_kit import Running, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,7 +51,7 @@ def folder(tmp_path: Path) -> JsonFolder:
 async def test_folder_is_stored_backed_up_and_equal_on_both_sides(
     options: Options, folder: JsonFolder, shop: Shop
 ) -> None:
-    done = await migrating.migrate(options, folder, None)
+    done = await json_commands.migrate(options, folder, None)
     assert done.report.summary.created_count == 6
     compared = done.integrity
     assert (compared.sent_count, compared.stored_count, list(compared.differences)) == (6, 6, [])
@@ -64,7 +65,7 @@ async def test_folder_is_stored_backed_up_and_equal_on_both_sides(
 async def test_tampered_and_missing_documents_are_found_by_name(
     options: Options, folder: JsonFolder, running: Running, shop: Shop
 ) -> None:
-    await migrating.migrate(options, folder, None)
+    await json_commands.migrate(options, folder, None)
     # A tamperer with all rights, who also keeps the stored hash and every trigger from telling.
     async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
         await connection.execute("SET session_replication_role = replica")
@@ -88,7 +89,7 @@ async def test_exact_numbers_survive_the_way_and_the_comparison_would_see_a_chan
     own = '{"order_id": 9007199254740993, "big": 123456789012345678, "ratio": 0.1234567890123456789}'
     (path / "A.JSON").write_text(f'{{"id": 1, "content": "Tea.", "metadata": {own}, "price": 19.90}}')
     folder = JsonFolder(path=path, mapped=Mapped())
-    done = await migrating.migrate(options, folder, None)
+    done = await json_commands.migrate(options, folder, None)
     assert (done.integrity.stored_count, list(done.integrity.differences)) == (1, [])
     assert done.integrity.sent_hash == done.integrity.stored_hash
     async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
@@ -110,7 +111,7 @@ async def test_metadata_of_the_files_can_be_filtered_by(options: Options, tmp_pa
     for number, kind in enumerate(("fretes", "trocas")):
         value = {"id": number, "content": "Text.", "metadata": {"categoria": kind}}
         (path / f"{number}.json").write_text(json.dumps(value))
-    await migrating.migrate(options, JsonFolder(path=path, mapped=Mapped()), None)
+    await json_commands.migrate(options, JsonFolder(path=path, mapped=Mapped()), None)
     wanted = common_pb2.MetadataCondition(key="categoria")
     wanted.any_of.values.add(string_value="fretes")
     selector = pb.DocumentSelector(filter=common_pb2.Filter(metadata=[wanted]))
@@ -122,7 +123,7 @@ async def integrity_of(options: Options, folder: JsonFolder) -> dict[str, Any]:
     """The report alone, without importing again, which would mend what it finds."""
     async with tenant_client(options) as client:
         rows = (entry for entry in folder.entries() if isinstance(entry, Row))
-        return asdict(await integrity.compare(client, rows))
+        return asdict(await verification.compare(client, rows))
 
 
 async def test_two_ids_of_a_repeated_import_are_told_apart(options: Options, folder: JsonFolder) -> None:
@@ -150,12 +151,12 @@ async def imported(options: Options, folder: JsonFolder, *words: str) -> Result:
 
 
 async def test_import_is_taken_back_by_its_id(options: Options, folder: JsonFolder, shop: Shop) -> None:
-    first = await migrating.migrate(options, folder, None)
+    first = await json_commands.migrate(options, folder, None)
     assert len(await stored(shop)) == 6
     undone = await shop.client.undo_import(pb.UndoImportRequest(import_id=first.report.import_id))
     assert (undone.deleted_count, undone.skipped_count) == (6, 0)
     assert await stored(shop) == []
-    again = await migrating.migrate(options, folder, None)
+    again = await json_commands.migrate(options, folder, None)
     assert len(await stored(shop)) == 6
     assert not again.integrity.differences
 

@@ -12,7 +12,7 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import errors
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.evacuating import Evacuator
+from retrieval_service.services.sync.offboarding import Evacuator
 from tests.conftest import temporary_database
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.integration.backends_kit import OPENAI, PGVECTOR, choose, found, search, service_with_openai

@@ -11,7 +11,7 @@ import pytest
 from retrieval_service import errors
 from retrieval_service.config import load
 from retrieval_service.domain.records import DailyUsage, Usage
-from retrieval_service.services.metering import total_of
+from retrieval_service.services.usage import total_of
 from tests.integration.indexing_kit import Bench, open_bench, working
 
 ANSWER = Usage(answers=1, input_tokens=1_000_000, output_tokens=100_000)

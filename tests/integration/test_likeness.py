@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from retrieval_service.domain.alike import Asked, likeness
-from retrieval_service.domain.spaces import Space, Vector
+from retrieval_service.domain.indexing.spaces import Space, Vector
+from retrieval_service.domain.insights.question_similarity import Asked, likeness
 from retrieval_service.providers.local.composite import open_composite
 from retrieval_service.providers.local.e5 import open_e5
 from retrieval_service.providers.local.minilm import open_minilm

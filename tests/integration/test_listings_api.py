@@ -14,11 +14,11 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.lexical import stem_index
+from retrieval_service.domain.indexing.lexical import stem_index
+from retrieval_service.domain.retrieval.filters import Conditions
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import numbered
 from retrieval_service.stores.database import open_database
+from retrieval_service.stores.documents import numeric_fields
 from tests.integration.answers_kit import Heard, ask, assert_well_formed
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service, wait_until_indexed
 
@@ -269,9 +269,9 @@ async def test_words_of_too_many_passages_are_not_looked_for_to_the_end(
         open_database(running.dsn) as database,
         database.tenant(UUID(english.tenant_id)) as scope,
     ):
-        found = await numbered.find(scope, Conditions(), stems=stems, limit=50)
-        too_many = await numbered.find(scope, Conditions(), stems=stems, limit=2)
-    assert len(found) > 2 * numbered.PASSAGES_EACH
+        found = await numeric_fields.find(scope, Conditions(), stems=stems, limit=50)
+        too_many = await numeric_fields.find(scope, Conditions(), stems=stems, limit=2)
+    assert len(found) > 2 * numeric_fields.PASSAGES_EACH
     assert too_many == []
 
 

@@ -10,12 +10,12 @@ import pytest
 from kladez.v1 import search_service_pb2 as pb
 
 from retrieval_service import config, errors
-from retrieval_service.domain.chunking import split
+from retrieval_service.domain.indexing.chunking import split
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers import opening
 from retrieval_service.providers.local import choosing, composite, e5, minilm, model_files
 from retrieval_service.providers.local.model_files import E5, MINILM, Wheel
-from retrieval_service.services import checking
+from retrieval_service.services.operations import doctor_checks
 from tests.conftest import temporary_database
 from tests.integration.service_kit import (
     new_shop,
@@ -115,10 +115,14 @@ async def test_tenants_can_be_moved_from_one_local_model_to_another(database_dsn
 
 async def test_the_doctor_names_the_model_or_the_command(database_dsn: str, tmp_path: Path) -> None:
     settings = await asyncio.to_thread(settings_for_tests, local_model="e5")
-    [found] = [one for one in await checking.examine(settings, database_dsn) if one.name == "embedding model"]
+    [found] = [
+        one for one in await doctor_checks.examine(settings, database_dsn) if one.name == "embedding model"
+    ]
     assert (found.ok, found.detail) == (True, e5.SPACE.key)
     missing = settings.model_copy(update={"local_model_dir": tmp_path})
-    [found] = [one for one in await checking.examine(missing, database_dsn) if one.name == "embedding model"]
+    [found] = [
+        one for one in await doctor_checks.examine(missing, database_dsn) if one.name == "embedding model"
+    ]
     assert not found.ok
     assert E5.install_command in found.detail
     assert "KLADEZ_LOCAL_MODEL_DIR" in found.remedy

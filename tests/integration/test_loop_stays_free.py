@@ -9,11 +9,15 @@ import pytest
 import pytest_asyncio
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.domain import chunking, documents, grounding, html_text, languages, shop_rows
+from retrieval_service.domain.answering import grounding
+from retrieval_service.domain.documents import documents, shop_rows
+from retrieval_service.domain.indexing import chunking
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers.local import extractive
-from retrieval_service.services.searching import SHORT_CHARACTERS
-from retrieval_service.stores.documents import SLOW_CHARACTERS
+from retrieval_service.services.retrieval.search import SHORT_CHARACTERS
+from retrieval_service.stores.documents.documents import SLOW_CHARACTERS
+from retrieval_service.text import languages
+from retrieval_service.text.html import reader
 from tests.fakes.openai import FakeOpenAI, Script, running_openai
 from tests.integration.answers_kit import ask, lamp_shop
 from tests.integration.loop_kit import LoopSteps, counted_steps
@@ -66,7 +70,7 @@ async def shop(running: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
 
 def assert_free(steps: LoopSteps) -> None:
     assert 0 < steps.most < MOST_STEPS, steps.during
-    long_work = (html_text.html_to_text, chunking.split, shop_rows.read_rows, extractive.compose)
+    long_work = (reader.html_to_text, chunking.split, shop_rows.read_rows, extractive.compose)
     assert [
         work.__qualname__ for work in (*long_work, grounding.Grounding.finish) if steps.longest_for(work)
     ] == []

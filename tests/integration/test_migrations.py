@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from retrieval_service import errors
-from retrieval_service.stores import schema
+from retrieval_service.stores.schema import schema
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable, column_default

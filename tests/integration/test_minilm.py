@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import errors
-from retrieval_service.domain.readings import Familiarity
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 from retrieval_service.providers.local import build_minilm, model_files
 from retrieval_service.providers.local import minilm as network
 from retrieval_service.providers.local.embedding import LocalEmbedder

@@ -11,8 +11,8 @@ import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services import rereading
-from retrieval_service.services.weighing import FEW_CHUNKS, Weigher
+from retrieval_service.services.retrieval import query_correction
+from retrieval_service.services.retrieval.term_statistics import FEW_CHUNKS, Weigher
 from tests.integration.answers_kit import ask
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
 
@@ -108,9 +108,9 @@ async def test_question_waits_for_no_vocabulary_that_takes_long(
     for number in range(FEW_CHUNKS + 1):
         await upsert(shop, f"lantern-{number}", f"Lantern number {number} shines far.", title=f"Row {number}")
     await wait_until_indexed(shop)
-    monkeypatch.setattr(rereading, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(query_correction, "PATIENCE_SECONDS", 0.0)
     weights = await Weigher(running.service.database).weights(UUID(shop.tenant_id))
-    rereader = rereading.Rereader(running.service.database)
+    rereader = query_correction.Rereader(running.service.database)
 
     async def guess() -> str:
         familiar = running.service.embedders.home.familiarity

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
-from retrieval_service.assembling import MOST_CHARACTERS_OF_A_TOKEN
 from retrieval_service.client import CallFailed
-from retrieval_service.domain.phrases import no_answer_text
+from retrieval_service.composition.services import MOST_CHARACTERS_OF_A_TOKEN
+from retrieval_service.domain.answering.phrases import no_answer_text
 from retrieval_service.postgres.embedded import Embedded
 from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
 from tests.integration.answers_kit import (

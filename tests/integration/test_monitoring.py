@@ -20,12 +20,13 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from prometheus_client import REGISTRY
 
 from bot.watching import SILENCE_SECONDS, Polling
-from retrieval_service import errors, monitoring, observing
-from retrieval_service.api import gate
+from retrieval_service import errors, monitoring
+from retrieval_service.api.access import gate
+from retrieval_service.composition import observability
 from retrieval_service.monitoring import Watched
 from retrieval_service.postgres.embedded import embedded_postgres
-from retrieval_service.stores import schema
 from retrieval_service.stores.database import PoolSize, open_database
+from retrieval_service.stores.schema import schema
 from tests.fakes.bot_api import running_bot_api
 from tests.integration.service_kit import (
     Running,
@@ -125,7 +126,7 @@ async def test_service_is_ready_until_its_schema_is_another(empty_database_dsn: 
     await schema.upgrade(empty_database_dsn)
     async with open_database(empty_database_dsn) as database:
         settings = await asyncio.to_thread(settings_for_tests, metrics_port=0)
-        async with observing.observed(settings, empty_database_dsn, database, "service") as port:
+        async with observability.observed(settings, empty_database_dsn, database, "service") as port:
             assert (await get(port, "/readyz")).status == 200
             await schema.downgrade(empty_database_dsn, "0017")
             answer = await get(port, "/readyz")
@@ -140,7 +141,7 @@ async def test_service_without_its_database_is_alive_and_not_ready(tmp_path: Pat
         size = PoolSize(minimum=1, maximum=1, wait_seconds=0.5)
         async with open_database(postgres.dsn, size) as database:
             settings = await asyncio.to_thread(settings_for_tests, metrics_port=0)
-            async with observing.observed(settings, postgres.dsn, database, "service") as port:
+            async with observability.observed(settings, postgres.dsn, database, "service") as port:
                 os.kill(postgres.server.pid, signal.SIGKILL)
                 await postgres.server.wait()
                 ready = await get(port, "/readyz")
@@ -158,7 +159,7 @@ async def test_queue_pool_calls_and_searches_are_counted(
         shop = await new_shop(running)
         await stored(shop)
         settings = await asyncio.to_thread(settings_for_tests, metrics_port=0)
-        async with observing.observed(settings, running.dsn, running.service.database, "service") as port:
+        async with observability.observed(settings, running.dsn, running.service.database, "service") as port:
             before = value("kladez_searches_total", mode="hybrid", backend="pgvector", degraded="no")
             await shop.client.search(search_pb.SearchRequest(query="quokka"))
             figures = (await get(port, "/metrics")).text
@@ -177,7 +178,7 @@ async def test_waiting_jobs_are_seen_with_their_age(postgres_server: Any, migrat
     async with shared_service(postgres_server, migrated_template, workers=0) as running:
         shop = await new_shop(running)
         await stored(shop, wait=False)
-        await observing.refresh(running.service.database)
+        await observability.refresh(running.service.database)
         assert value("kladez_queue_jobs", target="pgvector", status="pending") == 1
         assert value("kladez_queue_oldest_seconds", target="pgvector") >= 0
         assert value("kladez_database_up") == 1

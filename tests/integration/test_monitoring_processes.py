@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from retrieval_service.cli.ports import any_free
+from retrieval_service.cli.up.ports import any_free
 from retrieval_service.postgres import processes
 from retrieval_service.postgres.processes import Command
-from retrieval_service.services.bootstrapping import mint_key
+from retrieval_service.services.tenants.first_key import mint_key
 from tests.fakes.bot_api import FakeBotApi, running_bot_api
 from tests.integration.test_monitoring import Answer, get
 from tests.processes_kit import PATIENCE_SECONDS, environment, logged

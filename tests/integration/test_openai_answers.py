@@ -21,10 +21,10 @@ from retrieval_service.domain.fragments import (
     Turn,
 )
 from retrieval_service.domain.verdicts import Judgement
-from retrieval_service.providers.openai.chat_completions import ChatCompletionsAnswerer
+from retrieval_service.providers.openai.chat.chat_completions import ChatCompletionsAnswerer
+from retrieval_service.providers.openai.chat.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.chat.streaming import AnswerSettings, Patience
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
-from retrieval_service.providers.openai.responses import ResponsesAnswerer
-from retrieval_service.providers.openai.streaming import AnswerSettings, Patience
 from retrieval_service.providers.ports import Answerer
 from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
 

@@ -10,18 +10,18 @@ from dataclasses import replace
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.domain.conditions import Conditions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt, TextPart, Turn
-from retrieval_service.domain.remote_files import (
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.domain.sync.remote_files import (
     FileAnswerPart,
     FileCited,
     FileSearch,
     FoundFiles,
     Replacement,
 )
+from retrieval_service.providers.openai.chat.streaming import AnswerSettings, Patience
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
-from retrieval_service.providers.openai.file_search import FileSearchAnswerer
-from retrieval_service.providers.openai.streaming import AnswerSettings, Patience
+from retrieval_service.providers.openai.files.file_search import FileSearchAnswerer
 from retrieval_service.providers.ports import FileAnswerer
 from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
 from tests.integration.openai_stores_kit import METADATA, SECRET, STORE_NAME, document, stores_at

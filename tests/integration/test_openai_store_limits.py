@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.remote_files import FileState, Replacement
-from retrieval_service.providers.openai.vector_stores import VectorStores
-from retrieval_service.providers.openai.write_pace import PaceLimits
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.domain.sync.remote_files import FileState, Replacement
+from retrieval_service.providers.openai.files.vector_stores import VectorStores
+from retrieval_service.providers.openai.files.write_pace import PaceLimits
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.integration.openai_stores_kit import (
     HASTY,

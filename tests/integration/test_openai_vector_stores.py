@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.remote_files import FileState, Replacement
-from retrieval_service.providers.openai.attributes import revision_of
-from retrieval_service.providers.openai.vector_stores import VectorStores
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.domain.sync.remote_files import FileState, Replacement
+from retrieval_service.providers.openai.files.attributes import revision_of
+from retrieval_service.providers.openai.files.vector_stores import VectorStores
 from retrieval_service.providers.ports import RetrievalBackend
 from tests.fakes.openai import Drop, FakeOpenAI, Fate, Fault, running_openai
 from tests.integration.openai_stores_kit import (

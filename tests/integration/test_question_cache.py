@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.services.embedders import Embedders
-from retrieval_service.services.questions import Questions
-from retrieval_service.services.searching import Mode
+from retrieval_service.services.indexing.embedders import Embedders
+from retrieval_service.services.retrieval.query_vectors import Questions
+from retrieval_service.services.retrieval.search import Mode
 from tests.fakes.openai import Fault
 from tests.integration.indexing_kit import Bench
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from retrieval_service.stores import jobs
 from retrieval_service.stores.database import Database
+from retrieval_service.stores.queue import jobs
 from tests.integration.indexing_kit import (
     INSERT_MANY,
     Bench,

@@ -15,7 +15,7 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.conversing import Conversing
+from retrieval_service.services.answering.conversations import Conversing
 from tests.integration.answers_kit import QUESTION, Heard, ask
 from tests.integration.service_kit import (
     Running,

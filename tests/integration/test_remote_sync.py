@@ -11,17 +11,18 @@ import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service import errors
-from retrieval_service.api import convert
-from retrieval_service.domain.conditions import Selection
+from retrieval_service.api.messages import convert
 from retrieval_service.domain.records import DocumentKey
+from retrieval_service.domain.retrieval.filters import Selection
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.editing import Editor
-from retrieval_service.services.remote_purging import RemotePurger
-from retrieval_service.services.store_keeping import StoreKeeper
-from retrieval_service.services.sweeping import Sweeper
-from retrieval_service.services.syncing import Syncer
-from retrieval_service.stores import document_files, jobs, remote_documents, sync_log, vector_stores
-from retrieval_service.stores.jobs import Job
+from retrieval_service.services.documents.editing import Editor
+from retrieval_service.services.sync.leftovers import Sweeper
+from retrieval_service.services.sync.purges import RemotePurger
+from retrieval_service.services.sync.syncer import Syncer
+from retrieval_service.services.sync.vector_stores import StoreKeeper
+from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.stores.sync import document_files, remote_documents, sync_log, vector_store_ids
 from tests.fakes.openai import Fate, Fault
 from tests.integration.indexing_kit import (
     Bench,
@@ -355,7 +356,7 @@ async def test_file_of_a_job_that_was_taken_over_does_not_stay(bench: Bench, ten
 
 async def test_tenant_keeps_its_store_when_it_has_one(bench: Bench, tenant_id: UUID) -> None:
     async with bench.service.database.tenant(tenant_id) as scope:
-        await vector_stores.put(scope, "vs_known")
+        await vector_store_ids.put(scope, "vs_known")
     assert bench.service.backend
     assert await StoreKeeper(bench.service.database, bench.service.backend).store_id(tenant_id) == "vs_known"
 

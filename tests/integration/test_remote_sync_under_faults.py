@@ -10,13 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.conditions import Conditions
+from retrieval_service.domain.retrieval.filters import Conditions
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.providers.openai.write_pace import PaceLimits
-from retrieval_service.services import provider_chores
-from retrieval_service.services.syncing import Syncer
-from retrieval_service.staffing import new_worker
-from retrieval_service.stores import jobs
+from retrieval_service.providers.openai.files.write_pace import PaceLimits
+from retrieval_service.services.sync import chores
+from retrieval_service.services.sync.syncer import Syncer
+from retrieval_service.stores.queue import jobs
+from retrieval_service.worker.staffing import new_worker
 from tests.fakes.openai import Drop, Fate, Fault
 from tests.integration.indexing_kit import Bench, emptied, running, shared_database, until, value
 from tests.integration.openai_stores_kit import PATIENT
@@ -76,7 +76,7 @@ def dsn(postgres_server: Embedded, migrated_template: str) -> Iterator[str]:
 
 @pytest.fixture
 async def bench(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(provider_chores, "PAUSE_AFTER_FAILURE_SECONDS", 0.0)
+    monkeypatch.setattr(chores, "PAUSE_AFTER_FAILURE_SECONDS", 0.0)
     async with open_remote_bench(emptied(dsn), SETTINGS, timeout_seconds=1.0) as opened:
         yield opened
 

@@ -12,14 +12,14 @@ import pytest
 
 from retrieval_service import errors
 from retrieval_service.config import Settings, load
-from retrieval_service.domain.index_jobs import IndexMode
-from retrieval_service.domain.schedules import Run, next_run
-from retrieval_service.domain.sources import Source
+from retrieval_service.domain.documents.sources import Source
+from retrieval_service.domain.indexing.index_jobs import IndexMode
+from retrieval_service.domain.operations.schedules import Run, next_run
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.scheduling import Schedule, Scheduler
+from retrieval_service.services.operations.schedules import Schedule, Scheduler
 from retrieval_service.stores.database import Database, open_database
-from retrieval_service.stores.index_jobs import Due
-from retrieval_service.timetable import drain, standings
+from retrieval_service.stores.queue.index_jobs import Due
+from retrieval_service.worker.timetable import drain, standings
 from tests.conftest import temporary_database
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import Bench, open_bench

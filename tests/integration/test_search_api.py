@@ -16,7 +16,7 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as pb
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.questions import PATIENCE_SECONDS
+from retrieval_service.services.retrieval.query_vectors import PATIENCE_SECONDS
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.integration.service_kit import (
     Running,

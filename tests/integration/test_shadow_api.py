@@ -20,12 +20,12 @@ from structlog.testing import capture_logs
 
 from retrieval_service.cli import main
 from retrieval_service.cli.failures import ExitCode
-from retrieval_service.domain.circuit import CircuitLimits
+from retrieval_service.domain.retrieval.circuit import CircuitLimits
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.breaking import Breaker
-from retrieval_service.services.remote_searching import RemoteSearcher
-from retrieval_service.services.searching import Query
-from retrieval_service.services.shadowing import WAITING, Served, Shadow
+from retrieval_service.services.retrieval.circuit_breaker import Breaker
+from retrieval_service.services.retrieval.openai_search import RemoteSearcher
+from retrieval_service.services.retrieval.search import Query
+from retrieval_service.services.retrieval.shadow import WAITING, Served, Shadow
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.integration.backends_kit import (
     OPENAI,

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.syncing import Syncer
-from retrieval_service.stores import jobs
+from retrieval_service.services.sync.syncer import Syncer
+from retrieval_service.stores.queue import jobs
 from tests.fakes.openai import Fate
 from tests.integration.indexing_kit import Bench, emptied, shared_database, until, value, working
 from tests.integration.openai_stores_kit import PATIENT

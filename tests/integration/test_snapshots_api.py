@@ -17,7 +17,7 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import snapshots
+from retrieval_service.stores.chats import snapshots
 from tests.integration.isolation_kit import dump
 from tests.integration.service_kit import (
     Running,

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.domain.sources import Source
-from retrieval_service.stores import source_rows
-from retrieval_service.stores.source_rows import SourceReader, open_reader
+from retrieval_service.domain.documents.sources import Source
+from retrieval_service.stores.sources import source_rows
+from retrieval_service.stores.sources.source_rows import SourceReader, open_reader
 
 
 def source(all_query: str, **changes: str) -> Source:

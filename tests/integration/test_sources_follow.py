@@ -11,8 +11,8 @@ import pytest_asyncio
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import source_service_pb2 as pb
 
-from retrieval_service.domain import exact_json
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.text import exact_json
 from tests.integration.service_kit import Running
 from tests.integration.sources_kit import VARIABLE, Sourced, counts, examples, source_service, sourced
 

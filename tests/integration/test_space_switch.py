@@ -12,10 +12,10 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import space_service_pb2 as pb
 
-from retrieval_service.fill_runner import FillRunner
-from retrieval_service.services.checking import Finding, examine
-from retrieval_service.services.promoting import Promoter
-from retrieval_service.stores import spaces
+from retrieval_service.services.indexing.own_indexes import Promoter
+from retrieval_service.services.operations.doctor_checks import Finding, examine
+from retrieval_service.stores.tenants import spaces
+from retrieval_service.worker.backfill import FillRunner
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.server import running_openai

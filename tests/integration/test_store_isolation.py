@@ -17,60 +17,40 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service import stores
-from retrieval_service.domain.answers import Question
-from retrieval_service.domain.backends import Backend, Choice, Comparison, Standing
-from retrieval_service.domain.conditions import Conditions, Selection
-from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.index_jobs import ChangedRows, IndexJob, Outcome
-from retrieval_service.domain.insights import ChatFilter, Figures, GapStatus
-from retrieval_service.domain.lexical import passage_terms
-from retrieval_service.domain.quotas import Quotas
+from retrieval_service.domain.answering.answers import Question
+from retrieval_service.domain.answering.session_proofs import SessionProof
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.domain.documents.sources import DeclaredSource, Source
+from retrieval_service.domain.indexing.index_jobs import ChangedRows, IndexJob, Outcome
+from retrieval_service.domain.indexing.lexical import passage_terms
+from retrieval_service.domain.indexing.spaces import Vector
+from retrieval_service.domain.insights.insights import ChatFilter, Figures, GapStatus
 from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
-from retrieval_service.domain.sections import Piece
-from retrieval_service.domain.session_proofs import SessionProof
-from retrieval_service.domain.snapshots import NewSnapshot, SnapshotHit
-from retrieval_service.domain.sources import DeclaredSource, Source
-from retrieval_service.domain.spaces import Vector
+from retrieval_service.domain.retrieval.backends import Backend, Choice, Comparison, Standing
+from retrieval_service.domain.retrieval.filters import Conditions, Selection
+from retrieval_service.domain.retrieval.sections import Piece
+from retrieval_service.domain.summaries.snapshots import NewSnapshot, SnapshotHit
+from retrieval_service.domain.tenants.quotas import Quotas
 from retrieval_service.errors import Violation
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.stores import (
-    backends,
-    backlog,
-    chat_logs,
-    chats,
-    chunks,
+from retrieval_service.stores.chats import chat_logs, chats, evaluations, gaps, handoffs, sessions, snapshots
+from retrieval_service.stores.database import TenantScope
+from retrieval_service.stores.documents import documents, imports, numeric_fields, purges, selections
+from retrieval_service.stores.index import chunks, embedding_steps, vectors
+from retrieval_service.stores.queue import backlog, index_changes, index_jobs, jobs
+from retrieval_service.stores.queue.index_jobs import Ended
+from retrieval_service.stores.retrieval import openai_hits, passages
+from retrieval_service.stores.schema import inspection
+from retrieval_service.stores.sources import sources
+from retrieval_service.stores.sync import (
     comparisons,
     document_files,
-    documents,
-    embedding_steps,
-    evaluations,
-    gaps,
-    handoffs,
-    imports,
-    index_changes,
-    index_jobs,
-    inspection,
-    jobs,
-    numbered,
-    passages,
-    purges,
+    document_states,
     remote_documents,
-    remote_passages,
-    selections,
-    sessions,
-    snapshots,
-    sources,
-    spaces,
-    standings,
     sync_log,
-    tenant_spaces,
-    tenants,
-    usage,
-    vector_stores,
-    vectors,
+    vector_store_ids,
 )
-from retrieval_service.stores.database import TenantScope
-from retrieval_service.stores.index_jobs import Ended
+from retrieval_service.stores.tenants import backends, spaces, tenant_spaces, tenants, usage
 from tests.integration.isolation_kit import (
     FINGERPRINT,
     MARK,
@@ -383,8 +363,8 @@ async def compared_count(scope: TenantScope) -> int:
     return (await comparisons.summary(scope, days=30)).count
 
 
-def remote_file(own: Owned) -> remote_passages.Candidate:
-    return remote_passages.Candidate(file_id=remote_file_id(own.document_id), samples=[TEXT])
+def remote_file(own: Owned) -> openai_hits.Candidate:
+    return openai_hits.Candidate(file_id=remote_file_id(own.document_id), samples=[TEXT])
 
 
 STORES: dict[str, Trial] = {
@@ -420,8 +400,8 @@ STORES: dict[str, Trial] = {
     "comparisons.record": (lambda scope, _: comparisons.record(scope, comparison()), anything),
     "comparisons.summary": (lambda scope, _: compared_count(scope), NO_ROWS),
     "comparisons.worst": (lambda scope, _: comparisons.worst(scope, days=30, limit=9), NO_ROWS),
-    "remote_passages.check": (
-        lambda scope, own: remote_passages.check(scope, [remote_file(own)], Conditions()),
+    "openai_hits.check": (
+        lambda scope, own: openai_hits.check(scope, [remote_file(own)], Conditions()),
         NO_ROWS,
     ),
     "chats.open_session": (
@@ -669,7 +649,7 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "jobs.oldest_pending": (lambda scope, _: jobs.oldest_pending(scope), NO_ROWS),
-    "numbered.find": (lambda scope, _: numbered.find(scope, Conditions(), limit=9), NO_ROWS),
+    "numeric_fields.find": (lambda scope, _: numeric_fields.find(scope, Conditions(), limit=9), NO_ROWS),
     "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
     "passages.look": (lambda scope, _: looked_at(scope), NO_ROWS),
     "passages.read": (lambda scope, own: read_passages(scope, own), NO_ROWS),
@@ -763,9 +743,9 @@ STORES: dict[str, Trial] = {
         NO_ROWS,
     ),
     "spaces.count_vectors": (lambda scope, _: spaces.count_vectors(scope, 1), NO_ROWS),
-    "standings.everything": (lambda scope, _: standings.everything(scope), NO_ROWS),
-    "standings.lock": (lambda scope, own: standings.lock(scope, [own.document_id]), NO_ROWS),
-    "standings.on_their_way": (lambda scope, _: standings.on_their_way(scope), (set(),)),
+    "document_states.everything": (lambda scope, _: document_states.everything(scope), NO_ROWS),
+    "document_states.lock": (lambda scope, own: document_states.lock(scope, [own.document_id]), NO_ROWS),
+    "document_states.on_their_way": (lambda scope, _: document_states.on_their_way(scope), (set(),)),
     "sync_log.record": (
         lambda scope, own: sync_log.record(
             scope,
@@ -834,17 +814,20 @@ STORES: dict[str, Trial] = {
     ),
     "usage.add": (lambda scope, _: usage.add(scope, Usage(searches=1)), NO_ROWS),
     "usage.recent": (lambda scope, _: usage.recent(scope, days=9), NO_ROWS),
-    "vector_stores.get": (lambda scope, _: vector_stores.get(scope), NO_ROWS),
-    "vector_stores.is_adopted": (lambda scope, _: vector_stores.is_adopted(scope), NO_ROWS),
-    "vector_stores.adopt": (lambda scope, _: vector_stores.adopt(scope, f"vs_2_{scope.tenant_id}"), NO_ROWS),
-    "vector_stores.put": (lambda scope, _: vector_stores.put(scope, f"vs_{scope.tenant_id}"), NO_ROWS),
-    "vector_stores.remove": (lambda scope, _: vector_stores.remove(scope), NO_ROWS),
+    "vector_store_ids.get": (lambda scope, _: vector_store_ids.get(scope), NO_ROWS),
+    "vector_store_ids.is_adopted": (lambda scope, _: vector_store_ids.is_adopted(scope), NO_ROWS),
+    "vector_store_ids.adopt": (
+        lambda scope, _: vector_store_ids.adopt(scope, f"vs_2_{scope.tenant_id}"),
+        NO_ROWS,
+    ),
+    "vector_store_ids.put": (lambda scope, _: vector_store_ids.put(scope, f"vs_{scope.tenant_id}"), NO_ROWS),
+    "vector_store_ids.remove": (lambda scope, _: vector_store_ids.remove(scope), NO_ROWS),
 }
 
 
 def store_modules() -> list[ModuleType]:
-    found = pkgutil.iter_modules(stores.__path__)
-    return [importlib.import_module(f"{stores.__name__}.{one.name}") for one in found]
+    found = pkgutil.walk_packages(stores.__path__, f"{stores.__name__}.")
+    return [importlib.import_module(one.name) for one in found if not one.ispkg]
 
 
 def scoped_functions() -> set[str]:
@@ -977,10 +960,10 @@ WRITERS = {
     "snapshots.forget_summaries",
     "sync_log.record",
     "usage.add",
-    "vector_stores.adopt",
-    "vector_stores.is_adopted",
-    "vector_stores.put",
-    "vector_stores.remove",
+    "vector_store_ids.adopt",
+    "vector_store_ids.is_adopted",
+    "vector_store_ids.put",
+    "vector_store_ids.remove",
     "tenant_spaces.end_walk",
     "tenant_spaces.forget",
     "tenant_spaces.mark_stale",

@@ -13,8 +13,8 @@ import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 
-from retrieval_service import wiring
 from retrieval_service.client import Client
+from retrieval_service.composition import opening
 from retrieval_service.postgres.embedded import Embedded
 from tests.conftest import temporary_database
 from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Script, running_openai
@@ -73,7 +73,7 @@ async def second_port(first: Running, model: FakeOpenAI) -> AsyncIterator[int]:
     """Another server of the same database, without a worker."""
     settings = settings_for_tests(answerer="responses", openai_base_url=model.base_url, workers=0)
     async with (
-        in_one_task(wiring.open_service(settings, first.dsn)) as service,
+        in_one_task(opening.open_service(settings, first.dsn)) as service,
         in_one_task(serving(service)) as port,
     ):
         yield port

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from psycopg import AsyncConnection
 
-from retrieval_service.domain.documents import Draft
-from retrieval_service.services.importing import Outcome
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.services.documents.importing import Outcome
 from retrieval_service.stores.database import Database
 from tests.integration.indexing_kit import Bench, claim, fail, finish, insert, jobs_of, states, value
 

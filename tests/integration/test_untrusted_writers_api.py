@@ -11,8 +11,8 @@ from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import source_service_pb2 as source_pb
 from kladez.v1 import tenant_service_pb2 as tenant_pb
 
-from retrieval_service.domain.contacts import JOINER
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.text.contacts import JOINER
 from tests.fakes.openai import FakeOpenAI, Script, running_openai
 from tests.fakes.telegram_links import links_of
 from tests.integration.answers_kit import Heard, ask, assert_well_formed

@@ -14,12 +14,13 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection, sql
 
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.lexical import SparseVector
-from retrieval_service.services.promoting import Promoter
-from retrieval_service.stores import passages, spaces, tenant_spaces
-from retrieval_service.stores.passages import Probe
-from retrieval_service.stores.spaces import vectors_table
+from retrieval_service.domain.indexing.lexical import SparseVector
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.services.indexing.own_indexes import Promoter
+from retrieval_service.stores.retrieval import passages
+from retrieval_service.stores.retrieval.passages import Probe
+from retrieval_service.stores.tenants import spaces, tenant_spaces
+from retrieval_service.stores.tenants.spaces import vectors_table
 from tests.integration.indexing_kit import DIMENSIONS, Bench, is_blocked, open_bench, until, value, working
 
 BIG = 3_000

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service.postgres.embedded import Embedded
-from retrieval_service.services.questions import Questions
-from retrieval_service.services.searching import Mode, Query, Searcher
-from retrieval_service.services.weighing import FEW_CHUNKS, Weigher
+from retrieval_service.services.retrieval.query_vectors import Questions
+from retrieval_service.services.retrieval.search import Mode, Query, Searcher
+from retrieval_service.services.retrieval.term_statistics import FEW_CHUNKS, Weigher
 from tests.integration.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from retrieval_service import worker as worker_module
-from retrieval_service.claiming import Lane
-from retrieval_service.stores import jobs
-from retrieval_service.worker import Worker, WorkerOptions
+from retrieval_service.stores.queue import jobs
+from retrieval_service.worker import worker as worker_module
+from retrieval_service.worker.claiming import Lane
+from retrieval_service.worker.worker import Worker, WorkerOptions
 from tests.fakes.openai.faults import Fault
 from tests.integration.indexing_kit import (
     EMBEDDINGS,

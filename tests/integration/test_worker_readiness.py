@@ -13,11 +13,12 @@ import aiohttp
 import pytest
 from psycopg import AsyncConnection
 
-from retrieval_service import claiming, observing
+from retrieval_service.composition import observability
 from retrieval_service.postgres.embedded import embedded_postgres
-from retrieval_service.staffing import new_worker
-from retrieval_service.stores import schema
-from retrieval_service.worker import Worker
+from retrieval_service.stores.schema import schema
+from retrieval_service.worker import claiming
+from retrieval_service.worker.staffing import new_worker
+from retrieval_service.worker.worker import Worker
 from tests.integration.indexing_kit import open_bench
 from tests.integration.service_kit import settings_for_tests
 
@@ -33,7 +34,7 @@ async def watched(dsn: str) -> AsyncIterator[tuple[Worker, asyncio.Task[None], s
     async with open_bench(dsn, job_poll_seconds=0.05, shutdown_seconds=1.0, pool_size=16) as bench:
         worker = new_worker(bench.service)
         settings = await asyncio.to_thread(settings_for_tests, metrics_port=0)
-        pages = observing.observed(
+        pages = observability.observed(
             settings, dsn, bench.service.database, "worker", more={"queue": worker.fault}
         )
         async with pages as port:

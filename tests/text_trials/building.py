@@ -18,7 +18,7 @@ import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from retrieval_service.domain.documents import MAX_TITLE
+from retrieval_service.domain.documents.documents import MAX_TITLE
 
 # What is chosen from a list or checked at the door by its name, and so is no stranger's text.
 CHOSEN: Mapping[str, str] = {
@@ -35,7 +35,7 @@ CHOSEN: Mapping[str, str] = {
 # What is repeated with each passage of a document is short, for longer ones are refused at the door.
 _SHORT: Mapping[str, int] = {"title": MAX_TITLE, "ancestors": MAX_TITLE}
 # Classes of these are made by their constructors; others are shells of connections and stores.
-_PURE = ("retrieval_service.domain.", "bot.rendering.", "widget_gateway.session")
+_PURE = ("retrieval_service.domain.", "retrieval_service.text.", "bot.rendering.", "widget_gateway.session")
 _DEEPEST = 7
 _PIECE = 64
 _ELEMENTS = 5

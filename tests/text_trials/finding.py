@@ -26,6 +26,7 @@ from widget_gateway.frames import BadFrame
 # Every module below these is read; what is added to them is found by itself.
 ROOTS = (
     "retrieval_service.domain",
+    "retrieval_service.text",
     "retrieval_service.providers",
     "retrieval_service.services",
     "retrieval_service.api",

@@ -25,30 +25,25 @@ from retrieval_service import errors
 from retrieval_service.api.paging import PageTokens
 from retrieval_service.client.failures import CallFailed
 from retrieval_service.config import Settings as ServiceSettings
-from retrieval_service.domain import (
-    chunk_sizes,
-    chunking,
-    citations,
-    conditions,
-    languages,
-    sections,
-    source_templates,
-    vocabulary,
-)
-from retrieval_service.domain.checked_text import CheckedText
-from retrieval_service.domain.file_citations import FileCitations
+from retrieval_service.domain.answering import citations
+from retrieval_service.domain.answering.checked_stream import CheckedText
+from retrieval_service.domain.answering.file_citations import FileCitations
+from retrieval_service.domain.answering.grounding import Grounding
+from retrieval_service.domain.documents import source_templates
+from retrieval_service.domain.documents.shop import parse_shop
+from retrieval_service.domain.documents.shop_rows import read_rows
+from retrieval_service.domain.documents.source_rows import RowRenderer
+from retrieval_service.domain.documents.sources import Source
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.grounding import Grounding
-from retrieval_service.domain.shop import parse_shop
-from retrieval_service.domain.shop_rows import read_rows
-from retrieval_service.domain.source_rows import RowRenderer
-from retrieval_service.domain.sources import Source
+from retrieval_service.domain.indexing import chunk_sizes, chunking
+from retrieval_service.domain.retrieval import filters, sections, vocabulary
 from retrieval_service.providers.local.e5_file import Vocabulary
 from retrieval_service.providers.local.unigram import Unigram
 from retrieval_service.providers.local.wordpiece import WordPiece
-from retrieval_service.providers.openai.filters import translation
-from retrieval_service.services.mending import Mender
+from retrieval_service.providers.openai.files.filters import translation
+from retrieval_service.services.sync.drift_repair import Mender
 from retrieval_service.stores.database import Database
+from retrieval_service.text import languages
 from tests.text_trials.building import Builder, filled
 from tests.text_trials.finding import Finder, Prepare, Thunk, streamed
 from widget_gateway import access, frames, websocket
@@ -58,6 +53,7 @@ _DOMAIN = "retrieval_service.domain"
 _OPENAI = "retrieval_service.providers.openai"
 _SERVICES = "retrieval_service.services"
 _API = "retrieval_service.api"
+_TEXT = "retrieval_service.text"
 
 _KEY = b"a key of the test"
 _POLICY = chunking.ChunkPolicy(capacity=200, overlap=40, unit=lambda text: 1 + len(text) // 4)
@@ -137,10 +133,10 @@ def _copied(text: str) -> Thunk:
     return lambda: sections.are_copies(one, one)
 
 
-def _conditions(text: str) -> conditions.Conditions:
+def _conditions(text: str) -> filters.Conditions:
     pieces = [text[at : at + 64] for at in range(0, len(text), 64)]
     metadata = [{"key": piece, "any": pieces[:9]} for piece in pieces]
-    return conditions.Conditions(source_types=pieces, tags=pieces, metadata=metadata)
+    return filters.Conditions(source_types=pieces, tags=pieces, metadata=metadata)
 
 
 def _rendered(text: str) -> Thunk:
@@ -177,27 +173,29 @@ MADE: Mapping[Any, Callable[[str], Any]] = {
 }
 
 RECIPES: Mapping[str, Prepare] = {
-    f"{_DOMAIN}.chunking.split": _on(lambda text: chunking.split(text, chunking.MARKDOWN, _POLICY)),
-    f"{_DOMAIN}.chunk_sizes.local_units": _on(
+    f"{_DOMAIN}.indexing.chunking.split": _on(lambda text: chunking.split(text, chunking.MARKDOWN, _POLICY)),
+    f"{_DOMAIN}.indexing.chunk_sizes.local_units": _on(
         lambda text: chunk_sizes.local_units(_word_piece().count)(text)
     ),
-    f"{_DOMAIN}.chunk_sizes.multilingual_units": _on(
+    f"{_DOMAIN}.indexing.chunk_sizes.multilingual_units": _on(
         lambda text: chunk_sizes.multilingual_units(_unigram().count)(text)
     ),
-    f"{_DOMAIN}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
-    f"{_DOMAIN}.sections.are_copies": _copied,
-    f"{_DOMAIN}.shop.parse_shop": lambda text: partial(parse_shop, _shop(text), detect=lambda _: "en"),
-    f"{_DOMAIN}.shop_rows.read_rows": _on(lambda text: read_rows(text.encode())),
-    f"{_DOMAIN}.source_rows.RowRenderer.render": _rendered,
-    f"{_DOMAIN}.source_templates.rendered": _on(
+    f"{_TEXT}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
+    f"{_DOMAIN}.retrieval.sections.are_copies": _copied,
+    f"{_DOMAIN}.documents.shop.parse_shop": lambda text: partial(
+        parse_shop, _shop(text), detect=lambda _: "en"
+    ),
+    f"{_DOMAIN}.documents.shop_rows.read_rows": _on(lambda text: read_rows(text.encode())),
+    f"{_DOMAIN}.documents.source_rows.RowRenderer.render": _rendered,
+    f"{_DOMAIN}.documents.source_templates.rendered": _on(
         lambda text: source_templates.rendered(_template(), {"text": text})
     ),
-    f"{_DOMAIN}.vocabulary.vocabulary": _on(
+    f"{_DOMAIN}.retrieval.vocabulary.vocabulary": _on(
         lambda text: vocabulary.vocabulary(vocabulary.counted([text]), ("en",))
     ),
-    f"{_DOMAIN}.grounding.Grounding.take": _grounded,
-    f"{_DOMAIN}.file_citations.FileCitations.text": _file_cited,
-    f"{_OPENAI}.filters.translation": lambda text: partial(translation, _conditions(text)),
+    f"{_DOMAIN}.answering.grounding.Grounding.take": _grounded,
+    f"{_DOMAIN}.answering.file_citations.FileCitations.text": _file_cited,
+    f"{_OPENAI}.files.filters.translation": lambda text: partial(translation, _conditions(text)),
     f"{_API}.paging.PageTokens.read": _page_token,
     f"{_API}.paging.PageTokens.write": _written,
     "widget_gateway.frames.parse": _on(lambda text: frames.parse(_asked(text))),
@@ -234,49 +232,49 @@ REASONS: Mapping[str, str] = {
     f"{_LOCAL}.graphs.encode": "writes a graph for developers",
     f"{_LOCAL}.model_files.has": _OPERATOR,
     f"{_LOCAL}.model_files.locate": _OPERATOR,
-    f"{_DOMAIN}.processes.Difference.decides": _OPERATOR,
-    f"{_DOMAIN}.processes.knows_space_of": _OPERATOR,
-    f"{_SERVICES}.answer_log.quota_spent": _ROWS,
-    f"{_SERVICES}.authenticating.remember": "keeps keys that were right",
-    f"{_SERVICES}.backing_up.target_of": _OPERATOR,
-    f"{_SERVICES}.planning.plan_of": _VECTORS,
-    f"{_SERVICES}.planning_apart.Assembly.plan": _VECTORS,
-    f"{_SERVICES}.stepping.by_chunk": _VECTORS,
+    f"{_DOMAIN}.operations.processes.Difference.decides": _OPERATOR,
+    f"{_DOMAIN}.operations.processes.knows_space_of": _OPERATOR,
+    f"{_SERVICES}.answering.log.quota_spent": _ROWS,
+    f"{_SERVICES}.tenants.authentication.remember": "keeps keys that were right",
+    f"{_SERVICES}.operations.backup_files.target_of": _OPERATOR,
+    f"{_SERVICES}.indexing.plans.plan_of": _VECTORS,
+    f"{_SERVICES}.indexing.plans_in_child.Assembly.plan": _VECTORS,
+    f"{_SERVICES}.indexing.embedding_steps.by_chunk": _VECTORS,
     f"{_API}.answers.asked": "reads a request as fields.text does, for the call that it belongs to",
-    f"{_API}.insight_messages.example": _ROWS,
-    f"{_API}.insight_messages.shown_group": _ROWS,
-    f"{_API}.gate.begin": "reads the call's own metadata",
-    f"{_API}.gate.gone": "reads the call's own metadata",
-    f"{_DOMAIN}.calibration.calibrated": _VECTORS,
-    f"{_DOMAIN}.calibration.from_json": _ROWS,
-    f"{_DOMAIN}.calibration.scale_of": _VECTORS,
-    f"{_DOMAIN}.costs.price_table": _OPERATOR,
-    f"{_DOMAIN}.held_text.HeldText.wait_for": "keeps a pattern; texts are fed through SafeText and CitationStream",
-    f"{_DOMAIN}.markers.numbers_of": "reads one marker of at most 143 characters that marker_at has found",
-    f"{_DOMAIN}.source_rows.RowRenderer": _CHECKED,
-    f"{_SERVICES}.declaring.missing": _CHECKED,
-    f"{_DOMAIN}.source_templates.columns_of": _CHECKED,
-    f"{_DOMAIN}.source_templates.compiled": _CHECKED,
+    f"{_API}.messages.insight_messages.example": _ROWS,
+    f"{_API}.messages.insight_messages.shown_group": _ROWS,
+    f"{_API}.access.gate.begin": "reads the call's own metadata",
+    f"{_API}.access.gate.gone": "reads the call's own metadata",
+    f"{_DOMAIN}.indexing.calibration.calibrated": _VECTORS,
+    f"{_DOMAIN}.indexing.calibration.from_json": _ROWS,
+    f"{_DOMAIN}.indexing.calibration.scale_of": _VECTORS,
+    f"{_DOMAIN}.indexing.costs.price_table": _OPERATOR,
+    f"{_DOMAIN}.safe_text.held_text.HeldText.wait_for": "keeps a pattern; SafeText and CitationStream feed it",
+    f"{_DOMAIN}.safe_text.citation_markers.numbers_of": "reads one marker, at most 143 characters",
+    f"{_DOMAIN}.documents.source_rows.RowRenderer": _CHECKED,
+    f"{_SERVICES}.sources.declarations.missing": _CHECKED,
+    f"{_DOMAIN}.documents.source_templates.columns_of": _CHECKED,
+    f"{_DOMAIN}.documents.source_templates.compiled": _CHECKED,
     f"{_OPENAI}.client.open_client": _OPERATOR,
-    f"{_SERVICES}.answering.replay": _ROWS,
-    f"{_SERVICES}.editing.remote_line": "counts ids",
-    f"{_SERVICES}.planning.pooled": _VECTORS,
-    f"{_SERVICES}.searching.rank": _VECTORS,
-    f"{_SERVICES}.writing.ended": _VECTORS,
-    f"{_SERVICES}.writing.is_end": _VECTORS,
-    f"{_SERVICES}.writing.of_jobs": _VECTORS,
-    f"{_SERVICES}.writing.portions": _VECTORS,
-    f"{_SERVICES}.writing.tell": _VECTORS,
-    f"{_API}.answer_messages.citations": _ROWS,
-    f"{_API}.convert.api_key": _ROWS,
-    f"{_API}.convert.document": _ROWS,
-    f"{_API}.convert.index_job": _ROWS,
-    f"{_API}.gate.log_call": "writes a line about a call",
-    f"{_API}.gate.parse": "protobuf's own parser",
+    f"{_SERVICES}.answering.answers.replay": _ROWS,
+    f"{_SERVICES}.documents.editing.remote_line": "counts ids",
+    f"{_SERVICES}.indexing.plans.pooled": _VECTORS,
+    f"{_SERVICES}.retrieval.search.rank": _VECTORS,
+    f"{_SERVICES}.indexing.index_writer.ended": _VECTORS,
+    f"{_SERVICES}.indexing.index_writer.is_end": _VECTORS,
+    f"{_SERVICES}.indexing.index_writer.of_jobs": _VECTORS,
+    f"{_SERVICES}.indexing.index_writer.portions": _VECTORS,
+    f"{_SERVICES}.indexing.index_writer.tell": _VECTORS,
+    f"{_API}.messages.answer_messages.citations": _ROWS,
+    f"{_API}.messages.tenant_messages.api_key": _ROWS,
+    f"{_API}.messages.document_messages.document": _ROWS,
+    f"{_API}.messages.index_job_messages.index_job": _ROWS,
+    f"{_API}.access.gate.log_call": "writes a line about a call",
+    f"{_API}.access.gate.parse": "protobuf's own parser",
     f"{_API}.spaces.message": _ROWS,
     f"{_API}.spaces.progress": _ROWS,
-    f"{_API}.sync_messages.log_entry": _ROWS,
-    f"{_API}.sync_messages.sync_job": _ROWS,
+    f"{_API}.messages.sync_messages.log_entry": _ROWS,
+    f"{_API}.messages.sync_messages.sync_job": _ROWS,
     "widget_gateway.answers.log_failure": "writes a line about a call",
     "widget_gateway.assets.load": _OPERATOR,
     "widget_gateway.assets.read": _OPERATOR,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrieval_service.domain import templates
-from retrieval_service.domain.documents import Draft
-from retrieval_service.domain.entries import FAQ, PRODUCT, Entry, Field, fields_of
-from retrieval_service.domain.templates import Attribute
+from retrieval_service.domain.documents import templates
+from retrieval_service.domain.documents.documents import Draft
+from retrieval_service.domain.documents.entries import FAQ, PRODUCT, Entry, Field, fields_of
+from retrieval_service.domain.documents.templates import Attribute
 
 
 class Rendered(str):

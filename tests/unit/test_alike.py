@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from retrieval_service.domain.alike import Asked, compared, likeness, nearest
-from retrieval_service.domain.spaces import Scale
+from retrieval_service.domain.indexing.spaces import Scale
+from retrieval_service.domain.insights.question_similarity import Asked, compared, likeness, nearest
 from tests.unit.likeness_pairs import HALVES, LEAST_PRECISION, LEAST_RECALL, figures
 from tests.unit.likeness_table import ALONE, SAME
 

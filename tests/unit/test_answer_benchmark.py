@@ -15,7 +15,7 @@ from benchmarks.answers import asking, counting, judging, sets, showing, verdict
 from benchmarks.answers.judging import Asked, Ending
 from benchmarks.answers.sets import Kind, Question, Split, WrongSet
 from benchmarks.answers.verdicts import WrongVerdicts
-from retrieval_service.cli.asking import Mode
+from retrieval_service.cli.commands.search_and_ask import Mode
 
 RETURNS, PARCELS, HOURS = "returns", "parcels", "hours"
 

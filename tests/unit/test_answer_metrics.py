@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.answer_metrics import (
+from retrieval_service.domain.insights.answer_metrics import (
     GivenAnswer,
     Judged,
     LabelledQuestion,

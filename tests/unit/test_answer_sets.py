@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from retrieval_service.cli import answer_sets, datasets
+from retrieval_service.cli.evals import answer_sets, datasets
 from retrieval_service.cli.failures import BadInput, Failed
-from retrieval_service.cli.sources import Row
+from retrieval_service.cli.imports.files import Row
 
 PASSAGES = [
     {"id": "p0", "title": "Warsaw", "text": "The city lies on the Vistula and was founded about 1300."},

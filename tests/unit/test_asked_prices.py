@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.asked_prices import asks_price, tells_price
+from retrieval_service.domain.answering.asked_prices import asks_price, tells_price
 
 
 @pytest.mark.parametrize(

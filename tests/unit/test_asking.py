@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.asking import askings
+from retrieval_service.domain.answering.question_parts import askings
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.backends import Backend, Choice, Standing, effective, overlap
-from retrieval_service.domain.overlaps import SAMPLES, samples
-from retrieval_service.domain.relevance import Evidence, remote_verdict_of
+from retrieval_service.domain.retrieval.backends import Backend, Choice, Standing, effective, overlap
+from retrieval_service.domain.retrieval.relevance import Evidence, remote_verdict_of
 from retrieval_service.domain.verdicts import Verdict
-from retrieval_service.services.choosing import choice
+from retrieval_service.services.retrieval.backend_choice import choice
+from retrieval_service.text.overlaps import SAMPLES, samples
 
 A, B, C, D = (UUID(int=number) for number in range(4))
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval_service.domain import calibration, fusion
-from retrieval_service.domain.calibration import Calibration, Sample, calibrated, from_json, topics
-from retrieval_service.domain.spaces import Scale, Space
+from retrieval_service.domain.indexing import calibration
+from retrieval_service.domain.indexing.calibration import Calibration, Sample, calibrated, from_json, topics
+from retrieval_service.domain.indexing.spaces import Scale, Space
+from retrieval_service.domain.retrieval import fusion
 
 COUNT = 12
 UNMEASURED = Space(provider="elsewhere", model="some", revision="1", dimensions=3, max_tokens=512)

@@ -13,7 +13,7 @@ from retrieval_service.api import tls as server_tls
 from retrieval_service.certificates import PemFile
 from retrieval_service.client import tls as client_tls
 from retrieval_service.client.tls import Tls
-from retrieval_service.services import checking_tls
+from retrieval_service.services.operations import doctor_tls
 from tests.certificate_files import Authority, Files
 from tests.integration.service_kit import settings_for_tests
 
@@ -137,16 +137,16 @@ def test_end_of_a_certificate_is_known(files: Files) -> None:
 
 def test_checklist_knows_the_certificate(authority: Authority, files: Files) -> None:
     told = {"tls_cert": files.certificate, "tls_key": files.key}
-    [finding] = checking_tls.examine(settings_for_tests(**told))
+    [finding] = doctor_tls.examine(settings_for_tests(**told))
     assert finding.ok
     assert "valid until" in finding.detail
     authority.issue("localhost", is_expired=True)
-    [finding] = checking_tls.examine(settings_for_tests(**told))
+    [finding] = doctor_tls.examine(settings_for_tests(**told))
     assert (finding.ok, finding.detail) == (False, "KLADEZ_TLS_CERT: certificate has expired")
     files.key.chmod(0o644)
-    [finding] = checking_tls.examine(settings_for_tests(**told))
+    [finding] = doctor_tls.examine(settings_for_tests(**told))
     assert not finding.ok
-    assert checking_tls.examine(settings_for_tests()) == []
+    assert doctor_tls.examine(settings_for_tests()) == []
 
 
 def test_client_believes_the_systems_authorities_unless_told(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.checked_text import CheckedText
-from retrieval_service.domain.citations import Delta
-from retrieval_service.domain.contacts import JOINER
+from retrieval_service.domain.answering.checked_stream import CheckedText
+from retrieval_service.domain.answering.citations import Delta
+from retrieval_service.domain.answering.grounding import Flagged
 from retrieval_service.domain.fragments import Prompt
-from retrieval_service.domain.grounding import Flagged
+from retrieval_service.text.contacts import JOINER
 from tests.unit.test_safe_text import fragment
 
 SOURCE = (

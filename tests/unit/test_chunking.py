@@ -9,8 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from semantic_text_splitter import TextSplitter
 
-from retrieval_service.domain.chunk_sizes import local_units
-from retrieval_service.domain.chunking import MARKDOWN, OPENAI_POLICY, Chunk, ChunkPolicy, local_policy, split
+from retrieval_service.domain.indexing.chunk_sizes import local_units
+from retrieval_service.domain.indexing.chunking import (
+    MARKDOWN,
+    OPENAI_POLICY,
+    Chunk,
+    ChunkPolicy,
+    local_policy,
+    split,
+)
 
 PLAIN = "text/plain"
 BYTES_LIMIT = 200_000

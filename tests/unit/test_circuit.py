@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrieval_service.domain.circuit import Circuit, CircuitLimits
+from retrieval_service.domain.retrieval.circuit import Circuit, CircuitLimits
 
 LIMITS = CircuitLimits(failures=3, pause_seconds=10.0)
 

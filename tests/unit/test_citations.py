@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.citations import AnswerEvent, CitationStream, Cited, Delta
+from retrieval_service.domain.answering.citations import AnswerEvent, CitationStream, Cited, Delta
 
 KNOWN = frozenset({1, 2, 3})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.citations import CitationStream
-from retrieval_service.domain.cited_quotes import marked
+from retrieval_service.domain.answering.citations import CitationStream
+from retrieval_service.domain.answering.grounding import Flagged, Grounding
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.grounding import Flagged, Grounding
+from retrieval_service.domain.quotation.cited_quotes import marked
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.cli.chats import COLUMNS, cells
+from retrieval_service.cli.commands.chats import COLUMNS, cells
 
 
 def test_sentences_without_support_have_a_column_of_their_own() -> None:

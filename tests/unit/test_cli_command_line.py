@@ -11,10 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from retrieval_service import errors
-from retrieval_service.cli import announcing, main, output, status
+from retrieval_service.cli import main, output
 from retrieval_service.cli import profile as profiles
+from retrieval_service.cli.commands import status
 from retrieval_service.cli.failures import BadInput, ExitCode, Failed, exit_code, explanation
 from retrieval_service.cli.options import hoisted
+from retrieval_service.cli.up import announcing
 from retrieval_service.client import CallFailed, FieldViolation
 from tests.unit.cli_profiles import PROFILE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kladez.v1 import index_job_service_pb2 as pb
 
-from retrieval_service.cli.reindexing import changed_scope
+from retrieval_service.cli.commands.reindex import changed_scope
 
 
 def test_rows_are_named_by_source_and_ids_of_one_source_add_up() -> None:

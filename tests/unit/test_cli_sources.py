@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.cli import datasets, importing, shop_parts, sources, sql_sources
+from retrieval_service.cli.commands import sql_sources
+from retrieval_service.cli.evals import datasets
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.cli.sources import Folder, JsonLines, Problem, Row
+from retrieval_service.cli.imports import files, sending, shop_parts
+from retrieval_service.cli.imports.files import Folder, JsonLines, Problem, Row
 
 
 def rows_of(entries: Sequence[Row | Problem]) -> list[Row]:
@@ -90,31 +92,31 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_import_id_follows_file_and_content(tmp_path: Path) -> None:
-    first = importing.import_id_of(jsonl(tmp_path, '{"content": "a"}'))
-    assert importing.import_id_of(jsonl(tmp_path, '{"content": "a"}')) == first
-    assert importing.import_id_of(jsonl(tmp_path, '{"content": "b"}')) != first
-    assert importing.import_id_of(Folder(path=tmp_path)) != first
+    first = sending.import_id_of(jsonl(tmp_path, '{"content": "a"}'))
+    assert sending.import_id_of(jsonl(tmp_path, '{"content": "a"}')) == first
+    assert sending.import_id_of(jsonl(tmp_path, '{"content": "b"}')) != first
+    assert sending.import_id_of(Folder(path=tmp_path)) != first
 
 
 def test_import_id_of_a_folder_changes_when_a_file_is_renamed(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("text")
-    first = importing.import_id_of(Folder(path=tmp_path))
+    first = sending.import_id_of(Folder(path=tmp_path))
     (tmp_path / "a.md").rename(tmp_path / "b.md")
-    assert importing.import_id_of(Folder(path=tmp_path)) != first
+    assert sending.import_id_of(Folder(path=tmp_path)) != first
 
 
 def test_only_json_lines_and_folders_can_be_imported(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("a,b")
     for name in ("table.csv", "missing.jsonl"):
         with pytest.raises(BadInput, match=name):
-            sources.open_source(tmp_path / name)
+            files.open_source(tmp_path / name)
 
 
 def test_lines_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.jsonl"
     path.symlink_to("/proc/self/mem")  # opens for everybody, and fails at its first byte
     with pytest.raises(BadInput, match=f"^{path} cannot be read: Input/output error"):
-        importing.import_id_of(sources.open_source(path))
+        sending.import_id_of(files.open_source(path))
 
 
 @pytest.mark.parametrize("text", ["5", '"orders"', "null", '[{"name": "orders"}, 5]'])
@@ -126,24 +128,24 @@ def test_declared_source_that_is_no_object_is_named(tmp_path: Path, text: str) -
 
 
 def test_chunks_have_no_gaps_and_keep_the_limits() -> None:
-    found = list(importing.chunks(iter([row(number) for number in range(450)]), 0))
+    found = list(sending.chunks(iter([row(number) for number in range(450)]), 0))
     assert [(one.first_sequence, len(one.documents)) for one in found] == [(0, 200), (200, 200), (400, 50)]
 
 
 def test_large_documents_make_smaller_chunks() -> None:
-    found = list(importing.chunks(iter([row(number, "x" * 400_000) for number in range(5)]), 0))
+    found = list(sending.chunks(iter([row(number, "x" * 400_000) for number in range(5)]), 0))
     assert [len(one.documents) for one in found] == [2, 2, 1]
     assert all(sum(document.ByteSize() for document in one.documents) <= 1024 * 1024 for one in found)
 
 
 def test_resumed_chunks_begin_where_the_service_stood() -> None:
-    found = list(importing.chunks(iter([row(number) for number in range(450)]), 430))
+    found = list(sending.chunks(iter([row(number) for number in range(450)]), 430))
     assert [(one.first_sequence, len(one.documents)) for one in found] == [(430, 20)]
     assert found[0].documents[0].external_id == "430"
 
 
 def test_nothing_left_makes_no_chunk() -> None:
-    assert list(importing.chunks(iter([row(0)]), 1)) == []
+    assert list(sending.chunks(iter([row(0)]), 1)) == []
 
 
 def shop(count: int) -> bytes:

@@ -8,8 +8,8 @@ import pytest
 from kladez.v1 import sync_service_pb2 as pb
 
 from retrieval_service.cli import main
+from retrieval_service.cli.commands.sync import drift_rows, job_row, mirror_rows
 from retrieval_service.cli.failures import ExitCode
-from retrieval_service.cli.syncing import drift_rows, job_row, mirror_rows
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import retrieval_service
-from retrieval_service.domain.contradictions import contradictions
+from retrieval_service.domain.documents.shop import parse_shop
+from retrieval_service.domain.documents.templates import Attribute
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.languages import detect_language
-from retrieval_service.domain.quotes import Quote, quotes_of
-from retrieval_service.domain.shop import parse_shop
-from retrieval_service.domain.templates import Attribute
+from retrieval_service.domain.quotation.contradictions import contradictions
+from retrieval_service.domain.quotation.quotes import Quote, quotes_of
+from retrieval_service.text.languages import detect_language
 from tests.unit.entries_kit import fields_in, render_faq, render_product, stored_fields
 
 DEMO = Path(retrieval_service.__file__).parent / "demo"

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from retrieval_service.domain.costs import answer_bill, embedding_bill, price_table
+from retrieval_service.domain.indexing.costs import answer_bill, embedding_bill, price_table
 
 LIST = price_table("")
 

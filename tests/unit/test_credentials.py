@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.api import credentials
+from retrieval_service.api.access import credentials
 
 TENANT = uuid.uuid4()
 

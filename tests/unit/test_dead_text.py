@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.contacts import JOINER
-from retrieval_service.domain.dead_text import deadened
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.safe_text.dead_text import deadened
+from retrieval_service.domain.safe_text.links import LinkPolicy
+from retrieval_service.text.contacts import JOINER
 from tests.fakes.telegram_links import links_of
 
 POLICY = LinkPolicy(

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.api import metadata_messages
-from retrieval_service.cli import answer_sets, datasets, sql_sources
+from retrieval_service.api.messages import metadata_messages
+from retrieval_service.cli.commands import sql_sources
+from retrieval_service.cli.evals import answer_sets, datasets
 from retrieval_service.cli.failures import BadInput, Failed
-from retrieval_service.domain import backups, exact_json, shop_rows
-from retrieval_service.domain.documents import RefusedMetadata
+from retrieval_service.domain.documents import shop_rows
+from retrieval_service.domain.documents.documents import RefusedMetadata
+from retrieval_service.domain.operations import backups
+from retrieval_service.text import exact_json
 from widget_gateway import frames
 
 DEEP = ["[" * 100_000, '{"a":' * 100_000, '[{"a":' * 100_000]

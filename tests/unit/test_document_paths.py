@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain.documents import Draft, check, content_hash
-from retrieval_service.domain.headings import LONGEST_ANCESTRY, below
+from retrieval_service.domain.documents.documents import Draft, check, content_hash
 from retrieval_service.domain.records import DocumentKey
-from retrieval_service.services.importing import generations
+from retrieval_service.services.documents.importing import generations
+from retrieval_service.text.headings import LONGEST_ANCESTRY, below
 
 
 def key(external_id: str) -> DocumentKey:

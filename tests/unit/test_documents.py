@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain.documents import Draft, JsonValue, check, content_hash
+from retrieval_service.domain.documents.documents import Draft, JsonValue, check, content_hash
 
 GOOD = Draft(
     source_type="product",

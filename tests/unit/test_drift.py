@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.drift import Comparison, Kind, Known, Local, Mend, Remote, Wanted, compare
-from retrieval_service.domain.remote_files import FileState, StoreFile, UploadedFile
+from retrieval_service.domain.sync.drift import Comparison, Kind, Known, Local, Mend, Remote, Wanted, compare
+from retrieval_service.domain.sync.remote_files import FileState, StoreFile, UploadedFile
 
 TENANT = UUID(int=1)
 DOCUMENT, OTHER, STRANGER = UUID(int=10), UUID(int=11), UUID(int=99)

@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings
 import bot.config
 import widget_gateway.config
 from retrieval_service import config
-from retrieval_service.cli import main, starting
+from retrieval_service.cli import main
+from retrieval_service.cli.up import up
 from retrieval_service.client import tls
 from tests.house.repository import option_variables
 
@@ -88,7 +89,7 @@ def test_empty_variable_hides_its_line_in_the_file(monkeypatch: pytest.MonkeyPat
 
 def test_empty_port_lets_up_choose_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KLADEZ_PORT", "")
-    assert starting.service_wish(config.load(), None).given is None
+    assert up.service_wish(config.load(), None).given is None
 
 
 def test_empty_address_of_a_source_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.equivalents import named
-from retrieval_service.domain.words import stem, words
+from retrieval_service.text.lexicon.equivalents import named
+from retrieval_service.text.words import stem, words
 
 
 def name_of(text: str, language: str) -> tuple[str, int]:

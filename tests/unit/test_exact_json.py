@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain import exact_json
-from retrieval_service.domain.documents import Draft, check, content_hash
+from retrieval_service.domain.documents.documents import Draft, check, content_hash
+from retrieval_service.text import exact_json
 
 
 def numbers() -> st.SearchStrategy[str]:

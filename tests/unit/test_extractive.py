@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.checked_text import CheckedText
-from retrieval_service.domain.citations import CitationStream, Cited, Delta
-from retrieval_service.domain.entries import Field
+from retrieval_service.domain.answering.checked_stream import CheckedText
+from retrieval_service.domain.answering.citations import CitationStream, Cited, Delta
+from retrieval_service.domain.answering.grounding import Flagged
+from retrieval_service.domain.answering.phrases import not_found_text
+from retrieval_service.domain.documents.entries import Field
+from retrieval_service.domain.documents.templates import Attribute, Role, render_policy
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
-from retrieval_service.domain.grounding import Flagged
-from retrieval_service.domain.phrases import not_found_text
-from retrieval_service.domain.quotes import MAX_UNIT, quotes_of
-from retrieval_service.domain.templates import Attribute, Role, render_policy
+from retrieval_service.domain.quotation.quotes import MAX_UNIT, quotes_of
 from retrieval_service.providers.local.extractive import MAX_ANSWER, ExtractiveAnswerer, compose
 from tests.unit.entries_kit import fields_in, render_faq, render_product
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from retrieval_service.domain.facts import facts_of, is_known, known_from
+from retrieval_service.text.facts.facts import facts_of, is_known, known_from
 
 
 def are_known(said: str, source: str) -> list[bool]:

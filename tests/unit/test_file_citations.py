@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
-from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.file_citations import FileCitations
+from retrieval_service.domain.answering.checked_stream import CheckedEvent, CheckedText
+from retrieval_service.domain.answering.citations import Cited, Delta
+from retrieval_service.domain.answering.file_citations import FileCitations
 from retrieval_service.domain.fragments import Fragment, Prompt
-from retrieval_service.domain.remote_files import FileCited
+from retrieval_service.domain.sync.remote_files import FileCited
 
 ONE, TWO, STRANGER = (UUID(int=number) for number in (1, 2, 3))
 NUMBERS = {ONE: 1, TWO: 2}

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from retrieval_service.cli import backups, folders
-from retrieval_service.cli.json_folder import JsonFolder, Mapped
-from retrieval_service.cli.sources import Folder, Problem, Row
+from retrieval_service.cli.imports import backups, folders
+from retrieval_service.cli.imports.files import Folder, Problem, Row
+from retrieval_service.cli.imports.json_folder import JsonFolder, Mapped
 
 NOBODY = 65534
 

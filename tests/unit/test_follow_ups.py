@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.conversation import (
+from retrieval_service.domain.answering.conversation import (
     PastTurn,
     estimated_tokens,
     past_turn,
     within_budget,
 )
-from retrieval_service.domain.follow_ups import (
+from retrieval_service.domain.answering.follow_ups import (
     entry_of,
     may_change_subject,
     may_continue,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.fusion import BY_WORDS, Blend, RawScores, blend, fuse
-from retrieval_service.domain.spaces import Scale, Space
+from retrieval_service.domain.indexing.spaces import Scale, Space
+from retrieval_service.domain.retrieval.fusion import BY_WORDS, Blend, RawScores, blend, fuse
 
 ENGLISH_ONLY = Space(
     provider="local",

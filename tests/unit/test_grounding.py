@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.checked_text import CheckedEvent, CheckedText
-from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.contacts import JOINER
+from retrieval_service.domain.answering.checked_stream import CheckedEvent, CheckedText
+from retrieval_service.domain.answering.citations import Cited, Delta
+from retrieval_service.domain.answering.grounding import Flagged, Reason
 from retrieval_service.domain.fragments import Fragment, Prompt, Turn
-from retrieval_service.domain.grounding import Flagged, Reason
+from retrieval_service.text.contacts import JOINER
 
 CONTACT = "help@shop.example"
 

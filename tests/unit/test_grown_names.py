@@ -6,7 +6,7 @@ import pytest
 
 from bot.rendering.linking import without_new_links
 from bot.rendering.styled import StyledText
-from retrieval_service.domain.contacts import JOINER
+from retrieval_service.text.contacts import JOINER
 from tests.fakes.telegram_links import links_of
 from tests.unit.test_marks_in_links import in_commonmark, in_telegram, safe, without_marks
 

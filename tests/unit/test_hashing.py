@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrieval_service.domain.hashing import chunk_hash, embedding_text
+from retrieval_service.domain.indexing.hashing import chunk_hash, embedding_text
 
 
 def test_title_and_heading_stand_before_the_text() -> None:

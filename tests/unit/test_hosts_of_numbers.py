@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.dead_text import deadened
-from retrieval_service.domain.links import LinkPolicy
-from retrieval_service.domain.safe_text import SafeText
+from retrieval_service.domain.safe_text.dead_text import deadened
+from retrieval_service.domain.safe_text.links import LinkPolicy
+from retrieval_service.domain.safe_text.safe_text import SafeText
 from tests.fakes.telegram_links import links_of
 from tests.unit.test_marks_in_links import in_commonmark, in_telegram, without_marks
 

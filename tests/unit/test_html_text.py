@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.html_styles import Paint, painted
-from retrieval_service.domain.html_text import html_to_text
+from retrieval_service.text.html.reader import html_to_text
+from retrieval_service.text.html.styles import Paint, painted
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semantic_text_splitter import TextSplitter
 
-from retrieval_service.domain.chunking import OPENAI_POLICY
-from retrieval_service.domain.index_jobs import (
+from retrieval_service.domain.indexing.chunking import OPENAI_POLICY
+from retrieval_service.domain.indexing.index_jobs import (
     IDS_PER_READING,
     ChangedRows,
     Outcome,
@@ -19,9 +19,9 @@ from retrieval_service.domain.index_jobs import (
     readings,
     room,
 )
-from retrieval_service.domain.spaces import Space
-from retrieval_service.services.planning import Target, nothing_left, plan
-from retrieval_service.stores.chunks import Source, StoredChunk
+from retrieval_service.domain.indexing.spaces import Space
+from retrieval_service.services.indexing.plans import Target, nothing_left, plan
+from retrieval_service.stores.index.chunks import Source, StoredChunk
 
 SPACE = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)
 TEA = Source(

@@ -8,10 +8,10 @@ from uuid import UUID
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from retrieval_service.domain.chunking import ChunkPolicy, split
-from retrieval_service.domain.spaces import Space
-from retrieval_service.services.planning import Plan, Target, nothing_left, plan
-from retrieval_service.stores.chunks import Source, StoredChunk
+from retrieval_service.domain.indexing.chunking import ChunkPolicy, split
+from retrieval_service.domain.indexing.spaces import Space
+from retrieval_service.services.indexing.plans import Plan, Target, nothing_left, plan
+from retrieval_service.stores.index.chunks import Source, StoredChunk
 
 POLICY = ChunkPolicy(capacity=12, overlap=3, unit=lambda text: len(text.split()))
 HOME = Space(provider="test", model="test", revision="1", dimensions=8, max_tokens=100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrieval_service.domain.fragments import Fragment, Prompt
-from retrieval_service.providers.openai.prompting import model_input
+from retrieval_service.providers.openai.chat.prompting import model_input
 from tests.fakes.openai.behaviours import OBEYED, obedient
 from tests.integration.injections_kit import KINDS, WORDS, Injected, injected_documents
 

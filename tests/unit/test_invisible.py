@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.invisible import is_blank
+from retrieval_service.text.invisible import is_blank
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-from retrieval_service.cli import backups, migrating
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.cli.json_folder import DEFAULT_NAMES, JsonFolder, Mapped, open_folder
-from retrieval_service.cli.sources import Problem, Row
+from retrieval_service.cli.imports import backups, json_commands
+from retrieval_service.cli.imports.files import Problem, Row
+from retrieval_service.cli.imports.json_folder import DEFAULT_NAMES, JsonFolder, Mapped, open_folder
 
 
 def write(folder: Path, name: str, value: object) -> Path:
@@ -67,7 +67,7 @@ def test_names_that_were_told_replace_the_usual_ones(tmp_path: Path) -> None:
 
 def test_metadata_for_all_stands_over_that_of_an_object(tmp_path: Path) -> None:
     write(tmp_path, "a.json", {"text": "Hot.", "level": 1})
-    [row] = read(tmp_path, metadata=migrating.pairs(["level=2", "shop=tea house", "old=true"]))
+    [row] = read(tmp_path, metadata=json_commands.pairs(["level=2", "shop=tea house", "old=true"]))
     assert isinstance(row, Row)
     assert dict(row.document.metadata) == {"level": 2, "shop": "tea house", "old": True}
 
@@ -135,7 +135,7 @@ def test_folder_without_json_is_refused(tmp_path: Path) -> None:
 def test_metadata_that_is_no_pair_is_refused() -> None:
     for text in ("level", "=2"):
         with pytest.raises(BadInput, match="KEY=VALUE"):
-            migrating.pairs([text])
+            json_commands.pairs([text])
 
 
 # --- backups

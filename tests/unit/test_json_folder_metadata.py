@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.api import metadata_messages
-from retrieval_service.cli import migrating
+from retrieval_service.api.messages import metadata_messages
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.cli.json_folder import JsonFolder, Mapped
-from retrieval_service.cli.sources import JsonLines, Problem, Row
-from retrieval_service.domain import exact_json
+from retrieval_service.cli.imports import json_commands
+from retrieval_service.cli.imports.files import JsonLines, Problem, Row
+from retrieval_service.cli.imports.json_folder import JsonFolder, Mapped
+from retrieval_service.text import exact_json
 
 
 def read(folder: Path, text: str, **mapped: Any) -> Row | Problem:
@@ -180,7 +180,7 @@ def test_metadata_of_a_line_that_are_no_object_are_named(tmp_path: Path, value: 
 )
 def test_told_metadata_that_no_document_may_have_are_refused_at_once(told: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        migrating.pairs(["good=1", told])
+        json_commands.pairs(["good=1", told])
 
 
 _texts = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=10)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.cli import kept_figures
+from retrieval_service.cli.evals import kept_figures
 from retrieval_service.cli.failures import Failed
 
 

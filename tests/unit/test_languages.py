@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from retrieval_service.domain.function_words import FUNCTION_WORDS, content_words
-from retrieval_service.domain.languages import (
+from retrieval_service.text.function_words import FUNCTION_WORDS, content_words
+from retrieval_service.text.languages import (
     SAMPLE_CHARACTERS,
     detect_language,
     dominant_script,
@@ -88,7 +88,7 @@ def test_many_threads_agree_on_the_language() -> None:
 
 
 def test_importing_the_module_does_not_load_the_model() -> None:
-    spec = importlib.util.find_spec("retrieval_service.domain.languages")
+    spec = importlib.util.find_spec("retrieval_service.text.languages")
     assert spec is not None
     assert spec.loader is not None
     fresh = importlib.util.module_from_spec(spec)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.chunking import MARKDOWN, Chunk, ChunkPolicy, split
-from retrieval_service.domain.leads import LONGEST_LEAD, Leads
+from retrieval_service.domain.indexing.chunking import MARKDOWN, Chunk, ChunkPolicy, split
+from retrieval_service.text.leads import LONGEST_LEAD, Leads
 
 SMALL = ChunkPolicy(capacity=12, overlap=0, unit=lambda text: len(text.split()))
 

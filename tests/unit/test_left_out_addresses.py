@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.answering.citations import Cited, Delta
 from tests.unit.test_usable_contacts import answered, events_of
 
 

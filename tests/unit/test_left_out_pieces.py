@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.citations import CitationStream, Delta
-from retrieval_service.domain.contacts import JOINER
-from retrieval_service.domain.links import LinkPolicy
-from retrieval_service.domain.safe_text import SafeText
+from retrieval_service.domain.answering.citations import CitationStream, Delta
+from retrieval_service.domain.safe_text.links import LinkPolicy
+from retrieval_service.domain.safe_text.safe_text import SafeText
+from retrieval_service.text.contacts import JOINER
 from tests.fakes.telegram_links import links_of
 
 POLICY = LinkPolicy([], allowed_domains=["good.example"], trusted=["t.me/lumen, @lumen, +7 495 123-45-67"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain import lexical, words
-from retrieval_service.domain.lexical import (
+from retrieval_service.domain.indexing import lexical
+from retrieval_service.domain.indexing.lexical import (
     Frequencies,
     SparseVector,
     Terms,
@@ -18,6 +18,7 @@ from retrieval_service.domain.lexical import (
     query_terms,
     rare_stems,
 )
+from retrieval_service.text import words
 
 
 def inner_product(left: SparseVector, right: SparseVector) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.links import LinkPolicy, addresses, is_honest, normal_form, trimmed
+from retrieval_service.domain.safe_text.links import LinkPolicy, addresses, is_honest, normal_form, trimmed
 
 
 def fragment(number: int, text: str, url: str = "") -> Fragment:

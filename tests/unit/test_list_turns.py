@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.services.listing import Busy, Turns
+from retrieval_service.services.answering.numeric_lists import Busy, Turns
 
 FIRST, SECOND, THIRD = (UUID(int=number) for number in range(3))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrieval_service.stores.logins import Login, owner_of, service_of
+from retrieval_service.stores.access.logins import Login, owner_of, service_of
 
 
 def test_superuser_without_a_password_derives_no_owner() -> None:

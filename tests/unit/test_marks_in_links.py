@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bot.rendering.markdown import from_markdown
-from retrieval_service.domain.contacts import JOINER, TELEPHONE_IN_TEXT, is_telephone, without_tail
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.hosts import Likeness, host_in
-from retrieval_service.domain.links import LinkPolicy
-from retrieval_service.domain.safe_text import SafeText
+from retrieval_service.domain.safe_text.links import LinkPolicy
+from retrieval_service.domain.safe_text.safe_text import SafeText
+from retrieval_service.text.contacts import JOINER, TELEPHONE_IN_TEXT, is_telephone, without_tail
+from retrieval_service.text.hosts import Likeness, host_in
 
 OWN = "help@lumen.shop, @lumen_bot, +7 495 123-45-67, https://lumen.shop/sale, lumen.finance"
 

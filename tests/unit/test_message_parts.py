@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.message_parts import MOST_PARTS, halves_of, questions_of
+from retrieval_service.domain.answering.message_parts import MOST_PARTS, halves_of, questions_of
 
 
 def said(message: str) -> list[str]:

@@ -15,7 +15,7 @@ import retrieval_service.metrics
 import retrieval_service.monitoring
 import widget_gateway.metrics
 from retrieval_service import errors
-from retrieval_service.api.gate import host_of
+from retrieval_service.api.access.gate import host_of
 from retrieval_service.metrics import provider_call
 from tests.house.repository import ROOT
 
@@ -90,13 +90,15 @@ def test_every_embedding_is_counted_where_it_is_asked_for() -> None:
     services = ROOT / "retrieval_service" / "services"
     asking = {
         f"{file.stem}.{node.name}": ast.unparse(node)
-        for file in services.glob("*.py")
+        for file in services.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.AsyncFunctionDef)
         and re.search(r"\.embed_(passages|query)\(", ast.unparse(node))
     }
     assert len(asking) > 5
-    assert {name for name, body in asking.items() if "note_embedded(" not in body} == {"checking._embedder"}
+    assert {name for name, body in asking.items() if "note_embedded(" not in body} == {
+        "doctor_checks._embedder"
+    }
 
 
 @pytest.mark.parametrize(

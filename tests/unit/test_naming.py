@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from retrieval_service.domain.naming import naming_words, numbers_said
+from retrieval_service.text.named_things import naming_words, numbers_said
 
 
 @pytest.mark.parametrize(

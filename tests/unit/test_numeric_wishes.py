@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.numeric_wishes import Aim, Range, Wish, wish_of
+from retrieval_service.domain.numeric_lists.wishes import Aim, Range, Wish, wish_of
 
 
 def wish(question: str) -> Wish:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from retrieval_service.domain.checked_text import CheckedText
-from retrieval_service.domain.citations import Cited, Delta
+from retrieval_service.domain.answering.checked_stream import CheckedText
+from retrieval_service.domain.answering.citations import Cited, Delta
+from retrieval_service.domain.answering.grounding import Flagged
+from retrieval_service.domain.answering.offers import MAX_EXTRACT, MOST_OFFERS, offer
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
-from retrieval_service.domain.grounding import Flagged
-from retrieval_service.domain.offers import MAX_EXTRACT, MOST_OFFERS, offer
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 

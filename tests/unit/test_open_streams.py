@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.api.open_streams import OF_A_CONNECTION, OpenStreams, Place
+from retrieval_service.api.access.open_streams import OF_A_CONNECTION, OpenStreams, Place
 
 PATIENCE_SECONDS = 5.0
 

@@ -9,16 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.conditions import Conditions
-from retrieval_service.domain.remote_documents import content_of
-from retrieval_service.domain.remote_files import RemoteDocument
-from retrieval_service.providers.openai.attributes import (
+from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.domain.sync.remote_documents import content_of
+from retrieval_service.domain.sync.remote_files import RemoteDocument
+from retrieval_service.providers.openai.files.attributes import (
     attributes_of,
     file_name,
     read_name,
     revision_of,
 )
-from retrieval_service.providers.openai.filters import translation
+from retrieval_service.providers.openai.files.filters import translation
 from tests.fakes.filter_language import matches
 
 TENANT = UUID(int=1)

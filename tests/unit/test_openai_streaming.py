@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, TextPart
-from retrieval_service.providers.openai.streaming import collected
+from retrieval_service.providers.openai.chat.streaming import collected
 
 ENDING = Ending(finish_reason=FinishReason.STOP, input_tokens=3, output_tokens=5)
 

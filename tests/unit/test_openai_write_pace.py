@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval_service import errors
-from retrieval_service.providers.openai.write_pace import PaceLimits, WritePace
+from retrieval_service.providers.openai.files.write_pace import PaceLimits, WritePace
 
 
 def moments(limits: PaceLimits, arrivals: list[float]) -> list[float]:

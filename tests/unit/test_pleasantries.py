@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain import polite_phrases
-from retrieval_service.domain.follow_ups import needs_context
-from retrieval_service.domain.phrases import pleasantry_text
-from retrieval_service.domain.pleasantries import Pleasantry, Said, pleasantry_of
-from retrieval_service.domain.words import words
+from retrieval_service.domain.answering.follow_ups import needs_context
+from retrieval_service.domain.answering.phrases import pleasantry_text
+from retrieval_service.text.small_talk import polite_phrases
+from retrieval_service.text.small_talk.small_talk import Pleasantry, Said, pleasantry_of
+from retrieval_service.text.words import words
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from retrieval_service.domain.entries import PRODUCT, Entry, fields_of
+from retrieval_service.domain.documents.entries import PRODUCT, Entry, fields_of
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.pointing import asked_of, meant, statements_of
-from retrieval_service.domain.quotes import quotes_of
+from retrieval_service.domain.quotation.asked_field import asked_of, meant, statements_of
+from retrieval_service.domain.quotation.quotes import quotes_of
 
 
 def _fragment(*, meant_sentences: tuple[str, ...] = ()) -> Fragment:

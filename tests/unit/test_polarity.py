@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.polarity import Stance, named, polarity, stances, without_wishes
+from retrieval_service.text.polarity import Stance, named, polarity, stances, without_wishes
 
 PAIRS = [
     # The question, what fits it, the opposite.

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from retrieval_service.domain.prices import currency_code, format_price, stated_price
+from retrieval_service.text.facts.prices import currency_code, format_price, stated_price
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from retrieval_service.domain.fragments import Fragment, Prompt, Turn
-from retrieval_service.providers.openai.prompting import model_input, search_input
+from retrieval_service.providers.openai.chat.prompting import model_input, search_input
 
 
 def fragment(number: int, text: str, title: str = "Returns") -> Fragment:

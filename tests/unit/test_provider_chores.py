@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrieval_service import errors
-from retrieval_service.services.provider_chores import PAUSE_AFTER_FAILURE_SECONDS, ProviderChore
+from retrieval_service.services.sync.chores import PAUSE_AFTER_FAILURE_SECONDS, ProviderChore
 
 
 @pytest.mark.parametrize("failure", [errors.ProviderUnavailable("asleep"), errors.ProviderRefused("no")])

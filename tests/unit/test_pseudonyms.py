@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from retrieval_service.domain.pseudonyms import Pseudonyms
+from retrieval_service.domain.answering.pseudonyms import Pseudonyms
 
 TENANT, OTHER_TENANT = UUID(int=1), UUID(int=2)
 SESSION, OTHER_SESSION = UUID(int=3), UUID(int=4)

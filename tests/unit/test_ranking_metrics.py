@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from retrieval_service.domain import ranking_metrics
-from retrieval_service.domain.ranking_metrics import Scores
+from retrieval_service.domain.insights import ranking_metrics
+from retrieval_service.domain.insights.ranking_metrics import Scores
 
 GRADES = {"a": 3.0, "b": 2.0, "c": 1.0}
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval_service import errors
-from retrieval_service.domain.rates import MINUTE_SECONDS, Rate, TokenBucket
-from retrieval_service.services.authenticating import Caller
-from retrieval_service.services.rating import Limiter, Rates
+from retrieval_service.domain.tenants.rates import MINUTE_SECONDS, Rate, TokenBucket
+from retrieval_service.services.tenants.authentication import Caller
+from retrieval_service.services.tenants.rate_limits import Limiter, Rates
 
 
 @given(st.lists(st.floats(0, 600), max_size=80))

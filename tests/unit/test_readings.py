@@ -7,9 +7,15 @@ import time
 import numpy as np
 import pytest
 
-from retrieval_service.domain import words
-from retrieval_service.domain.readings import LONGEST_QUESTION, Familiarity, Reading, read, unknown_words
-from retrieval_service.domain.vocabulary import Sounds, Vocabulary, counted, vocabulary
+from retrieval_service.domain.retrieval.query_readings import (
+    LONGEST_QUESTION,
+    Familiarity,
+    Reading,
+    read,
+    unknown_words,
+)
+from retrieval_service.domain.retrieval.vocabulary import Sounds, Vocabulary, counted, vocabulary
+from retrieval_service.text import words
 
 LANGUAGES = ("ru", "en", "pt")
 TEXTS = (

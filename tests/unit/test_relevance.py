@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.lexical import TermStatistics, indexed_text, passage_terms
-from retrieval_service.domain.relevance import Candidate, Evidence, standing, verdict_of, weigh
+from retrieval_service.domain.indexing.lexical import TermStatistics, indexed_text, passage_terms
+from retrieval_service.domain.retrieval.relevance import Candidate, Evidence, standing, verdict_of, weigh
 from retrieval_service.domain.verdicts import Verdict
 
 PASSAGES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.remembered import remembered
+from retrieval_service.domain.answering.remembered import remembered
 
 KNOWN = {
     "kettle",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from retrieval_service.services.remembering import (
+from retrieval_service.services.retrieval.passage_cache import (
     MOST_CHARACTERS,
     Edition,
     PassageMemory,
     SurroundingsMemory,
 )
-from retrieval_service.stores.passages import ReadPassage, ReadPiece
+from retrieval_service.stores.retrieval.passages import ReadPassage, ReadPiece
 
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 

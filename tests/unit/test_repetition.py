@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.repetition import says_again
+from retrieval_service.domain.quotation.repetition import says_again
 
 SAME = [
     ("ru", "Дней на возврат лампы — тридцать.", "На возврат лампы тридцать дней."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain.retry import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, delay_seconds
+from retrieval_service.domain.sync.retry import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, delay_seconds
 
 
 def test_five_attempts_outlive_a_provider_that_is_down_for_minutes() -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.contacts import JOINER
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.links import LinkPolicy, trimmed
-from retrieval_service.domain.safe_text import SafeText, made_safe
+from retrieval_service.domain.safe_text.links import LinkPolicy, trimmed
+from retrieval_service.domain.safe_text.safe_text import SafeText, made_safe
+from retrieval_service.text.contacts import JOINER
 
 
 def fragment(number: int, text: str) -> Fragment:

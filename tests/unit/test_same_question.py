@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.same_question import is_same_question
+from retrieval_service.domain.quotation.same_question import is_same_question
 
 
 @pytest.mark.parametrize(

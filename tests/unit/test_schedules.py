@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrieval_service.domain.schedules import Run, fault, is_due, next_run
+from retrieval_service.domain.operations.schedules import Run, fault, is_due, next_run
 
 NIGHTLY = "0 2 * * *"
 

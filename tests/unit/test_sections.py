@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain.sections import Piece, are_copies, widened
+from retrieval_service.domain.retrieval.sections import Piece, are_copies, widened
 
 GUIDE, PRICES = UUID(int=1), UUID(int=2)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.sentences import bullet_length, split_sentences
+from retrieval_service.text.sentences import bullet_length, split_sentences
 
 
 def texts(text: str) -> list[str]:

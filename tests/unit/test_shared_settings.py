@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from retrieval_service import config, sharing
-from retrieval_service.assembling import secret_key
-from retrieval_service.domain.chunking import ChunkPolicy
-from retrieval_service.domain.processes import (
+from retrieval_service import config
+from retrieval_service.composition import shared_settings
+from retrieval_service.composition.services import secret_key
+from retrieval_service.domain.indexing.chunking import ChunkPolicy
+from retrieval_service.domain.indexing.spaces import Space
+from retrieval_service.domain.operations.processes import (
     DISPUTED,
     EMBEDDER,
     PROVIDER,
@@ -23,9 +25,8 @@ from retrieval_service.domain.processes import (
     disagreements,
     disputes,
 )
-from retrieval_service.domain.spaces import Space
 
-MODELS = sharing.Models(
+MODELS = shared_settings.Models(
     home=Space(provider="local", model="small", revision="1", dimensions=3, max_tokens=9),
     following=None,
     policy=ChunkPolicy(capacity=200, overlap=40, unit=len),
@@ -35,7 +36,9 @@ KEY = b"of this installation"
 
 def said(key: bytes = KEY, **changes: object) -> dict[str, str]:
     fields = {name: field.get_default() for name, field in config.Settings.model_fields.items()}
-    return sharing.shared_settings(config.Settings.model_construct(**{**fields, **changes}), MODELS, key)
+    return shared_settings.shared_settings(
+        config.Settings.model_construct(**{**fields, **changes}), MODELS, key
+    )
 
 
 def process(kind: Kind = Kind.SERVER, silent_seconds: float = 1.0, **settings: str) -> Process:
@@ -53,7 +56,7 @@ def process(kind: Kind = Kind.SERVER, silent_seconds: float = 1.0, **settings: s
 
 def test_every_setting_is_shared_or_a_processs_own() -> None:
     """A new setting has to be put into one of the lists of `sharing`."""
-    assert sharing.classified_fields() == set(config.Settings.model_fields)
+    assert shared_settings.classified_fields() == set(config.Settings.model_fields)
 
 
 def test_everything_that_is_said_has_a_weight() -> None:
@@ -106,7 +109,7 @@ def test_secrets_of_two_installations_are_told_apart_too() -> None:
 )
 def test_setting_that_differs_is_named_to_a_worker(field: str, value: object) -> None:
     [found] = differences(said(**{field: value}), said(), are_servers=False)
-    assert found.setting == (PROVIDER if field == "openai_base_url" else sharing.AS_THEY_ARE[field])
+    assert found.setting == (PROVIDER if field == "openai_base_url" else shared_settings.AS_THEY_ARE[field])
 
 
 def test_what_only_servers_look_at_is_nothing_to_a_worker() -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval_service.domain.entries import Entry, fields_of
-from retrieval_service.domain.prices import format_price
-from retrieval_service.domain.shop import Draft, RowError, ShopImport, parse_shop
-from retrieval_service.domain.templates import Role
+from retrieval_service.domain.documents.entries import Entry, fields_of
+from retrieval_service.domain.documents.shop import Draft, RowError, ShopImport, parse_shop
+from retrieval_service.domain.documents.templates import Role
+from retrieval_service.text.facts.prices import format_price
 from tests.unit.entries_kit import stored_fields
 
 COFFEE = {"id": "7", "name": "Эфиопия", "description": "Жасмин и бергамот.", "price": 1290, "currency": "RUB"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.entries import Field
-from retrieval_service.domain.polarity import Stance
-from retrieval_service.domain.sizes import size_sentences, size_stances, without_sizes
-from retrieval_service.domain.templates import Role
+from retrieval_service.domain.documents.entries import Field
+from retrieval_service.domain.documents.sizes import size_sentences, size_stances, without_sizes
+from retrieval_service.domain.documents.templates import Role
+from retrieval_service.text.polarity import Stance
 
 FITS, OPPOSES, FREE = Stance.FITS, Stance.OPPOSES, Stance.FREE
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain.entries import Entry
-from retrieval_service.domain.snippets import MAX_CHARACTERS, snippet
-from retrieval_service.domain.templates import Attribute, render_policy
+from retrieval_service.domain.documents.entries import Entry
+from retrieval_service.domain.documents.templates import Attribute, render_policy
+from retrieval_service.domain.quotation.snippets import MAX_CHARACTERS, snippet
 from tests.unit.entries_kit import render_faq, render_product
 
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.domain.documents import check
-from retrieval_service.domain.source_rows import RowRenderer, json_of, tags_of
-from retrieval_service.domain.sources import Source
+from retrieval_service.domain.documents.documents import check
+from retrieval_service.domain.documents.source_rows import RowRenderer, json_of, tags_of
+from retrieval_service.domain.documents.sources import Source
 
 SOURCE = Source(
     name="products",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jinja2 import TemplateError
 
-from retrieval_service.domain.source_templates import columns_of, compiled, fault, rendered
+from retrieval_service.domain.documents.source_templates import columns_of, compiled, fault, rendered
 
 
 def render(template: str, **row: Any) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrieval_service.domain.costs import price_table
-from retrieval_service.domain.spaces import Level, Scale, Space, Turns, mean
-from retrieval_service.services.embedders import Embedders
+from retrieval_service.domain.indexing.costs import price_table
+from retrieval_service.domain.indexing.spaces import Level, Scale, Space, Turns, mean
+from retrieval_service.services.indexing.embedders import Embedders
 
 EAST, NORTH = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.stores import chats, passages
+from retrieval_service.stores.chats import chats
+from retrieval_service.stores.retrieval import passages
 
 # So long may one be that psycopg remembers.
 LONGEST = 4_096

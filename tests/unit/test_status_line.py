@@ -8,8 +8,8 @@ import pytest
 
 from retrieval_service.domain.fragments import Ending, FinishReason, Judged, SpokenPart, TextPart
 from retrieval_service.domain.verdicts import Judgement
-from retrieval_service.providers.openai.status_line import StatusLine, judged
-from retrieval_service.providers.openai.thoughts import Habit
+from retrieval_service.providers.openai.chat.status_line import StatusLine, judged
+from retrieval_service.providers.openai.chat.thoughts import Habit
 
 ANSWER = "Thirty days. [1]"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.documents import JsonValue
-from retrieval_service.domain.stock import stock_in
+from retrieval_service.domain.documents.documents import JsonValue
+from retrieval_service.domain.documents.stock import stock_in
 
 
 @pytest.mark.parametrize(

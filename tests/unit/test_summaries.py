@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
-from retrieval_service.domain.sentences import split_sentences
-from retrieval_service.domain.summaries import (
+from retrieval_service.domain.summaries.blocks import (
+    MAX_BLOCK,
+    MAX_TOTAL,
+    MOST_BLOCKS,
+    cut_at_sentence,
+    limited,
+)
+from retrieval_service.domain.summaries.html import MAX_TELEGRAM, clean_web, read_summary, write_summary
+from retrieval_service.domain.summaries.shape import filled, in_form, read_draft
+from retrieval_service.domain.summaries.summaries import (
     MAX_LEAD,
     MAX_POINT,
     MOST_POINTS,
@@ -20,22 +28,9 @@ from retrieval_service.domain.summaries import (
     Summary,
     plain,
 )
-from retrieval_service.domain.summary_blocks import (
-    MAX_BLOCK,
-    MAX_TOTAL,
-    MOST_BLOCKS,
-    cut_at_sentence,
-    limited,
-)
-from retrieval_service.domain.summary_html import (
-    MAX_TELEGRAM,
-    clean_web,
-    read_summary,
-    write_summary,
-)
-from retrieval_service.domain.summary_shape import filled, in_form, read_draft
 from retrieval_service.providers.local.extractive_summaries import compose
-from retrieval_service.providers.openai.prompting import summary_input
+from retrieval_service.providers.openai.chat.prompting import summary_input
+from retrieval_service.text.sentences import split_sentences
 from tests.unit.entries_kit import fields_in, render_faq
 
 URL = "https://shop.example/returns"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.lexical import TermStatistics, passage_terms, query_terms
-from retrieval_service.domain.synonyms import synonyms
-from retrieval_service.domain.words import stem
+from retrieval_service.domain.indexing.lexical import TermStatistics, passage_terms, query_terms
+from retrieval_service.text.lexicon.synonyms import synonyms
+from retrieval_service.text.words import stem
 
 
 @pytest.mark.parametrize(

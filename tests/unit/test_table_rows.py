@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.facts import amounts_of
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.quotes import quotes_of
-from retrieval_service.domain.table_rows import MOST_ROWS, rows_asked, with_rows_asked
+from retrieval_service.domain.quotation.quotes import quotes_of
+from retrieval_service.domain.quotation.table_rows import MOST_ROWS, rows_asked, with_rows_asked
+from retrieval_service.text.facts.facts import amounts_of
 
 TIERS = """| Ярусов | От веса | Цена за кг |
 |---|---|---|

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from retrieval_service.domain.links import LinkPolicy
+from retrieval_service.domain.safe_text.links import LinkPolicy
 from tests.unit.test_safe_text import fragment
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.entries import PRODUCT, Entry, fields_of
-from retrieval_service.domain.templates import Attribute, Role, attribute_label, attribute_line
+from retrieval_service.domain.documents.entries import PRODUCT, Entry, fields_of
+from retrieval_service.domain.documents.templates import Attribute, Role, attribute_label, attribute_line
 
 
 @pytest.mark.parametrize(

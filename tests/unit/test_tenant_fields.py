@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, message_factory, struct_pb2
 
-from retrieval_service.cli import tenant_fields
+from retrieval_service.cli.commands import tenant_fields
+from retrieval_service.cli.commands.tenant_fields import Changes, Field
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.cli.tenant_fields import Changes, Field
 
 FUTURE = """
 name: "future.proto" package: "future" syntax: "proto3"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval_service.domain.fragments import Fragment, Prompt
-from retrieval_service.domain.text_units import Kind, plain, units_of
 from retrieval_service.providers.local.extractive import compose
+from retrieval_service.text.units import Kind, plain, units_of
 
 GUIDE = """# Перевод за границу
 

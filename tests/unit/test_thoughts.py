@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from retrieval_service.providers.openai.thoughts import (
+from retrieval_service.providers.openai.chat.thoughts import (
     FORGOTTEN_AFTER,
     MOST_AWAITED,
     Habit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.trust import SourceTrust, is_of_strangers
+from retrieval_service.domain.safe_text.trust import SourceTrust, is_of_strangers
 
 _STRANGERS = (
     "review Reviews product_reviews productreviews customerReview shopreviews comment question customer-questions "

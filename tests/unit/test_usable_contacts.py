@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from retrieval_service.domain.checked_text import CheckedText
-from retrieval_service.domain.citations import Cited, Delta
-from retrieval_service.domain.contacts import JOINER
+from retrieval_service.domain.answering.checked_stream import CheckedText
+from retrieval_service.domain.answering.citations import Cited, Delta
 from retrieval_service.domain.fragments import Prompt
+from retrieval_service.text.contacts import JOINER
 from tests.fakes.telegram_links import links_of
 from tests.unit.test_safe_text import fragment
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval_service.domain import words as analysis
-from retrieval_service.domain.synonyms import synonyms
-from retrieval_service.domain.wording import SAME_WORD, SYNONYM, pieces_of, term, wording
+from retrieval_service.text import words as analysis
+from retrieval_service.text.lexicon.synonyms import synonyms
+from retrieval_service.text.lexicon.wording import SAME_WORD, SYNONYM, pieces_of, term, wording
 
 # Forms, misspellings, synonyms and strangers of each other.
 WORDS = [

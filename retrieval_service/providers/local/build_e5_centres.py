@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 
-from retrieval_service.domain.calibration import topics
+from retrieval_service.domain.indexing.calibration import topics
 from retrieval_service.providers.local import e5
 
 _DECIMALS = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval_service import errors
-from retrieval_service.domain.chunking import ChunkPolicy
+from retrieval_service.domain.indexing.chunking import ChunkPolicy
 from retrieval_service.providers.local import composite, e5, minilm
 from retrieval_service.providers.local.composite import open_composite
 from retrieval_service.providers.local.e5 import open_e5

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval_service.domain.chunking import ChunkPolicy
-from retrieval_service.domain.languages import detect_language
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Level, Scale, Space, Turns, Vectors
+from retrieval_service.domain.indexing.chunking import ChunkPolicy
+from retrieval_service.domain.indexing.spaces import Level, Scale, Space, Turns, Vectors
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 from retrieval_service.providers.local import e5, minilm
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder
+from retrieval_service.text.languages import detect_language
 
 # Measured with English questions on passages that stand there in English and in Russian: with this floor the first ten
 # hold both for 94 % of the questions, with a floor of 0.2 or with e5 alone for two thirds.

@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from retrieval_service.domain.chunking import ChunkPolicy, multilingual_policy
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Level, Scale, Space, Turns, Vectors
+from retrieval_service.domain.indexing.chunking import ChunkPolicy, multilingual_policy
+from retrieval_service.domain.indexing.spaces import Level, Scale, Space, Turns, Vectors
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 from retrieval_service.providers.local import model_files
 from retrieval_service.providers.local.e5_file import HIDDEN, INNER, LAYERS, Blocks, E5File, Floats
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder, session_options

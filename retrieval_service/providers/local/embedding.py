@@ -15,9 +15,9 @@ import numpy as np
 import onnxruntime
 
 from retrieval_service import errors
-from retrieval_service.domain.chunking import ChunkPolicy
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Embedded, Space, Vectors
+from retrieval_service.domain.indexing.chunking import ChunkPolicy
+from retrieval_service.domain.indexing.spaces import Embedded, Space, Vectors
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 
 DEFAULT_WORKERS = max(1, (os.cpu_count() or 1) - 1)
 # One long passage or a few short ones: more is hardly faster, and this is what callers wait for when they take turns.

@@ -8,19 +8,19 @@ from collections.abc import AsyncGenerator, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from retrieval_service.domain.cited_quotes import cited, cited_title, marked
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
-from retrieval_service.domain.offers import offer
-from retrieval_service.domain.phrases import (
+from retrieval_service.domain.answering.offers import offer
+from retrieval_service.domain.answering.phrases import (
     named_question,
     offers_lead_in,
     part_not_found_text,
     quotes_lead_in,
 )
-from retrieval_service.domain.quote_scoring import are_alike, score_quotes
-from retrieval_service.domain.quotes import Quote, Source, quotes_of
-from retrieval_service.domain.same_question import is_same_question
-from retrieval_service.domain.table_rows import with_rows_asked
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
+from retrieval_service.domain.quotation.cited_quotes import cited, cited_title, marked
+from retrieval_service.domain.quotation.quote_scoring import are_alike, score_quotes
+from retrieval_service.domain.quotation.quotes import Quote, Source, quotes_of
+from retrieval_service.domain.quotation.same_question import is_same_question
+from retrieval_service.domain.quotation.table_rows import with_rows_asked
 from retrieval_service.domain.verdicts import Verdict
 
 MAX_ANSWER = 1_200

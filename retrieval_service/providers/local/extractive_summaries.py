@@ -6,13 +6,13 @@ import asyncio
 import html
 from collections.abc import Iterator, Sequence
 
-from retrieval_service.domain.contradictions import Contradiction, contradictions
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt
-from retrieval_service.domain.quote_scoring import score_quotes
-from retrieval_service.domain.quotes import Quote, Source, quotes_of
-from retrieval_service.domain.repetition import is_variation, says_again
-from retrieval_service.domain.summaries import LEAST_POINTS, MOST_POINTS, Draft
-from retrieval_service.domain.summary_phrases import disagreement_text, lead_text
+from retrieval_service.domain.quotation.contradictions import Contradiction, contradictions
+from retrieval_service.domain.quotation.quote_scoring import score_quotes
+from retrieval_service.domain.quotation.quotes import Quote, Source, quotes_of
+from retrieval_service.domain.quotation.repetition import is_variation, says_again
+from retrieval_service.domain.summaries.phrases import disagreement_text, lead_text
+from retrieval_service.domain.summaries.summaries import LEAST_POINTS, MOST_POINTS, Draft
 
 MOST_DISAGREEMENTS = 3
 MOST_OF_ONE_SOURCE = 3

@@ -10,9 +10,9 @@ from typing import cast
 import numpy as np
 import onnxruntime
 
-from retrieval_service.domain.chunking import ChunkPolicy, local_policy
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Scale, Space, Vectors
+from retrieval_service.domain.indexing.chunking import ChunkPolicy, local_policy
+from retrieval_service.domain.indexing.spaces import Scale, Space, Vectors
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 from retrieval_service.providers.local import model_files
 from retrieval_service.providers.local.embedding import DEFAULT_WORKERS, LocalEmbedder, session_options
 from retrieval_service.providers.local.model_files import MINILM, MINILM_VOCABULARY, MINILM_WEIGHTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from retrieval_service.domain.chunking import ChunkPolicy, local_policy, multilingual_policy
+from retrieval_service.domain.indexing.chunking import ChunkPolicy, local_policy, multilingual_policy
 from retrieval_service.providers.local import model_files
 from retrieval_service.providers.local.e5_file import E5File
 from retrieval_service.providers.local.model_files import E5, E5_FILE, MINILM, MINILM_VOCABULARY

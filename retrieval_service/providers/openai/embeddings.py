@@ -14,8 +14,8 @@ from openai import AsyncOpenAI, omit
 from openai.types import CreateEmbeddingResponse
 
 from retrieval_service import errors
-from retrieval_service.domain.readings import Familiarity
-from retrieval_service.domain.spaces import Embedded, Space
+from retrieval_service.domain.indexing.spaces import Embedded, Space
+from retrieval_service.domain.retrieval.query_readings import Familiarity
 from retrieval_service.providers.openai import failures, vectors
 from retrieval_service.providers.openai.batching import BatchLimits, batches
 from retrieval_service.providers.openai.client import OpenAISettings, open_client

@@ -8,7 +8,7 @@ import numpy as np
 from openai.types import CreateEmbeddingResponse
 
 from retrieval_service import errors
-from retrieval_service.domain.spaces import Vectors
+from retrieval_service.domain.indexing.spaces import Vectors
 from retrieval_service.providers.openai import failures
 
 

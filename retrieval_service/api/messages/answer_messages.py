@@ -1,0 +1,88 @@
+"""Answers as messages of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from kladez.v1 import answer_service_pb2 as pb
+from kladez.v1 import common_pb2
+
+from retrieval_service.api.messages.convert import timestamp
+from retrieval_service.domain.answering.answers import is_model_away
+from retrieval_service.domain.answering.grounding import Reason
+from retrieval_service.domain.insights.insights import ChatLog
+from retrieval_service.domain.records import LoggedAnswer
+
+CUSTOMERS_SNIPPET = 240
+
+ANSWER_STATUSES = {
+    "running": pb.ANSWER_STATUS_RUNNING,
+    "completed": pb.ANSWER_STATUS_COMPLETED,
+    "cancelled": pb.ANSWER_STATUS_CANCELLED,
+    "interrupted": pb.ANSWER_STATUS_INTERRUPTED,
+}
+
+FINISH_REASONS = {
+    "": pb.FINISH_REASON_UNSPECIFIED,
+    "stop": pb.FINISH_REASON_STOP,
+    "length": pb.FINISH_REASON_LENGTH,
+    "no_relevant_content": pb.FINISH_REASON_NO_RELEVANT_CONTENT,
+    "policy": pb.FINISH_REASON_POLICY,
+    "pleasantry": pb.FINISH_REASON_PLEASANTRY,
+    "not_sure": pb.FINISH_REASON_NOT_SURE,
+}
+
+FINISH_NAMES = {number: name for name, number in FINISH_REASONS.items()}
+
+UNSUPPORTED_REASONS = {
+    Reason.NOT_CITED: pb.UNSUPPORTED_REASON_NOT_CITED,
+    Reason.FACT_NOT_IN_SOURCE: pb.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE,
+}
+
+
+def citation(start: int, end: int, numbers: Sequence[int]) -> pb.Citation:
+    return pb.Citation(start_offset=start, end_offset=end, numbers=numbers)
+
+
+def unsupported(start: int, end: int, reason: str) -> pb.UnsupportedRange:
+    return pb.UnsupportedRange(start_offset=start, end_offset=end, reason=UNSUPPORTED_REASONS[Reason(reason)])
+
+
+def citations(row: LoggedAnswer | ChatLog) -> Iterator[pb.Citation]:
+    """Without the numbers of fragments that were purged since."""
+    present = {one["number"] for one in row.context}
+    for start, end, numbers in row.citations:
+        if left := [number for number in numbers if number in present]:
+            yield citation(start, end, left)
+
+
+def shorten_snippets(references: Iterable[common_pb2.Reference]) -> None:
+    """To the line that a customer is shown."""
+    for reference in references:
+        line = " ".join(reference.snippet.split())
+        is_short = len(line) <= CUSTOMERS_SNIPPET
+        reference.snippet = line if is_short else f"{line[: CUSTOMERS_SNIPPET - 1].rstrip()}…"
+
+
+def answer(row: LoggedAnswer) -> pb.Answer:
+    return pb.Answer(
+        answer_id=str(row.id),
+        session_id=str(row.session_id) if row.session_id else "",
+        question=row.question,
+        text=row.answer,
+        language=row.language,
+        citations=citations(row),
+        references=[common_pb2.Reference(**one) for one in row.context],
+        status=ANSWER_STATUSES[row.status],
+        finish_reason=FINISH_REASONS[row.finish_reason],
+        answerer=row.answerer,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        create_time=timestamp(row.created_at),
+        degraded=bool(row.degraded_reason),
+        degraded_reason=row.degraded_reason,
+        model_away=is_model_away(row.degraded_reason),
+        standalone_question=row.standalone_question,
+        unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
+        wants_human=row.wants_human,
+    )

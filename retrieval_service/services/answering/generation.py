@@ -1,0 +1,112 @@
+"""Lets the model write an answer from fragments, and quotes them when it is away or keeps everybody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from retrieval_service.domain.answering.answers import WrittenAnswer
+from retrieval_service.domain.answering.checked_stream import CheckedEvent, CheckedText
+from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.providers.ports import Answerer
+from retrieval_service.services.answering.output_checks import Proofreading
+from retrieval_service.services.answering.quotation import PROVIDER_FAILURES, Quoter
+from retrieval_service.services.retrieval.circuit_breaker import Breaker
+
+# Also when the search took all the patience there was: a model that is well begins at once.
+LEAST_PATIENCE_SECONDS = 3.0
+
+
+class Composer:
+    """`patience_seconds` is how long a customer waits for the first word, the search included.
+
+    An answer has at most `most_characters`; `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        quoter: Quoter,
+        breaker: Breaker,
+        *,
+        patience_seconds: float,
+        most_characters: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._answerer = answerer
+        self._quoter = quoter
+        self._breaker = breaker
+        self._patience_seconds = patience_seconds
+        self._most_characters = most_characters
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self._answerer.name
+
+    @property
+    def reads(self) -> bool:
+        """Whether a model judges by itself what its fragments answer."""
+        return self._answerer.name != self._quoter.name
+
+    async def events(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
+        """What is written, made safe and held to its sources; without fragments the model is not asked."""
+        if not asked.fragments:
+            yield written.note_not_found(asked, self._clock())
+            return
+        try:
+            async with aclosing(self._by_model(written, asked)) as events:
+                async for event in events:
+                    yield event
+        except PROVIDER_FAILURES as failure:
+            async with aclosing(self._quoter.events(written, asked, failure)) as events:
+                async for event in events:
+                    yield event
+        async with aclosing(self._quoter.ended(written, asked)) as events:
+            async for event in events:
+                yield event
+
+    async def _by_model(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
+        written.answerer = self._answerer.name
+        # While the model thinks.
+        opening = asyncio.ensure_future(asyncio.to_thread(CheckedText, asked))
+        proofreading = Proofreading()
+        try:
+            async with aclosing(self._read(written, asked)) as texts:
+                async for text in texts:
+                    for event in await proofreading.read((await opening).feed, text):
+                        yield written.note(event, self._clock())
+            for event in await asyncio.to_thread((await opening).finish):
+                yield written.note(event, self._clock())
+        finally:
+            opening.cancel()
+
+    async def _read(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
+        """What the model says. One that knows no end is cut off, and never keeps others from their turn."""
+        room = self._most_characters
+        async with aclosing(self._spoken(written, asked)) as parts:
+            async for part in parts:
+                if not isinstance(part, TextPart):
+                    written.note_part(part)
+                    continue
+                if not written.is_silent:
+                    yield part.text[:room]
+                room -= len(part.text)
+                if room <= 0:
+                    written.ending = Ending(finish_reason=FinishReason.LENGTH)
+                    return
+                await asyncio.sleep(0)
+
+    async def _spoken(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[AnswerPart, None]:
+        waited = self._clock() - written.started_at
+        patience = max(self._patience_seconds - waited, min(LEAST_PATIENCE_SECONDS, self._patience_seconds))
+        async with (
+            self._breaker.attempt(patience) as attempt,
+            aclosing(self._answerer.stream(asked)) as parts,
+        ):
+            async for part in parts:
+                attempt.began()
+                yield part

@@ -1,0 +1,95 @@
+"""Tells which backend serves a tenant right now, without a query for every search."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from retrieval_service.domain.retrieval import backends as rules
+from retrieval_service.domain.retrieval.backends import Backend, Standing
+from retrieval_service.stores.database import Database
+from retrieval_service.stores.tenants import backends
+
+KEPT_SECONDS = 1.0
+REMEMBERED_TENANTS = 500
+
+NO_STORE = "OpenAI does not hold the documents yet"
+FILLING = "OpenAI does not hold all documents yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """`wanted` is who should serve; `obstacle` says, in words for people, why OpenAI cannot, "" when it can."""
+
+    wanted: Backend
+    store_id: str = ""
+    shadow_share: float = 0.0
+    obstacle: str = ""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether OpenAI is to be asked."""
+        return self.wanted is Backend.OPENAI and not self.obstacle
+
+
+ALWAYS_POSTGRES = Chosen(wanted=Backend.PGVECTOR)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Remembered:
+    chosen: Chosen
+    until: float
+
+
+class Chooser:
+    """`uses_openai` is the installation's setting; without `has_openai` nobody is ever asked about."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        uses_openai: bool,
+        has_openai: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._uses_openai = uses_openai
+        self._has_openai = has_openai
+        self._clock = clock
+        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+
+    async def chosen(self, tenant_id: UUID) -> Chosen:
+        """At most a second old."""
+        if not self._has_openai:
+            return ALWAYS_POSTGRES
+        known = self._remembered.get(tenant_id)
+        if known and known.until > self._clock():
+            return known.chosen
+        async with self._database.tenant(tenant_id) as scope:
+            standing = await backends.standing(scope)
+        chosen = choice(standing, uses_openai=self._uses_openai) if standing else ALWAYS_POSTGRES
+        self._remember(tenant_id, chosen)
+        return chosen
+
+    def forget(self, tenant_id: UUID) -> None:
+        """For a tenant whose choice has just changed."""
+        self._remembered.pop(tenant_id, None)
+
+    def _remember(self, tenant_id: UUID, chosen: Chosen) -> None:
+        self._remembered[tenant_id] = _Remembered(chosen=chosen, until=self._clock() + KEPT_SECONDS)
+        self._remembered.move_to_end(tenant_id)
+        while len(self._remembered) > REMEMBERED_TENANTS:
+            self._remembered.popitem(last=False)
+
+
+def choice(standing: Standing, *, uses_openai: bool) -> Chosen:
+    obstacle = "" if standing.store_id else NO_STORE
+    return Chosen(
+        wanted=rules.effective(standing.choice, uses_openai=uses_openai),
+        store_id=standing.store_id,
+        shadow_share=standing.shadow_share,
+        obstacle=obstacle or (FILLING if standing.is_filling else ""),
+    )

@@ -1,0 +1,89 @@
+"""Remembers passages that were read, and what stands around them, for as long as nobody has written to their rows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from retrieval_service.domain.retrieval.sections import Piece
+from retrieval_service.stores.retrieval.passages import Passage, ReadPassage, ReadPiece
+
+REMEMBERED_PASSAGES = 2_000
+REMEMBERED_SURROUNDINGS = 500
+# Hardly any is longer; all of them together stay some megabytes.
+MOST_CHARACTERS = 20_000
+
+What = TypeVar("What")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edition:
+    """A chunk with its document as somebody wrote them; `writing` changes when either is written to.
+
+    So it does when the document gets other chunks: who writes them marks the document.
+    """
+
+    tenant_id: UUID
+    chunk_id: UUID
+    writing: str
+
+
+class _Memory(Generic[What]):
+    """The least recently found is forgotten first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._remembered: OrderedDict[Edition, What] = OrderedDict()
+
+    def recall(self, editions: Iterable[Edition]) -> dict[UUID, What]:
+        """Those that are known, by chunk."""
+        known: dict[UUID, What] = {}
+        for edition in editions:
+            if one := self._remembered.get(edition):
+                self._remembered.move_to_end(edition)
+                known[edition.chunk_id] = one
+        return known
+
+    def keep_as(self, edition: Edition, one: What) -> None:
+        self._remembered[edition] = one
+        while len(self._remembered) > self._limit:
+            self._remembered.popitem(last=False)
+
+
+class PassageMemory(_Memory[Passage]):
+    """Very long ones are not kept."""
+
+    def __init__(self, *, limit: int = REMEMBERED_PASSAGES) -> None:
+        super().__init__(limit)
+
+    def keep(self, tenant_id: UUID, read: Sequence[ReadPassage]) -> None:
+        for one in read:
+            if len(one.text) <= MOST_CHARACTERS:
+                self.keep_as(Edition(tenant_id=tenant_id, chunk_id=one.chunk_id, writing=one.writing), one)
+
+
+class SurroundingsMemory(_Memory[Sequence[Piece]]):
+    """Of a chunk it has the pieces of its document that are no further than `reach` from it."""
+
+    def __init__(self, *, reach: int, limit: int = REMEMBERED_SURROUNDINGS) -> None:
+        super().__init__(limit)
+        self._reach = reach
+
+    def keep(self, editions: Iterable[Edition], read: Sequence[ReadPiece]) -> None:
+        """Unless the document was written to after its passage was found."""
+        by_id = {piece.chunk_id: piece for piece in read}
+        for edition in editions:
+            found = by_id.get(edition.chunk_id)
+            if found is None or found.writing != edition.writing:
+                continue
+            around = [one for one in read if self._is_near(one, found)]
+            if sum(len(one.text) for one in around) <= MOST_CHARACTERS:
+                self.keep_as(edition, around)
+
+    def _is_near(self, one: Piece, found: Piece) -> bool:
+        return (
+            one.document_id == found.document_id and abs(one.chunk_index - found.chunk_index) <= self._reach
+        )

@@ -1,0 +1,62 @@
+"""Reads changed rows of sources beside a worker, several readings at a time: a slow source keeps no other waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.services.sources.changed_rows import Follower
+from retrieval_service.stores.queue.index_changes import Change
+from retrieval_service.worker.wake_up import Bell
+
+log = structlog.get_logger("kladez.change_runner")
+
+IDLE_SECONDS = 0.5
+
+
+class ChangeRunner:
+    """Runs until it is cancelled; what is being read then, another worker reads again."""
+
+    def __init__(self, follower: Follower, bells: Sequence[Bell]) -> None:
+        """A reader for each bell, which ends its wait for rows."""
+        self._follower = follower
+        self._bells = bells
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as readers:
+            for bell in self._bells:
+                readers.create_task(self._read_for_ever(bell))
+
+    async def _read_for_ever(self, bell: Bell) -> None:
+        while True:
+            bell.listen()
+            change = await self._claim()
+            if change is None:
+                await bell.sleep(IDLE_SECONDS)
+            else:
+                await self._read(change)
+
+    async def _claim(self) -> Change | None:
+        try:
+            return await self._follower.claim()
+        except errors.Unavailable as error:
+            log.warning("changes_not_claimed", error=str(error))
+            return None
+
+    async def _read(self, change: Change) -> None:
+        try:
+            await self._follower.read(change)
+        except errors.Unavailable as error:
+            log.warning("changes_left", source=change.source, error=str(error))  # the lease ends it
+        except Exception as error:
+            log.exception("changes_failed", tenant_id=str(change.tenant_id), source=change.source)
+            await self._give_up(change, type(error).__name__)
+
+    async def _give_up(self, change: Change, error: str) -> None:
+        try:
+            await self._follower.give_up(change, error)
+        except errors.Unavailable as failure:
+            log.warning("changes_left", source=change.source, error=str(failure))

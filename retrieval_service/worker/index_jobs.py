@@ -1,0 +1,66 @@
+"""Moves index jobs on beside a worker: short steps, none of which is lost or done twice when the worker dies."""
+
+from __future__ import annotations
+
+import structlog
+
+from retrieval_service import errors
+from retrieval_service.services.indexing.index_jobs import Reindexer
+from retrieval_service.stores.queue.index_jobs import Due
+from retrieval_service.worker.wake_up import Bell
+
+log = structlog.get_logger("kladez.index_runner")
+
+STEP_SECONDS = 0.1
+IDLE_SECONDS = 0.5
+JOBS_AT_A_TIME = 32
+
+
+class IndexRunner:
+    """Runs until it is cancelled, which undoes the step in hand."""
+
+    def __init__(self, reindexer: Reindexer, bell: Bell) -> None:
+        """The bell ends the wait for a job."""
+        self._reindexer = reindexer
+        self._bell = bell
+        self._at_once = False
+
+    def step_at_once(self) -> None:
+        """For when nothing is left in the queue: what jobs wait for may be done, or they have more to hand out."""
+        self._at_once = True
+        self._bell.ring()
+
+    async def run(self) -> None:
+        rung = False
+        while True:
+            self._bell.listen()
+            due = await self._claim()
+            for one in due:
+                await self._advance(one)
+            # What it rang for may be in its pause.
+            rung = await self._bell.sleep(STEP_SECONDS if due or rung else IDLE_SECONDS)
+
+    async def _claim(self) -> list[Due]:
+        at_once, self._at_once = self._at_once, False
+        try:
+            return await self._reindexer.claim(
+                pause_seconds=STEP_SECONDS, limit=JOBS_AT_A_TIME, at_once=at_once
+            )
+        except errors.Unavailable as error:
+            log.warning("index_jobs_not_claimed", error=str(error))
+            return []
+
+    async def _advance(self, due: Due) -> None:
+        try:
+            await self._reindexer.advance(due)
+        except errors.Unavailable as error:
+            log.warning("index_step_left", index_job_id=str(due.id), error=str(error))
+        except Exception as error:
+            log.exception("index_job_failed", tenant_id=str(due.tenant_id), index_job_id=str(due.id))
+            await self._fail(due, type(error).__name__)
+
+    async def _fail(self, due: Due, error: str) -> None:
+        try:
+            await self._reindexer.fail(due, error)
+        except errors.Unavailable as failure:
+            log.warning("index_step_left", index_job_id=str(due.id), error=str(failure))

@@ -1,0 +1,162 @@
+"""Puts a worker together: its lanes, its chores, and what runs beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+from retrieval_service.apart import Apart
+from retrieval_service.composition.services import Service
+from retrieval_service.domain.indexing.chunking import ChunkPolicy
+from retrieval_service.providers.local.choosing import chunk_policy
+from retrieval_service.services.indexing.embedding_steps import Stepper
+from retrieval_service.services.indexing.indexer import AtOnce, Indexer, Limits, Thought
+from retrieval_service.services.indexing.large_documents import StepByStep
+from retrieval_service.services.indexing.own_indexes import Promoter
+from retrieval_service.services.sync.chores import ProviderChore
+from retrieval_service.services.sync.leftovers import Sweeper
+from retrieval_service.services.sync.offboarding import Evacuator
+from retrieval_service.services.sync.syncer import Syncer
+from retrieval_service.stores.queue import jobs
+from retrieval_service.worker.backfill import FillRunner
+from retrieval_service.worker.changed_rows import ChangeRunner
+from retrieval_service.worker.claiming import Lane
+from retrieval_service.worker.index_jobs import IndexRunner
+from retrieval_service.worker.wake_up import Bell
+from retrieval_service.worker.worker import Worker, WorkerOptions, worker_name
+
+# Of one worker, at a time.
+SOURCE_READERS = 2
+# Sent to a retrieval provider together.
+LARGE_FILES_AT_A_TIME = 4
+
+
+def new_worker(service: Service) -> Worker:
+    """A worker with a name of its own, which also does everything that nobody waits for.
+
+    Without a retrieval provider it leaves the jobs for one to others.
+    """
+    settings, name = service.settings, worker_name()
+    promoter = Promoter(service.database, own_index_chunks=settings.own_index_chunks)
+    options = WorkerOptions(
+        lease_seconds=settings.job_lease_seconds,
+        poll_seconds=settings.job_poll_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
+    )
+    index_bell, reading_bells = Bell(), [Bell() for _ in range(SOURCE_READERS)]
+    index_runner, apart = IndexRunner(service.reindexer, index_bell), Apart()
+    return Worker(
+        service.database,
+        [*indexing_lanes(service, name, apart, index_runner.step_at_once), *syncing_lanes(service, name)],
+        name=name,
+        options=options,
+        housekeeping=[
+            promoter.look_around,
+            service.scheduler.look_around,
+            service.overseer.forget_old,
+            service.comparer.look_around,
+            service.answer_log.look_around,
+            service.conversing.look_around,
+            service.switcher.drop_outlived,
+            service.snapshotting.look_around,
+            service.collector.look_around,
+            *provider_chores(service),
+        ],
+        companions=[
+            index_runner.run,
+            ChangeRunner(service.follower, reading_bells).run,
+            FillRunner(service.filler).run,
+        ],
+        index_job_bells=[index_bell, *reading_bells],
+        last=apart.close,
+    )
+
+
+def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callable[[], None]) -> list[Lane]:
+    """Large documents have a lane of their own, which no small one ever waits for."""
+    settings = service.settings
+    at_once = new_indexer(service, worker, AtOnce(service.embedders, service.policy))
+    step_by_step = new_indexer(service, worker, new_step_by_step(service, apart))
+    small = Lane(
+        target=jobs.PGVECTOR,
+        concurrency=max(1, settings.workers),
+        spare=settings.job_tenants - 1,
+        batch=settings.job_batch,
+        max_bytes=settings.job_batch_bytes,
+        work=lambda batch, _: at_once.index(batch),
+        ran_dry=ran_dry,
+    )
+    large = Lane(
+        target=jobs.PGVECTOR,
+        is_large=True,
+        concurrency=1,
+        spare=1,
+        batch=1,
+        work=lambda batch, _: step_by_step.index(batch),
+        ran_dry=ran_dry,
+    )
+    return [small, large]
+
+
+def new_indexer(service: Service, worker: str, thought: Thought) -> Indexer:
+    settings = service.settings
+    limits = Limits(attempts=settings.job_max_attempts, content_bytes=settings.document_bytes)
+    return Indexer(service.database, service.embedders, thought, worker=worker, limits=limits)
+
+
+def new_step_by_step(service: Service, apart: Apart) -> StepByStep:
+    settings = service.settings
+    return StepByStep(
+        Stepper(service.database, service.embedders, passages=settings.job_step_passages),
+        apart,
+        policy_elsewhere(service),
+        most_passages=settings.document_passages,
+    )
+
+
+def policy_elsewhere(service: Service) -> Callable[[], ChunkPolicy]:
+    """What makes the service's policy in another process."""
+    if service.policy.unit == "tiktoken":
+        return partial(given, service.policy)
+    return partial(chunk_policy, service.settings.local_model, service.settings.local_model_dir)
+
+
+def given(policy: ChunkPolicy) -> ChunkPolicy:
+    return policy
+
+
+def provider_chores(service: Service) -> list[Callable[[], Awaitable[None]]]:
+    """None without a retrieval provider."""
+    if service.backend is None:
+        return []
+    sweeper = Sweeper(service.database, service.backend)
+    evacuator = Evacuator(service.database, service.backend, service.retrieval.switcher)
+    chores = (ProviderChore("sweep", sweeper.sweep), ProviderChore("evacuate", evacuator.evacuate))
+    return [chore.look_around for chore in chores]
+
+
+def syncing_lanes(service: Service, worker: str) -> list[Lane]:
+    """None without a retrieval provider."""
+    if service.backend is None:
+        return []
+    settings = service.settings
+    syncer = Syncer(
+        service.database,
+        service.backend,
+        worker=worker,
+        max_attempts=settings.job_max_attempts,
+        given_store_id=settings.openai_vector_store_id,
+    )
+    small = Lane(
+        target=jobs.OPENAI,
+        concurrency=settings.sync_concurrency,
+        spare=1,
+        batch=settings.sync_batch,
+        tenants=settings.sync_batch,
+        work=syncer.sync,
+    )
+    large = replace(
+        small, is_large=True, concurrency=1, batch=LARGE_FILES_AT_A_TIME, tenants=LARGE_FILES_AT_A_TIME
+    )
+    return [small, large]

@@ -1,0 +1,76 @@
+"""What happens by the clock, looked at and done by hand straight on the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retrieval_service.composition.opening import open_service
+from retrieval_service.composition.services import Service, new_scheduler
+from retrieval_service.config import Settings
+from retrieval_service.domain.operations.processes import Kind
+from retrieval_service.domain.operations.schedules import Run
+from retrieval_service.services.operations.schedules import Standing
+from retrieval_service.services.sync.drift_repair import Mender
+from retrieval_service.stores.database import PoolSize, open_database
+from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.schema import schema
+from retrieval_service.worker.staffing import new_worker
+
+SMALL_POOL = PoolSize(minimum=1, maximum=2)
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What was due and is done; `failed_count` documents could not be brought into the index or to the provider."""
+
+    runs: Sequence[Run]
+    failed_count: int
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed_count and not any(run.error for run in self.runs)
+
+
+async def standings(settings: Settings, dsn: str) -> list[Standing]:
+    await schema.prepare(dsn, migrates=settings.migrate)
+    async with open_database(dsn, SMALL_POOL) as database:
+        return await new_scheduler(settings, database, Mender(database, None)).standings()
+
+
+async def drain(settings: Settings, dsn: str) -> Drained:
+    """Runs the schedules that are due, then works until no document waits; what failed is left for later.
+
+    Raises `SettingsDiffer`, with nothing done, when the installation runs with something else.
+    """
+    async with open_service(settings, dsn, kind=Kind.ONCE) as service, asyncio.TaskGroup() as group:
+        beside = [group.create_task(service.presence.run())] if service.presence else []
+        runs = await service.scheduler.run_due()
+        drained = Drained(runs=runs, failed_count=await _work_all(service))
+        for one in beside:
+            one.cancel()
+    return drained
+
+
+async def _work_all(service: Service) -> int:
+    worker = new_worker(service)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(worker.run())
+        try:
+            while (standing := await _standing(service)).due_count:  # noqa: ASYNC110 - the database gives no event
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            worker.stop()
+    return standing.failed_count
+
+
+async def _standing(service: Service) -> jobs.Standing:
+    """In the index and, where there is one, at the retrieval provider."""
+    targets = [jobs.PGVECTOR, *([jobs.OPENAI] if service.backend else [])]
+    async with service.database.operator() as operator:
+        found = [await jobs.standing(operator, target=target) for target in targets]
+    return jobs.Standing(
+        due_count=sum(one.due_count for one in found), failed_count=sum(one.failed_count for one in found)
+    )
