@@ -13,7 +13,7 @@ from benchmarks.reporting import Figure, at_least
 from benchmarks.rival_queue import RivalRates
 from benchmarks.synthetic import Writer, drafts
 from retrieval_service.composition.services import Service
-from retrieval_service.domain.records import Usage
+from retrieval_service.domain.usage import Usage
 from retrieval_service.services.documents.importing import MAX_BATCH
 from retrieval_service.services.indexing.indexer import by_tenant
 from retrieval_service.stores.documents import documents

@@ -14,7 +14,7 @@ from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 from retrieval_service import errors
 from retrieval_service.api import calls, fields, pages
 from retrieval_service.api.access import proofs
-from retrieval_service.api.messages import answer_messages, convert, insight_messages
+from retrieval_service.api.messages import answer_messages, common_messages, insight_messages, search_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.answering.answers import (
     AnswerEvent,
@@ -25,8 +25,8 @@ from retrieval_service.domain.answering.answers import (
 )
 from retrieval_service.domain.answering.citations import Cited, Delta
 from retrieval_service.domain.answering.grounding import Flagged
+from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.domain.answering.session_proofs import SessionProof
-from retrieval_service.domain.records import LoggedAnswer
 from retrieval_service.services.answering.answers import Answering
 from retrieval_service.services.answering.conversations import Claimant, Conversing
 from retrieval_service.services.insights.reports import Surveyor
@@ -125,7 +125,9 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
     async def CreateHandoff(self, request: pb.CreateHandoffRequest, context: Any) -> pb.CreateHandoffResponse:
         proof = proofs.session_proof(request.session_id, request.session_token)
         handoff = await self._conversing.create_handoff(calls.tenant_id(), proof)
-        return pb.CreateHandoffResponse(code=handoff.code, expire_time=convert.timestamp(handoff.expires_at))
+        return pb.CreateHandoffResponse(
+            code=handoff.code, expire_time=common_messages.timestamp(handoff.expires_at)
+        )
 
     async def ClaimHandoff(self, request: pb.ClaimHandoffRequest, context: Any) -> pb.ClaimHandoffResponse:
         with fields.collected() as check:
@@ -217,7 +219,7 @@ def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
         started = pb.AnswerStarted(
             answer_id=str(event.answer_id),
             session_id=str(event.session_id) if event.session_id else "",
-            references=[convert.reference(one) for one in event.references],
+            references=[search_messages.reference(one) for one in event.references],
         )
         return pb.StreamAnswerResponse(sequence=sequence, started=started)
     if isinstance(event, Delta):

@@ -7,7 +7,7 @@ import re
 from kladez.v1 import sync_service_pb2 as pb
 
 from retrieval_service.api import fields
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import common_messages, tenant_messages
 from retrieval_service.domain.retrieval.backends import Choice, ComparedExample
 from retrieval_service.services.retrieval.shadow_results import KEPT_DAYS, ComparisonReport
 from retrieval_service.services.sync.backend_switches import Switched
@@ -21,9 +21,9 @@ def choice(request: pb.SetBackendRequest) -> Choice | None:
     """None leaves it as it is."""
     if not request.backend:
         return None
-    if request.backend not in convert.CHOICES:
+    if request.backend not in tenant_messages.CHOICES:
         raise fields.refuse("backend", "is not one that we know")
-    return convert.CHOICES[request.backend]
+    return tenant_messages.CHOICES[request.backend]
 
 
 def shadow_share(request: pb.SetBackendRequest) -> float | None:
@@ -50,9 +50,9 @@ def days(request: pb.GetBackendComparisonRequest) -> int:
 
 def switched(now: Switched) -> pb.SetBackendResponse:
     return pb.SetBackendResponse(
-        backend=convert.CHOICE_NUMBERS[now.choice],
-        previous_backend=convert.CHOICE_NUMBERS[now.previous],
-        effective_backend=convert.BACKEND_NUMBERS[now.effective],
+        backend=tenant_messages.CHOICE_NUMBERS[now.choice],
+        previous_backend=tenant_messages.CHOICE_NUMBERS[now.previous],
+        effective_backend=tenant_messages.BACKEND_NUMBERS[now.effective],
         shadow_share=now.shadow_share,
         mirrored=now.is_mirrored,
         removing_files=now.leaves_provider,
@@ -79,11 +79,11 @@ def comparison(report: ComparisonReport) -> pb.GetBackendComparisonResponse:
 def compared(example: ComparedExample) -> pb.ComparedSearch:
     return pb.ComparedSearch(
         query=example.query,
-        served_by=convert.BACKEND_NUMBERS[example.served_by],
+        served_by=tenant_messages.BACKEND_NUMBERS[example.served_by],
         overlap=example.overlap or 0.0,  # None for failed searches only, which are no examples
         pgvector_count=example.pgvector_count,
         openai_count=example.openai_count,
         pgvector_ms=example.pgvector_ms,
         openai_ms=example.openai_ms,
-        compare_time=convert.timestamp(example.compared_at),
+        compare_time=common_messages.timestamp(example.compared_at),
     )

@@ -10,9 +10,9 @@ from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import document_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, fields, pages, selections
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import document_messages
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.records import DocumentKey
+from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.services.documents.editing import Editor
 from retrieval_service.services.documents.importing import Importer
 from retrieval_service.services.documents.reading import Reader
@@ -31,7 +31,7 @@ MASK_PATHS = (
     "metadata",
     "parent_key",
 )
-STATUS_NAMES = {number: name for name, number in convert.SYNC_STATUSES.items()}
+STATUS_NAMES = {number: name for name, number in document_messages.SYNC_STATUSES.items()}
 
 
 class DocumentServicer(pb_grpc.DocumentServiceServicer):
@@ -46,16 +46,20 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
     async def UpsertDocument(
         self, request: pb.UpsertDocumentRequest, context: Any
     ) -> pb.UpsertDocumentResponse:
-        row, outcome = await self._importer.upsert(calls.tenant_id(), convert.draft(request.document))
-        return pb.UpsertDocumentResponse(document=convert.document(row), outcome=convert.OUTCOMES[outcome])
+        row, outcome = await self._importer.upsert(
+            calls.tenant_id(), document_messages.draft(request.document)
+        )
+        return pb.UpsertDocumentResponse(
+            document=document_messages.document(row), outcome=document_messages.OUTCOMES[outcome]
+        )
 
     async def BatchUpsertDocuments(
         self, request: pb.BatchUpsertDocumentsRequest, context: Any
     ) -> pb.BatchUpsertDocumentsResponse:
         check_count("documents", len(request.documents))
-        drafts = [convert.draft(document) for document in request.documents]
+        drafts = [document_messages.draft(document) for document in request.documents]
         items = await self._importer.upsert_batch(calls.tenant_id(), drafts)
-        results = [convert.result(index, item) for index, item in enumerate(items)]
+        results = [document_messages.result(index, item) for index, item in enumerate(items)]
         return pb.BatchUpsertDocumentsResponse(results=results)
 
     async def ImportDocuments(
@@ -67,18 +71,20 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         yield ack(progress.next_sequence)
         if progress.failed_count:
             async for page in self._importer.refused_before(tenant_id, import_id):
-                yield convert.refused_before(page)
+                yield document_messages.refused_before(page)
         async for request in request_iterator:
             chunk = import_chunk(request)
-            drafts = [convert.draft(document) for document in chunk.documents]
+            drafts = [document_messages.draft(document) for document in chunk.documents]
             progress, items = await self._importer.import_chunk(
                 tenant_id, import_id, chunk.first_sequence, drafts
             )
-            failures = [convert.result(sequence, item) for sequence, item in items if item.violations]
+            failures = [
+                document_messages.result(sequence, item) for sequence, item in items if item.violations
+            ]
             if failures:
                 yield pb.ImportDocumentsResponse(item_errors=pb.ImportItemErrors(errors=failures))
             yield ack(progress.next_sequence)
-        yield pb.ImportDocumentsResponse(summary=convert.summary(progress))
+        yield pb.ImportDocumentsResponse(summary=document_messages.summary(progress))
 
     async def ImportShop(self, request: pb.ImportShopRequest, context: Any) -> pb.ImportShopResponse:
         if not request.shop_json:
@@ -86,7 +92,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         language = fields.language("language", request.language)
         report = await self._importer.import_shop(calls.tenant_id(), request.shop_json, language)
         return pb.ImportShopResponse(
-            summary=convert.summary(report.progress),
+            summary=document_messages.summary(report.progress),
             errors=[
                 pb.ShopRowError(
                     list=row.list,
@@ -102,7 +108,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Any) -> pb.GetDocumentResponse:
         row = await self._reader.document(calls.tenant_id(), selector(request))
-        return pb.GetDocumentResponse(document=convert.document(row, with_content=True))
+        return pb.GetDocumentResponse(document=document_messages.document(row, with_content=True))
 
     async def ListDocuments(self, request: pb.ListDocumentsRequest, context: Any) -> pb.ListDocumentsResponse:
         tenant_id = calls.tenant_id()
@@ -115,7 +121,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
             sync_status=STATUS_NAMES.get(request.sync_status, ""),
             limit=size + 1,
         )
-        page = pages.cut(rows, size, convert.document)
+        page = pages.cut(rows, size, document_messages.document)
         place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListDocumentsResponse(
             documents=page.items,
@@ -129,10 +135,10 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
             calls.tenant_id(),
             identity(request.document),
             version=fields.version("document.etag", request.document.etag),
-            given=convert.draft(request.document),
+            given=document_messages.draft(request.document),
             names=mask_paths(request),
         )
-        return pb.UpdateDocumentResponse(document=convert.document(row))
+        return pb.UpdateDocumentResponse(document=document_messages.document(row))
 
     async def DeleteDocument(
         self, request: pb.DeleteDocumentRequest, context: Any
@@ -169,7 +175,7 @@ class DocumentServicer(pb_grpc.DocumentServiceServicer):
         return pb.PurgeDocumentsResponse(
             document_count=affected.count,
             sample_document_ids=map(str, affected.sample),
-            tables=[convert.purged_table(table) for table in receipt],
+            tables=[document_messages.purged_table(table) for table in receipt],
         )
 
     async def UndoImport(self, request: pb.UndoImportRequest, context: Any) -> pb.UndoImportResponse:

@@ -10,7 +10,7 @@ from kladez.v1 import index_job_service_pb2 as pb
 from kladez.v1 import index_job_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, fields, pages
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import index_job_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.api.sources import MAX_ID
 from retrieval_service.domain.indexing.index_jobs import ChangedRows, IndexMode
@@ -33,19 +33,19 @@ class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
     ) -> pb.CreateIndexJobResponse:
         wanted, changed = mode(request.scope), changed_rows(request.scope.changed)
         job, joined = await self._reindexer.start(calls.tenant_id(), wanted, changed)
-        return pb.CreateIndexJobResponse(index_job=convert.index_job(job), joined=joined)
+        return pb.CreateIndexJobResponse(index_job=index_job_messages.index_job(job), joined=joined)
 
     async def GetIndexJob(self, request: pb.GetIndexJobRequest, context: Any) -> pb.GetIndexJobResponse:
         index_job_id = fields.uuid("index_job_id", request.index_job_id)
         job = await self._reindexer.get(calls.tenant_id(), index_job_id)
-        return pb.GetIndexJobResponse(index_job=convert.index_job(job))
+        return pb.GetIndexJobResponse(index_job=index_job_messages.index_job(job))
 
     async def ListIndexJobs(self, request: pb.ListIndexJobsRequest, context: Any) -> pb.ListIndexJobsResponse:
         tenant_id, size = calls.tenant_id(), page_size(request.page_size, **PAGE)
         read = self._page_tokens.read(request.page_token, request, str(tenant_id))
         before = fields.position(read, fields.END)
         rows = await self._reindexer.page(tenant_id, before=before, limit=size + 1)
-        page = pages.cut(rows, size, convert.index_job)
+        page = pages.cut(rows, size, index_job_messages.index_job)
         place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListIndexJobsResponse(
             index_jobs=page.items,
@@ -57,7 +57,7 @@ class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
     ) -> pb.CancelIndexJobResponse:
         index_job_id = fields.uuid("index_job_id", request.index_job_id)
         job = await self._reindexer.cancel(calls.tenant_id(), index_job_id)
-        return pb.CancelIndexJobResponse(index_job=convert.index_job(job))
+        return pb.CancelIndexJobResponse(index_job=index_job_messages.index_job(job))
 
     async def WatchIndexJob(
         self, request: pb.WatchIndexJobRequest, context: Any
@@ -65,7 +65,7 @@ class IndexJobServicer(pb_grpc.IndexJobServiceServicer):
         index_job_id = fields.uuid("index_job_id", request.index_job_id)
         async with aclosing(self._reindexer.watch(calls.tenant_id(), index_job_id)) as jobs:
             async for job in jobs:
-                yield pb.WatchIndexJobResponse(index_job=convert.index_job(job))
+                yield pb.WatchIndexJobResponse(index_job=index_job_messages.index_job(job))
 
 
 def mode(scope: pb.IndexScope) -> IndexMode:

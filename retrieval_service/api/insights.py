@@ -11,8 +11,8 @@ from kladez.v1 import insight_service_pb2 as pb
 from kladez.v1 import insight_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, evaluations, fields, pages
-from retrieval_service.api.messages import convert
 from retrieval_service.api.messages import insight_messages as messages
+from retrieval_service.api.messages import usage_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.services.documents.reading import Reader
 from retrieval_service.services.insights.evaluations import Evaluations
@@ -59,7 +59,7 @@ class InsightServicer(pb_grpc.InsightServiceServicer):
         rows = await self._reader.usage(calls.tenant_id(), days=days)
         figures = await self._surveyor.figures(calls.tenant_id(), days=days)
         response = pb.GetUsageResponse(
-            days=[convert.daily_usage(row) for row in rows], total=convert.usage(total_of(rows))
+            days=[usage_messages.daily_usage(row) for row in rows], total=usage_messages.usage(total_of(rows))
         )
         for row, message in zip(rows, response.days, strict=True):
             if row.day in figures:

@@ -9,10 +9,10 @@ from kladez.v1 import search_service_pb2 as pb
 from kladez.v1 import search_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, fields, pages, summaries
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import search_messages, tenant_messages
 from retrieval_service.api.paging import PageTokens, page_size
-from retrieval_service.domain.records import Usage
 from retrieval_service.domain.summaries.summaries import Flavour
+from retrieval_service.domain.usage import Usage
 from retrieval_service.services.retrieval.retriever import Retriever
 from retrieval_service.services.retrieval.search import LEAST_DEPTH, Query
 from retrieval_service.services.summaries.snapshots import Snapshotting
@@ -52,7 +52,7 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
         offset, depth = read or (0, max(LEAST_DEPTH, 2 * size))
         query = Query(
             text=text,
-            mode=convert.MODES[request.mode],
+            mode=search_messages.MODES[request.mode],
             conditions=conditions,
             min_score=least,
             limit=size,
@@ -61,7 +61,7 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
         )
         found = await self._retriever.search(tenant_id, query)
         self._meter.count(tenant_id, Usage(searches=1))
-        page = pages.cut(found.hits, size, convert.hit)
+        page = pages.cut(found.hits, size, search_messages.hit)
         has_more = found.has_more or page.last is not None
         place = (offset + len(page.items), depth)
         return pb.SearchResponse(
@@ -69,9 +69,9 @@ class SearchServicer(pb_grpc.SearchServiceServicer):
             next_page_token=self._page_tokens.write(place, request, str(tenant_id)) if has_more else "",
             degraded=bool(found.degraded_reason),
             degraded_reason=found.degraded_reason,
-            mode=convert.MODE_NUMBERS[found.mode],
+            mode=search_messages.MODE_NUMBERS[found.mode],
             language=found.language,
-            backend=convert.BACKEND_NUMBERS[found.backend],
+            backend=tenant_messages.BACKEND_NUMBERS[found.backend],
         )
 
     async def SummarizeSearch(

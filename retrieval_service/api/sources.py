@@ -8,7 +8,7 @@ from kladez.v1 import source_service_pb2 as pb
 from kladez.v1 import source_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, fields, pages
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import common_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.documents.source_rows import RenderedRow
 from retrieval_service.domain.documents.sources import MAX_NAME, DeclaredSource, Source
@@ -117,9 +117,9 @@ def message(declared: DeclaredSource) -> pb.Source:
         section_column=source.section_column,
         tags_column=source.tags_column,
         metadata_columns=source.metadata_columns,
-        last_sync_time=convert.timestamp(declared.last_sync_at),
+        last_sync_time=common_messages.timestamp(declared.last_sync_at),
         last_error=declared.last_error,
-        create_time=convert.timestamp(declared.created_at),
+        create_time=common_messages.timestamp(declared.created_at),
         etag=str(declared.version),
     )
 

@@ -9,7 +9,7 @@ from kladez.v1 import space_service_pb2 as pb
 from kladez.v1 import space_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, fields
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import common_messages
 from retrieval_service.domain.indexing.spaces import Scale, TenantSpace
 from retrieval_service.services.spaces.switches import DEFAULT_KEEP_DAYS, Standing, Switcher
 from retrieval_service.services.spaces.verification import Verifier
@@ -114,6 +114,6 @@ def progress(held: TenantSpace) -> pb.Space:
         recall=held.recall,
         agreement=held.agreement,
         sample_count=held.sample_count,
-        verify_time=convert.timestamp(held.verified_at),
-        keep_until_time=convert.timestamp(held.keep_until),
+        verify_time=common_messages.timestamp(held.verified_at),
+        keep_until_time=common_messages.timestamp(held.keep_until),
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from kladez.v1 import search_service_pb2 as pb
 
 from retrieval_service.api import fields
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import common_messages, search_messages
 from retrieval_service.domain.summaries.blocks import MOST_BLOCKS
 from retrieval_service.domain.summaries.snapshots import SnapshotHit
 from retrieval_service.domain.summaries.summaries import Flavour
@@ -32,7 +32,7 @@ def wanted(request: pb.SummarizeSearchRequest | pb.CreateSnapshotRequest, flavou
         language = check(fields.language, "language", request.language)
     query = Query(
         text=text,
-        mode=convert.MODES[request.mode],
+        mode=search_messages.MODES[request.mode],
         conditions=conditions,
         limit=MOST_BLOCKS,
         depth=2 * MOST_BLOCKS,
@@ -43,11 +43,11 @@ def wanted(request: pb.SummarizeSearchRequest | pb.CreateSnapshotRequest, flavou
 def response(summarized: Summarized) -> pb.SummarizeSearchResponse:
     return pb.SummarizeSearchResponse(
         html=summarized.html,
-        references=[convert.reference(one) for one in summarized.references],
+        references=[search_messages.reference(one) for one in summarized.references],
         language=summarized.language,
         degraded=bool(summarized.degraded_reason),
         degraded_reason=summarized.degraded_reason,
-        mode=convert.MODE_NUMBERS[summarized.mode],
+        mode=search_messages.MODE_NUMBERS[summarized.mode],
         summarizer=summarized.summarizer,
         input_tokens=summarized.ending.input_tokens,
         output_tokens=summarized.ending.output_tokens,
@@ -69,8 +69,8 @@ def snapshot(kept: Kept) -> pb.Snapshot:
         summary_html=row.summary,
         hits=[snapshot_hit(one) for one in kept.hits],
         summarizer=row.summarizer,
-        create_time=convert.timestamp(row.created_at),
-        expire_time=convert.timestamp(row.expires_at),
+        create_time=common_messages.timestamp(row.created_at),
+        expire_time=common_messages.timestamp(row.expires_at),
     )
 
 

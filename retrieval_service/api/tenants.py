@@ -8,7 +8,7 @@ from kladez.v1 import tenant_service_pb2 as pb
 from kladez.v1 import tenant_service_pb2_grpc as pb_grpc
 
 from retrieval_service.api import calls, fields, pages
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import tenant_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.services.tenants.tenants import Manager
@@ -27,13 +27,13 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
         self._page_tokens = page_tokens
 
     async def CreateTenant(self, request: pb.CreateTenantRequest, context: Any) -> pb.CreateTenantResponse:
-        settings = TenantSettings.from_json(convert.settings_json(request.tenant.settings))
+        settings = TenantSettings.from_json(tenant_messages.settings_json(request.tenant.settings))
         row = await self._manager.create_tenant(request.tenant.name, settings)
-        return pb.CreateTenantResponse(tenant=convert.tenant(row))
+        return pb.CreateTenantResponse(tenant=tenant_messages.tenant(row))
 
     async def GetTenant(self, request: pb.GetTenantRequest, context: Any) -> pb.GetTenantResponse:
         row = await self._manager.get_tenant(fields.uuid("tenant_id", request.tenant_id))
-        return pb.GetTenantResponse(tenant=convert.tenant(row))
+        return pb.GetTenantResponse(tenant=tenant_messages.tenant(row))
 
     async def ListTenants(self, request: pb.ListTenantsRequest, context: Any) -> pb.ListTenantsResponse:
         size = page_size(request.page_size, **PAGE)
@@ -41,7 +41,7 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
         rows = await self._manager.list_tenants(
             after=fields.position(read, fields.BEGINNING), deleted_too=request.show_deleted, limit=size + 1
         )
-        page = pages.cut(rows, size, convert.tenant)
+        page = pages.cut(rows, size, tenant_messages.tenant)
         place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListTenantsResponse(
             tenants=page.items,
@@ -50,7 +50,7 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
 
     async def UpdateTenant(self, request: pb.UpdateTenantRequest, context: Any) -> pb.UpdateTenantResponse:
         paths = mask_paths(request)
-        given = convert.settings_json(request.tenant.settings)
+        given = tenant_messages.settings_json(request.tenant.settings)
         whole = "settings" in paths
         row = await self._manager.update_tenant(
             fields.uuid("tenant.tenant_id", request.tenant.tenant_id),
@@ -58,20 +58,20 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
             name=request.tenant.name if "name" in paths else None,
             changes={key: value for key, value in given.items() if whole or f"settings.{key}" in paths},
         )
-        return pb.UpdateTenantResponse(tenant=convert.tenant(row))
+        return pb.UpdateTenantResponse(tenant=tenant_messages.tenant(row))
 
     async def DeleteTenant(self, request: pb.DeleteTenantRequest, context: Any) -> pb.DeleteTenantResponse:
         tenant_id = fields.uuid("tenant_id", request.tenant_id)
         version = fields.version("etag", request.etag)
         row = await self._manager.set_deleted(tenant_id, deleted=True, version=version)
-        return pb.DeleteTenantResponse(tenant=convert.tenant(row))
+        return pb.DeleteTenantResponse(tenant=tenant_messages.tenant(row))
 
     async def UndeleteTenant(
         self, request: pb.UndeleteTenantRequest, context: Any
     ) -> pb.UndeleteTenantResponse:
         tenant_id = fields.uuid("tenant_id", request.tenant_id)
         row = await self._manager.set_deleted(tenant_id, deleted=False)
-        return pb.UndeleteTenantResponse(tenant=convert.tenant(row))
+        return pb.UndeleteTenantResponse(tenant=tenant_messages.tenant(row))
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Any) -> pb.CreateApiKeyResponse:
         row, secret = await self._manager.create_key(
@@ -79,7 +79,7 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
             scopes=scopes(request.api_key),
             display_name=fields.text("api_key.display_name", request.api_key.display_name, limit=100),
         )
-        return pb.CreateApiKeyResponse(api_key=convert.api_key(row), secret=secret)
+        return pb.CreateApiKeyResponse(api_key=tenant_messages.api_key(row), secret=secret)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Any) -> pb.ListApiKeysResponse:
         size = page_size(request.page_size, **PAGE)
@@ -89,7 +89,7 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
             tenant_id=fields.optional_uuid("tenant_id", request.tenant_id),
             limit=size + 1,
         )
-        page = pages.cut(rows, size, convert.api_key)
+        page = pages.cut(rows, size, tenant_messages.api_key)
         place = fields.place(page.last.created_at, page.last.id) if page.last else ()
         return pb.ListApiKeysResponse(
             api_keys=page.items,
@@ -98,13 +98,13 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Any) -> pb.RevokeApiKeyResponse:
         row = await self._manager.revoke_key(fields.uuid("api_key_id", request.api_key_id))
-        return pb.RevokeApiKeyResponse(api_key=convert.api_key(row))
+        return pb.RevokeApiKeyResponse(api_key=tenant_messages.api_key(row))
 
     async def RotatePublicKey(
         self, request: pb.RotatePublicKeyRequest, context: Any
     ) -> pb.RotatePublicKeyResponse:
         row = await self._manager.rotate_public_key(fields.uuid("tenant_id", request.tenant_id))
-        return pb.RotatePublicKeyResponse(tenant=convert.tenant(row))
+        return pb.RotatePublicKeyResponse(tenant=tenant_messages.tenant(row))
 
     async def ResolvePublicKey(
         self, request: pb.ResolvePublicKeyRequest, context: Any
@@ -112,7 +112,7 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
         public_key = fields.uuid("public_key", request.public_key)
         caller = calls.current().caller
         row = await self._manager.resolve_public_key(public_key, asked_by=caller and caller.tenant_id)
-        return convert.public_tenant(row)
+        return tenant_messages.public_tenant(row)
 
 
 def mask_paths(request: pb.UpdateTenantRequest) -> set[str]:
@@ -128,8 +128,8 @@ def mask_paths(request: pb.UpdateTenantRequest) -> set[str]:
 def scopes(key: pb.ApiKey) -> list[str]:
     if not key.scopes:
         raise fields.refuse("api_key.scopes", "is required")
-    if any(number not in convert.SCOPES for number in key.scopes):
+    if any(number not in tenant_messages.SCOPES for number in key.scopes):
         raise fields.refuse("api_key.scopes", "has an unknown scope")
     if key.tenant_id and pb.SCOPE_OPERATOR in key.scopes:
         raise fields.refuse("api_key.scopes", "a tenant's own key cannot be an operator's")
-    return sorted({convert.SCOPES[number] for number in key.scopes})
+    return sorted({tenant_messages.SCOPES[number] for number in key.scopes})

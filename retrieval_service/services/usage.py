@@ -13,7 +13,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.indexing.costs import PriceTable, answer_bill
-from retrieval_service.domain.records import Usage
+from retrieval_service.domain.usage import Usage
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.tenants import usage
 

@@ -16,7 +16,7 @@ from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.api.messages.convert import timestamp
+from retrieval_service.api.messages.common_messages import timestamp
 from retrieval_service.postgres.embedded import Embedded
 from tests.integration.answers_kit import QUESTION, ask, lamp_shop, new_session
 from tests.integration.insights_kit import (

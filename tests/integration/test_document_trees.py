@@ -11,7 +11,7 @@ import pytest
 
 from retrieval_service import errors
 from retrieval_service.domain.documents.documents import Draft
-from retrieval_service.domain.records import DocumentKey, StoredDocument
+from retrieval_service.domain.documents.stored import DocumentKey, StoredDocument
 from retrieval_service.services.documents.importing import Item, Outcome
 from retrieval_service.services.retrieval.search import Mode
 from tests.integration.indexing_kit import Bench, claim, indexer, insert, jobs_of, open_bench, value, working

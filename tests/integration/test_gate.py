@@ -15,7 +15,7 @@ from kladez.v1 import tenant_service_pb2_grpc as tenants_grpc
 
 from retrieval_service import server
 from retrieval_service.api.access.policies import OPERATOR, POLICIES, SCOPES
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import tenant_messages
 from tests.integration.gate_kit import BATCH, IMPORT, OURS, assert_explained, ended, raw, search, streamed
 from tests.integration.service_kit import Running, Shop, bearer, new_key, new_shop
 
@@ -49,7 +49,7 @@ async def test_nobody_gets_in_with_an_unknown_key(running: Running, method: str)
 async def test_key_with_every_scope_but_the_right_one_is_refused(
     running: Running, shop: Shop, method: str
 ) -> None:
-    wrong = [convert.SCOPE_NUMBERS[name] for name in SCOPES if name not in POLICIES[method].scopes]
+    wrong = [tenant_messages.SCOPE_NUMBERS[name] for name in SCOPES if name not in POLICIES[method].scopes]
     key = await new_key(running, wrong)
     answer = await raw(running.channel, method, b"", bearer(key, ("x-tenant-id", shop.tenant_id)))
     assert (answer.code, answer.reason) == ("PERMISSION_DENIED", "NOT_ALLOWED")
@@ -61,7 +61,7 @@ async def test_key_with_every_scope_but_the_right_one_is_refused(
 async def test_each_scope_that_suffices_gets_in(running: Running, shop: Shop, method: str) -> None:
     for scope in POLICIES[method].scopes:
         tenant_id = "" if scope == OPERATOR else shop.tenant_id
-        key = await new_key(running, [convert.SCOPE_NUMBERS[scope]], tenant_id=tenant_id)
+        key = await new_key(running, [tenant_messages.SCOPE_NUMBERS[scope]], tenant_id=tenant_id)
         answer = await raw(running.channel, method, b"", bearer(key))
         # Past the gate an empty request may lack a field, or this service a retrieval provider.
         assert answer.code in ("OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION"), answer

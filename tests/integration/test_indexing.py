@@ -14,8 +14,8 @@ from pgvector import HalfVector, SparseVector
 from pgvector.psycopg import register_vector_async
 from psycopg import sql
 
+from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.domain.indexing.lexical import passage_terms
-from retrieval_service.domain.records import DocumentKey
 from retrieval_service.services.retrieval.search import Mode
 from retrieval_service.stores.tenants.spaces import vectors_table
 from tests.fakes.openai.bags import bag_of_words

@@ -10,7 +10,7 @@ import pytest
 
 from retrieval_service import errors
 from retrieval_service.config import load
-from retrieval_service.domain.records import DailyUsage, Usage
+from retrieval_service.domain.usage import DailyUsage, Usage
 from retrieval_service.services.usage import total_of
 from tests.integration.indexing_kit import Bench, open_bench, working
 

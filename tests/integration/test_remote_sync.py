@@ -11,8 +11,8 @@ import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service import errors
-from retrieval_service.api.messages import convert
-from retrieval_service.domain.records import DocumentKey
+from retrieval_service.api.messages import document_messages
+from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.domain.retrieval.filters import Selection
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.documents.editing import Editor
@@ -235,7 +235,10 @@ async def test_refused_document_ends_at_once_and_says_why(bench: Bench, tenant_i
     assert (standing.status, standing.error) == ("error", "The provider does not support files of this kind.")
     assert (await standing_of(bench, good)).status == "synced"
     assert await value(bench.sql, REMOTE_JOBS, "error") == 1
-    told = {one: convert.document(await bench.service.reader.document(tenant_id, one)) for one in (bad, good)}
+    told = {
+        one: document_messages.document(await bench.service.reader.document(tenant_id, one))
+        for one in (bad, good)
+    }
     assert told[bad].provider_sync_status == documents_pb.SYNC_STATUS_ERROR
     assert told[bad].provider_sync_error == standing.error
     assert (told[good].provider_sync_status, told[good].provider_sync_error) == (

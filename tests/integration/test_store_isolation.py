@@ -18,19 +18,21 @@ import pytest_asyncio
 
 from retrieval_service import stores
 from retrieval_service.domain.answering.answers import Question
+from retrieval_service.domain.answering.logged import AnswerOutcome
 from retrieval_service.domain.answering.session_proofs import SessionProof
 from retrieval_service.domain.documents.documents import Draft
 from retrieval_service.domain.documents.sources import DeclaredSource, Source
+from retrieval_service.domain.documents.stored import DocumentKey, Progress
 from retrieval_service.domain.indexing.index_jobs import ChangedRows, IndexJob, Outcome
 from retrieval_service.domain.indexing.lexical import passage_terms
 from retrieval_service.domain.indexing.spaces import Vector
 from retrieval_service.domain.insights.insights import ChatFilter, Figures, GapStatus
-from retrieval_service.domain.records import AnswerOutcome, DocumentKey, Progress, Usage
 from retrieval_service.domain.retrieval.backends import Backend, Choice, Comparison, Standing
 from retrieval_service.domain.retrieval.filters import Conditions, Selection
 from retrieval_service.domain.retrieval.sections import Piece
 from retrieval_service.domain.summaries.snapshots import NewSnapshot, SnapshotHit
 from retrieval_service.domain.tenants.quotas import Quotas
+from retrieval_service.domain.usage import Usage
 from retrieval_service.errors import Violation
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.chats import chat_logs, chats, evaluations, gaps, handoffs, sessions, snapshots

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval_service.domain.documents.documents import Draft, check, content_hash
-from retrieval_service.domain.records import DocumentKey
+from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.services.documents.importing import generations
 from retrieval_service.text.headings import LONGEST_ANCESTRY, below
 

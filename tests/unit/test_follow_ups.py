@@ -19,7 +19,7 @@ from retrieval_service.domain.answering.follow_ups import (
     own_words,
     with_context,
 )
-from retrieval_service.domain.records import LoggedTurn
+from retrieval_service.domain.answering.logged import LoggedTurn
 
 KETTLE = PastTurn(
     question="Сколько стоит синий чайник?",

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 
-from retrieval_service.api.messages.convert import timestamp
+from retrieval_service.api.messages.common_messages import timestamp
 from retrieval_service.domain.answering.answers import is_model_away
 from retrieval_service.domain.answering.grounding import Reason
+from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.domain.insights.insights import ChatLog
-from retrieval_service.domain.records import LoggedAnswer
 
 CUSTOMERS_SNIPPET = 240
 

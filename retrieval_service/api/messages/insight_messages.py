@@ -11,7 +11,7 @@ from kladez.v1 import common_pb2
 from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.api import fields
-from retrieval_service.api.messages import answer_messages, convert
+from retrieval_service.api.messages import answer_messages, common_messages
 from retrieval_service.domain.documents.documents import MAX_TITLE
 from retrieval_service.domain.insights.insights import (
     ChatFilter,
@@ -93,10 +93,10 @@ def chat_log(row: ChatLog, *, with_references: bool) -> pb.ChatLog:
         channel=row.channel,
         rating=RATING_NUMBERS[row.rating],
         rating_reason=row.rating_reason,
-        rate_time=convert.timestamp(row.rated_at),
+        rate_time=common_messages.timestamp(row.rated_at),
         first_token_ms=row.first_token_ms,
         latency_ms=row.latency_ms,
-        end_time=convert.timestamp(row.finished_at),
+        end_time=common_messages.timestamp(row.finished_at),
     )
 
 
@@ -114,7 +114,7 @@ def logged_answer(row: ChatLog, *, with_references: bool) -> answers_pb.Answer:
         answerer=row.answerer,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
-        create_time=convert.timestamp(row.created_at),
+        create_time=common_messages.timestamp(row.created_at),
         degraded=bool(row.degraded_reason),
         degraded_reason=row.degraded_reason,
         standalone_question=row.standalone_question,
@@ -138,11 +138,11 @@ def group(gap: Gap) -> pb.UnansweredGroup:
         question_count=gap.question_count,
         rated_down_count=gap.down_count,
         not_sure_count=gap.not_sure_count,
-        first_ask_time=convert.timestamp(gap.first_asked_at),
-        last_ask_time=convert.timestamp(gap.last_asked_at),
+        first_ask_time=common_messages.timestamp(gap.first_asked_at),
+        last_ask_time=common_messages.timestamp(gap.last_asked_at),
         document_id=str(gap.document_id) if gap.document_id else "",
         answered=gap.is_answered,
-        resolve_time=convert.timestamp(gap.resolved_at),
+        resolve_time=common_messages.timestamp(gap.resolved_at),
     )
 
 
@@ -153,7 +153,7 @@ def example(one: GapExample) -> pb.UnansweredExample:
         channel=one.channel,
         rating=RATING_NUMBERS[one.rating],
         rating_reason=one.rating_reason,
-        create_time=convert.timestamp(one.created_at),
+        create_time=common_messages.timestamp(one.created_at),
         finish_reason=answer_messages.FINISH_REASONS[one.finish_reason],
     )
 
@@ -190,7 +190,7 @@ def top_question(one: TopQuestion) -> pb.TopQuestion:
         ask_count=one.count,
         unanswered_count=one.unanswered_count,
         wording_count=one.wording_count,
-        last_ask_time=convert.timestamp(one.last_asked_at),
+        last_ask_time=common_messages.timestamp(one.last_asked_at),
     )
 
 
@@ -203,7 +203,7 @@ def top_document(one: TopDocument) -> pb.TopDocument:
         deleted=one.is_deleted,
         answer_count=one.answer_count,
         rated_down_count=one.down_count,
-        last_cite_time=convert.timestamp(one.last_cited_at),
+        last_cite_time=common_messages.timestamp(one.last_cited_at),
     )
 
 
@@ -230,7 +230,7 @@ def process(one: Process) -> pb.Process:
         name=one.name,
         version=one.version,
         alive=one.is_alive,
-        start_time=convert.timestamp(one.started_at),
-        alive_time=convert.timestamp(one.alive_at),
+        start_time=common_messages.timestamp(one.started_at),
+        alive_time=common_messages.timestamp(one.alive_at),
         settings=one.settings,
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf import duration_pb2
 from kladez.v1 import sync_service_pb2 as pb
 
-from retrieval_service.api.messages.convert import timestamp
+from retrieval_service.api.messages.common_messages import timestamp
 from retrieval_service.domain.sync.drift import Finding, Kind
 from retrieval_service.services.sync.backlog import LoggedEntry, Mirror, QueuedJob
 from retrieval_service.services.sync.drift_repair import DriftReport

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.api.messages import convert
+from retrieval_service.api.messages import document_messages
 from retrieval_service.cli.imports.files import Row
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.domain.documents.documents import Draft, content_hash
-from retrieval_service.domain.records import DocumentKey
+from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.services.documents.importing import prepare
 from retrieval_service.text import exact_json
 
@@ -88,7 +88,7 @@ def _in_language(sent: Draft, stored: Draft | None) -> Draft:
 
 def _draft(row: Row) -> Draft:
     """With the metadata as they were read, not as they were sent."""
-    draft = convert.draft(row.document)
+    draft = document_messages.draft(row.document)
     return draft if row.metadata is None else replace(draft, metadata=row.metadata)
 
 
@@ -100,7 +100,7 @@ async def _read(client: Client, key: DocumentKey) -> Draft | None:
         if error.code not in {"NOT_FOUND", "INVALID_ARGUMENT"}:
             raise
         return None
-    return convert.draft(response.document)
+    return document_messages.draft(response.document)
 
 
 def _hash(drafts: Mapping[DocumentKey, Draft]) -> str:

@@ -14,9 +14,10 @@ from retrieval_service.domain.answering.checked_stream import CheckedEvent
 from retrieval_service.domain.answering.citations import Cited, Delta
 from retrieval_service.domain.answering.conversation import Reworded
 from retrieval_service.domain.answering.grounding import Flagged
+from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer
 from retrieval_service.domain.fragments import Ending, FinishReason, Judged, Prompt
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Usage
 from retrieval_service.domain.retrieval.filters import Conditions
+from retrieval_service.domain.usage import Usage
 from retrieval_service.domain.verdicts import Judgement
 from retrieval_service.text import exact_json
 from retrieval_service.text.small_talk.small_talk import Pleasantry, Said, pleasantry_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from retrieval_service.domain.answering.logged import LoggedTurn
 from retrieval_service.domain.fragments import Turn
-from retrieval_service.domain.records import LoggedTurn
 
 # About what a letter costs in the three languages, rather too much than too little.
 LETTERS_OF_A_TOKEN = 3

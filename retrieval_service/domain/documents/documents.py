@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from retrieval_service.domain.records import DocumentKey
+from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.errors import Violation
 from retrieval_service.text import exact_json
 from retrieval_service.text.invisible import is_blank

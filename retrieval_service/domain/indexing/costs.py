@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from retrieval_service.domain.records import Usage
+from retrieval_service.domain.usage import Usage
 
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 KINDS = ("embedded", "input", "output")

@@ -25,11 +25,13 @@ from retrieval_service.domain.answering.checked_stream import CheckedEvent
 from retrieval_service.domain.answering.citations import Cited, Delta
 from retrieval_service.domain.answering.follow_ups import may_continue
 from retrieval_service.domain.answering.grounding import Flagged, Reason
+from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer
 from retrieval_service.domain.answering.session_proofs import SessionProof
 from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt, PromptPart
 from retrieval_service.domain.numeric_lists.listings import lines_of
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant, Usage
 from retrieval_service.domain.tenants.settings import TenantSettings
+from retrieval_service.domain.tenants.tenants import Tenant
+from retrieval_service.domain.usage import Usage
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.answering.asked_field import Pointer
 from retrieval_service.services.answering.context import Gatherer

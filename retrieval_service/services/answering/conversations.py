@@ -13,9 +13,10 @@ from uuid import UUID
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.domain.answering.session_proofs import SessionProof
-from retrieval_service.domain.records import LoggedAnswer, Tenant
 from retrieval_service.domain.tenants.rates import Rate
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.stores.chats import chats, handoffs, quotas, sessions
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.tenants import tenants

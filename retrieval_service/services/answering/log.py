@@ -15,10 +15,11 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.domain.answering.answers import AnswerStatus, Question, WrittenAnswer
 from retrieval_service.domain.answering.conversation import PastTurn, past_turn, within_budget
+from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer, LoggedTurn
 from retrieval_service.domain.answering.pseudonyms import Pseudonyms
 from retrieval_service.domain.answering.session_proofs import SessionProof
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
 from retrieval_service.domain.tenants.quotas import Quotas, seconds_until_tomorrow
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.services.answering.history import Recaller
 from retrieval_service.services.answering.jobs import AnswerJob, another_request
 from retrieval_service.stores.chats import chats

@@ -15,9 +15,9 @@ from retrieval_service.domain.answering.checked_stream import CheckedEvent as Sa
 from retrieval_service.domain.answering.checked_stream import CheckedText
 from retrieval_service.domain.answering.file_citations import FileCitations
 from retrieval_service.domain.fragments import Ending, Fragment, Judged, Prompt, TextPart
-from retrieval_service.domain.records import Tenant
 from retrieval_service.domain.sync.remote_files import FileAnswerPart, FileCited, FileSearch, FoundFiles
 from retrieval_service.domain.sync.remote_files import Hit as FileHit
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.providers.ports import FileAnswerer
 from retrieval_service.services.answering.output_checks import Proofreading
 from retrieval_service.services.answering.quotation import PROVIDER_FAILURES, Quoter

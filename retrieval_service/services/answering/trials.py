@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from retrieval_service import errors
 from retrieval_service.domain.answering.answers import WrittenAnswer
+from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer
 from retrieval_service.domain.answering.pseudonyms import Pseudonyms
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, Tenant
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.services.answering.jobs import AnswerJob
 from retrieval_service.services.answering.log import Begun
 from retrieval_service.stores.database import Database

@@ -11,7 +11,7 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.documents.documents import MAX_CONTENT_BYTES, Draft
-from retrieval_service.domain.records import DocumentKey, StoredDocument
+from retrieval_service.domain.documents.stored import DocumentKey, StoredDocument
 from retrieval_service.domain.retrieval.filters import Selection
 from retrieval_service.services.documents.importing import own_languages, prepare, store, under
 from retrieval_service.services.sync.purges import RemotelyPurged, RemotePurger

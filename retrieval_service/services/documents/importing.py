@@ -16,7 +16,7 @@ from retrieval_service.domain.documents.documents import MAX_CONTENT_BYTES, Draf
 from retrieval_service.domain.documents.front_matter import FrontMatter
 from retrieval_service.domain.documents.shop import parse_shop
 from retrieval_service.domain.documents.shop_rows import RowError
-from retrieval_service.domain.records import DocumentKey, Progress, StoredDocument
+from retrieval_service.domain.documents.stored import DocumentKey, Progress, StoredDocument
 from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.errors import Violation
 from retrieval_service.services.documents.parsing import ReadingRoom

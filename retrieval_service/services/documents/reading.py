@@ -8,7 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.domain.records import DailyUsage, DocumentKey, StoredDocument
+from retrieval_service.domain.documents.stored import DocumentKey, StoredDocument
+from retrieval_service.domain.usage import DailyUsage
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.documents import documents
 from retrieval_service.stores.index import chunks

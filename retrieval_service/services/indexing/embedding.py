@@ -11,7 +11,7 @@ import structlog
 from retrieval_service import errors, metrics
 from retrieval_service.domain.indexing.costs import embedding_bill
 from retrieval_service.domain.indexing.spaces import Vector, mean
-from retrieval_service.domain.records import Usage
+from retrieval_service.domain.usage import Usage
 from retrieval_service.services.indexing.embedders import Embedders
 from retrieval_service.services.indexing.plans import Plan, Wanted
 from retrieval_service.services.usage import total

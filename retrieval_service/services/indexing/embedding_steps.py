@@ -12,7 +12,7 @@ import structlog
 from retrieval_service import errors, metrics
 from retrieval_service.domain.indexing.costs import embedding_bill
 from retrieval_service.domain.indexing.spaces import Vector
-from retrieval_service.domain.records import Usage
+from retrieval_service.domain.usage import Usage
 from retrieval_service.providers.ports import Embedder
 from retrieval_service.services.indexing.embedders import Embedders
 from retrieval_service.services.indexing.embedding import EmbeddedChunks, in_order

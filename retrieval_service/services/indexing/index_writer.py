@@ -13,7 +13,7 @@ import structlog
 from retrieval_service import metrics
 from retrieval_service.domain.indexing.costs import embedding_bill
 from retrieval_service.domain.indexing.spaces import Vector
-from retrieval_service.domain.records import Usage
+from retrieval_service.domain.usage import Usage
 from retrieval_service.services.indexing.embedders import Embedders
 from retrieval_service.services.indexing.embedding import EmbeddedChunks
 from retrieval_service.services.indexing.plans import Plan

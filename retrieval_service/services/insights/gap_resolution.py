@@ -13,11 +13,12 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.domain.answering.answers import Completed, Question
+from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.domain.documents import templates
 from retrieval_service.domain.documents.documents import MAX_TITLE, Draft
+from retrieval_service.domain.documents.stored import StoredDocument
 from retrieval_service.domain.fragments import UNANSWERED
 from retrieval_service.domain.insights.insights import Gap, GapStatus
-from retrieval_service.domain.records import LoggedAnswer, StoredDocument
 from retrieval_service.services.answering.answers import Answering
 from retrieval_service.services.documents.importing import Importer
 from retrieval_service.services.retrieval.backend_choice import Chooser

@@ -10,11 +10,11 @@ from retrieval_service.domain.answering.answers import Reference
 from retrieval_service.domain.documents.entries import FAQ, PRODUCT, Entry, Field, fields_of
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.quotation.snippets import snippet as snippet_of
-from retrieval_service.domain.records import Tenant
 from retrieval_service.domain.safe_text.dead_text import deadened
 from retrieval_service.domain.safe_text.links import LinkPolicy
 from retrieval_service.domain.safe_text.trust import SourceTrust
 from retrieval_service.domain.tenants.settings import TenantSettings
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.services.retrieval.context_expansion import Widened
 from retrieval_service.services.retrieval.search import Hit
 from retrieval_service.stores.retrieval.passages import Passage

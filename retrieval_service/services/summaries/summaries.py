@@ -14,12 +14,13 @@ from retrieval_service import errors
 from retrieval_service.domain.answering import phrases
 from retrieval_service.domain.answering.answers import MODEL_AWAY, Reference
 from retrieval_service.domain.fragments import Ending, FinishReason, Fragment, Prompt
-from retrieval_service.domain.records import Tenant, Usage
 from retrieval_service.domain.summaries.blocks import MOST_BLOCKS, limited
 from retrieval_service.domain.summaries.html import write_summary
 from retrieval_service.domain.summaries.shape import filled, is_short, read_draft
 from retrieval_service.domain.summaries.summaries import Draft, Flavour, Summary
 from retrieval_service.domain.tenants.settings import TenantSettings
+from retrieval_service.domain.tenants.tenants import Tenant
+from retrieval_service.domain.usage import Usage
 from retrieval_service.providers.ports import Summarizer
 from retrieval_service.services.answering.answers import language_of
 from retrieval_service.services.retrieval.circuit_breaker import Breaker

@@ -14,8 +14,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.domain.records import ApiKey
 from retrieval_service.domain.tenants.rates import Rate
+from retrieval_service.domain.tenants.tenants import ApiKey
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.tenants import keys, tenants
 

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.domain.records import ApiKey, Tenant
 from retrieval_service.domain.tenants.settings import TenantSettings, check_name, check_settings
+from retrieval_service.domain.tenants.tenants import ApiKey, Tenant
 from retrieval_service.services.sync.backend_switches import Switcher
 from retrieval_service.services.tenants.authentication import Authenticator, hash_secret, new_secret
 from retrieval_service.stores.database import Database

@@ -12,9 +12,10 @@ from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.answering.answers import Question
+from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer, LoggedTurn
 from retrieval_service.domain.answering.session_proofs import SessionProof
-from retrieval_service.domain.records import AnswerOutcome, LoggedAnswer, LoggedTurn, Tenant
 from retrieval_service.domain.tenants.quotas import Quotas
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.stores.database import TenantScope, only
 
 INSERT_SESSION = """

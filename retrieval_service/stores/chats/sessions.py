@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from retrieval_service.domain.records import LoggedAnswer
+from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.stores.database import TenantScope
 
 SELECT_TURNS = """

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.documents.documents import Draft, content_hash
-from retrieval_service.domain.records import DocumentKey, StoredDocument
+from retrieval_service.domain.documents.stored import DocumentKey, StoredDocument
 from retrieval_service.errors import Invalid, Violation
 from retrieval_service.stores.database import TenantScope
 from retrieval_service.text import exact_json

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from retrieval_service.domain.documents.documents import Draft, content_hash
-from retrieval_service.domain.records import DocumentKey, Progress
+from retrieval_service.domain.documents.stored import DocumentKey, Progress
 from retrieval_service.errors import Conflict, Violation
 from retrieval_service.stores.database import TenantScope, only
 from retrieval_service.stores.documents.documents import are_long

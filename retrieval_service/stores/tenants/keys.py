@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from retrieval_service.domain.records import ApiKey
+from retrieval_service.domain.tenants.tenants import ApiKey
 from retrieval_service.stores.database import only
 
 INSERT = """

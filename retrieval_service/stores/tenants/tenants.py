@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from retrieval_service.domain.records import Tenant
+from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.stores.database import only
 
 INSERT = """

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from psycopg.rows import class_row
 
-from retrieval_service.domain.records import DailyUsage, Usage
+from retrieval_service.domain.usage import DailyUsage, Usage
 from retrieval_service.stores.database import TenantScope
 
 ADD = """
