@@ -20,7 +20,7 @@ test:
 
 fuzz:
 	@.ci/setup tests
-	@$(PY) -m pytest tests/integration/test_isolation_fuzz.py --fuzz-calls 100000 --show-capture no
+	@$(PY) -m pytest tests/integration/tenants/test_isolation_fuzz.py --fuzz-calls 100000 --show-capture no
 
 lint: setup
 	@$(PY) -m ruff check

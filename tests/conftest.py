@@ -16,8 +16,8 @@ from psycopg import sql
 
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.schema import schema
-from tests.postgres import start_server
-from tests.process_state import left_as_found
+from tests.kits.postgres import start_server
+from tests.kits.process_state import left_as_found
 
 TEMPLATE = "kladez_template"
 
@@ -30,8 +30,11 @@ MAY_BLOCK = (
     # structlog's own defaults draw a traceback with its source; the service sets plain ones (cli/logs.py).
     ("rich/traceback.py", "_render_stack"),
     # These call what a command runs without a loop, to see it from another process's side.
-    ("integration/test_embedded_postgres.py", "test_another_command_finds_the_running_server"),
-    ("integration/test_embedded_postgres.py", "test_root_copies_programs_that_the_account_cannot_reach"),
+    ("integration/database/test_embedded_postgres.py", "test_another_command_finds_the_running_server"),
+    (
+        "integration/database/test_embedded_postgres.py",
+        "test_root_copies_programs_that_the_account_cannot_reach",
+    ),
 )
 
 # The processor is shared with whatever else runs: how long an example takes says nothing.

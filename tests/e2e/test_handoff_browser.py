@@ -18,7 +18,9 @@ from retrieval_service.postgres.embedded import Embedded
 from tests.e2e.test_widget_browser import CHROMIUM, FLAGS
 from tests.e2e.widget_page import Chat, Site, visitor
 from tests.fakes.bot_api import USERNAME, FakeBotApi, running_bot_api
-from tests.integration.service_kit import (
+from tests.integration.mouths.test_bot import ANN, BOB, message_with, settings_for
+from tests.kits.running_gateway import SECRET
+from tests.kits.service_kit import (
     Running,
     Shop,
     new_key,
@@ -27,8 +29,6 @@ from tests.integration.service_kit import (
     upsert,
     wait_until_indexed,
 )
-from tests.integration.test_bot import ANN, BOB, message_with, settings_for
-from tests.running_gateway import SECRET
 from widget_gateway.app import build_app
 from widget_gateway.config import Settings
 

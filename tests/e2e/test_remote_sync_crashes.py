@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.crash_kit import Installation, installation
 from tests.fakes.openai.faults import Fault
-from tests.integration.openai_stores_kit import remote
+from tests.kits.openai_stores_kit import remote
 
 DOCUMENTS = 100
 KILLS = 3

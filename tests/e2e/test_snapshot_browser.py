@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Route, async_playwright
 
 from tests.e2e.test_widget_browser import CHROMIUM, FLAGS, PHONE, violations
 from tests.fakes.retrieval_server import FakeRetrieval
-from tests.running_gateway import RunningGateway, running_gateway, service_with_shop
+from tests.kits.running_gateway import RunningGateway, running_gateway, service_with_shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

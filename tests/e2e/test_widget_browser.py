@@ -33,8 +33,8 @@ from tests.fakes.retrieval_server import (
     ScriptedFailure,
     running_retrieval_service,
 )
-from tests.running_gateway import SECRET, SHOP, RunningGateway, eventually, running_gateway
-from tests.unit.test_marks_in_links import ATTACKS, links_of, safe
+from tests.kits.running_gateway import SECRET, SHOP, RunningGateway, eventually, running_gateway
+from tests.unit.safe_text.test_marks_in_links import ATTACKS, links_of, safe
 from widget_gateway.app import WIDGET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.running_gateway import SHOP, RunningGateway, eventually
+from tests.kits.running_gateway import SHOP, RunningGateway, eventually
 
 DESKTOP = {"width": 1024, "height": 720}
 POLICY = (

@@ -11,8 +11,8 @@ from psycopg import AsyncConnection
 
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.database import Database
-from tests.integration.indexing_kit import Bench, emptied, open_bench, shared_database
-from tests.integration.service_kit import Running, Shop, new_shop, shared_service
+from tests.kits.indexing_kit import Bench, emptied, open_bench, shared_database
+from tests.kits.service_kit import Running, Shop, new_shop, shared_service
 
 
 @pytest.fixture(scope="module")

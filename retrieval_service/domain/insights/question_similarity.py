@@ -15,7 +15,7 @@ from retrieval_service.text import words as analysis
 from retrieval_service.text.function_words import FUNCTION_WORDS, TALK
 from retrieval_service.text.lexicon.equivalents import Name, named
 
-# Chosen on labelled pairs in three languages (tests/unit/likeness_pairs.py); docs/answers.md has what they reach on
+# Chosen on labelled pairs in three languages (tests/kits/likeness_pairs.py); docs/answers.md has what they reach on
 # pairs they were not chosen on.
 # Of one word that only one of the questions has, four others must be in both.
 ENOUGH_WORDS = 0.86

@@ -26,7 +26,7 @@ SPACE = Space(
     max_tokens=256,
     languages=frozenset({"en"}),
     scripts=frozenset({"Latin"}),
-    # Chosen on labelled pairs in English (tests/unit/likeness_pairs.py).
+    # Chosen on labelled pairs in English (tests/kits/likeness_pairs.py).
     scale=Scale(alike={"": 0.72}),
 )
 
