@@ -35,6 +35,23 @@ TRESPASSES = {
     "only providers.openai speaks to OpenAI": ("retrieval_service/composition/opening.py", "import openai"),
     "only the edge speaks gRPC": ("bot/streaming.py", "import grpc"),
     "what decides is pure": ("retrieval_service/domain/retrieval/fusion.py", "import time"),
+    "floors: imports go down": ("retrieval_service/errors.py", "import retrieval_service.metrics"),
+    "rooms of the services: imports go down": (
+        "retrieval_service/services/usage.py",
+        "import retrieval_service.services.tenants.tenants",
+    ),
+    "rooms of the domain: imports go down": (
+        "retrieval_service/domain/verdicts.py",
+        "import retrieval_service.domain.summaries.shape",
+    ),
+    "rooms of the text tools: imports go down": (
+        "retrieval_service/text/invisible.py",
+        "import retrieval_service.text.words",
+    ),
+    "rooms of the stores: imports go down": (
+        "retrieval_service/stores/lock_waits.py",
+        "import retrieval_service.stores.database",
+    ),
     "no cycles": (
         "retrieval_service/domain/retrieval/fusion.py",
         "import retrieval_service.services.retrieval.search",
