@@ -24,7 +24,8 @@ log = structlog.get_logger("kladez.pointing")
 
 # Of each question; what comes after is not quoted.
 MOST_PRODUCTS = 4
-# Names of fields are few, and the same in all products of a tenant.
+# Names of fields are few, and the same in all products of a tenant. What one tenant has asked for tells no other one
+# anything, not even by the time it takes.
 REMEMBERED_TEXTS = 2_000
 
 Known = Mapping[str, Vector]
@@ -36,7 +37,7 @@ class Pointer:
     def __init__(self, embedders: Embedders, questions: Questions) -> None:
         self._embedders = embedders
         self._questions = questions
-        self._vectors: OrderedDict[tuple[int, str], Vector] = OrderedDict()
+        self._vectors: OrderedDict[tuple[UUID, int, str], Vector] = OrderedDict()
 
     async def pointed(self, tenant_id: UUID, found: Found, prompt: Prompt) -> Prompt:
         """The same prompt where the model does not read the language, or is away."""
@@ -71,20 +72,19 @@ class Pointer:
             return tuple(fragments)
         vector = await self._questions.vector(tenant_id, space_id, asked)
         texts = {statement.meaning for several in stated.values() for statement in several}
-        known = await self._known(space_id, embedder, sorted(texts))
+        known = await self._known((tenant_id, space_id), embedder, sorted(texts))
         return await asyncio.to_thread(_meant, question, asked, vector, known, stated, fragments)
 
-    async def _known(self, space_id: int, embedder: Embedder, texts: Sequence[str]) -> Known:
-        new = [text for text in texts if (space_id, text) not in self._vectors]
-        if new:
+    async def _known(self, owner: tuple[UUID, int], embedder: Embedder, texts: Sequence[str]) -> Known:
+        keys = {text: (*owner, text) for text in texts}
+        known = {text: self._vectors[key] for text, key in keys.items() if key in self._vectors}
+        if new := [text for text in texts if text not in known]:
             embedded = await embedder.embed_passages(new)
             metrics.note_embedded("fields", embedded.tokens)
-            self._vectors.update(
-                {(space_id, text): row for text, row in zip(new, embedded.vectors, strict=True)}
-            )
-        for text in texts:
-            self._vectors.move_to_end((space_id, text))
-        known = {text: self._vectors[space_id, text] for text in texts}
+            known |= zip(new, embedded.vectors, strict=True)
+        for text, key in keys.items():
+            self._vectors[key] = known[text]
+            self._vectors.move_to_end(key)
         while len(self._vectors) > REMEMBERED_TEXTS:
             self._vectors.popitem(last=False)
         return known
