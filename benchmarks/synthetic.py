@@ -58,6 +58,9 @@ class SyntheticEmbedder:
     async def embed_query(self, text: str) -> Embedded:
         return Embedded(vectors=self.vectors([text]), tokens=1)
 
+    async def embed_queries(self, texts: Sequence[str]) -> Embedded:
+        return Embedded(vectors=self.vectors(texts), tokens=len(texts))
+
     async def close(self) -> None:
         """Nothing is open."""
 

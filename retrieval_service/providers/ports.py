@@ -42,6 +42,10 @@ class Embedder(Protocol):
         """One row."""
         ...
 
+    async def embed_queries(self, texts: Sequence[str]) -> Embedded:
+        """Any number of questions that no person waits for, as `embed_query` embeds each; rows in the same order."""
+        ...
+
     def familiarity(self, word: str) -> Familiarity:
         """What its vocabulary has to do with a word in lower case, in microseconds."""
         ...

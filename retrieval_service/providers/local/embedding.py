@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -85,12 +86,10 @@ class LocalEmbedder(Generic[_Encoded]):
         return self._network.familiarity(word)
 
     async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
-        vectors = np.empty((len(texts), self.space.dimensions), np.float32)
-        tokens = 0
-        for start in range(0, len(texts), _TEXTS_PER_WINDOW):
-            window = slice(start, start + _TEXTS_PER_WINDOW)
-            tokens += await self._embed_window(texts[window], vectors[window], patiently)
-        return Embedded(vectors=vectors, tokens=tokens)
+        return await self._embedded(texts, self._network.encode_passage, patiently)
+
+    async def embed_queries(self, texts: Sequence[str]) -> Embedded:
+        return await self._embedded(texts, self._network.encode_query, patiently=False)
 
     async def embed_query(self, text: str) -> Embedded:
         encoded = await self._in_thread(self._query_threads, self._network.encode_query, text)
@@ -105,16 +104,26 @@ class LocalEmbedder(Generic[_Encoded]):
         await asyncio.to_thread(self._query_threads.shutdown)
         await asyncio.to_thread(self._patient_threads.shutdown)
 
-    async def _embed_window(self, texts: Sequence[str], vectors: Vectors, patiently: bool) -> int:
-        """Fills `vectors` and returns the tokens read."""
-        # Not by a thread that gives way: it would keep the interpreter's lock while it waits for a core. Nor by
-        # one that others' batches wait for.
-        encoded = await self._in_thread(None, self._encode, texts)
+    async def _embedded(
+        self, texts: Sequence[str], encode: Callable[[str], _Encoded], patiently: bool
+    ) -> Embedded:
+        vectors = np.empty((len(texts), self.space.dimensions), np.float32)
+        tokens = 0
+        for start in range(0, len(texts), _TEXTS_PER_WINDOW):
+            window = slice(start, start + _TEXTS_PER_WINDOW)
+            # Not by a thread that gives way: it would keep the interpreter's lock while it waits for a core. Nor by
+            # one that others' batches wait for.
+            encoded = await self._in_thread(None, partial(_each, encode), texts[window])
+            await self._infer_window(encoded, vectors[window], patiently)
+            tokens += sum(map(len, encoded))
+        return Embedded(vectors=vectors, tokens=tokens)
+
+    async def _infer_window(self, encoded: Sequence[_Encoded], vectors: Vectors, patiently: bool) -> None:
+        """Fills `vectors`."""
         threads = self._patient_threads if patiently else self._passage_threads
         for batch in _batches_of_similar_length([len(one) for one in encoded]):
             rows = [encoded[position] for position in batch]
             vectors[batch] = await self._in_thread(threads, self._network.infer, rows)
-        return sum(map(len, encoded))
 
     async def _in_thread(
         self, threads: ThreadPoolExecutor | None, work: Callable[[_Argument], _Result], argument: _Argument
@@ -123,9 +132,6 @@ class LocalEmbedder(Generic[_Encoded]):
             raise errors.ProviderUnavailable("The embedded model is closed.")
         return await asyncio.get_running_loop().run_in_executor(threads, work, argument)
 
-    def _encode(self, texts: Sequence[str]) -> list[_Encoded]:
-        return [self._network.encode_passage(text) for text in texts]
-
 
 def session_options() -> onnxruntime.SessionOptions:
     """One thread a run: threads inside one run fight with each other on a busy machine."""
@@ -133,6 +139,10 @@ def session_options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return options
+
+
+def _each(encode: Callable[[str], _Encoded], texts: Sequence[str]) -> list[_Encoded]:
+    return [encode(text) for text in texts]
 
 
 def _give_way() -> None:

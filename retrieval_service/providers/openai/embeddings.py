@@ -98,7 +98,19 @@ class OpenAIEmbedder:
         return Familiarity.POSSIBLE
 
     async def embed_passages(self, texts: Sequence[str], *, patiently: bool = False) -> Embedded:
-        prefixed = [self._space.passage_prefix + text for text in texts]
+        return await self._embed_many([self._space.passage_prefix + text for text in texts], patiently)
+
+    async def embed_queries(self, texts: Sequence[str]) -> Embedded:
+        return await self._embed_many([self._space.query_prefix + text for text in texts], patiently=False)
+
+    async def embed_query(self, text: str) -> Embedded:
+        # A person waits for this one: it does not queue behind the batches of an import.
+        return await self._embed([self._space.query_prefix + text])
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _embed_many(self, prefixed: Sequence[str], patiently: bool) -> Embedded:
         runs = batches(prefixed, self._settings.limits, window_tokens=self._space.max_tokens)
         try:
             async with asyncio.TaskGroup() as group:
@@ -107,13 +119,6 @@ class OpenAIEmbedder:
             # The first failure cancels the others, and it alone is what the caller can act on.
             raise failed.exceptions[0] from None
         return self._joined([task.result() for task in tasks])
-
-    async def embed_query(self, text: str) -> Embedded:
-        # A person waits for this one: it does not queue behind the batches of an import.
-        return await self._embed([self._space.query_prefix + text])
-
-    async def close(self) -> None:
-        await self._client.close()
 
     async def _embed_in_turn(self, texts: Sequence[str], patiently: bool) -> Embedded:
         async with self._patient_slots if patiently else contextlib.nullcontext(), self._slots:

@@ -103,12 +103,19 @@ class Courtesies:
         embedding = self._embedding.get(space_id)
         if embedding is None:
             embedding = self._embedding[space_id] = asyncio.create_task(_exemplars(embedder))
+            embedding.add_done_callback(_told)
         await asyncio.wait([embedding], timeout=PATIENCE_SECONDS)
         if not embedding.done():
             return None
         self._embedding.pop(space_id, None)
         self._exemplars[space_id] = embedding.result()
         return self._exemplars[space_id]
+
+
+def _told(embedding: asyncio.Task[_Exemplars]) -> None:
+    """Nobody may be waiting any more when it fails."""
+    if not embedding.cancelled() and (error := embedding.exception()):
+        log.warning("courtesies_not_embedded", error=str(error))
 
 
 async def _exemplars(embedder: Embedder) -> _Exemplars:
@@ -153,10 +160,6 @@ def _reads(embedder: Embedder, language: str) -> bool:
 
 
 async def _embedded(embedder: Embedder, texts: list[str]) -> Vectors:
-    """As questions are; in one call where questions and passages are embedded alike."""
-    if embedder.space.query_prefix == embedder.space.passage_prefix:
-        read = [await embedder.embed_passages(texts)]
-    else:
-        read = [await embedder.embed_query(text) for text in texts]
-    metrics.note_embedded("courtesies", sum(one.tokens for one in read))
-    return np.concatenate([one.vectors for one in read])
+    read = await embedder.embed_queries(texts)
+    metrics.note_embedded("courtesies", read.tokens)
+    return read.vectors
