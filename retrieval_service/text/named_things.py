@@ -31,11 +31,13 @@ def naming_words(question: str) -> frozenset[str]:
 def numbers_said(question: str) -> Mapping[str, Decimal]:
     """The number that each word, as `words()` has them, says or is a part of: "seven" and "7" say 7.
 
-    "One" is an article, and two are told in many other words: both sides, a couple, double.
+    "One" is an article, and two are told in many other words: both sides, a couple, double. A date or a version
+    ("1.2.3") says no number, and names all the same.
     """
     return {
         word: number.values[0]
         for number in numbers_of(question)
+        if number.values
         for word in analysis.words(question[number.start : number.end])
         if word.isdecimal() or (number.values[0] >= _LEAST_SPELLED and not has_digit(word))
     }

@@ -215,16 +215,17 @@ def attributes(values: Mapping[str, JsonValue], language: str) -> list[Attribute
 def attribute_label(name: str, language: str) -> str:
     """What customers read for a field's name: "Old price" for "old_price"; what has spaces was written for people."""
     known = _words(language).attributes
-    if name in known or " " in name:
-        return known.get(name, name)
-    own = _without_container(name)
+    own = name if name in known else _without_container(name)
+    if own in known or " " in own:
+        return known.get(own, own)
     return known.get(own.casefold()) or known.get(_snake(own)) or _in_words(own)
 
 
 def in_words(attribute: Attribute, language: str) -> tuple[str, str]:
     """What customers read for a field and its value: "Weight" and "17.5 kg" for a "weight_kg" of 17.5."""
+    own = _without_container(attribute.name)
     parts = [part for part in _WORD_BORDER.split(attribute.name.strip("_")) if part]
-    is_known = attribute.name in _words(language).attributes or " " in attribute.name
+    is_known = not {attribute.name, own}.isdisjoint(_words(language).attributes) or " " in own
     value = "" if is_known else measured(parts, attribute.value, language)
     name = "_".join(parts[:-1]) if value else attribute.name
     return attribute_label(name, language), value or attribute.value
