@@ -17,7 +17,7 @@ from retrieval_service.domain.usage import Usage
 from retrieval_service.services.documents.importing import MAX_BATCH
 from retrieval_service.services.indexing.indexer import by_tenant
 from retrieval_service.stores.documents import documents
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.stores.tenants import usage
 
 BATCH = 100
@@ -92,12 +92,15 @@ async def one_round(service: Service, tenants: list[UUID]) -> Rates:
             await documents.enqueue_all(scope)
     claiming = finishing = 0.0
     done = 0
-    after = jobs.NOBODY
+    after = document_jobs.NOBODY
     while True:
         started = time.perf_counter()
         async with service.database.operator() as operator:
-            batch = await jobs.claim(
-                operator, jobs.Ask(limit=BATCH, after=after), worker=WORKER, lease_seconds=LEASE_SECONDS
+            batch = await document_jobs.claim(
+                operator,
+                document_jobs.Ask(limit=BATCH, after=after),
+                worker=WORKER,
+                lease_seconds=LEASE_SECONDS,
             )
         claiming += time.perf_counter() - started
         if not batch:
@@ -111,11 +114,11 @@ async def one_round(service: Service, tenants: list[UUID]) -> Rates:
     return Rates(claimed=done / claiming, done=done / (claiming + finishing), transactions=transactions)
 
 
-async def finish(service: Service, batch: list[jobs.Job]) -> None:
+async def finish(service: Service, batch: list[document_jobs.Job]) -> None:
     """As the indexer does: a tenant's documents are locked and their jobs ended in one transaction."""
     for tenant_id, tenant_jobs in by_tenant(batch).items():
         async with service.database.tenant(tenant_id) as scope:
-            done, _ = await jobs.finish_free(scope, tenant_jobs, worker=WORKER)
+            done, _ = await document_jobs.finish_free(scope, tenant_jobs, worker=WORKER)
             if len(done) < len(tenant_jobs):
                 raise RuntimeError("nobody else takes these jobs")
 

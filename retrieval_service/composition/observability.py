@@ -10,11 +10,11 @@ from retrieval_service import errors, metrics
 from retrieval_service.config import Settings
 from retrieval_service.monitoring import Check, Watched, serving
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.stores.schema import inspection, schema
 
 REFRESH_SECONDS = 2.0
-TARGETS = (jobs.PGVECTOR, jobs.OPENAI)
+TARGETS = (document_jobs.PGVECTOR, document_jobs.OPENAI)
 UNDONE = ("pending", "processing", "error")
 
 

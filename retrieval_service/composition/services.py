@@ -60,8 +60,8 @@ from retrieval_service.services.sources.addresses import SourceAddresses
 from retrieval_service.services.sources.changed_rows import Follower
 from retrieval_service.services.sources.declarations import Declarer
 from retrieval_service.services.sources.scans import Sourcing
-from retrieval_service.services.spaces.backfill import Filler
 from retrieval_service.services.spaces.calibration import Calibrator
+from retrieval_service.services.spaces.filling import Filler
 from retrieval_service.services.spaces.switches import Switcher
 from retrieval_service.services.spaces.verification import Verifier
 from retrieval_service.services.summaries.snapshots import Snapshotting

@@ -15,8 +15,8 @@ import structlog
 
 from retrieval_service import errors
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.queue import jobs
-from retrieval_service.stores.queue.jobs import Ask, Job
+from retrieval_service.stores.queue import document_jobs
+from retrieval_service.stores.queue.document_jobs import Ask, Job
 from retrieval_service.worker.wake_up import Bell
 
 log = structlog.get_logger("kladez.worker")
@@ -128,7 +128,7 @@ class Claiming:
     async def _claim(self) -> list[Job]:
         try:
             async with self._database.operator() as operator:
-                claimed = await jobs.claim(
+                claimed = await document_jobs.claim(
                     operator, self._ask(), worker=self._worker, lease_seconds=self._lease_seconds
                 )
         except errors.Unavailable as error:
@@ -201,4 +201,6 @@ class Claiming:
             await asyncio.sleep(self._lease_seconds / 3)
             with contextlib.suppress(errors.Unavailable):
                 async with self._database.operator() as operator:
-                    await jobs.extend(operator, ids, worker=self._worker, lease_seconds=self._lease_seconds)
+                    await document_jobs.extend(
+                        operator, ids, worker=self._worker, lease_seconds=self._lease_seconds
+                    )

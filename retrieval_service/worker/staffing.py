@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
-from retrieval_service.apart import Apart
+from retrieval_service.child_process import Apart
 from retrieval_service.composition.services import Service
 from retrieval_service.domain.indexing.chunking import ChunkPolicy
 from retrieval_service.providers.local.choosing import chunk_policy
@@ -18,11 +18,11 @@ from retrieval_service.services.sync.chores import ProviderChore
 from retrieval_service.services.sync.leftovers import Sweeper
 from retrieval_service.services.sync.offboarding import Evacuator
 from retrieval_service.services.sync.syncer import Syncer
-from retrieval_service.stores.queue import jobs
-from retrieval_service.worker.backfill import FillRunner
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.worker.changed_rows import ChangeRunner
 from retrieval_service.worker.claiming import Lane
 from retrieval_service.worker.index_jobs import IndexRunner
+from retrieval_service.worker.space_filling import FillRunner
 from retrieval_service.worker.wake_up import Bell
 from retrieval_service.worker.worker import Worker, WorkerOptions, worker_name
 
@@ -79,7 +79,7 @@ def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callabl
     at_once = new_indexer(service, worker, AtOnce(service.embedders, service.policy))
     step_by_step = new_indexer(service, worker, new_step_by_step(service, apart))
     small = Lane(
-        target=jobs.PGVECTOR,
+        target=document_jobs.PGVECTOR,
         concurrency=max(1, settings.workers),
         spare=settings.job_tenants - 1,
         batch=settings.job_batch,
@@ -88,7 +88,7 @@ def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callabl
         ran_dry=ran_dry,
     )
     large = Lane(
-        target=jobs.PGVECTOR,
+        target=document_jobs.PGVECTOR,
         is_large=True,
         concurrency=1,
         spare=1,
@@ -149,7 +149,7 @@ def syncing_lanes(service: Service, worker: str) -> list[Lane]:
         given_store_id=settings.openai_vector_store_id,
     )
     small = Lane(
-        target=jobs.OPENAI,
+        target=document_jobs.OPENAI,
         concurrency=settings.sync_concurrency,
         spare=1,
         batch=settings.sync_batch,

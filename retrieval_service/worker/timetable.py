@@ -14,7 +14,7 @@ from retrieval_service.domain.operations.schedules import Run
 from retrieval_service.services.operations.schedules import Standing
 from retrieval_service.services.sync.drift_repair import Mender
 from retrieval_service.stores.database import PoolSize, open_database
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.stores.schema import schema
 from retrieval_service.worker.staffing import new_worker
 
@@ -66,11 +66,11 @@ async def _work_all(service: Service) -> int:
     return standing.failed_count
 
 
-async def _standing(service: Service) -> jobs.Standing:
+async def _standing(service: Service) -> document_jobs.Standing:
     """In the index and, where there is one, at the retrieval provider."""
-    targets = [jobs.PGVECTOR, *([jobs.OPENAI] if service.backend else [])]
+    targets = [document_jobs.PGVECTOR, *([document_jobs.OPENAI] if service.backend else [])]
     async with service.database.operator() as operator:
-        found = [await jobs.standing(operator, target=target) for target in targets]
-    return jobs.Standing(
+        found = [await document_jobs.standing(operator, target=target) for target in targets]
+    return document_jobs.Standing(
         due_count=sum(one.due_count for one in found), failed_count=sum(one.failed_count for one in found)
     )

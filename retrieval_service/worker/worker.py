@@ -18,7 +18,7 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.index import embedding_steps
-from retrieval_service.stores.queue import index_jobs, jobs
+from retrieval_service.stores.queue import document_jobs, index_jobs
 from retrieval_service.worker.claiming import Claiming, Lane
 from retrieval_service.worker.wake_up import Bell
 
@@ -155,8 +155,8 @@ class Worker:
 
     async def _recover(self) -> None:
         async with self._database.operator() as operator:
-            recovered = await jobs.recover(operator)
-            await jobs.prune(operator, hours=DONE_JOBS_KEPT_HOURS)
+            recovered = await document_jobs.recover(operator)
+            await document_jobs.prune(operator, hours=DONE_JOBS_KEPT_HOURS)
             await embedding_steps.prune(operator, hours=STEPS_KEPT_HOURS)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)
@@ -165,4 +165,4 @@ class Worker:
     async def _give_back(self) -> None:
         with contextlib.suppress(errors.Unavailable):
             async with self._database.operator() as operator:
-                await jobs.recover(operator, worker=self._name)
+                await document_jobs.recover(operator, worker=self._name)

@@ -18,7 +18,7 @@ from retrieval_service.postgres.embedded import Embedded
 from tests.e2e.test_widget_browser import CHROMIUM, FLAGS
 from tests.e2e.widget_page import Chat, Site, visitor
 from tests.fakes.bot_api import USERNAME, FakeBotApi, running_bot_api
-from tests.integration.mouths.test_bot import ANN, BOB, message_with, settings_for
+from tests.integration.channels.test_bot import ANN, BOB, message_with, settings_for
 from tests.kits.running_gateway import SECRET
 from tests.kits.service_kit import (
     Running,

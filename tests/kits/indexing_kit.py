@@ -21,8 +21,8 @@ from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.indexing.indexer import AtOnce, Indexer
 from retrieval_service.services.retrieval.search import Found, Mode, Query
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.queue import jobs
-from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.stores.queue import document_jobs
+from retrieval_service.stores.queue.document_jobs import Job
 from retrieval_service.worker.staffing import new_indexer, new_worker
 from retrieval_service.worker.worker import Worker
 from tests.conftest import temporary_database
@@ -181,23 +181,23 @@ async def claim(
     worker: str = "one",
     limit: int = 32,
     *,
-    after: UUID = jobs.NOBODY,
+    after: UUID = document_jobs.NOBODY,
     is_large: bool = False,
 ) -> list[Job]:
-    ask = jobs.Ask(limit=limit, after=after, is_large=is_large)
+    ask = document_jobs.Ask(limit=limit, after=after, is_large=is_large)
     async with database.operator() as operator:
-        return await jobs.claim(operator, ask, worker=worker, lease_seconds=60)
+        return await document_jobs.claim(operator, ask, worker=worker, lease_seconds=60)
 
 
 async def finish(database: Database, job: Job, worker: str = "one") -> bool:
     async with database.tenant(job.tenant_id) as scope:
-        return await jobs.finish(scope, job, worker=worker)
+        return await document_jobs.finish(scope, job, worker=worker)
 
 
 async def fail(database: Database, job: Job, *, attempts_allowed: int = 5) -> str:
     """As the worker "one", for an hour's wait."""
     async with database.tenant(job.tenant_id) as scope:
-        return await jobs.fail(
+        return await document_jobs.fail(
             scope,
             job,
             worker="one",
@@ -210,7 +210,7 @@ async def fail(database: Database, job: Job, *, attempts_allowed: int = 5) -> st
 
 async def recover(database: Database, worker: str = "") -> int:
     async with database.operator() as operator:
-        return await jobs.recover(operator, worker=worker)
+        return await document_jobs.recover(operator, worker=worker)
 
 
 async def states(connection: AsyncConnection, tenant_id: UUID) -> list[str]:

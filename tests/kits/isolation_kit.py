@@ -16,7 +16,7 @@ from kladez.v1 import source_service_pb2 as sources_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 from psycopg import sql
 
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from tests.kits.service_kit import Running, Shop, new_shop, upsert, wait_until_indexed
 
 # Stands in everything the first tenant owns, so that no answer to the second may hold it.
@@ -53,7 +53,7 @@ class Owned:
     answer_id: uuid.UUID
     request_id: uuid.UUID
     import_id: uuid.UUID
-    job: jobs.Job
+    job: document_jobs.Job
     index_job_id: uuid.UUID
     gap_id: uuid.UUID
     api_key_id: str
@@ -166,7 +166,7 @@ async def run_import(shop: Shop, import_id: uuid.UUID) -> list[documents_pb.Impo
     return [event async for event in shop.client.import_documents(requests())]
 
 
-async def processing_job(running: Running, shop: Shop, document_id: uuid.UUID) -> jobs.Job:
+async def processing_job(running: Running, shop: Shop, document_id: uuid.UUID) -> document_jobs.Job:
     """One that a worker of nobody holds for an hour."""
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
         cursor = await connection.execute(
@@ -177,7 +177,7 @@ async def processing_job(running: Running, shop: Shop, document_id: uuid.UUID) -
         )
         row = await cursor.fetchone()
     assert row
-    return jobs.Job(
+    return document_jobs.Job(
         id=row[0], tenant_id=uuid.UUID(shop.tenant_id), document_id=document_id, action="upsert", attempts=1
     )
 

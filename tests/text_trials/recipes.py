@@ -35,7 +35,7 @@ from retrieval_service.domain.documents.shop_rows import read_rows
 from retrieval_service.domain.documents.source_rows import RowRenderer
 from retrieval_service.domain.documents.sources import Source
 from retrieval_service.domain.fragments import Fragment
-from retrieval_service.domain.indexing import chunk_sizes, chunking
+from retrieval_service.domain.indexing import chunking, piece_counting
 from retrieval_service.domain.retrieval import filters, sections, vocabulary
 from retrieval_service.providers.local.e5_file import Vocabulary
 from retrieval_service.providers.local.unigram import Unigram
@@ -174,11 +174,11 @@ MADE: Mapping[Any, Callable[[str], Any]] = {
 
 RECIPES: Mapping[str, Prepare] = {
     f"{_DOMAIN}.indexing.chunking.split": _on(lambda text: chunking.split(text, chunking.MARKDOWN, _POLICY)),
-    f"{_DOMAIN}.indexing.chunk_sizes.local_units": _on(
-        lambda text: chunk_sizes.local_units(_word_piece().count)(text)
+    f"{_DOMAIN}.indexing.piece_counting.local_units": _on(
+        lambda text: piece_counting.local_units(_word_piece().count)(text)
     ),
-    f"{_DOMAIN}.indexing.chunk_sizes.multilingual_units": _on(
-        lambda text: chunk_sizes.multilingual_units(_unigram().count)(text)
+    f"{_DOMAIN}.indexing.piece_counting.multilingual_units": _on(
+        lambda text: piece_counting.multilingual_units(_unigram().count)(text)
     ),
     f"{_TEXT}.languages.character_script": _on(lambda text: languages.character_script(text[:1])),
     f"{_DOMAIN}.retrieval.sections.are_copies": _copied,

@@ -12,7 +12,7 @@ from typing import Literal
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from retrieval_service.domain.documents import front_matter
-from retrieval_service.domain.indexing.chunk_sizes import local_units, multilingual_units
+from retrieval_service.domain.indexing.piece_counting import local_units, multilingual_units
 from retrieval_service.text.headings import SEPARATOR, Outline, joined
 from retrieval_service.text.leads import Leads
 

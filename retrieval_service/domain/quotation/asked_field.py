@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from retrieval_service.domain.documents.sizes import size_sentences, without_sizes
+from retrieval_service.domain.documents.product_sizes import size_sentences, without_sizes
 from retrieval_service.domain.documents.templates import Role
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.quotation.quote_scoring import asks_for_number, said_shares

@@ -10,7 +10,7 @@ from retrieval_service.domain.answering.answers import Question
 from retrieval_service.domain.answering.conversation import FollowUp, Reworded
 from retrieval_service.domain.answering.question_parts import askings
 from retrieval_service.domain.verdicts import Verdict
-from retrieval_service.services.answering.follow_ups import fitting
+from retrieval_service.services.answering.follow_up_choice import fitting
 from retrieval_service.services.answering.question_splitting import FRAGMENTS, Gathered, divided, look_up
 from retrieval_service.services.retrieval.relevance import Sifted, Support, varied
 from retrieval_service.services.retrieval.retriever import Retriever

@@ -19,7 +19,7 @@ from retrieval_service.domain.documents.shop_rows import RowError
 from retrieval_service.domain.documents.stored import DocumentKey, Progress, StoredDocument
 from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.errors import Violation
-from retrieval_service.services.documents.parsing import ReadingRoom
+from retrieval_service.services.documents.parsing_turns import ReadingRoom
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.documents import documents, imports
 from retrieval_service.stores.tenants import tenants

@@ -13,7 +13,7 @@ from retrieval_service.domain.usage import DailyUsage
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.documents import documents
 from retrieval_service.stores.index import chunks
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.stores.tenants import usage
 
 
@@ -63,7 +63,7 @@ class Reader:
             return SyncStatus(
                 documents=await documents.count_by_status(scope),
                 chunk_count=await chunks.count(scope),
-                oldest_pending=await jobs.oldest_pending(scope),
+                oldest_pending=await document_jobs.oldest_pending(scope),
             )
 
     async def usage(self, tenant_id: UUID, *, days: int) -> list[DailyUsage]:

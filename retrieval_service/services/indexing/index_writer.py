@@ -20,9 +20,9 @@ from retrieval_service.services.indexing.plans import Plan
 from retrieval_service.services.usage import total, total_of
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.index import chunks, embedding_steps, vectors
-from retrieval_service.stores.queue import index_jobs, jobs
+from retrieval_service.stores.queue import document_jobs, index_jobs
+from retrieval_service.stores.queue.document_jobs import Job
 from retrieval_service.stores.queue.index_jobs import Ended
-from retrieval_service.stores.queue.jobs import Job
 from retrieval_service.stores.tenants import tenant_spaces, usage
 
 log = structlog.get_logger("kladez.indexing")
@@ -87,7 +87,7 @@ class Writer:
         async with self._database.tenant(planned[0].job.tenant_id) as scope:
             await self._hold(scope, spaces)
             claimed = [one.job for one in planned]
-            done, left = await jobs.finish_free(scope, claimed, worker=self._worker)
+            done, left = await document_jobs.finish_free(scope, claimed, worker=self._worker)
             written = await self._apply(scope, of_jobs(planned, done), embedded, spaces)
         held = of_jobs(planned, left)
         tell([one for one in planned if one not in held], written)
@@ -97,7 +97,7 @@ class Writer:
         """Waits for whoever is changing the document; it may be gone then. Raises `SpacesChanged`."""
         async with self._database.tenant(planned.job.tenant_id) as scope:
             await self._hold(scope, spaces)
-            done = await jobs.finish(scope, planned.job, worker=self._worker)
+            done = await document_jobs.finish(scope, planned.job, worker=self._worker)
             written = await self._apply(scope, [planned] if done else [], embedded, spaces)
         tell([planned], written)
 
@@ -219,7 +219,7 @@ def ended(written: Written) -> Ended:
 
 def tell(planned: Sequence[Planned], written: Sequence[Written]) -> None:
     """One event for each document."""
-    metrics.JOBS.labels(jobs.PGVECTOR, "done").inc(len(written))
+    metrics.JOBS.labels(document_jobs.PGVECTOR, "done").inc(len(written))
     done = {one.planned.job.id for one in written}
     for lost in (one.job for one in planned if one.job.id not in done):
         log.warning("job_lost", tenant_id=str(lost.tenant_id), document_id=str(lost.document_id))

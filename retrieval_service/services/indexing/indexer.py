@@ -24,9 +24,9 @@ from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.documents import documents
 from retrieval_service.stores.index import chunks, vectors
 from retrieval_service.stores.index.chunks import Source, StoredChunk
-from retrieval_service.stores.queue import index_jobs, jobs
+from retrieval_service.stores.queue import document_jobs, index_jobs
+from retrieval_service.stores.queue.document_jobs import Job
 from retrieval_service.stores.queue.index_jobs import Ended
-from retrieval_service.stores.queue.jobs import Job
 from retrieval_service.stores.tenants import tenant_spaces
 
 log = structlog.get_logger("kladez.indexing")
@@ -187,7 +187,7 @@ class Indexer:
     async def _fail(self, job: Job, error: str, *, final: bool) -> None:
         async with self._database.tenant(job.tenant_id) as scope:
             await documents.lock(scope, job.document_id)
-            status = await jobs.fail(
+            status = await document_jobs.fail(
                 scope,
                 job,
                 worker=self._worker,
@@ -200,7 +200,7 @@ class Indexer:
                 await chunks.mark_failed(scope, job.document_id, error)
                 failed = Ended(document_id=job.document_id, outcome=Outcome.FAILED)
                 await index_jobs.record(scope, [failed])
-        metrics.JOBS.labels(jobs.PGVECTOR, status).inc()
+        metrics.JOBS.labels(document_jobs.PGVECTOR, status).inc()
         log.warning(
             "indexing_failed",
             tenant_id=str(job.tenant_id),

@@ -18,7 +18,7 @@ from retrieval_service.services.indexing.plans_in_child import (
     TooManyPassages,
     plan_elsewhere,
 )
-from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.stores.queue.document_jobs import Job
 
 
 class StepByStep:

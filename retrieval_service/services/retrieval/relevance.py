@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import ReferenceType, ref
 
 from retrieval_service.domain.answering.asked_prices import asks_price, tells_price
-from retrieval_service.domain.documents.sizes import size_stances, without_sizes
+from retrieval_service.domain.documents.product_sizes import size_stances, without_sizes
 from retrieval_service.domain.indexing.lexical import TermStatistics
 from retrieval_service.domain.indexing.spaces import Scale
 from retrieval_service.domain.retrieval.backends import Backend

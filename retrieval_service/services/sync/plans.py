@@ -13,7 +13,7 @@ from retrieval_service.domain.sync.remote_documents import (
     remote_document,
 )
 from retrieval_service.domain.sync.remote_files import Original, RemoteDocument
-from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.stores.queue.document_jobs import Job
 from retrieval_service.stores.sync.document_files import LEFTOVER, PRIMARY, DocumentFile
 
 

@@ -14,7 +14,7 @@ from retrieval_service.domain.sync.retry import delay_seconds
 from retrieval_service.services.sync.plans import Plan
 from retrieval_service.stores.database import Database, TenantScope
 from retrieval_service.stores.documents import documents
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.stores.sync import document_files, remote_documents, sync_log
 from retrieval_service.stores.sync.document_files import LEFTOVER, PRIMARY, DocumentFile
 from retrieval_service.stores.sync.sync_log import Entry
@@ -67,7 +67,7 @@ class SyncBook:
                 await sync_log.record(scope, ended.entry)
             status = await (self._fail if ended.failure else self._succeed)(scope, ended)
             await document_files.add_leftovers(scope, [leftover(ended, one) for one in ended.leftovers])
-        metrics.JOBS.labels(jobs.OPENAI, status).inc()
+        metrics.JOBS.labels(document_jobs.OPENAI, status).inc()
         log.info(
             "document_synced" if status == "done" else "sync_not_done",
             tenant_id=str(job.tenant_id),
@@ -79,7 +79,7 @@ class SyncBook:
 
     async def _succeed(self, scope: TenantScope, ended: Ended) -> str:
         """A file that was sent in vain, because the job was taken over or its document purged, must go."""
-        if not await jobs.finish(scope, ended.plan.job, worker=self._worker):
+        if not await document_jobs.finish(scope, ended.plan.job, worker=self._worker):
             vain = [leftover(ended, ended.file_id)] if ended.file_id else []
             await document_files.add_leftovers(scope, vain)
             return "lost"
@@ -97,7 +97,7 @@ class SyncBook:
         failure, job = ended.failure, ended.plan.job
         if failure is None:
             raise ValueError("what succeeded cannot be failed")
-        status = await jobs.fail(
+        status = await document_jobs.fail(
             scope,
             job,
             worker=self._worker,

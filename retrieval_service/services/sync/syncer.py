@@ -25,7 +25,7 @@ from retrieval_service.services.sync.plans import Plan, Step, plan
 from retrieval_service.services.sync.results import Ended, Failure, SyncBook
 from retrieval_service.services.sync.vector_stores import StoreKeeper
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.stores.queue.document_jobs import Job
 from retrieval_service.stores.sync import document_files, remote_documents
 from retrieval_service.stores.sync.document_files import DocumentFile
 

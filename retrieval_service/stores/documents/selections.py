@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from retrieval_service.domain.retrieval.filters import Selection
 from retrieval_service.stores.database import TenantScope, only
-from retrieval_service.stores.queue.jobs import CHANNEL
+from retrieval_service.stores.queue.document_jobs import CHANNEL
 from retrieval_service.stores.retrieval import filters
 
 SAMPLE_SIZE = 100

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from retrieval_service.stores.database import TenantScope, only
-from retrieval_service.stores.queue.jobs import CHANNEL
+from retrieval_service.stores.queue.document_jobs import CHANNEL
 
 
 @dataclass(frozen=True, kw_only=True)

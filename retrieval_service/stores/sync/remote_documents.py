@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from retrieval_service.domain.sync.remote_files import Original
 from retrieval_service.stores.database import TenantScope, only
-from retrieval_service.stores.queue.jobs import CHANNEL
+from retrieval_service.stores.queue.document_jobs import CHANNEL
 
 SELECT = """
 WITH RECURSIVE above AS (

@@ -12,7 +12,7 @@ import pytest
 
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.sync.syncer import Syncer
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from tests.fakes.openai import Fate
 from tests.kits.indexing_kit import Bench, emptied, shared_database, until, value, working
 from tests.kits.openai_stores_kit import PATIENT
@@ -104,9 +104,9 @@ async def test_next_worker_polls_the_file_that_a_dead_one_attached(bench: Bench)
     async def work(name: str) -> None:
         syncer = Syncer(bench.service.database, bench.service.backend, worker=name, max_attempts=5)
         async with bench.service.database.operator() as operator:
-            claimed = await jobs.claim(
+            claimed = await document_jobs.claim(
                 operator,
-                jobs.Ask(target=jobs.OPENAI, limit=DOCUMENTS, tenants=DOCUMENTS),
+                document_jobs.Ask(target=document_jobs.OPENAI, limit=DOCUMENTS, tenants=DOCUMENTS),
                 worker=name,
                 lease_seconds=60,
             )
@@ -119,7 +119,7 @@ async def test_next_worker_polls_the_file_that_a_dead_one_attached(bench: Bench)
         await first
     await bench.sql.execute(END_LEASES)
     async with bench.service.database.operator() as operator:
-        await jobs.recover(operator)
+        await document_jobs.recover(operator)
     second = asyncio.create_task(work("second"))
     await asyncio.sleep(0.5)
     assert not second.done()

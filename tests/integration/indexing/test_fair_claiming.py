@@ -12,8 +12,8 @@ import pytest
 from psycopg import AsyncConnection, sql
 
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.queue import jobs
-from retrieval_service.stores.queue.jobs import Ask, Job
+from retrieval_service.stores.queue import document_jobs
+from retrieval_service.stores.queue.document_jobs import Ask, Job
 from tests.kits.indexing_kit import INSERT_MANY, Bench, finish, insert, recover, value
 
 LARGE = 32 * 1024
@@ -47,7 +47,7 @@ class Queued:
 
 async def claimed(database: Database, ask: Ask, worker: str = "one") -> list[Job]:
     async with database.operator() as operator:
-        return await jobs.claim(operator, ask, worker=worker, lease_seconds=60)
+        return await document_jobs.claim(operator, ask, worker=worker, lease_seconds=60)
 
 
 async def put_jobs(
@@ -55,7 +55,10 @@ async def put_jobs(
 ) -> list[Queued]:
     queued: list[Queued] = []
     for _ in range(chance.randint(0, 60)):
-        tenant_id, target = chance.choice(tenants), chance.choice([jobs.PGVECTOR, jobs.OPENAI])
+        tenant_id, target = (
+            chance.choice(tenants),
+            chance.choice([document_jobs.PGVECTOR, document_jobs.OPENAI]),
+        )
         size, seconds = chance.choice([0, 10, 900, LARGE, LARGE + 1, 10**6]), -chance.randint(-3, 3_000)
         job_id = await value(connection, PUT_JOB, tenant_id, target, size, seconds)
         queued.append(Queued(id=job_id, tenant_id=tenant_id, target=target, size=size, seconds=seconds))
@@ -87,11 +90,11 @@ async def test_any_backlog_is_claimed_round_robin_by_tenant_and_then_by_age(benc
     chance = random.Random(seed)  # noqa: S311 - not a secret
     tenants = [uuid4() for _ in range(chance.randint(1, 6))]
     queued = await put_jobs(bench.sql, chance, tenants)
-    after = chance.choice([jobs.NOBODY, *tenants])
+    after = chance.choice([document_jobs.NOBODY, *tenants])
     empty = 0
     while empty < 4:
         ask = Ask(
-            target=chance.choice([jobs.PGVECTOR, jobs.OPENAI]),
+            target=chance.choice([document_jobs.PGVECTOR, document_jobs.OPENAI]),
             is_large=chance.random() < 0.4,
             limit=chance.randint(1, 5),
             max_bytes=chance.choice([1, 1_000, 10**9]),
@@ -175,7 +178,7 @@ async def test_jobs_of_dead_workers_and_failed_ones_keep_their_size(bench: Bench
     assert await sizes(bench, document_id) == [(LARGE + 1, True)]
     [job] = await claimed(bench.service.database, Ask(limit=1, is_large=True))
     async with bench.service.database.tenant(tenant_id) as scope:
-        await jobs.fail(
+        await document_jobs.fail(
             scope, job, worker="one", error="no luck", delay_seconds=1, max_attempts=5, final=False
         )
     assert await sizes(bench, document_id) == [(LARGE + 1, True)]
@@ -227,7 +230,7 @@ async def blocks(bench: Bench, ask: Ask) -> int:
     await bench.sql.execute("SET plan_cache_mode = force_generic_plan")
     await bench.sql.execute("DEALLOCATE ALL")
     await bench.sql.execute(
-        f"PREPARE claiming ({', '.join(TYPES.values())}) AS {jobs.CLAIM % numbered}".encode()
+        f"PREPARE claiming ({', '.join(TYPES.values())}) AS {document_jobs.CLAIM % numbered}".encode()
     )
     given = {**vars(ask), "busy": list(ask.busy), "worker": "one", "lease_seconds": 60.0}
     values = sql.SQL(", ").join(sql.Literal(given[name]) for name in TYPES)

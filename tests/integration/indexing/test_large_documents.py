@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.apart import Apart
+from retrieval_service.child_process import Apart
 from retrieval_service.client import CallFailed
 from retrieval_service.services.indexing.indexer import Indexer
-from retrieval_service.services.spaces.backfill import PASSAGES_PER_STEP
+from retrieval_service.services.spaces.filling import PASSAGES_PER_STEP
 from retrieval_service.stores.index import vectors
 from retrieval_service.worker.staffing import new_indexer, new_step_by_step
 from tests.fakes.openai.faults import Fault

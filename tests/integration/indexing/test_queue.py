@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from tests.kits.indexing_kit import (
     INSERT_MANY,
     Bench,
@@ -207,7 +207,7 @@ class TestDeadWorkers:
         [job] = await claim(database)
         await sql.execute(EXPIRE)
         async with database.operator() as operator:
-            await jobs.extend(operator, [job.id], worker="one", lease_seconds=LONG_LEASE)
+            await document_jobs.extend(operator, [job.id], worker="one", lease_seconds=LONG_LEASE)
         assert await recover(database) == 0
 
     async def test_recovery_drops_a_job_that_a_newer_one_replaces(

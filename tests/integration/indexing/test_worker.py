@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.worker import worker as worker_module
 from retrieval_service.worker.claiming import Lane
 from retrieval_service.worker.worker import Worker, WorkerOptions
@@ -119,7 +119,9 @@ async def test_broken_chore_keeps_no_other_from_its_work(
 
     options = WorkerOptions(lease_seconds=LONG_LEASE, poll_seconds=30, shutdown_seconds=1)
     alive = indexer(bench, "alive")
-    lane = Lane(target=jobs.PGVECTOR, concurrency=1, batch=32, work=lambda batch, _: alive.index(batch))
+    lane = Lane(
+        target=document_jobs.PGVECTOR, concurrency=1, batch=32, work=lambda batch, _: alive.index(batch)
+    )
     worker = Worker(
         bench.service.database,
         [lane],

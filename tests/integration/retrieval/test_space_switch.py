@@ -15,7 +15,7 @@ from kladez.v1 import space_service_pb2 as pb
 from retrieval_service.services.indexing.own_indexes import Promoter
 from retrieval_service.services.operations.doctor_checks import Finding, examine
 from retrieval_service.stores.tenants import spaces
-from retrieval_service.worker.backfill import FillRunner
+from retrieval_service.worker.space_filling import FillRunner
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.faults import Fault
 from tests.fakes.openai.server import running_openai

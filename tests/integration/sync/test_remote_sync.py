@@ -20,8 +20,8 @@ from retrieval_service.services.sync.leftovers import Sweeper
 from retrieval_service.services.sync.purges import RemotePurger
 from retrieval_service.services.sync.syncer import Syncer
 from retrieval_service.services.sync.vector_stores import StoreKeeper
-from retrieval_service.stores.queue import jobs
-from retrieval_service.stores.queue.jobs import Job
+from retrieval_service.stores.queue import document_jobs
+from retrieval_service.stores.queue.document_jobs import Job
 from retrieval_service.stores.sync import document_files, remote_documents, sync_log, vector_store_ids
 from tests.fakes.openai import Fate, Fault
 from tests.kits.indexing_kit import (
@@ -78,9 +78,9 @@ def syncer(bench: Bench, worker: str = "one") -> Syncer:
 
 async def claim(bench: Bench, worker: str = "one", limit: int = 100) -> list[Job]:
     async with bench.service.database.operator() as operator:
-        return await jobs.claim(
+        return await document_jobs.claim(
             operator,
-            jobs.Ask(target=jobs.OPENAI, limit=limit, tenants=limit),
+            document_jobs.Ask(target=document_jobs.OPENAI, limit=limit, tenants=limit),
             worker=worker,
             lease_seconds=60,
         )

@@ -15,7 +15,7 @@ from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers.openai.files.write_pace import PaceLimits
 from retrieval_service.services.sync import chores
 from retrieval_service.services.sync.syncer import Syncer
-from retrieval_service.stores.queue import jobs
+from retrieval_service.stores.queue import document_jobs
 from retrieval_service.worker.staffing import new_worker
 from tests.fakes.openai import Drop, Fate, Fault
 from tests.kits.indexing_kit import Bench, emptied, running, shared_database, until, value
@@ -195,8 +195,11 @@ async def die_after(bench: Bench, method: str, path: str, count: int) -> None:
     """A worker that is cut off in the middle of its work, without a word to the queue."""
     assert bench.service.backend
     async with bench.service.database.operator() as operator:
-        claimed = await jobs.claim(
-            operator, jobs.Ask(target=jobs.OPENAI, limit=50, tenants=50), worker="dead", lease_seconds=60
+        claimed = await document_jobs.claim(
+            operator,
+            document_jobs.Ask(target=document_jobs.OPENAI, limit=50, tenants=50),
+            worker="dead",
+            lease_seconds=60,
         )
     before = len(bench.fake.journal.exchanges)
     syncer = Syncer(bench.service.database, bench.service.backend, worker="dead", max_attempts=5)

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from retrieval_service.postgres.embedded import Embedded
-from tests.integration.tenants.test_isolation import RPCS
+from tests.integration.tenants.test_rpc_isolation import RPCS
 from tests.kits.fuzz_kit import (
     METHODS,
     OPERATORS,

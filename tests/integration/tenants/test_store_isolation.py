@@ -39,7 +39,7 @@ from retrieval_service.stores.chats import chat_logs, chats, evaluations, gaps, 
 from retrieval_service.stores.database import TenantScope
 from retrieval_service.stores.documents import documents, imports, numeric_fields, purges, selections
 from retrieval_service.stores.index import chunks, embedding_steps, vectors
-from retrieval_service.stores.queue import backlog, index_changes, index_jobs, jobs
+from retrieval_service.stores.queue import backlog, document_jobs, index_changes, index_jobs
 from retrieval_service.stores.queue.index_jobs import Ended
 from retrieval_service.stores.retrieval import openai_hits, passages
 from retrieval_service.stores.schema import inspection
@@ -333,8 +333,8 @@ async def kept_hits(scope: TenantScope, own: Owned) -> Sequence[SnapshotHit]:
     return await snapshots.hits(scope, snapshot.id)
 
 
-async def done_of(scope: TenantScope, job: jobs.Job) -> Sequence[jobs.Job]:
-    done, _ = await jobs.finish_free(scope, [job], worker=WORKER)
+async def done_of(scope: TenantScope, job: document_jobs.Job) -> Sequence[document_jobs.Job]:
+    done, _ = await document_jobs.finish_free(scope, [job], worker=WORKER)
     return done
 
 
@@ -637,15 +637,15 @@ STORES: dict[str, Trial] = {
         lambda scope, own: imports.save(scope, own.import_id, Progress(next_sequence=99)),
         NO_ROWS,
     ),
-    "jobs.finish_free": (lambda scope, own: done_of(scope, own.job), NO_ROWS),
-    "jobs.finish": (lambda scope, own: jobs.finish(scope, own.job, worker=WORKER), NO_ROWS),
-    "jobs.fail": (
-        lambda scope, own: jobs.fail(
+    "document_jobs.finish_free": (lambda scope, own: done_of(scope, own.job), NO_ROWS),
+    "document_jobs.finish": (lambda scope, own: document_jobs.finish(scope, own.job, worker=WORKER), NO_ROWS),
+    "document_jobs.fail": (
+        lambda scope, own: document_jobs.fail(
             scope, own.job, worker=WORKER, error="x", delay_seconds=1, max_attempts=5, final=True
         ),
         NO_ROWS,
     ),
-    "jobs.oldest_pending": (lambda scope, _: jobs.oldest_pending(scope), NO_ROWS),
+    "document_jobs.oldest_pending": (lambda scope, _: document_jobs.oldest_pending(scope), NO_ROWS),
     "numeric_fields.find": (lambda scope, _: numeric_fields.find(scope, Conditions(), limit=9), NO_ROWS),
     "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
     "passages.look": (lambda scope, _: looked_at(scope), NO_ROWS),
@@ -929,10 +929,10 @@ WRITERS = {
     "index_jobs.record",
     "index_jobs.request_cancel",
     "index_jobs.settle",
-    "jobs.fail",
-    "jobs.finish",
-    "jobs.finish_free",
-    "jobs.oldest_pending",
+    "document_jobs.fail",
+    "document_jobs.finish",
+    "document_jobs.finish_free",
+    "document_jobs.oldest_pending",
     "sources.delete",
     "sources.delete_documents",
     "sources.record_sync",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from retrieval_service.cli.imports.files import title_of
 from retrieval_service.domain.documents import front_matter
 from retrieval_service.domain.documents.documents import Draft
-from retrieval_service.domain.indexing.chunk_sizes import local_units
 from retrieval_service.domain.indexing.chunking import MARKDOWN, ChunkPolicy, split
+from retrieval_service.domain.indexing.piece_counting import local_units
 from retrieval_service.services.documents.importing import prepare
 
 POLICY = ChunkPolicy(capacity=60, overlap=10, unit=local_units(lambda text: len(text.split())))

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from semantic_text_splitter import TextSplitter
 
-from retrieval_service.domain.indexing.chunk_sizes import local_units
 from retrieval_service.domain.indexing.chunking import (
     MARKDOWN,
     OPENAI_POLICY,
@@ -18,6 +17,7 @@ from retrieval_service.domain.indexing.chunking import (
     local_policy,
     split,
 )
+from retrieval_service.domain.indexing.piece_counting import local_units
 
 PLAIN = "text/plain"
 BYTES_LIMIT = 200_000

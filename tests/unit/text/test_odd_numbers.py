@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retrieval_service.domain.answering.asked_prices import asks_price, tells_price
 from retrieval_service.domain.answering.message_parts import halves_of, questions_of
 from retrieval_service.domain.documents.entries import Field
-from retrieval_service.domain.documents.sizes import size_sentences, size_stances, without_sizes
+from retrieval_service.domain.documents.product_sizes import size_sentences, size_stances, without_sizes
 from retrieval_service.domain.documents.templates import Role
 from retrieval_service.domain.numeric_lists.wishes import wish_of
 from retrieval_service.text.facts.facts import amounts_of, facts_of

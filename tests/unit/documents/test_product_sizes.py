@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrieval_service.domain.documents.entries import Field
-from retrieval_service.domain.documents.sizes import size_sentences, size_stances, without_sizes
+from retrieval_service.domain.documents.product_sizes import size_sentences, size_stances, without_sizes
 from retrieval_service.domain.documents.templates import Role
 from retrieval_service.text.polarity import Stance
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from retrieval_service.apart import NICENESS, Apart, ApartFailed
+from retrieval_service.child_process import NICENESS, Apart, ApartFailed
 from tests.kits import apart_work
 from tests.kits.indexing_kit import until
 

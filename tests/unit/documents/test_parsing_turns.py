@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from retrieval_service.services.documents.parsing import ReadingRoom
+from retrieval_service.services.documents.parsing_turns import ReadingRoom
 
 BIG, SMALL = UUID(int=1), UUID(int=2)
 

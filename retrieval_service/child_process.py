@@ -194,7 +194,7 @@ def _answered(work: Callable[..., Iterable[Any]], arguments: tuple[Any, ...]) ->
 
 if __name__ == "__main__":
     # By its name, as the parent has it: pickles of "__main__" would be of another class.
-    from retrieval_service import apart
+    from retrieval_service import child_process
 
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
-        apart._serve()
+        child_process._serve()

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from retrieval_service import errors
-from retrieval_service.services.spaces.backfill import Filler
+from retrieval_service.services.spaces.filling import Filler
 
 log = structlog.get_logger("kladez.fill_runner")
 
