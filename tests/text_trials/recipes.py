@@ -256,6 +256,7 @@ REASONS: Mapping[str, str] = {
     f"{_DOMAIN}.documents.source_templates.columns_of": _CHECKED,
     f"{_DOMAIN}.documents.source_templates.compiled": _CHECKED,
     f"{_OPENAI}.client.open_client": _OPERATOR,
+    f"{_LOCAL}.build_e5_centres.build": "reads our own questions, once, for whoever builds the file",
     f"{_SERVICES}.answering.answers.replay": _ROWS,
     f"{_SERVICES}.documents.editing.remote_line": "counts ids",
     f"{_SERVICES}.indexing.plans.pooled": _VECTORS,

@@ -140,11 +140,13 @@ def _meant(text: str, vector: Vector, exemplars: _Exemplars, scale: Scale) -> Ex
     """The rows of the courtesies are those of `EXAMPLES`."""
     # What looks near in other letters than the text's is near by chance.
     cosines = np.where(dominant_script(text) == _SCRIPTS, exemplars.courtesies @ vector, -1.0)
-    if exemplars.wish.worth(vector) >= LEAST_WISH:
-        return EXAMPLES[int(np.argmax(np.where(_ARE_WISHES, cosines, -1.0)))]
+    wishes = np.where(_ARE_WISHES, cosines, -1.0)
+    question = float(np.max(exemplars.questions @ vector))
+    # All examples together may err where a model reads little of them: none of them may be nearer than a wish.
+    if exemplars.wish.worth(vector) >= LEAST_WISH and np.max(wishes) >= question:
+        return EXAMPLES[int(np.argmax(wishes))]
     nearest = int(np.argmax(cosines))
-    margin = float(cosines[nearest] - np.max(exemplars.questions @ vector))
-    is_courtesy = margin >= LEAST_MARGIN * scale.spread and not _ARE_WISHES[nearest]
+    is_courtesy = cosines[nearest] - question >= LEAST_MARGIN * scale.spread and not _ARE_WISHES[nearest]
     return EXAMPLES[nearest] if is_courtesy else None
 
 

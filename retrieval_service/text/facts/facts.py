@@ -86,7 +86,7 @@ def _counted(text: str, number: Number, by_end: dict[int, Number]) -> Iterator[A
     end = by_end.get(number.ends[-1], number)
     is_range = end is not number and not _DASHES.isdisjoint(text[number.end : end.start])
     for place, value in enumerate(number.values):
-        until = end.values[min(place, len(end.values) - 1)] if is_range else value
+        until = end.values[min(place, len(end.values) - 1)] if is_range and end.values else value
         yield Amount(least=value, most=max(value, until), unit=unit, factor=factor)
 
 

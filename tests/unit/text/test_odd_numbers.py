@@ -18,7 +18,7 @@ from retrieval_service.text.facts.facts import amounts_of, facts_of
 from retrieval_service.text.named_things import naming_words, numbers_said
 from retrieval_service.text.polarity import stances
 
-_FIELD = Field(role=Role.ATTRIBUTE, name="weight", label="Weight", text="1.2.3 kg")
+_FIELD = Field(role=Role.ATTRIBUTE, label="Weight", text="1.2.3 kg")
 _READERS: dict[str, Callable[[str], object]] = {
     "amounts_of": amounts_of,
     "asks_price": asks_price,

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
-from retrieval_service.domain.answers import AnswerEvent, Question
-from retrieval_service.domain.citations import Delta
-from retrieval_service.services.answer_jobs import AnswerJob
+from retrieval_service.domain.answering.answers import AnswerEvent, Question
+from retrieval_service.domain.answering.citations import Delta
+from retrieval_service.services.answering.jobs import AnswerJob
 
 EVENTS = 1_000
 LEAST_TURNS = 25

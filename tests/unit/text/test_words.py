@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.domain.words import normal, words
+from retrieval_service.text.words import normal, words
 
 
 @pytest.mark.parametrize(
