@@ -160,6 +160,7 @@ _PORTUGUESE = _Words(
     no="não",
 )
 _WORDS: Mapping[str, _Words] = {"en": _ENGLISH, "ru": _RUSSIAN, "pt": _PORTUGUESE}
+_NO_PROPERTIES = frozenset({"category", "tags", "in_stock", "stock", "quantity", "old_price", "sale_price"})
 _LONGEST_ATTRIBUTE = 300
 # What has none is an abbreviation: "NFC".
 _VOWEL = re.compile("[aeiouyаеёиоуыэюяà-ü]")
@@ -219,6 +220,12 @@ def attribute_label(name: str, language: str) -> str:
     if own in known or " " in own:
         return known.get(own, own)
     return known.get(own.casefold()) or known.get(_snake(own)) or _in_words(own)
+
+
+def usual_labels(language: str) -> list[str]:
+    """What shops usually tell of their things besides price, stock and kind."""
+    names = {name for words in _WORDS.values() for name in words.attributes} - _NO_PROPERTIES
+    return sorted({attribute_label(name, language) for name in names})
 
 
 def in_words(attribute: Attribute, language: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from retrieval_service.text.function_words import FUNCTION_WORDS, TALK
 from retrieval_service.text.words import stem, words
 
 # Of a question and of a product, whatever their size.
-_MOST_ASKED = 24
+MOST_ASKED = 24
 _MOST_STATEMENTS = 48
 _LONGEST_STATEMENT = 300
 # What all words of the question are worth beside the cosine, of a model whose cosines lie close together.
@@ -36,6 +36,10 @@ class Statement:
 
     sentence: str
     meaning: str
+
+    @property
+    def is_field(self) -> bool:
+        return self.meaning != self.sentence
 
 
 def statements_of(fragment: Fragment) -> list[Statement]:
@@ -73,14 +77,14 @@ def asked_of(question: str, fragments: Iterable[Fragment]) -> str:
         return any(stem(word, language) in names for word in words(said) for language in languages)
 
     rest = " ".join(said for said in question.split() if not is_named(said))
-    return rest if asks_for_number(rest) or any(_telling(rest, one) for one in languages) else ""
+    return rest if asks_for_number(rest) or any(telling(rest, one) for one in languages) else ""
 
 
 def meant(
     asked: str, language: str, statements: Sequence[Statement], closeness: Sequence[float]
 ) -> tuple[str, ...]:
     """The statement that comes nearest, and another one that says a word of the question which the first does not."""
-    said = list(islice(dict.fromkeys(_telling(asked, language)), _MOST_ASKED))
+    said = list(islice(dict.fromkeys(telling(asked, language)), MOST_ASKED))
     shares = said_shares(said, language, [one.sentence or one.meaning for one in statements])
     worth = [
         cosine + _WORTH_OF_WORDS * sum(share) / max(len(said), 1) - (0.0 if one.sentence else _TOLD_ANYWAY)
@@ -97,13 +101,13 @@ def of_size(
     question: str, asked: str, fragment: Fragment, statements: Sequence[Statement]
 ) -> Sequence[Statement]:
     """Those of the kind of size that is asked for, where nothing else is; all of them where none is."""
-    if _telling(without_sizes(asked), fragment.language):
+    if telling(without_sizes(asked), fragment.language):
         return statements
     sizes = size_sentences(question, fragment.title, fragment.fields, fragment.language)
     return [one for one in statements if one.sentence in sizes] or statements
 
 
-def _telling(asked: str, language: str) -> list[str]:
+def telling(asked: str, language: str) -> list[str]:
     """None where it holds only grammar and talk."""
     empty = FUNCTION_WORDS.get(language, frozenset()) | TALK.get(language, frozenset())
     return [word for word in words(asked) if word not in empty]

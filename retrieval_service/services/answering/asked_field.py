@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
 import structlog
 
 from retrieval_service import errors, metrics
+from retrieval_service.domain.answering.founded import (
+    Nearness,
+    are_said,
+    is_named,
+    of_another_name,
+    offered,
+    verdict_of,
+)
+from retrieval_service.domain.documents.templates import usual_labels
 from retrieval_service.domain.fragments import Fragment, Prompt
-from retrieval_service.domain.indexing.spaces import Vector
+from retrieval_service.domain.indexing.spaces import Scale, Vector
 from retrieval_service.domain.quotation.asked_field import Statement, asked_of, meant, of_size, statements_of
 from retrieval_service.providers.ports import Embedder
 from retrieval_service.services.indexing.embedders import Embedders
@@ -27,6 +36,10 @@ MOST_PRODUCTS = 4
 # Names of fields are few, and the same in all products of a tenant. What one tenant has asked for tells no other one
 # anything, not even by the time it takes.
 REMEMBERED_TEXTS = 2_000
+# What things usually tell is no tenant's secret.
+NOBODY = UUID(int=0)
+# Two names of fields that are this near to each other are taken for one.
+ALIKE = 0.94
 
 Known = Mapping[str, Vector]
 
@@ -45,35 +58,36 @@ class Pointer:
         embedder = self._embedders.get(space_id)
         if space_id is None or embedder is None or not _reads(embedder, found.language):
             return prompt
+        asking = _Asking(tenant_id, space_id, embedder, found.language)
         try:
-            parts = [
-                replace(
-                    part,
-                    fragments=await self._pointed(
-                        tenant_id, space_id, embedder, part.question, part.fragments
-                    ),
-                )
-                for part in prompt.parts
-            ]
-            whole = () if parts else prompt.fragments
-            fragments = await self._pointed(tenant_id, space_id, embedder, prompt.asked, whole)
+            told = [await self._pointed(asking, part.question, part.fragments) for part in prompt.parts]
+            whole = await self._pointed(asking, prompt.asked, () if prompt.parts else prompt.fragments)
         except (errors.ProviderUnavailable, errors.ProviderRefused) as error:
             log.warning("not_pointed", error=str(error))
             return prompt
-        return replace(prompt, parts=tuple(parts), fragments=fragments or prompt.fragments)
+        pairs = zip(prompt.parts, told, strict=True)
+        parts = tuple(offered(replace(part, fragments=one.fragments), one.unfounded) for part, one in pairs)
+        given = replace(prompt, parts=parts, fragments=whole.fragments or prompt.fragments)
+        return replace(given, verdict=verdict_of(given, whole.unfounded))
 
-    async def _pointed(
-        self, tenant_id: UUID, space_id: int, embedder: Embedder, question: str, fragments: Sequence[Fragment]
-    ) -> tuple[Fragment, ...]:
+    async def _pointed(self, asking: _Asking, question: str, fragments: Sequence[Fragment]) -> _Pointed:
         likeliest = sorted(fragments, key=lambda one: -one.score)[:MOST_PRODUCTS]
         stated = {one.number: found for one in likeliest if (found := statements_of(one))}
         asked = asked_of(question, [one for one in fragments if one.number in stated])
         if not asked:
-            return tuple(fragments)
-        vector = await self._questions.vector(tenant_id, space_id, asked)
+            return _Pointed(tuple(fragments))
+        vector = await self._questions.vector(asking.tenant_id, asking.space_id, asked)
+        labels = {one.language: usual_labels(one.language) for one in likeliest if one.number in stated}
         texts = {statement.meaning for several in stated.values() for statement in several}
-        known = await self._known((tenant_id, space_id), embedder, sorted(texts))
-        return await asyncio.to_thread(_meant, question, asked, vector, known, stated, fragments)
+        usual = {label for several in labels.values() for label in several}
+        known = {
+            **await self._known((NOBODY, asking.space_id), asking.embedder, sorted(usual)),
+            **await self._known((asking.tenant_id, asking.space_id), asking.embedder, sorted(texts)),
+        }
+        closest = _Closest(
+            question, asked, asking.language, asking.embedder.space.scale, vector, known, labels
+        )
+        return await asyncio.to_thread(closest.pointed, stated, fragments)
 
     async def _known(self, owner: tuple[UUID, int], embedder: Embedder, texts: Sequence[str]) -> Known:
         keys = {text: (*owner, text) for text in texts}
@@ -90,22 +104,76 @@ class Pointer:
         return known
 
 
-def _meant(
-    question: str,
-    asked: str,
-    vector: Vector,
-    known: Known,
-    stated: Mapping[int, Sequence[Statement]],
-    fragments: Sequence[Fragment],
-) -> tuple[Fragment, ...]:
-    def pointed(one: Fragment) -> Fragment:
-        if one.number not in stated:
-            return one
-        statements = of_size(question, asked, one, stated[one.number])
-        closeness = [float(np.dot(known[statement.meaning], vector)) for statement in statements]
-        return replace(one, meant=meant(asked, one.language, statements, closeness))
+@dataclass(frozen=True)
+class _Asking:
+    """Who asks, in which language, and of which model."""
 
-    return tuple(map(pointed, fragments))
+    tenant_id: UUID
+    space_id: int
+    embedder: Embedder
+    language: str
+
+
+@dataclass(frozen=True)
+class _Pointed:
+    """The fragments with what is meant of each, and the numbers of those that do not tell what is asked."""
+
+    fragments: tuple[Fragment, ...]
+    unfounded: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Closest:
+    """A question beside all that is compared with it; `labels` are what things usually tell, by language."""
+
+    question: str
+    asked: str
+    language: str
+    scale: Scale | None
+    vector: Vector
+    known: Known
+    labels: Mapping[str, Sequence[str]]
+
+    def pointed(self, stated: Mapping[int, Sequence[Statement]], fragments: Sequence[Fragment]) -> _Pointed:
+        pointed = list(fragments)
+        unfounded: set[int] = set()
+        for place, one in enumerate(fragments):
+            if one.number not in stated:
+                continue
+            every = stated[one.number]
+            statements = of_size(self.question, self.asked, one, every)
+            sentences = meant(self.asked, one.language, statements, list(map(self._cosine, statements)))
+            chosen = [statement for statement in statements if statement.sentence in sentences]
+            is_size = len(statements) < len(every)
+            if not is_size and is_named(self.question, one) and not self._is_founded(one, every, chosen):
+                unfounded.add(one.number)
+                # A field of another name is never what was asked for; a sentence may help.
+                sentences = tuple(said.sentence for said in chosen if not said.is_field)[:1] or ("",)
+            pointed[place] = replace(one, meant=sentences)
+        return _Pointed(tuple(pointed), frozenset(unfounded))
+
+    def _cosine(self, statement: Statement) -> float:
+        return float(np.dot(self.known[statement.meaning], self.vector))
+
+    def _is_founded(self, one: Fragment, every: Sequence[Statement], chosen: Sequence[Statement]) -> bool:
+        if are_said(self.asked, one.language, chosen):
+            return True
+        best = max(chosen, key=self._cosine)
+        nearest = self._distinction(one, self._cosine(best))
+        others = of_another_name(self.labels[one.language], one.language, every)
+        rivals = [self.known[label] for label in others if not self._is_alike(label, every)]
+        rival = max((float(np.dot(vector, self.vector)) for vector in rivals), default=-1.0)
+        other = self._distinction(one, rival)
+        if nearest is None or other is None:
+            return True
+        return Nearness(chosen=nearest, other=other, is_told=not best.sentence).is_clear
+
+    def _distinction(self, one: Fragment, cosine: float) -> float | None:
+        return self.scale.distinction(cosine, self.language, one.language) if self.scale else None
+
+    def _is_alike(self, label: str, statements: Sequence[Statement]) -> bool:
+        own = (float(np.dot(self.known[label], self.known[statement.meaning])) for statement in statements)
+        return max(own) >= ALIKE
 
 
 def _reads(embedder: Embedder, language: str) -> bool:
