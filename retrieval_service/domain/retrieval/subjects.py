@@ -11,6 +11,7 @@ from uuid import UUID
 
 from retrieval_service.domain.documents.stock import stock_in
 from retrieval_service.domain.indexing.lexical import stem_index
+from retrieval_service.domain.retrieval.heads import called_so
 from retrieval_service.text.comparison_words import BEHIND_HEAD
 from retrieval_service.text.facts.prices import currency_code
 from retrieval_service.text.words import words
@@ -94,6 +95,7 @@ def kind_of(subject: Sequence[str], things: Sequence[Thing]) -> Kind:
     if called := [one for one in things if _is_called(one, subject)]:
         if grouped := [one for one in called if _shares(one, subject) & one.group]:
             called = [*grouped, *(one for one in called if not one.section)]
+        called = _by_kind(called, subject)
         sections = {one.section for one in called} - {""}
         described = [one for one in things if one.section in sections and _has(one, subject)]
         by_id = {one.document_id: one for one in (*called, *described)}
@@ -102,6 +104,13 @@ def kind_of(subject: Sequence[str], things: Sequence[Thing]) -> Kind:
         if described := [one for one in things if has(one, subject)]:
             return Kind(things=described, is_sure=False)
     return Kind(things=[], is_sure=False)
+
+
+def _by_kind(called: Sequence[Thing], subject: Sequence[str]) -> list[Thing]:
+    """Without what is only called after the kind, of things that no group tells apart."""
+    loose = {(one.title, one.language) for one in called if not one.section}
+    kept = called_so(loose, subject)
+    return [one for one in called if one.section or (one.title, one.language) in kept]
 
 
 def is_named(thing: Thing, subject: Sequence[str]) -> bool:
