@@ -49,13 +49,17 @@ def is_named(question: str, fragment: Fragment) -> bool:
     return any(stem(word, language) in called for word in words(question))
 
 
+def asks_only_price(asked: str, language: str) -> bool:
+    """ "How much is the", and neither "how much does it weigh" nor "how much is the wooden"."""
+    return asks_price(asked) and not telling(asked, language)
+
+
 def are_said(asked: str, language: str, chosen: Sequence[Statement]) -> bool:
-    """Whether these say at least half of what is asked, in its words or with synonyms; a price says "how much"."""
+    """Whether these say at least half of what is asked, in its words or with synonyms."""
     said = list(islice(dict.fromkeys(telling(asked, language)), MOST_ASKED))
-    if not said:
-        return asks_price(asked) and any(not one.sentence for one in chosen)
     shares = said_shares(said, language, [f"{one.meaning}\n{one.sentence}" for one in chosen])
-    return sum(max(column) for column in zip(*shares, strict=True)) >= _LEAST_SAID * len(said)
+    best = [max(column) for column in zip(*shares, strict=True)]
+    return bool(best) and sum(best) >= _LEAST_SAID * len(best)
 
 
 def of_another_name(labels: Iterable[str], language: str, statements: Sequence[Statement]) -> list[str]:

@@ -15,6 +15,7 @@ from retrieval_service import errors, metrics
 from retrieval_service.domain.answering.founded import (
     Nearness,
     are_said,
+    asks_only_price,
     is_named,
     of_another_name,
     offered,
@@ -140,17 +141,24 @@ class _Closest:
         for place, one in enumerate(fragments):
             if one.number not in stated:
                 continue
-            every = stated[one.number]
-            statements = of_size(self.question, self.asked, one, every)
-            sentences = meant(self.asked, one.language, statements, list(map(self._cosine, statements)))
-            chosen = [statement for statement in statements if statement.sentence in sentences]
-            is_size = len(statements) < len(every)
-            if not is_size and is_named(self.question, one) and not self._is_founded(one, every, chosen):
+            sentences, is_founded = self._told(one, stated[one.number])
+            if not is_founded:
                 unfounded.add(one.number)
-                # A field of another name is never what was asked for; a sentence may help.
-                sentences = tuple(said.sentence for said in chosen if not said.is_field)[:1] or ("",)
             pointed[place] = replace(one, meant=sentences)
         return _Pointed(tuple(pointed), frozenset(unfounded))
+
+    def _told(self, one: Fragment, every: Sequence[Statement]) -> tuple[tuple[str, ...], bool]:
+        """What is meant, and whether it is what was asked for."""
+        statements = of_size(self.question, self.asked, one, every)
+        is_size = len(statements) < len(every)
+        if not is_size and asks_only_price(self.asked, one.language):
+            return ("",), True
+        sentences = meant(self.asked, one.language, statements, list(map(self._cosine, statements)))
+        chosen = [statement for statement in statements if statement.sentence in sentences]
+        if is_size or not is_named(self.question, one) or self._is_founded(one, every, chosen):
+            return sentences, True
+        # A field of another name is never what was asked for; a sentence may help.
+        return tuple(said.sentence for said in chosen if not said.is_field)[:1] or ("",), False
 
     def _cosine(self, statement: Statement) -> float:
         return float(np.dot(self.known[statement.meaning], self.vector))

@@ -9,6 +9,7 @@ import pytest
 from retrieval_service.domain.answering.founded import (
     Nearness,
     are_said,
+    asks_only_price,
     is_named,
     of_another_name,
     offered,
@@ -54,12 +55,24 @@ def _prompt(*fragments: Fragment, parts: tuple[PromptPart, ...] = ()) -> Prompt:
         ("what weight has the", WEIGHT, True),
         ("what is the guarantee on the", SHADE, False),
         ("is the shade machine washable, dishwasher safe or flammable", SHADE, False),
-        ("how much is the", PRICE, True),
         ("how much is the", SHADE, False),
     ],
 )
 def test_half_of_what_is_asked_is_said(asked: str, chosen: Statement, *, is_said: bool) -> None:
     assert are_said(asked, "en", [chosen]) == is_said
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_only_price"),
+    [
+        ("how much is the", True),
+        ("how much does the weigh?", False),
+        ("how much is the wooden", False),
+        ("what colour is the", False),
+    ],
+)
+def test_price_is_asked_for_alone(asked: str, *, is_only_price: bool) -> None:
+    assert asks_only_price(asked, "en") == is_only_price
 
 
 def test_own_field_may_be_a_little_farther_than_what_the_product_has_not() -> None:
