@@ -58,8 +58,9 @@ class Embedders:
         return None if space_id is None else self._opened.get(space_id)
 
     def id_of(self, space: Space | None) -> int | None:
-        """None for none, and for one that is not open."""
-        return next((one for one, opened in self._opened.items() if opened.space is space), None)
+        """None for none, and for one that is not open; a space is the same however its cosines are read."""
+        key = space.key if space else None
+        return next((one for one, opened in self._opened.items() if opened.space.key == key), None)
 
     def space(self, space_id: int) -> Space | None:
         """As it is to be searched; the same object until it is calibrated."""

@@ -18,8 +18,8 @@ from tests.kits.indexing_kit import until
 
 PARENT = """
 import asyncio
-from retrieval_service.apart import Apart
-from tests.integration import apart_work
+from retrieval_service.child_process import Apart
+from tests.kits import apart_work
 
 async def main():
     async for pid in Apart().stream(apart_work.process_id):
