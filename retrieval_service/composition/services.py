@@ -168,22 +168,11 @@ def assemble(
         settings, database, searcher, weigher, meter, backend, providers.file_answerer, quoter
     )
     summarizing = new_summarizing(settings, database, providers.summarizer, retrieval, meter, writers)
-    answer_log, trials = new_logs(settings, installation_key, database, weigher)
+    logs = new_logs(settings, installation_key, database, weigher)
     composer = new_composer(settings, providers.answerer, quoter, writers)
-    rewording, courtesies = Rewording(providers.rewriter, writers), Courtesies(embedders, questions)
-    pointer = Pointer(embedders, questions)
+    rewording = Rewording(providers.rewriter, writers)
     answering = new_answering(
-        settings,
-        database,
-        composer,
-        rewording,
-        retrieval,
-        answer_log,
-        trials,
-        meter,
-        weigher,
-        courtesies,
-        pointer,
+        settings, database, composer, rewording, retrieval, logs, meter, weigher, embedders, questions
     )
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
@@ -211,7 +200,7 @@ def assemble(
         retrieval=retrieval,
         comparer=Comparer(database),
         answering=answering,
-        answer_log=answer_log,
+        answer_log=logs[0],
         conversing=Conversing(database),
         surveyor=Surveyor(database),
         resolver=Resolver(database, importer, answering, weigher, retrieval.chooser),
@@ -318,22 +307,20 @@ def new_answering(
     composer: Composer,
     rewording: Rewording,
     retrieval: Retrieval,
-    answer_log: AnswerLog,
-    trials: Trials,
+    logs: tuple[AnswerLog, Trials],
     meter: Meter,
     weigher: Weigher,
-    courtesies: Courtesies,
-    pointer: Pointer,
+    embedders: Embedders,
+    questions: Questions,
 ) -> Answering:
     return Answering(
         AnswerJobs(seconds=settings.answer_seconds),
-        answer_log,
-        trials,
+        *logs,
         Gatherer(retrieval.retriever),
         Lister(database, retrieval.retriever, weigher),
         Widener(database, characters=settings.answer_context_characters),
-        courtesies,
-        pointer,
+        Courtesies(embedders, questions),
+        Pointer(embedders, questions),
         retrieval.chooser,
         composer,
         rewording,
