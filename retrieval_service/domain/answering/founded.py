@@ -14,7 +14,6 @@ from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.text.words import stem, words
 
 _LEAST_SAID = 0.5
-_SAME_WORD = 1.0
 # In standard deviations of unrelated texts. Measured on 44 questions for what a product does not tell, of which none
 # comes so far, and on those of the dev half of benchmarks/answers for what one tells; docs/answers.md has the figures.
 _LEAST_DISTINCTION = 2.5
@@ -64,11 +63,8 @@ def are_said(asked: str, language: str, chosen: Sequence[Statement]) -> bool:
 
 def of_another_name(labels: Iterable[str], language: str, statements: Sequence[Statement]) -> list[str]:
     """Without the labels that have a word of the name of one of these."""
-    own = [one.meaning for one in statements]
-    shares = {label: said_shares(words(label), language, own) for label in labels}
-    return [
-        label for label, rows in shares.items() if all(max(row, default=0.0) < _SAME_WORD for row in rows)
-    ]
+    own = {stem(word, language) for one in statements for word in words(one.meaning)}
+    return [label for label in labels if own.isdisjoint(stem(word, language) for word in words(label))]
 
 
 def offered(part: PromptPart, unfounded: frozenset[int]) -> PromptPart:

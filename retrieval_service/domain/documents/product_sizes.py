@@ -23,7 +23,7 @@ _LONGEST_QUESTION = 300
 # How long something takes or lasts, costs, or how many are wanted, is no size of it.
 _NO_SIZES = frozenset({"second", "month", "percent", "piece", "point", *CURRENCIES.values()})
 _BEHIND = re.compile(r"[ \u00a0-]?([^\W\d_]+)")
-_BEFORE = re.compile(r"([^\W\d_]+)[ \u00a0]\Z")
+_BEFORE = re.compile(r"(?<![^\W\d_])([^\W\d_]++)[ \u00a0]\Z")
 _FOR = frozenset({"for", "на", "для", "para", "pra"})
 _PERSONS = frozenset({"person", "persons", "people", "seater", "pessoas", "lugares"}) | frozenset(
     {"человек", "чел", "персон", "мест", "местная", "местный"}

@@ -59,9 +59,14 @@ def asks_for_number(question: str) -> bool:
 
 
 def said_shares(asked: Sequence[str], language: str, texts: Sequence[str]) -> list[list[float]]:
-    """For each text how much of each word it says, in [0, 1]; all in one language. Only beginnings count."""
-    said = [word[:_LONGEST_WORD] for word in asked]
-    return [[_likeness(word, language, text[:_LONGEST_TEXT], language) for word in said] for text in texts]
+    """For each text how much of each word it says, in [0, 1]; all in one language.
+
+    Only the beginnings of texts and words count, and the first words: what comes after them is said by none.
+    """
+    said = [word[:_LONGEST_WORD] for word in asked[:_MOST_ASKED]]
+    unread = [0.0] * (len(asked) - len(said))
+    shares = ([_likeness(word, language, text[:_LONGEST_TEXT], language) for word in said] for text in texts)
+    return [row + unread for row in shares]
 
 
 def are_alike(one: Quote, other: Quote, least_share: float) -> bool:
