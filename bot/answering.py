@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,10 +25,15 @@ from bot.state import Chat, ChatStore
 from bot.streaming import StreamedMessage
 from bot.texts import Texts
 from retrieval_service.client import CallFailed, Client
+from retrieval_service.client.conversations import (
+    ChannelQuestion,
+    ServiceSession,
+    SessionProof,
+    is_cut_off,
+    rateable_id,
+)
 
-# The customer waits for the last words of an answer that is stopped.
 CHANNEL = "telegram"
-CANCEL_SECONDS = 5.0
 
 logger = structlog.get_logger()
 
@@ -44,14 +50,6 @@ class Question:
     asker_id: int
     request_id: str
     visitor: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """The service's conversation, and the token that proves it."""
-
-    session_id: str
-    session_token: str
 
 
 class Interruption(enum.Enum):
@@ -110,54 +108,41 @@ class Answering:
 
     async def _read(self) -> None:
         async with typing(self._bot, self.question.place) as end_typing:
-            known = known_session(await self._store.chat(self.question.place.chat_id))
-            try:
-                await self._stream(known, end_typing)
-            except CallFailed as error:
-                # The service forgot the conversation: the question deserves an answer all the same.
-                if error.code != "NOT_FOUND" or known is None or self._references:
-                    raise
-                await self._stream(None, end_typing)
+            session = await self._session()
+            asked = ChannelQuestion(
+                text=self.question.text, request_id=self.question.request_id, visitor=self.question.visitor
+            )
+            # Closing it stops listening only: who asks for the same again after a restart finds the whole answer.
+            async with aclosing(session.ask(asked)) as events:
+                while (event := await self._next(events)) is not None:
+                    self._take(event)
+                    await self._message.frame(with_doubts(self._text, self._doubts))
+                    if self._message.is_visible:
+                        end_typing()
+            if self._interruption is Interruption.STOPPED:
+                await session.cancel(self.question.request_id)
         if self._interruption is not None:
             self._note = self._words_for(self._interruption)
 
-    async def _stream(self, known: Session | None, end_typing: Callable[[], object]) -> None:
-        if self._interruption is not None:
-            return
-        session = known or await self._new_session()
-        request = answers_pb.StreamAnswerRequest(
-            question=self.question.text,
-            session_id=session.session_id,
-            session_token=session.session_token,
-            request_id=self.question.request_id,
+    async def _session(self) -> ServiceSession:
+        chat = await self._store.chat(self.question.place.chat_id)
+        return ServiceSession(
+            self._knowledge,
             channel=CHANNEL,
-            visitor=self.question.visitor,
+            user_key=chat.customer,
+            language=self._texts.code,
+            opened=partial(self._remember, chat),
+            proof=SessionProof(session_id=chat.session_id, session_token=chat.session_token),
         )
-        # Closing it stops listening only: who asks for the same again after a restart finds the whole answer.
-        async with contextlib.aclosing(self._knowledge.stream_answer(request)) as events:
-            while (event := await self._next(events)) is not None:
-                self._take(event)
-                await self._message.frame(with_doubts(self._text, self._doubts))
-                if self._message.is_visible:
-                    end_typing()
-            if self._interruption is Interruption.STOPPED:
-                await self._stop_model(session)
 
-    async def _stop_model(self, session: Session) -> None:
-        """An answer that has not begun, or has ended, needs no stopping."""
-        request = answers_pb.CancelAnswerRequest(
-            request_id=self.question.request_id,
-            session_id=session.session_id,
-            session_token=session.session_token,
-        )
-        try:
-            async with asyncio.timeout(CANCEL_SECONDS):
-                await self._knowledge.cancel_answer(request)
-        except CallFailed as error:
-            if error.code != "NOT_FOUND":
-                logger.warning("answer_not_cancelled", code=error.code, reason=error.reason)
-        except TimeoutError:
-            logger.warning("answer_not_cancelled", code="TIMEOUT")
+    async def _remember(self, chat: Chat, proof: SessionProof) -> None:
+        if chat.binding is not None:
+            await self._store.set_session(
+                chat.chat_id,
+                chat.binding.tenant_id,
+                session_id=proof.session_id,
+                session_token=proof.session_token,
+            )
 
     async def _next(
         self, events: AsyncIterator[answers_pb.StreamAnswerResponse]
@@ -172,22 +157,6 @@ class Answering:
             return None
         finally:
             self._waiting = None
-
-    async def _new_session(self) -> Session:
-        chat = await self._store.chat(self.question.place.chat_id)
-        response = await self._knowledge.create_session(
-            answers_pb.CreateSessionRequest(
-                channel=CHANNEL, user_key=chat.customer, language=self._texts.code
-            )
-        )
-        if chat.binding is not None:
-            await self._store.set_session(
-                chat.chat_id,
-                chat.binding.tenant_id,
-                session_id=response.session_id,
-                session_token=response.session_token,
-            )
-        return Session(session_id=response.session_id, session_token=response.session_token)
 
     def _take(self, event: answers_pb.StreamAnswerResponse) -> None:
         match event.WhichOneof("event"):
@@ -204,9 +173,7 @@ class Answering:
                 pass
 
     def _complete(self, completed: answers_pb.AnswerCompleted) -> None:
-        # Politeness is nothing to rate.
-        is_polite = completed.finish_reason == answers_pb.FINISH_REASON_PLEASANTRY
-        self._answer_id = "" if is_polite else completed.answer.answer_id
+        self._answer_id = rateable_id(completed)
         self._text = completed.answer.text or self._text
         self._doubts = doubts(completed.answer.unsupported)
         self._references = list(completed.answer.references) or self._references
@@ -236,17 +203,13 @@ class Answering:
 
 def note_of(completed: answers_pb.AnswerCompleted, texts: Texts) -> str:
     """What stands under an answer that is not simply one."""
+    if is_cut_off(completed):
+        return texts.interrupted
     notes = {
         answers_pb.FINISH_REASON_LENGTH: texts.cut_short,
         answers_pb.FINISH_REASON_NOT_SURE: texts.not_sure,
     }
     return notes.get(completed.finish_reason) or (texts.model_away if completed.model_away else "")
-
-
-def known_session(chat: Chat) -> Session | None:
-    if not chat.session_id:
-        return None
-    return Session(session_id=chat.session_id, session_token=chat.session_token)
 
 
 def doubts(unsupported: Iterable[answers_pb.UnsupportedRange]) -> list[Range]:

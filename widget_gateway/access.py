@@ -17,6 +17,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from kladez.v1.tenant_service_pb2 import ResolvePublicKeyRequest, ResolvePublicKeyResponse
 
 from retrieval_service.client import CallFailed, Client
+from retrieval_service.client.conversations import NO_SESSION, SessionProof
 from widget_gateway.config import Network
 
 KNOWN_SECONDS = 30.0
@@ -155,22 +156,11 @@ def origin_allowed(origin: str, shop: Shop, *, allow_null: bool) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceProof:
-    """The service's conversation and the token that proves it; both are "" before the first question."""
-
-    session_id: str = ""
-    session_token: str = ""
-
-
-NO_CONVERSATION = ServiceProof()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Grant:
     """What a session token proves."""
 
     session_id: str
-    service: ServiceProof
+    service: SessionProof
     expires: int
 
 
@@ -186,7 +176,7 @@ class Signer:
         self._visitor_key = derived(lasting_secret or secret, "visitor")
         self._lifetime_seconds = lifetime_seconds
 
-    def grant(self, session_id: str, service: ServiceProof, *, unix_time: float) -> Grant:
+    def grant(self, session_id: str, service: SessionProof, *, unix_time: float) -> Grant:
         expires = int(unix_time) + self._lifetime_seconds
         return Grant(session_id=session_id, service=service, expires=expires)
 
@@ -218,12 +208,12 @@ class Signer:
         return base64.urlsafe_b64encode(hmac.digest(self._token_key, message, "sha256")[:24]).decode()
 
 
-def service_proof(signed: str) -> ServiceProof:
+def service_proof(signed: str) -> SessionProof:
     """Tokens of older gateways prove nothing to the service: their conversation is begun anew."""
     session_id, _, session_token = signed.partition(".")
     if not session_token:
-        return NO_CONVERSATION
-    return ServiceProof(session_id=session_id, session_token=session_token)
+        return NO_SESSION
+    return SessionProof(session_id=session_id, session_token=session_token)
 
 
 def derived(secret: str, purpose: str) -> bytes:

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 import structlog
 from kladez.v1.answer_service_pb2 import (
     AnswerCompleted,
-    AnswerStatus,
-    CancelAnswerRequest,
     Citation,
-    CreateSessionRequest,
     FinishReason,
     Rating,
-    StreamAnswerRequest,
     StreamAnswerResponse,
     SubmitFeedbackRequest,
     UnsupportedRange,
@@ -25,14 +21,19 @@ from kladez.v1.answer_service_pb2 import (
 from kladez.v1.common_pb2 import Reference
 
 from retrieval_service.client import CallFailed, Client
-from widget_gateway.access import NO_CONVERSATION, ServiceProof
+from retrieval_service.client.conversations import (
+    ChannelQuestion,
+    ServiceSession,
+    SessionProof,
+    is_cut_off,
+    log_failure,
+    rateable_id,
+)
 from widget_gateway.frames import Ask, Feedback, Rated
 from widget_gateway.session import PLEASANTRY, Attribution, Conversation, Doubt, Event, Source
 
 CHANNEL = "widget"
 SNIPPET_CHARACTERS = 240
-# The visitor waits for the end of an answer that is stopped.
-CANCEL_SECONDS = 5.0
 
 # What a visitor is told, by gRPC status; everything else is our own mistake.
 CODES = {
@@ -43,11 +44,9 @@ CODES = {
     "ABORTED": "unavailable",
     "INVALID_ARGUMENT": "invalid",
 }
-CANCELLED = "ANSWER_CANCELLED"
 # The questions of a day are used up: the service's reason, and what a visitor is told.
 QUOTA_SPENT = "QUOTA_SPENT"
 QUOTA = "quota_spent"
-CUT_OFF = (AnswerStatus.ANSWER_STATUS_INTERRUPTED, AnswerStatus.ANSWER_STATUS_CANCELLED)
 FINISH_REASONS = {
     FinishReason.FINISH_REASON_LENGTH: "length",
     FinishReason.FINISH_REASON_NO_RELEVANT_CONTENT: "no_relevant_content",
@@ -74,49 +73,12 @@ def request_id(tenant_id: str, session_id: str, ask_id: str) -> str:
     return str(uuid.uuid5(_REQUEST_IDS, "/".join((tenant_id, session_id, ask_id))))
 
 
-class ServiceSession:
-    """The service's conversation and its token, made at the first question."""
-
-    __slots__ = ("_client", "_creating", "_language", "_user_key", "proof")
-
-    def __init__(
-        self, client: Client, *, user_key: str, language: str, proof: ServiceProof = NO_CONVERSATION
-    ) -> None:
-        self._client = client
-        self._creating = asyncio.Lock()
-        self._user_key = user_key
-        self._language = language
-        self.proof = proof
-
-    async def open(self) -> ServiceProof:
-        """Raises `CallFailed`."""
-        async with self._creating:
-            if not self.proof.session_id:
-                self.proof = await self._create()
-        return self.proof
-
-    async def _create(self) -> ServiceProof:
-        request = CreateSessionRequest(channel=CHANNEL, user_key=self._user_key, language=self._language)
-        opened = await self._client.create_session(request)
-        return ServiceProof(session_id=opened.session_id, session_token=opened.session_token)
-
-    def adopt(self, proof: ServiceProof) -> None:
-        """A token may know the session when this process does not."""
-        if not self.proof.session_id:
-            self.proof = proof
-
-    def forget(self, proof: ServiceProof) -> None:
-        """The service does not have this one any more."""
-        if self.proof == proof:
-            self.proof = NO_CONVERSATION
-
-
 @dataclass(frozen=True, kw_only=True)
 class FeedbackJob:
     """Tells the service whether an answer helped, and then the readers that it knows."""
 
     client: Client
-    proof: ServiceProof
+    proof: SessionProof
     feedback: Feedback
     tell: Callable[[Rated], Awaitable[None]]
 
@@ -139,12 +101,8 @@ class FeedbackJob:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerJob:
-    """Writes one answer into the conversation; `opened` is called when the service session is known.
+    """Writes one answer into the conversation; `visitor` is a keyed hash of where the question comes from."""
 
-    `visitor` is a keyed hash of where the question comes from.
-    """
-
-    client: Client
     conversation: Conversation
     service_session: ServiceSession
     ask: Ask
@@ -152,13 +110,12 @@ class AnswerJob:
     request_id: str
     timeout_seconds: float
     tell: Tell
-    opened: Callable[[], Awaitable[None]]
 
     async def run(self) -> None:
         """Every way but cancellation leaves the answer ended and its readers told."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                await self._relay_in_session()
+                await self._relay()
         except CallFailed as failure:
             log_failure("answer_failed", failure)
             await self._fail(code_of(failure), failure.retry_after_seconds)
@@ -169,38 +126,10 @@ class AnswerJob:
             await self._fail("internal")
             raise
 
-    async def _relay_in_session(self) -> None:
-        proof = await self._open_session()
-        try:
-            await self._relay(proof)
-        except CallFailed as failure:
-            if not self._session_is_gone(failure):
-                raise
-            self.service_session.forget(proof)
-            await self._relay(await self._open_session())
-
-    async def _open_session(self) -> ServiceProof:
-        known = self.service_session.proof
-        proof = await self.service_session.open()
-        if proof != known:
-            await self.opened()
-        return proof
-
-    def _session_is_gone(self, failure: CallFailed) -> bool:
-        """A session can be purged while its widget still holds a token; a new one serves as well."""
-        return failure.code == "NOT_FOUND" and not self.conversation.has_begun(self.ask.ask_id)
-
-    async def _relay(self, proof: ServiceProof) -> None:
-        request = StreamAnswerRequest(
-            question=self.ask.question,
-            session_id=proof.session_id,
-            session_token=proof.session_token,
-            request_id=self.request_id,
-            channel=CHANNEL,
-            visitor=self.visitor,
-        )
-        stream = self.client.stream_answer(request, timeout_seconds=self.timeout_seconds)
-        async with aclosing(stream) as responses:
+    async def _relay(self) -> None:
+        question = ChannelQuestion(text=self.ask.question, request_id=self.request_id, visitor=self.visitor)
+        events = self.service_session.ask(question, timeout_seconds=self.timeout_seconds)
+        async with aclosing(events) as responses:
             async for response in responses:
                 await self.tell(apply(self.conversation, self.ask.ask_id, response))
         await self._fail("unavailable")  # does nothing to an answer that was completed
@@ -212,23 +141,6 @@ class AnswerJob:
 def code_of(failure: CallFailed) -> str:
     """What a visitor is told."""
     return QUOTA if failure.reason == QUOTA_SPENT else CODES.get(failure.code, "internal")
-
-
-async def cancel_at_service(client: Client, request_id: str, proof: ServiceProof) -> None:
-    """Stops the model; an answer that has not begun, or has ended, needs no stopping."""
-    if not proof.session_id:
-        return
-    request = CancelAnswerRequest(
-        request_id=request_id, session_id=proof.session_id, session_token=proof.session_token
-    )
-    try:
-        async with asyncio.timeout(CANCEL_SECONDS):
-            await client.cancel_answer(request)
-    except CallFailed as failure:
-        if failure.code != "NOT_FOUND":
-            log_failure("answer_not_cancelled", failure)
-    except TimeoutError:
-        _log.warning("answer_not_cancelled", request_id=request_id)
 
 
 def apply(conversation: Conversation, ask_id: str, response: StreamAnswerResponse) -> Event | None:
@@ -249,12 +161,9 @@ def apply(conversation: Conversation, ask_id: str, response: StreamAnswerRespons
 
 def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted) -> Event | None:
     """A replay may be of an answer that was cut off, by the death of the gateway that asked for it say."""
-    if completed.answer.status in CUT_OFF:
+    if is_cut_off(completed):
         return conversation.fail(ask_id, "interrupted")
-    finish_reason = ending_of(completed)
-    # What has no id cannot be rated, and politeness is nothing to rate.
-    is_polite = completed.finish_reason == FinishReason.FINISH_REASON_PLEASANTRY
-    return conversation.finish(ask_id, finish_reason, "" if is_polite else completed.answer.answer_id)
+    return conversation.finish(ask_id, ending_of(completed), rateable_id(completed))
 
 
 def ending_of(completed: AnswerCompleted) -> str:
@@ -287,9 +196,3 @@ def attribution_of(citation: Citation) -> Attribution:
 
 def doubt_of(unsupported: UnsupportedRange) -> Doubt:
     return Doubt(start=unsupported.start_offset, end=unsupported.end_offset)
-
-
-def log_failure(event: str, failure: CallFailed) -> None:
-    if failure.reason == CANCELLED:
-        return  # by the visitor, who knows
-    _log.warning(event, code=failure.code, reason=failure.reason, service_request_id=failure.request_id)

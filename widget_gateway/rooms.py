@@ -13,15 +13,10 @@ from aiojobs import Job, Scheduler
 from kladez.v1.answer_service_pb2 import CreateHandoffRequest
 
 from retrieval_service.client import Client
+from retrieval_service.client.conversations import ServiceSession, SessionProof
 from widget_gateway import frames
-from widget_gateway.access import ServiceProof, Shop, Signer
-from widget_gateway.answers import (
-    AnswerJob,
-    FeedbackJob,
-    ServiceSession,
-    cancel_at_service,
-    request_id,
-)
+from widget_gateway.access import Shop, Signer
+from widget_gateway.answers import CHANNEL, AnswerJob, FeedbackJob, request_id
 from widget_gateway.frames import Ask, Feedback, ServerFrame
 from widget_gateway.session import PLEASANTRY, Conversation, Done, Event
 
@@ -47,7 +42,7 @@ class Newcomer:
 
     shop: Shop
     session_id: str
-    service: ServiceProof
+    service: SessionProof
     language: str
 
 
@@ -97,8 +92,10 @@ class Room:
         self._client = client
         self._service_session = ServiceSession(
             client,
+            channel=CHANNEL,
             user_key=newcomer.session_id,
             language=newcomer.language,
+            opened=self._service_session_opened,
             proof=newcomer.service,
         )
         self._scheduler = scheduler
@@ -171,15 +168,13 @@ class Room:
     async def _stop(self, ask_id: str) -> None:
         job = self._jobs.pop(ask_id, None)
         if job:
-            asked_with = request_id(self.tenant_id, self.session_id, ask_id)
-            await cancel_at_service(self._client, asked_with, self._service_session.proof)
+            await self._service_session.cancel(request_id(self.tenant_id, self.session_id, ask_id))
             with suppress(TimeoutError):  # aiojobs goes on cancelling it; the reader need not wait
                 await job.close()
 
     async def _answer(self, asked: Asked) -> None:
         ask = asked.ask
         job = AnswerJob(
-            client=self._client,
             conversation=self.conversation,
             service_session=self._service_session,
             ask=ask,
@@ -187,7 +182,6 @@ class Room:
             request_id=request_id(self.tenant_id, self.session_id, ask.ask_id),
             timeout_seconds=self._answer_seconds,
             tell=partial(self._tell_answer, asked),
-            opened=self._service_session_opened,
         )
         try:
             await job.run()
@@ -201,7 +195,7 @@ class Room:
             asked.forgive()
         await self.tell(event)
 
-    async def _service_session_opened(self) -> None:
+    async def _service_session_opened(self, _proof: SessionProof) -> None:
         await self.tell(self.proof())
 
 

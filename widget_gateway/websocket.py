@@ -10,9 +10,9 @@ import structlog
 from aiohttp import web
 
 from retrieval_service.client import CallFailed
+from retrieval_service.client.conversations import NO_SESSION, log_failure
 from widget_gateway import demo, frames, metrics
 from widget_gateway.access import (
-    NO_CONVERSATION,
     Grant,
     Shop,
     ShopUnavailable,
@@ -21,7 +21,6 @@ from widget_gateway.access import (
     visitor_address,
 )
 from widget_gateway.admission import SECONDS_PER_MINUTE, Visitor
-from widget_gateway.answers import log_failure
 from widget_gateway.connection import (
     BAD_MESSAGE,
     HELLO_TIMEOUT,
@@ -176,7 +175,7 @@ class Visit:
         return Newcomer(
             shop=shop,
             session_id=grant.session_id if grant else secrets.token_hex(SESSION_ID_BYTES),
-            service=grant.service if grant else NO_CONVERSATION,
+            service=grant.service if grant else NO_SESSION,
             language=shop.speaks(hello.language),
         )
 

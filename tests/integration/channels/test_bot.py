@@ -355,6 +355,17 @@ class TestAnswers:
         [told] = service.journal.feedback
         assert (told.rating, told.reason) == (answers_pb.RATING_UP, "")
 
+    async def test_replay_of_a_cut_off_answer_says_so_and_is_not_rated(
+        self, telegram: FakeBotApi, service: FakeRetrieval
+    ) -> None:
+        interrupted = answers_pb.AnswerStatus.ANSWER_STATUS_INTERRUPTED
+        service.script("cut", ScriptedAnswer(deltas=("half an",), status=interrupted))
+        await start(telegram)
+        telegram.user_sends(ANN, "cut", language_code="en")
+        answer = await message_with(telegram, "The answer was interrupted")
+        assert "half an" in answer.text
+        assert not answer.buttons
+
     @pytest.mark.parametrize(
         ("language", "line"),
         [

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kladez.v1.tenant_service_pb2 import ResolvePublicKeyResponse, SuggestedQuestions
 
+from retrieval_service.client.conversations import NO_SESSION, SessionProof
 from widget_gateway.access import (
-    NO_CONVERSATION,
     Grant,
-    ServiceProof,
     Shop,
     ShopUnknown,
     Signer,
@@ -93,7 +92,7 @@ def signer(name: str = "one of the tests") -> Signer:
     return Signer(f"the secret of {name}", lifetime_seconds=WEEK, lasting_secret="that lasts")
 
 
-SERVICE = ServiceProof(session_id="service-session", session_token="service-token")
+SERVICE = SessionProof(session_id="service-session", session_token="service-token")
 
 
 def granted(by: Signer) -> tuple[Grant, str]:
@@ -137,11 +136,11 @@ def test_conversation_of_an_older_gateway_is_begun_anew() -> None:
     token = f"{body}.{by._signature('session', 'tenant', body)}"
     grant = by.check(token, session_id="session", tenant_id="tenant", unix_time=NOW)
     assert grant
-    assert grant.service == NO_CONVERSATION
+    assert grant.service == NO_SESSION
 
 
-@pytest.mark.parametrize("service", [SERVICE, NO_CONVERSATION])
-def test_token_carries_the_services_proof_before_and_after_the_first_question(service: ServiceProof) -> None:
+@pytest.mark.parametrize("service", [SERVICE, NO_SESSION])
+def test_token_carries_the_services_proof_before_and_after_the_first_question(service: SessionProof) -> None:
     token = signer().token(signer().grant("session", service, unix_time=NOW), "tenant")
     grant = signer().check(token, session_id="session", tenant_id="tenant", unix_time=NOW)
     assert grant
