@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -39,6 +38,24 @@ WORD_SECONDS = 0.005
 PROMPT = "A fragment of the shop's documents. " * 150
 DEMO = files("retrieval_service") / "demo"
 UNLIMITED = 1_000_000
+QUESTIONS = 10
+# One for each round of each asker, the round that warms up included.
+OPENINGS = (
+    "Please tell me:",
+    "One more thing:",
+    "I would like to know,",
+    "Quick question.",
+    "Sorry to bother you.",
+    "My friend asks:",
+    "Good to know:",
+    "Before I order:",
+    "I read your page.",
+    "Maybe you can say:",
+    "It is for a present.",
+    "I could not find it.",
+    "Just to be sure:",
+    "And then:",
+)
 TIMEOUT_SECONDS = 30.0
 
 MODEL, SERVICE, WIDGET = "model", "service", "widget"
@@ -54,7 +71,7 @@ class Sizes:
     asks: int
 
 
-FULL = Sizes(model_seconds=0.1, rounds=6, asks=10)
+FULL = Sizes(model_seconds=0.1, rounds=6, asks=QUESTIONS)
 QUICK = Sizes(model_seconds=0.01, rounds=1, asks=2)
 
 
@@ -155,12 +172,11 @@ async def demo_tenant(client: Client) -> tenants_pb.Tenant:
             await asyncio.sleep(0.05)
 
 
-def questions() -> itertools.cycle[str]:
-    """English questions that the demo shop answers, over and over."""
+def questions(openings: Sequence[str]) -> Iterator[str]:
+    """English questions that the demo shop answers, each asked once: a repeated one costs no embedding."""
     labelled = json.loads((DEMO / "questions.json").read_text(encoding="utf-8"))["questions"]
-    return itertools.cycle(
-        [one["question"] for one in labelled if one["language"] == "en" and one["answerable"]][:10]
-    )
+    asked = [one["question"] for one in labelled if one["language"] == "en" and one["answerable"]]
+    return (f"{opening} {question}" for opening in openings for question in asked[:QUESTIONS])
 
 
 def model_asker(http: aiohttp.ClientSession, model_url: str) -> FirstToken:
@@ -180,7 +196,7 @@ def model_asker(http: aiohttp.ClientSession, model_url: str) -> FirstToken:
 
 
 def service_asker(shop: Client) -> FirstToken:
-    asked = questions()
+    asked = questions(OPENINGS[::2])
 
     async def ask() -> float:
         started = time.perf_counter()
@@ -196,7 +212,7 @@ def service_asker(shop: Client) -> FirstToken:
 
 async def widget_asker(http: aiohttp.ClientSession, url: str, public_key: str) -> FirstToken:
     """A widget's socket, greeted already; it asks one question after another."""
-    asked = questions()
+    asked = questions(OPENINGS[1::2])
     origin = {"Origin": "https://shop.example"}
     socket = await http.ws_connect(f"{url}/ws", protocols=("kladez.v1",), headers=origin)
     await socket.send_json({"t": "hello", "v": 1, "shop": public_key})

@@ -9,11 +9,11 @@ import hmac
 import re
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
+from cachetools import LRUCache
 from kladez.v1.tenant_service_pb2 import ResolvePublicKeyRequest, ResolvePublicKeyResponse
 
 from retrieval_service.client import CallFailed, Client
@@ -77,7 +77,7 @@ class Shops:
     def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        self._remembered: LRUCache[str, _Remembered] = LRUCache(SHOPS_REMEMBERED)
         self._asking: dict[str, asyncio.Event] = {}
 
     async def find(self, public_key: str) -> Shop:
@@ -123,9 +123,6 @@ class Shops:
     def _remember(self, key: str, shop: Shop | None) -> None:
         seconds = KNOWN_SECONDS if shop else UNKNOWN_SECONDS
         self._remembered[key] = _Remembered(shop=shop, until=self._clock() + seconds)
-        self._remembered.move_to_end(key)
-        if len(self._remembered) > SHOPS_REMEMBERED:
-            self._remembered.popitem(last=False)
 
 
 def canonical(public_key: str) -> str:

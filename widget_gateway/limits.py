@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Hashable
+
+from cachetools import LRUCache
 
 SECONDS_PER_DAY = 86_400
 BUCKETS_REMEMBERED = 50_000
@@ -40,20 +42,15 @@ class Buckets:
     def __init__(self, capacity: int, *, period_seconds: float, remembered: int = BUCKETS_REMEMBERED) -> None:
         self._capacity = capacity
         self._period_seconds = period_seconds
-        self._remembered = remembered
-        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+        self._buckets: LRUCache[Hashable, TokenBucket] = LRUCache(remembered)
 
     def take(self, key: Hashable, now: float) -> float:
         """As `TokenBucket.take`."""
-        return self._bucket(key, now).take(now)
-
-    def _bucket(self, key: Hashable, now: float) -> TokenBucket:
-        if key not in self._buckets:
-            self._buckets[key] = TokenBucket(self._capacity, period_seconds=self._period_seconds, now=now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > self._remembered:
-            self._buckets.popitem(last=False)
-        return self._buckets[key]
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = TokenBucket(self._capacity, period_seconds=self._period_seconds, now=now)
+            self._buckets[key] = bucket
+        return bucket.take(now)
 
 
 class DailyQuota:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
+
+from cachetools import LRUCache
 
 MINUTE_SECONDS = 60.0
 REMEMBERED = 10_000
@@ -39,8 +40,7 @@ class Rate:
 
     def __init__(self, per_minute: float, *, remembered: int = REMEMBERED) -> None:
         self._per_minute = per_minute
-        self._remembered = remembered
-        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+        self._buckets: LRUCache[Hashable, TokenBucket] = LRUCache(remembered)
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -52,10 +52,6 @@ class Rate:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = TokenBucket(self._per_minute, now)
-            if len(self._buckets) > self._remembered:
-                self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(key)
         return bucket.take(amount, now)
 
     def give_back(self, key: Hashable, amount: float) -> None:

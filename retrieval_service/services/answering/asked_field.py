@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
 import structlog
+from cachetools import LRUCache
 
 from retrieval_service import errors, metrics
 from retrieval_service.domain.answering.founded import (
@@ -51,7 +51,7 @@ class Pointer:
     def __init__(self, embedders: Embedders, questions: Questions) -> None:
         self._embedders = embedders
         self._questions = questions
-        self._vectors: OrderedDict[tuple[UUID, int, str], Vector] = OrderedDict()
+        self._vectors: LRUCache[tuple[UUID, int, str], Vector] = LRUCache(REMEMBERED_TEXTS)
 
     async def pointed(self, tenant_id: UUID, found: Found, prompt: Prompt) -> Prompt:
         """The same prompt where the model does not read the language, or is away."""
@@ -92,16 +92,14 @@ class Pointer:
 
     async def _known(self, owner: tuple[UUID, int], embedder: Embedder, texts: Sequence[str]) -> Known:
         keys = {text: (*owner, text) for text in texts}
-        known = {text: self._vectors[key] for text, key in keys.items() if key in self._vectors}
+        remembered = ((text, self._vectors.get(key)) for text, key in keys.items())
+        known = {text: vector for text, vector in remembered if vector is not None}
         if new := [text for text in texts if text not in known]:
             embedded = await embedder.embed_passages(new)
             metrics.note_embedded("fields", embedded.tokens)
-            known |= zip(new, embedded.vectors, strict=True)
-        for text, key in keys.items():
-            self._vectors[key] = known[text]
-            self._vectors.move_to_end(key)
-        while len(self._vectors) > REMEMBERED_TEXTS:
-            self._vectors.popitem(last=False)
+            made = dict(zip(new, embedded.vectors, strict=True))
+            self._vectors.update({keys[text]: vector for text, vector in made.items()})
+            known |= made
         return known
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
+
+from cachetools import TTLCache
 
 from retrieval_service.domain.retrieval import backends as rules
 from retrieval_service.domain.retrieval.backends import Backend, Standing
@@ -38,12 +39,6 @@ class Chosen:
 ALWAYS_POSTGRES = Chosen(wanted=Backend.PGVECTOR)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Remembered:
-    chosen: Chosen
-    until: float
-
-
 class Chooser:
     """`uses_openai` is the installation's setting; without `has_openai` nobody is ever asked about."""
 
@@ -58,31 +53,24 @@ class Chooser:
         self._database = database
         self._uses_openai = uses_openai
         self._has_openai = has_openai
-        self._clock = clock
-        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+        self._remembered: TTLCache[UUID, Chosen] = TTLCache(REMEMBERED_TENANTS, KEPT_SECONDS, timer=clock)
 
     async def chosen(self, tenant_id: UUID) -> Chosen:
         """At most a second old."""
         if not self._has_openai:
             return ALWAYS_POSTGRES
         known = self._remembered.get(tenant_id)
-        if known and known.until > self._clock():
-            return known.chosen
+        if known:
+            return known
         async with self._database.tenant(tenant_id) as scope:
             standing = await backends.standing(scope)
         chosen = choice(standing, uses_openai=self._uses_openai) if standing else ALWAYS_POSTGRES
-        self._remember(tenant_id, chosen)
+        self._remembered[tenant_id] = chosen
         return chosen
 
     def forget(self, tenant_id: UUID) -> None:
         """For a tenant whose choice has just changed."""
         self._remembered.pop(tenant_id, None)
-
-    def _remember(self, tenant_id: UUID, chosen: Chosen) -> None:
-        self._remembered[tenant_id] = _Remembered(chosen=chosen, until=self._clock() + KEPT_SECONDS)
-        self._remembered.move_to_end(tenant_id)
-        while len(self._remembered) > REMEMBERED_TENANTS:
-            self._remembered.popitem(last=False)
 
 
 def choice(standing: Standing, *, uses_openai: bool) -> Chosen:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
+
+from cachetools import LRUCache
 
 from retrieval_service.domain.retrieval.sections import Piece
 from retrieval_service.stores.retrieval.passages import Passage, ReadPassage, ReadPiece
@@ -35,22 +36,15 @@ class _Memory(Generic[What]):
     """The least recently found is forgotten first."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._remembered: OrderedDict[Edition, What] = OrderedDict()
+        self._remembered: LRUCache[Edition, What] = LRUCache(limit)
 
     def recall(self, editions: Iterable[Edition]) -> dict[UUID, What]:
         """Those that are known, by chunk."""
-        known: dict[UUID, What] = {}
-        for edition in editions:
-            if one := self._remembered.get(edition):
-                self._remembered.move_to_end(edition)
-                known[edition.chunk_id] = one
-        return known
+        known = ((edition.chunk_id, self._remembered.get(edition)) for edition in editions)
+        return {chunk_id: one for chunk_id, one in known if one is not None}
 
     def keep_as(self, edition: Edition, one: What) -> None:
         self._remembered[edition] = one
-        while len(self._remembered) > self._limit:
-            self._remembered.popitem(last=False)
 
 
 class PassageMemory(_Memory[Passage]):

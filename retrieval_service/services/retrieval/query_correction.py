@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
 import structlog
+from cachetools import LRUCache
 
 from retrieval_service import errors
 from retrieval_service.domain.indexing.lexical import TermStatistics, stem_index
@@ -48,7 +49,7 @@ class Rereader:
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+        self._remembered: LRUCache[UUID, _Remembered] = LRUCache(MOST_REMEMBERED_WORDS, getsizeof=_size)
         self._making: dict[UUID, asyncio.Task[None]] = {}
 
     async def read(
@@ -98,13 +99,11 @@ class Rereader:
             known = self._remembered.get(tenant_id)
         if known is None:
             return None
-        self._remembered.move_to_end(tenant_id)
         return known.vocabulary
 
     async def _make(self, tenant_id: UUID, weights: Weights, languages: Sequence[str]) -> None:
         try:
             self._remembered[tenant_id] = await self._made(tenant_id, weights, languages)
-            self._forget_beyond(MOST_REMEMBERED_WORDS)
         except errors.Unavailable as error:  # the questions are answered as they stand
             log.warning("vocabulary_not_made", tenant_id=str(tenant_id), error=str(error))
         finally:
@@ -128,11 +127,10 @@ class Rereader:
             until=0.0 if weights.is_of_few else self._clock() + SECONDS_OF_A_CHUNK * chunk_count,
         )
 
-    def _forget_beyond(self, most: int) -> None:
-        words = sum(len(one.vocabulary.counts) for one in self._remembered.values())
-        while words > most and len(self._remembered) > 1:
-            _, forgotten = self._remembered.popitem(last=False)
-            words -= len(forgotten.vocabulary.counts)
+
+def _size(one: _Remembered) -> int:
+    """In words; the largest is kept too, alone."""
+    return min(len(one.vocabulary.counts), MOST_REMEMBERED_WORDS)
 
 
 def known_words(words: Iterable[str], languages: Sequence[str], statistics: TermStatistics) -> set[str]:

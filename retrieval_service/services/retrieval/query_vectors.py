@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from uuid import UUID
+
+from cachetools import LRUCache
 
 from retrieval_service import errors, metrics
 from retrieval_service.domain.indexing.costs import embedding_bill
@@ -37,9 +38,8 @@ class Questions:
     ) -> None:
         self._embedders = embedders
         self._meter = meter
-        self._limit = limit
         self._patience_seconds = patience_seconds
-        self._remembered: OrderedDict[Key, Embedded] = OrderedDict()
+        self._remembered: LRUCache[Key, Embedded] = LRUCache(limit)
 
     async def vector(self, tenant_id: UUID, space_id: int, text: str) -> Vector:
         """The space must have an embedder.
@@ -51,7 +51,6 @@ class Questions:
         if known is None:
             known = await self._embed(key)
         else:
-            self._remembered.move_to_end(key)
             self._meter.count(tenant_id, Usage(cache_saved_tokens=known.tokens))
         return known.vectors[0]
 
@@ -63,8 +62,6 @@ class Questions:
         embedded = await self._answered(embedder, text)
         self._meter.count(tenant_id, embedding_bill(self._embedders.price(space_id), tokens=embedded.tokens))
         self._remembered[key] = embedded
-        while len(self._remembered) > self._limit:
-            self._remembered.popitem(last=False)
         return embedded
 
     async def _answered(self, embedder: Embedder, text: str) -> Embedded:

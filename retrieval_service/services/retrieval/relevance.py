@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
-from weakref import ReferenceType, ref
 
 from retrieval_service.domain.answering.asked_prices import asks_price, tells_price
 from retrieval_service.domain.documents.product_sizes import size_stances, without_sizes
@@ -28,7 +27,7 @@ from retrieval_service.domain.retrieval.relevance import (
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.retrieval.references import numbered, stored_fields
 from retrieval_service.services.retrieval.search import Found, Hit
-from retrieval_service.services.retrieval.term_statistics import Weigher, Weights
+from retrieval_service.services.retrieval.term_statistics import Weigher
 from retrieval_service.text import words as analysis
 from retrieval_service.text.polarity import Stance, named, stances, without_wishes
 
@@ -78,15 +77,6 @@ class Sifted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _KnownSifting:
-    """Questions are asked again: holds for as long as the same is found for them, and weighs the same."""
-
-    found: Found
-    weights: ReferenceType[Weights]
-    sifted: Sifted
-
-
-@dataclass(frozen=True, kw_only=True)
 class Support:
     """How much of some words a passage has, how much its title, and how much no document knows; all in [0, 1]."""
 
@@ -100,7 +90,6 @@ class Sifter:
 
     def __init__(self, weigher: Weigher) -> None:
         self._weigher = weigher
-        self._sifted: OrderedDict[tuple[UUID, str], _KnownSifting] = OrderedDict()
 
     async def relevant(self, tenant_id: UUID, found: Found, text: str, *, most: int = WEIGHED) -> Sifted:
         """What of a search may be answered from or offered; no more than `most` hits are weighed.
@@ -114,15 +103,7 @@ class Sifter:
         weights = await self._weigher.latest(tenant_id)
         text = found.read_as or text
         found = replace(found, hits=found.hits[:most])
-        known = self._sifted.get((tenant_id, text))
-        if known and known.weights() is weights and known.found == found:
-            self._sifted.move_to_end((tenant_id, text))
-            return known.sifted
-        sifted = await asyncio.to_thread(relevant, text, found, weights.statistics)
-        self._sifted[(tenant_id, text)] = _KnownSifting(found=found, weights=ref(weights), sifted=sifted)
-        while len(self._sifted) > REMEMBERED_QUESTIONS:
-            self._sifted.popitem(last=False)
-        return sifted
+        return await asyncio.to_thread(relevant, text, found, weights.statistics)
 
     async def remotely_relevant(self, tenant_id: UUID, hits: Sequence[Hit], text: str) -> Sifted:
         """The same of what a provider found, in its order."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
-from weakref import ReferenceType, ref
 
 import numpy as np
 import structlog
+from cachetools import LRUCache
 
 from retrieval_service import errors
 from retrieval_service.domain.indexing import lexical
@@ -29,7 +28,7 @@ from retrieval_service.services.retrieval.query_vectors import Questions
 from retrieval_service.services.retrieval.term_statistics import Weigher, Weights
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.retrieval import passages
-from retrieval_service.stores.retrieval.passages import Candidates, Passage, Probe
+from retrieval_service.stores.retrieval.passages import Candidates, Passage, Probe, Sight
 from retrieval_service.stores.tenants import tenant_spaces
 from retrieval_service.stores.tenants.tenant_spaces import Searched
 from retrieval_service.text import languages
@@ -38,7 +37,6 @@ log = structlog.get_logger("kladez.searching")
 
 MODEL_MISSING = "the embedding model is not available"
 REMEMBERED_TENANTS = 10_000
-REMEMBERED_QUESTIONS = 1_000
 # A document that is written again and again keeps no search from its end.
 MOST_OVERTAKEN = 3
 LEAST_DEPTH = 50
@@ -122,16 +120,6 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _KnownReading:
-    """Holds for these weights and this space; big tenants' weights are big, and must not outlive their time here."""
-
-    reading: Reading
-    weights: ReferenceType[Weights]
-    space: Space | None
-    own: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Meaning:
     """The mode that is possible, the question's vector when it needs one, and what was lost.
 
@@ -144,16 +132,30 @@ class Meaning:
     is_turned: bool = False
 
 
-class Rearranged(Exception):
-    """The tenant's vectors are not any more what the question was prepared for."""
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was seen of a tenant's index, and what it was seen by.
 
-    def __init__(self, searched: Searched) -> None:
-        super().__init__()
-        self.searched = searched
+    `searched` is how the tenant stands in the same moment. `is_outdated`: the question was prepared for other vectors
+    than the tenant has. `is_overtaken`: the index was written to since its words were weighed.
+    """
+
+    sight: Sight
+    reading: Reading
+    meaning: Meaning
+    space: Space | None
+    by_document: bool
+    searched: Searched
+    is_outdated: bool
+    is_overtaken: bool
 
 
-class Overtaken(Exception):
-    """The index was written to in the course of a search."""
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    """`lacks_passages`: some were deleted after the look."""
+
+    found: Found
+    lacks_passages: bool
 
 
 class Searcher:
@@ -175,27 +177,25 @@ class Searcher:
         self._exact_lexical_chunks = exact_lexical_chunks
         self._rereader = Rereader(database)
         self._memory = PassageMemory()
-        self._readings: OrderedDict[tuple[UUID, str], _KnownReading] = OrderedDict()
-        self._searched: OrderedDict[UUID, Searched] = OrderedDict()
+        self._searched: LRUCache[UUID, Searched] = LRUCache(REMEMBERED_TENANTS)
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
         """Never fails for want of an embedder: words answer then, and the reply says so."""
         patience = MOST_OVERTAKEN
         while True:  # a question embedded before a flip is not compared with the vectors after it
-            try:
-                return await self._search_as(tenant_id, query, is_patient=patience > 0)
-            except Rearranged as rearranged:
-                self._remember(tenant_id, rearranged.searched)
-            except Overtaken:
-                self._weigher.forget(tenant_id)
-                patience -= 1
+            look = await self._look(tenant_id, query)
+            if look.is_outdated:
+                self._searched[tenant_id] = look.searched
+                continue
+            is_patient = patience > 0
+            found = None if is_patient and look.is_overtaken else await self._found(tenant_id, query, look)
+            if found and not (is_patient and found.lacks_passages):
+                return found.found
+            self._weigher.forget(tenant_id)
+            patience -= 1
 
-    async def _search_as(self, tenant_id: UUID, query: Query, *, is_patient: bool) -> Found:
-        """As it was when the tenant was searched last; raises `Rearranged` when that was wrong.
-
-        Raises `Overtaken` when the index was written to since it was weighed, or before passages were read; who is
-        not patient takes what there is.
-        """
+    async def _look(self, tenant_id: UUID, query: Query) -> Look:
+        """By what was known of the tenant when it was searched last."""
         searched, weights = self._known(tenant_id), await self._weigher.latest(tenant_id)
         space_id = searched.space_id or self._embedders.home_id
         space = self._embedders.space(space_id)
@@ -207,29 +207,35 @@ class Searcher:
             fetch = await passages.look(scope, space_id, probe, query.conditions)
         sight = await fetch()
         actual = self._settled(sight.searched or await self._searched_now(tenant_id))
-        if query.mode is not Mode.FULL_TEXT and actual != searched:
-            raise Rearranged(actual)
-        if is_patient and sight.terms_state not in ("", weights.terms_state):
-            raise Overtaken
-        ranking = rank(
-            sight.candidates, meaning.mode, reading.blend, query.min_score, by_document=by_document
+        return Look(
+            sight=sight,
+            reading=reading,
+            meaning=meaning,
+            space=space,
+            by_document=by_document,
+            searched=actual,
+            is_outdated=query.mode is not Mode.FULL_TEXT and actual != searched,
+            is_overtaken=sight.terms_state not in ("", weights.terms_state),
         )
+
+    async def _found(self, tenant_id: UUID, query: Query, look: Look) -> _Page:
+        candidates, reading, meaning = look.sight.candidates, look.reading, look.meaning
+        ranking = rank(candidates, meaning.mode, reading.blend, query.min_score, by_document=look.by_document)
         page = ranking.page(query.offset, query.limit)
-        read = await self._passages(tenant_id, sight.candidates, page, reuses_plans=reading.reads_little)
-        if is_patient and len(read) < len(page):
-            raise Overtaken
-        return Found(
+        read = await self._passages(tenant_id, candidates, page, reuses_plans=reading.reads_little)
+        found = Found(
             hits=hits(read, ranking, page),
             mode=meaning.mode,
             language=reading.language,
             degraded_reason=meaning.degraded_reason,
             has_more=len(ranking.order) > query.offset + query.limit,
-            space=space.of_turned() if space and meaning.is_turned else space,
+            space=look.space.of_turned() if look.space and meaning.is_turned else look.space,
             first_documents=ranking.first_documents(),
             read_as="" if reading.text == query.text else reading.text,
             guess=reading.guess,
             guess_is_doubtful=reading.guess_is_doubtful,
         )
+        return _Page(found=found, lacks_passages=len(read) < len(page))
 
     async def _passages(
         self, tenant_id: UUID, candidates: Candidates, page: Mapping[UUID, int], *, reuses_plans: bool
@@ -259,32 +265,13 @@ class Searcher:
         """With the space named that a tenant begins in."""
         return replace(searched, space_id=searched.space_id or self._embedders.home_id)
 
-    def _remember(self, tenant_id: UUID, searched: Searched) -> None:
-        self._searched[tenant_id] = searched
-        self._searched.move_to_end(tenant_id)
-        while len(self._searched) > REMEMBERED_TENANTS:
-            self._searched.popitem(last=False)
-
     async def _reading(
         self, tenant_id: UUID, text: str, weights: Weights, space: Space | None, own: tuple[str, ...]
     ) -> Reading:
-        """Questions are asked again: what one is in these weights, and among these languages, is remembered."""
-        known = self._readings.get((tenant_id, text))
-        if known and known.weights() is weights and known.space is space and known.own == own:
-            self._readings.move_to_end((tenant_id, text))
-            return known.reading
         meant = await self._rereader.read(tenant_id, text, weights, own, self._embedders.home.familiarity)
         if len(text) <= SHORT_CHARACTERS:
-            reading = self._read(meant, weights, space, own)
-        else:
-            reading = await asyncio.to_thread(self._read, meant, weights, space, own)
-        self._readings[(tenant_id, text)] = _KnownReading(
-            reading=reading, weights=ref(weights), space=space, own=own
-        )
-        self._readings.move_to_end((tenant_id, text))
-        while len(self._readings) > REMEMBERED_QUESTIONS:
-            self._readings.popitem(last=False)
-        return reading
+            return self._read(meant, weights, space, own)
+        return await asyncio.to_thread(self._read, meant, weights, space, own)
 
     def _read(self, meant: Meant, weights: Weights, space: Space | None, own: Sequence[str]) -> Reading:
         text = meant.text

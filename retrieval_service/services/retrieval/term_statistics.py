@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import numpy as np
+from cachetools import LRUCache
 
 from retrieval_service.domain.indexing.lexical import Indices, TermStatistics
 from retrieval_service.stores.database import Database
@@ -56,8 +57,9 @@ class Weigher:
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
-        self._refreshing: dict[UUID, asyncio.Lock] = {}
+        self._remembered: LRUCache[UUID, _Remembered] = LRUCache(REMEMBERED_TENANTS)
+        # A lock lives as long as somebody holds it or waits for it.
+        self._refreshing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def weights(self, tenant_id: UUID) -> Weights:
         """One caller refreshes while the others are given what was known before."""
@@ -78,7 +80,6 @@ class Weigher:
         known = self._remembered.get(tenant_id)
         if known is None or not known.weights.is_of_few:
             return await self.weights(tenant_id)
-        self._remembered.move_to_end(tenant_id)
         return known.weights
 
     def forget(self, tenant_id: UUID) -> None:
@@ -91,10 +92,6 @@ class Weigher:
         weights = await asyncio.to_thread(weigh, sample)
         until = self._clock() + seconds_to_keep(weights.statistics.chunk_count)
         self._remembered[tenant_id] = _Remembered(weights=weights, until=until)
-        self._remembered.move_to_end(tenant_id)
-        while len(self._remembered) > REMEMBERED_TENANTS:
-            forgotten, _ = self._remembered.popitem(last=False)
-            self._refreshing.pop(forgotten, None)
         return weights
 
 

@@ -7,11 +7,11 @@ import hashlib
 import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
+
+from cachetools import LRUCache, TTLCache
 
 from retrieval_service import errors
 from retrieval_service.domain.tenants.rates import Rate
@@ -28,8 +28,6 @@ CACHE_SIZE = 10_000
 STRANGERS_AT_ONCE = 2
 LISTED_SECONDS = 1.0
 SECRET = re.compile(rf"{SECRET_PREFIX}[A-Za-z0-9_-]{{43}}")
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +62,15 @@ class Authenticator:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._unknown_until: OrderedDict[bytes, float] = OrderedDict()
+        self._known: LRUCache[bytes, _Known] = LRUCache(CACHE_SIZE)
+        self._unknown: TTLCache[bytes, bool] = TTLCache(CACHE_SIZE, UNKNOWN_SECONDS, timer=clock)
         self._asking: dict[bytes, asyncio.Event] = {}
         self._guesses = Rate(wrong_keys_per_minute)
         self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
         self._listing = asyncio.Lock()
         self._listed: frozenset[bytes] = frozenset()
         self._listed_until = 0.0
-        self._served_until: dict[UUID, float] = {}
+        self._served: TTLCache[UUID, bool] = TTLCache(CACHE_SIZE, KNOWN_SECONDS, timer=clock)
 
     async def identify(self, secret: str, wanted_tenant_id: UUID | None, network: str) -> Caller:
         """Raises `KeyInvalid`, `WrongKeys`, or `NotAllowed` when a tenant's own key names another tenant.
@@ -93,22 +91,19 @@ class Authenticator:
 
     async def check_tenant(self, tenant_id: UUID) -> None:
         """Raises `NotFound` for a tenant that does not exist or is deleted: a key of many tenants may name any."""
-        if self._served_until.get(tenant_id, 0.0) > self._clock():
+        if tenant_id in self._served:
             return
         async with self._database.operator() as operator:
             tenant = await tenants.get(operator, tenant_id)
         if tenant is None or tenant.deleted_at is not None:
-            self._served_until.pop(tenant_id, None)
             raise errors.NotFound("there is no such tenant")
-        if len(self._served_until) >= CACHE_SIZE:
-            self._served_until.clear()
-        self._served_until[tenant_id] = self._clock() + KNOWN_SECONDS
+        self._served[tenant_id] = True
 
     def forget(self) -> None:
         """Drops everything remembered, so that a change of keys or tenants counts at once on this server."""
         self._known.clear()
-        self._unknown_until.clear()
-        self._served_until.clear()
+        self._unknown.clear()
+        self._served.clear()
 
     def expect_new_key(self) -> None:
         """A key that this server has made passes at once, however many guesses come from where it is used."""
@@ -123,7 +118,7 @@ class Authenticator:
             known = self._known.get(secret_hash)
             if known is not None and known.until > self._clock():
                 return known.key
-            if self._unknown_until.get(secret_hash, 0.0) > self._clock():
+            if secret_hash in self._unknown:
                 return None
             await self._ask_once(secret_hash, network, is_stranger=known is None)
 
@@ -173,17 +168,10 @@ class Authenticator:
             key = await keys.get_by_hash(operator, secret_hash)
         self._known.pop(secret_hash, None)
         if key is None:
-            remember(self._unknown_until, secret_hash, self._clock() + UNKNOWN_SECONDS)
+            self._unknown[secret_hash] = True
         else:
-            remember(self._known, secret_hash, _Known(key=key, until=self._clock() + KNOWN_SECONDS))
+            self._known[secret_hash] = _Known(key=key, until=self._clock() + KNOWN_SECONDS)
         return key is not None
-
-
-def remember(cache: OrderedDict[bytes, Value], secret_hash: bytes, value: Value) -> None:
-    cache[secret_hash] = value
-    cache.move_to_end(secret_hash)
-    if len(cache) > CACHE_SIZE:
-        cache.popitem(last=False)
 
 
 def new_secret() -> str:

@@ -388,7 +388,7 @@ async def test_every_key_we_make_is_spelled_as_a_key(running: Running) -> None:
     for _ in range(50):
         with pytest.raises(errors.KeyInvalid):
             await authenticator.identify(new_secret(), None, NETWORK)
-    assert len(authenticator._unknown_until) == 50
+    assert len(authenticator._unknown) == 50
 
 
 async def test_wrong_keys_never_push_right_ones_out_of_memory(running: Running) -> None:
@@ -396,10 +396,10 @@ async def test_wrong_keys_never_push_right_ones_out_of_memory(running: Running) 
     shop = await new_shop(running)
     await authenticator.identify(shop.key, None, NETWORK)
     for _ in range(CACHE_SIZE + 50):  # as if each had been looked up
-        authenticator._unknown_until[secrets.token_bytes(32)] = 5.0
+        authenticator._unknown[secrets.token_bytes(32)] = True
     with pytest.raises(errors.KeyInvalid):
         await authenticator.identify(new_secret(), None, NETWORK)
-    assert len(authenticator._unknown_until) <= CACHE_SIZE + 50
+    assert len(authenticator._unknown) <= CACHE_SIZE
     authenticator._database = Untouchable()  # pyright: ignore[reportAttributeAccessIssue]
     assert await authenticator.identify(shop.key, None, NETWORK)
 
