@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from retrieval_service.domain.answering.phrases import extract_text, offers_lead_in, otherwise_text
 from retrieval_service.domain.fragments import Fragment, Prompt
+from retrieval_service.domain.quotation.asked_days import of_days_asked
 from retrieval_service.domain.quotation.cited_quotes import cited, cited_title
 from retrieval_service.domain.quotation.quote_scoring import score_quotes
 from retrieval_service.domain.quotation.quotes import Quote, quotes_of
@@ -80,7 +81,7 @@ def _extract(prompt: Prompt, entry: Fragment) -> str:
 
 
 def _best(prompt: Prompt, entry: Fragment) -> Quote | None:
-    quotes = quotes_of(entry)
+    quotes = of_days_asked(prompt.asked, quotes_of(entry))
     scores = score_quotes(prompt.asked, prompt.language, quotes)
     scored = zip(scores, quotes, strict=True)
     return max(scored, key=lambda pair: pair[0], default=(0.0, None))[1]

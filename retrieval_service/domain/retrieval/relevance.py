@@ -149,13 +149,13 @@ def verdict_of(evidence: Evidence) -> Verdict:
     sure = certainty(evidence)
     if sure > _ANSWERS:
         return Verdict.ANSWERS
-    if _has_all(evidence):
+    if has_all(evidence):
         return Verdict.PERHAPS
     may_help = sure > _PERHAPS if evidence.distinction is None else evidence.distinction > _DISTINCT
     return Verdict.PERHAPS if may_help else Verdict.NOTHING
 
 
-def _has_all(evidence: Evidence) -> bool:
+def has_all(evidence: Evidence) -> bool:
     """Whether every word that tells of something stands in the passage: a model of meaning makes little of one word."""
     return not (evidence.lacks or evidence.lacks_name or evidence.unknown)
 

@@ -16,6 +16,7 @@ from retrieval_service.domain.answering.phrases import (
     quotes_lead_in,
 )
 from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Fragment, Prompt, TextPart
+from retrieval_service.domain.quotation.asked_days import of_days_asked
 from retrieval_service.domain.quotation.cited_quotes import cited, cited_title, marked
 from retrieval_service.domain.quotation.quote_scoring import are_alike, score_quotes
 from retrieval_service.domain.quotation.quotes import Quote, Source, quotes_of
@@ -133,7 +134,8 @@ def _answer(
 ) -> list[str]:
     """The lines that answer one question, of at most `budget` characters; it may be `said` in other words than read."""
     asked = {question, said}
-    quotes = [_asked_above(quote, asked) for fragment in fragments for quote in quotes_of(fragment)]
+    told = [_asked_above(quote, asked) for fragment in fragments for quote in quotes_of(fragment)]
+    quotes = of_days_asked(question, told)
     scores = score_quotes(question, language, quotes)
     scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
     is_list = _is_about_choosing(question, quotes)

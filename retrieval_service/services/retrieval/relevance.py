@@ -18,6 +18,7 @@ from retrieval_service.domain.retrieval.relevance import (
     Candidate,
     Evidence,
     certainty,
+    has_all,
     is_readable,
     remote_verdict_of,
     standing,
@@ -29,6 +30,7 @@ from retrieval_service.services.retrieval.references import numbered, stored_fie
 from retrieval_service.services.retrieval.search import Found, Hit
 from retrieval_service.services.retrieval.term_statistics import Weigher
 from retrieval_service.text import words as analysis
+from retrieval_service.text.facts.days import day_stances, days_of, without_days
 from retrieval_service.text.polarity import Stance, named, stances, without_wishes
 
 # How many of the best hits are weighed for an answer, whose first word is waited for; and how far behind the best one
@@ -39,22 +41,28 @@ PASSAGES_OF_ONE_DOCUMENT = 2
 REMEMBERED_QUESTIONS = 200
 # How far before the best of the others that stands which says itself what is wished.
 _AHEAD = 1.01
+# How much of the rest of a question for "today" stands in a title that asks the same; a synonym counts so much.
+_CALLED_SO = 0.8
 # Only things to choose between have opposites.
 PRODUCT = "product"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """A hit and what speaks for it; a higher standing is better. One that is not `may_answer` may help at best."""
+    """A hit and what speaks for it; a higher standing is better. One that is not `may_answer` may help at best.
+
+    One that `tells_hours` answers whatever the model makes of its few words.
+    """
 
     hit: Hit
     evidence: Evidence
     standing: float
     may_answer: bool = True
+    tells_hours: bool = False
 
     @property
     def verdict(self) -> Verdict:
-        verdict = verdict_of(self.evidence)
+        verdict = Verdict.ANSWERS if self.tells_hours else verdict_of(self.evidence)
         return verdict if self.may_answer or verdict is not Verdict.ANSWERS else Verdict.PERHAPS
 
 
@@ -126,7 +134,7 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
     fitting = as_sized(text, as_wished(text, judged, statistics, found), statistics, found)
-    fitting = as_asked(text, fitting)
+    fitting = as_asked(text, as_dated(text, fitting, statistics, found))
     ranked = sorted(fitting, key=lambda one: -one.standing)
     verdict = ranked[0].verdict if ranked else Verdict.NOTHING
     if verdict is Verdict.NOTHING and any(one.verdict is not verdict for one in ranked):
@@ -279,11 +287,59 @@ def _sized(one: Weighed, stance: Stance, rest: str, statistics: TermStatistics, 
     """What has the size need not have the words for it."""
     if stance is Stance.OPPOSES:
         return replace(one, may_answer=False)
-    if stance is not Stance.FITS or one.verdict is Verdict.ANSWERS or not analysis.words(rest):
+    return one if stance is not Stance.FITS else _weighed_again(one, rest, statistics, found)
+
+
+def _weighed_again(one: Weighed, rest: str, statistics: TermStatistics, found: Found) -> Weighed:
+    """By the rest of the question, where that speaks for it."""
+    if one.verdict is Verdict.ANSWERS or not analysis.words(rest):
         return one
     again = weighed(rest, [one.hit], statistics, scale=scale_of(found), language=found.language)[0]
     better = certainty(again.evidence) > certainty(one.evidence)
     return replace(again, standing=one.standing, may_answer=one.may_answer) if better else one
+
+
+def as_dated(text: str, judged: Sequence[Weighed], statistics: TermStatistics, found: Found) -> list[Weighed]:
+    """Of special days the one that is asked for; others may help at best, where they are the surest of all.
+
+    Nor does a special day answer for "today".
+    """
+    rest = without_days(text)
+    if rest == text or not analysis.words(rest):
+        return list(judged)
+    told = day_stances(text, [f"{one.hit.passage.title}\n{one.hit.passage.text}" for one in judged])
+    dated = _asked_of_any_day if not days_of(text) else _asked_of_a_day
+    pairs = [
+        (dated(one, stance, _weighed_again(one, rest, statistics, found)), stance)
+        for one, stance in zip(judged, told, strict=True)
+        if stance is not Stance.OPPOSES
+    ]
+    # What answers for the day: the usual hours say nothing of it.
+    if of_day := [one for one, stance in pairs if stance is Stance.FITS and one.verdict is Verdict.ANSWERS]:
+        return of_day
+    fitting = [one for one, _ in pairs]
+    if any(one.verdict is Verdict.ANSWERS for one in fitting):
+        return fitting
+    surest = max((certainty(one.evidence) for one in fitting), default=-math.inf)
+    others = [
+        replace(one, may_answer=False)
+        for one, stance in zip(judged, told, strict=True)
+        if stance is Stance.OPPOSES and certainty(one.evidence) > surest
+    ]
+    return [*fitting, *others]
+
+
+def _asked_of_a_day(one: Weighed, stance: Stance, rest: Weighed) -> Weighed:
+    """What tells the day need not have the words for it."""
+    return rest if stance is Stance.FITS else one
+
+
+def _asked_of_any_day(one: Weighed, _stance: Stance, rest: Weighed) -> Weighed:
+    """What is called as all that is asked besides, and tells a number, tells the hours of every day."""
+    evidence = rest.evidence
+    is_called_so = has_all(evidence) and evidence.title >= _CALLED_SO
+    is_told = is_called_so and any(map(str.isdigit, one.hit.passage.text))
+    return replace(rest, tells_hours=True) if is_told else one
 
 
 def _usual_language(products: Sequence[Weighed]) -> str:

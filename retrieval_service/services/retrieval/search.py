@@ -32,6 +32,7 @@ from retrieval_service.stores.retrieval.passages import Candidates, Passage, Pro
 from retrieval_service.stores.tenants import tenant_spaces
 from retrieval_service.stores.tenants.tenant_spaces import Searched
 from retrieval_service.text import languages
+from retrieval_service.text.facts.days import has_short_date, written_out
 
 log = structlog.get_logger("kladez.searching")
 
@@ -268,7 +269,8 @@ class Searcher:
     async def _reading(
         self, tenant_id: UUID, text: str, weights: Weights, space: Space | None, own: tuple[str, ...]
     ) -> Reading:
-        meant = await self._rereader.read(tenant_id, text, weights, own, self._embedders.home.familiarity)
+        dated = written_out(text, languages.language_among(text, own)) if has_short_date(text) else text
+        meant = await self._rereader.read(tenant_id, dated, weights, own, self._embedders.home.familiarity)
         if len(text) <= SHORT_CHARACTERS:
             return self._read(meant, weights, space, own)
         return await asyncio.to_thread(self._read, meant, weights, space, own)

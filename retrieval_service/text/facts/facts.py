@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from retrieval_service.text.contacts import national_digits
+from retrieval_service.text.facts.days import dates_of
 from retrieval_service.text.facts.numbers import GAP, SYMBOL, Number, numbers_of
-from retrieval_service.text.facts.words import CURRENCIES, UNITS, month_of
+from retrieval_service.text.facts.words import CURRENCIES, UNITS
 
 _WORD = re.compile(rf"{GAP}?-?(?P<word>{SYMBOL}|por cento|per cent|°[CС]?|[%％]|[^\W\d_]+)", re.IGNORECASE)
 # "14 рабочих дней", "5 business days", "2 milhões de reais".
@@ -26,11 +27,6 @@ _TIME = re.compile(
     r"(?<![\d:.,])([01]?\d|2[0-3])(?::([0-5]\d)|h([0-5]\d)?)(?![\d:])|(?<![\d:])(\d{1,2})(?::([0-5]\d))? ?([ap])\.?m\b",
     re.IGNORECASE,
 )
-_ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
-_NUMERIC_DATE = re.compile(r"(?<![\d.,/])(\d{1,2})([./])(\d{1,2})\2(\d{4}|\d{2})(?![\d/])")
-_YEAR = r"(?:,? (?:de )?(\d{4})(?!\d))?"
-_DAY_MONTH = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|º)? (?:de |of )?([^\W\d_]{{3,10}})\b{_YEAR}")
-_MONTH_DAY = re.compile(rf"\b([^\W\d_]{{3,10}})\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!:){_YEAR}")
 _CODE = re.compile(
     r"\b(?=[A-ZА-Я-]{1,40}\d)[A-ZА-Я][A-ZА-Я0-9-]{3,}\b"
     r"|(?<=промокод )[\w-]{3,}|(?<=promo code )[\w-]{3,}|(?<=coupon )[A-Z][\w-]{2,}|(?<=cupom )[A-Z][\w-]{2,}"
@@ -151,25 +147,11 @@ def _codes(text: str) -> Iterator[Fact]:
 
 
 def _dates(text: str) -> Iterator[Fact]:
-    for match in _ISO_DATE.finditer(text):
-        yield from _date(match, [(int(match[3]), int(match[2]))], match[1])
-    for match in _NUMERIC_DATE.finditer(text):
-        first, second = int(match[1]), int(match[3])
-        yield from _date(match, [(first, second), (second, first)], match[4][-2:])
-    for match in _DAY_MONTH.finditer(text):
-        yield from _date(match, [(int(match[1]), month_of(match[2]))], match[3])
-    for match in _MONTH_DAY.finditer(text):
-        yield from _date(match, [(int(match[2]), month_of(match[1]))], match[3])
-
-
-def _date(match: re.Match[str], days: Sequence[tuple[int, int]], year: str | None) -> Iterator[Fact]:
     """Without a year it is known from any year's, with one only from that year's."""
-    named = [f"{day}.{month}" for day, month in days if 1 <= day <= 31 and 1 <= month <= 12]
-    if named and year:
-        dated = frozenset(f"date:{one}.{year[-2:]}" for one in named)
-        yield Fact(start=match.start(), end=match.end(), readings=dated)
-    elif named:
-        yield _fact(match, *(f"date:{one}" for one in named))
+    for date in dates_of(text):
+        ending = f".{date.year[-2:]}" if date.year else ""
+        named = frozenset(f"date:{day}.{month}{ending}" for month, day in date.days)
+        yield Fact(start=date.start, end=date.end, readings=named)
 
 
 def _without_year(date: str) -> str:
