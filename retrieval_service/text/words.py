@@ -69,8 +69,11 @@ _NOT_LATIN = frozenset[str]().union(*_LANGUAGES_OF_SCRIPT.values()) - {"sr"}
 
 _CACHED_WORDS = 131_072
 # A measure in any notation ("3х1,5", "3 x 1.5", "3*1.5"), or a word with the signs that make it another ("C++", "C#").
+# A letter that an apostrophe joins to a word ("what's", "d'água") is no word: alone it would be a size.
+_LETTER = r"[^\W\d_\u0370-\U0010ffff]"
+_CLITIC = rf"(?<={_LETTER}['’]){_LETTER}(?!\w)|(?<!\w){_LETTER}['’]{_LETTER}"
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,4})?"
-_WORD = re.compile(rf"{_NUMBER}(?:\s?[xх×*]\s?{_NUMBER}){{1,3}}|\w+(?:\+\+|[+#](?!\w))?")
+_WORD = re.compile(rf"{_NUMBER}(?:\s?[xх×*]\s?{_NUMBER}){{1,3}}|(?!{_CLITIC})\w+(?:\+\+|[+#](?!\w))?")
 _MEASURE = re.compile(_WORD.pattern.partition("|")[0])
 _BY = re.compile(r"\s?[xх×*]\s?")
 _PLAIN = re.compile(r"\w+")

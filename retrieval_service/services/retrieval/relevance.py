@@ -20,6 +20,7 @@ from retrieval_service.domain.retrieval.relevance import (
     certainty,
     has_all,
     is_readable,
+    may_be_shown,
     remote_verdict_of,
     standing,
     verdict_of,
@@ -136,15 +137,13 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     fitting = as_sized(text, as_wished(text, judged, statistics, found), statistics, found)
     fitting = as_asked(text, as_dated(text, fitting, statistics, found))
     ranked = sorted(fitting, key=lambda one: -one.standing)
-    verdict = ranked[0].verdict if ranked else Verdict.NOTHING
-    if verdict is Verdict.NOTHING and any(one.verdict is not verdict for one in ranked):
-        verdict = Verdict.PERHAPS
-    if verdict is Verdict.NOTHING:
+    told = ranked
+    if not (ranked and ranked[0].verdict is Verdict.ANSWERS):
+        told = to_offer([one for one in ranked if one.verdict is not Verdict.NOTHING], judged, found.language)
+    if not told:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
-    if verdict is Verdict.PERHAPS:
-        ranked = [one for one in ranked if one.verdict is not Verdict.NOTHING]
-        ranked = in_own_language(ranked, found.language)
-    return Sifted(hits=nearest(ranked), certainty=certainty(ranked[0].evidence), verdict=verdict)
+    verdict = Verdict.ANSWERS if told is ranked else Verdict.PERHAPS
+    return Sifted(hits=nearest(told), certainty=certainty(told[0].evidence), verdict=verdict)
 
 
 def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics) -> Sifted:
@@ -347,11 +346,19 @@ def _usual_language(products: Sequence[Weighed]) -> str:
     return max(languages, key=languages.__getitem__, default="")
 
 
-def in_own_language(ranked: Sequence[Weighed], language: str) -> list[Weighed]:
-    """Without what is in another language and no surer than the surest in the question's own."""
+def to_offer(ranked: Sequence[Weighed], judged: Sequence[Weighed], language: str) -> list[Weighed]:
+    """Without what is too far, and what is in another language and no surer than the surest in the question's own."""
     own = [certainty(one.evidence) for one in ranked if one.hit.passage.language == language]
     surest = max(own, default=-math.inf)
-    return [one for one in ranked if one.hit.passage.language == language or certainty(one.evidence) > surest]
+    is_choice = any(one.hit.passage.language == language for one in judged)
+    kept: list[Weighed] = []
+    for one in ranked:
+        is_foreign = bool(language) and one.hit.passage.language != language
+        if is_foreign and certainty(one.evidence) <= surest:
+            continue
+        if may_be_shown(one.evidence, is_foreign=is_foreign, is_choice=is_choice):
+            kept.append(one)
+    return kept
 
 
 def varied(ranked: Sequence[Hit]) -> list[Hit]:

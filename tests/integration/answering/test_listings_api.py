@@ -353,3 +353,16 @@ async def test_one_thing_in_stock_is_no_list(stocked: Shop) -> None:
     heard = await ask(stocked, "Is the Oboe Heron in stock?")
     assert "Oboe Heron (£2,400, in stock: no)" in heard.text
     assert "Kestrel" not in heard.text
+
+
+@pytest.mark.parametrize(
+    "question", ["what's under 20 pounds?", "I'm looking for something below £20", "what’s £20 or less?"]
+)
+async def test_a_letter_behind_an_apostrophe_is_no_size(running: Running, question: str) -> None:
+    rows = [
+        _product("Linen shirt", "Light.", 18, currency="GBP", size="S"),
+        _product("Wool cap", "Warm.", 12, currency="GBP", size="M"),
+        _product("Rain coat", "Dry.", 45, currency="GBP", size="S"),
+    ]
+    shop = await _opened(running, {"products": rows}, "en")
+    assert await _listed(shop, question) == ["Wool cap", "Linen shirt"]
