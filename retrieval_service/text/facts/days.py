@@ -166,10 +166,12 @@ def written_out(question: str, language: str) -> str:
 
 def _spoken(match: re.Match[str], language: str) -> str:
     one, other = int(match[1]), int(match[2])
-    readings = dict.fromkeys([(other, one), *([(one, other)] if language in _EITHER_ORDER else [])])
+    days = [(other, one), (one, other)] if language in _EITHER_ORDER and one != other else [(other, one)]
     form, between = _SPOKEN[language]
-    days = [form.format(day, _MONTHS[language][month - 1]) for month, day in filter(_is_real, readings)]
-    return between.join(days) or match[0]
+    readings = [
+        form.format(day, _MONTHS[language][month - 1]) for month, day in days if _is_real((month, day))
+    ]
+    return between.join(readings) or match[0]
 
 
 def day_stances(question: str, texts: Sequence[str]) -> list[Stance]:
