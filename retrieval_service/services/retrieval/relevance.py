@@ -11,6 +11,7 @@ from uuid import UUID
 
 from retrieval_service.domain.answering.asked_prices import asks_price, tells_price
 from retrieval_service.domain.documents.product_sizes import size_stances, without_sizes
+from retrieval_service.domain.documents.special_days import day_stances
 from retrieval_service.domain.indexing.lexical import TermStatistics
 from retrieval_service.domain.indexing.spaces import Scale
 from retrieval_service.domain.retrieval.backends import Backend
@@ -31,7 +32,7 @@ from retrieval_service.services.retrieval.references import numbered, stored_fie
 from retrieval_service.services.retrieval.search import Found, Hit
 from retrieval_service.services.retrieval.term_statistics import Weigher
 from retrieval_service.text import words as analysis
-from retrieval_service.text.facts.days import day_stances, days_of, without_days
+from retrieval_service.text.facts.days import days_of, without_days
 from retrieval_service.text.polarity import Stance, named, stances, without_wishes
 
 # How many of the best hits are weighed for an answer, whose first word is waited for; and how far behind the best one

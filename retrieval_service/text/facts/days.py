@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from retrieval_service.text.facts.words import month_of
-from retrieval_service.text.polarity import Stance
-from retrieval_service.text.sentences import split_sentences
 
 Day = tuple[int, int]
 """Month and day, so that a later day of a year is more."""
@@ -50,7 +48,6 @@ _MONTHS = {
 _SPOKEN = {"en": ("{} {}", " or "), "ru": ("{} {}", " или "), "pt": ("{} de {}", " ou ")}
 # Where the month may stand first.
 _EITHER_ORDER = frozenset({"en"})
-_MOST_CHARACTERS = 4_000
 _LONGEST_QUESTION = 300
 _LONGEST_MONTH = 31
 _MONTHS_OF_A_YEAR = 12
@@ -174,28 +171,9 @@ def _spoken(match: re.Match[str], language: str) -> str:
     return between.join(readings) or match[0]
 
 
-def day_stances(question: str, texts: Sequence[str]) -> list[Stance]:
-    """One for each text below its title: one that tells other days than the one that is asked for opposes.
-
-    So does one whose numbers are all of special days, where "today" is asked for.
-    """
-    question = question[:_LONGEST_QUESTION]
-    asked = days_of(question)
-    if not asked and not _NOW.search(question):
-        return [Stance.FREE for _ in texts]
-    return [_stance(asked, text[:_MOST_CHARACTERS]) for text in texts]
-
-
-def _stance(asked: Sequence[Days], text: str) -> Stance:
-    told = days_of(text)
-    if not told:
-        return Stance.FREE
-    if asked:
-        return Stance.FITS if tells_day(asked, told) else Stance.OPPOSES
-    title, _, body = text.partition("\n")
-    plain = [one.text for one in split_sentences(body) if not days_of(one.text)]
-    is_usual = not days_of(title) and any(map(str.isdigit, "".join(plain)))
-    return Stance.FREE if is_usual else Stance.OPPOSES
+def asks_of_now(question: str) -> bool:
+    """Whether it says "today" or the like."""
+    return _NOW.search(question[:_LONGEST_QUESTION]) is not None
 
 
 def tells_day(asked: Sequence[Days], told: Sequence[Days]) -> bool:

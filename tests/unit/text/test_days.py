@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval_service.text.facts.days import Day, day_stances, days_of, without_days, written_out
+from retrieval_service.domain.documents.special_days import day_stances
+from retrieval_service.text.facts.days import Day, days_of, without_days, written_out
 from retrieval_service.text.polarity import Stance
 
 
