@@ -16,6 +16,7 @@ from retrieval_service.domain.retrieval.keyboards import in_one_script, is_mixed
 from retrieval_service.domain.retrieval.vocabulary import LONGEST_SOUND, Vocabulary, spoken
 from retrieval_service.text import words as analysis
 from retrieval_service.text.facts.words import NUMBER_WORDS
+from retrieval_service.text.languages import language_among
 
 # Who mistypes more words than these is not understood anyway.
 MOST_UNKNOWN = 16
@@ -104,19 +105,32 @@ def has_spoken_measure(text: str) -> bool:
     return bool(_SPOKEN_MEASURE.search(text[:LONGEST_QUESTION]))
 
 
-def read(text: str, unknown: Sequence[str], vocabulary: Vocabulary, familiar: Familiar) -> Reading:
+def read(
+    text: str,
+    unknown: Sequence[str],
+    vocabulary: Vocabulary,
+    familiar: Familiar,
+    *,
+    languages: Sequence[str],
+) -> Reading:
     """With the unknown words as the vocabulary most likely has them; unchanged where it has none.
 
-    A word that is `familiar` to a language model is never guessed to be another. Takes some tenths of a
-    millisecond for each unknown word.
+    A word that is `familiar` to a language model is never guessed to be another. What seems to be in another language
+    than the `languages` of the vocabulary may be words of these in other letters: where most are. Takes some tenths
+    of a millisecond for each unknown word.
     """
     if len(text) > LONGEST_QUESTION:
         return Reading(text=text)
-    retyped_text, retyped_words = _retyped(_measured(text, vocabulary), frozenset(unknown), vocabulary)
+    measured = _measured(text, vocabulary)
+    retyped_text, retyped_words = _retyped(measured, frozenset(unknown), vocabulary)
     suspects = frozenset(unknown) | retyped_words
     sure = _mended(
         _joined(retyped_text, suspects, vocabulary), suspects, lambda token: _surely(token, vocabulary)
     )
+    strange = suspects - vocabulary.counts.keys()
+    left = sum(token.word in strange for token in _tokens(sure))
+    if 2 * left >= len(unknown) and _is_foreign(text, languages):
+        return Reading(text=_mended(measured, suspects, lambda token: _by_code(token.word, vocabulary)))
     guesses = _guesses(sure, suspects, vocabulary, familiar)
     if not guesses:
         return Reading(text=sure)
@@ -139,6 +153,11 @@ def _tokens(text: str) -> list[Token]:
     ]
 
 
+def _is_foreign(text: str, languages: Sequence[str]) -> bool:
+    language = language_among(text, languages)
+    return bool(language) and language not in languages
+
+
 def _measured(text: str, vocabulary: Vocabulary) -> str:
     def one(match: re.Match[str]) -> str:
         measure = analysis.measure(f"{match[1]}x{match[3]}")
@@ -150,18 +169,18 @@ def _measured(text: str, vocabulary: Vocabulary) -> str:
 def _retyped(text: str, unknown: frozenset[str], vocabulary: Vocabulary) -> tuple[str, frozenset[str]]:
     """All unknown pieces are of the other keyboard where one of some length says so; and which words they give."""
     pieces = text.split()
-    foreign = [piece for piece in dict.fromkeys(pieces) if _is_foreign(piece, unknown)]
-    sure = {piece: meant for piece in foreign if (meant := _surely_retyped(piece, vocabulary))}
+    strange = [piece for piece in dict.fromkeys(pieces) if _is_unknown(piece, unknown)]
+    sure = {piece: meant for piece in strange if (meant := _surely_retyped(piece, vocabulary))}
     if not any(len(piece) >= SHORTEST_RETYPED for piece in sure):
         return text, frozenset()
-    others = {piece: options[-1] for piece in foreign if (options := retyped(piece.lower()))}
+    others = {piece: options[-1] for piece in strange if (options := retyped(piece.lower()))}
     meant = others | sure
     words = {token.word for one in meant.values() for token in _tokens(one)}
     new = frozenset(word for word in words if word not in vocabulary.counts)
     return " ".join(meant.get(piece, piece) for piece in pieces), new
 
 
-def _is_foreign(piece: str, unknown: frozenset[str]) -> bool:
+def _is_unknown(piece: str, unknown: frozenset[str]) -> bool:
     words = [token.word for token in _tokens(piece)]
     return bool(words) and all(word in unknown or len(word) == 1 for word in words)
 
@@ -227,8 +246,11 @@ def _perhaps(token: Token, vocabulary: Vocabulary, familiar: Familiar) -> _Guess
 
 
 def _by_look(word: str, vocabulary: Vocabulary) -> str:
-    """One in which letters of two alphabets are mixed is of one of them, whether it is known or not."""
-    options = in_one_script(word)
+    """One in which letters of two alphabets are mixed is of one of them, whether it is known or not.
+
+    A single letter is a word in many languages.
+    """
+    options = in_one_script(word) if len(word) > 1 else []
     known = [one for one in options if one in vocabulary.counts]
     return next(iter(known or (options if is_mixed(word) else ())), "")
 
@@ -237,8 +259,8 @@ def _heard(word: str, vocabulary: Vocabulary) -> str:
     """The word itself or one that sounds like it, in whatever letters."""
     if word in vocabulary.counts:
         return word
-    is_heard = word.isalpha() and len(word) >= SHORTEST_HEARD
-    return vocabulary.by_sound.get(analysis.fold(word), "") if is_heard else ""
+    sound = analysis.fold(word) if word.isalpha() else ""
+    return vocabulary.by_sound.get(sound, "") if len(sound) >= SHORTEST_HEARD else ""
 
 
 def _by_code(word: str, vocabulary: Vocabulary) -> str:

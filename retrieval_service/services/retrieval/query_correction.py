@@ -68,10 +68,10 @@ class Rereader:
         if not unknown and not query_readings.has_spoken_measure(text):
             return Reading(text=text)
         known = await self._vocabulary(tenant_id, weights, languages)
-        return (
-            await asyncio.to_thread(query_readings.read, text, unknown, known, familiar)
-            if known
-            else Reading(text=text)
+        if known is None:
+            return Reading(text=text)
+        return await asyncio.to_thread(
+            query_readings.read, text, unknown, known, familiar, languages=languages
         )
 
     async def _unknown_now(

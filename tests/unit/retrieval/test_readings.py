@@ -37,9 +37,8 @@ def strange(_: str) -> Familiarity:
 
 
 def reading_of(text: str, known: Vocabulary, familiarity: Familiarity = Familiarity.STRANGE) -> Reading:
-    return read(
-        text, unknown_words(text, LANGUAGES, lambda _: known.counts.keys()), known, lambda _: familiarity
-    )
+    unknown = unknown_words(text, LANGUAGES, lambda _: known.counts.keys())
+    return read(text, unknown, known, lambda _: familiarity, languages=LANGUAGES)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +104,52 @@ def test_what_is_known_or_a_name_or_another_code_stays(text: str, known: Vocabul
 
 def test_more_frequent_of_two_near_words_is_meant() -> None:
     known = vocabulary(counted(["a pillow", "a willow", "a pillow"]), ())
-    assert read("pilow", ["pilow"], known, strange).text == "pillow"
-    assert read("pillov", ["pillov"], known, strange).text == "pillow"
+    assert read("pilow", ["pilow"], known, strange, languages=()).text == "pillow"
+    assert read("pillov", ["pillov"], known, strange, languages=()).text == "pillow"
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "text"),
+    [
+        ("en", ("A b c: was, to, bill. Fees of the look and y, ha.",), "Кто был в лиге, когда у Люка были мешки?"),
+        ("en", ("Delivery to the left bank is free for two.",), "Сколько стоит доставка на Левый берег?"),
+        ("en", ("The phone is free.",), "Можно ли сдать старый телефон и получить за него деньги?"),
+        ("ru", ("Мост, вера, то и про вас. А это так.",), "Who was it that were most to the left, and what for?"),
+        ("ru", ("То и про вас. А это море и о том.",), "A loja não entregou o produto que paguei com o cartão"),
+        ("pt", ("O fone para um, e as tias.",), "Can I pay a part of the new phone with my old one?"),
+    ],
+)
+def test_question_in_another_language_stays(language: str, texts: tuple[str, ...], text: str) -> None:
+    known = vocabulary(counted(texts), (language,))
+    unknown = unknown_words(text, (language,), lambda _: known.counts.keys())
+    assert read(text, unknown, known, strange, languages=(language,)) == Reading(text=text)
+
+
+def test_code_is_known_in_a_question_in_another_language() -> None:
+    known = vocabulary(counted(["Насос Орлан HX-7731LR качает воду"]), ("ru",))
+    unknown = unknown_words("What does the 7731l cost?", ("ru",), lambda _: known.counts.keys())
+    reading = read("What does the 7731l cost?", unknown, known, strange, languages=("ru",))
+    assert reading == Reading(text="What does the 7731lr cost?")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("skolko stoit dostavka velosipeda v gorod", "сколько стоит доставка велосипеда v gorod"),
+        ("crjkmrj cnjbn ljcnfdrf dtkjcbgtlf d ujhjl", "сколько стоит доставка велосипеда в город"),
+    ],
+)
+def test_own_language_in_other_letters_is_no_other_language(typed: str, meant: str) -> None:
+    known = vocabulary(counted(TEXTS[:2]), ("ru",))
+    unknown = unknown_words(typed, ("ru",), lambda _: known.counts.keys())
+    assert read(typed, unknown, known, strange, languages=("ru",)).text == meant
+
+
+def test_what_sounds_of_one_letter_is_no_word_on_the_other_keyboard() -> None:
+    known = vocabulary(counted(["Формула F. Без вина."]), ("ru", "en"))
+    text = "по данным ААА, нет бензина"
+    unknown = unknown_words(text, ("ru", "en"), lambda _: known.counts.keys())
+    assert read(text, unknown, known, strange, languages=("ru", "en")).text == text
 
 
 @pytest.mark.parametrize("text", ["гарнтия на раму", "warranto on a frame", "tlevizão"])
