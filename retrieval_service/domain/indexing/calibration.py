@@ -23,7 +23,7 @@ LEAST_FOUND = 0.5
 CLOSENESS_OF_OTHERS = 0.28
 CLOSENESS_OF_ANSWERS = 0.63
 # As much as local models were found to be worth: e5 where it finds nearly all, MiniLM otherwise.
-FOUND_WELL, SHARE_OF_GOOD, SHARE_OF_OTHERS = 0.7, 0.65, 0.5
+FOUND_WELL, SHARE_OF_GOOD, SHARE_OF_OTHERS = 0.7, 0.75, 0.5
 # Only the nearest of those who ask the same in other words are told by their meaning.
 ALIKE_QUANTILE = 0.9
 

@@ -17,6 +17,7 @@ UNKNOWN_LANGUAGE = 0.3
 # Cosines that nobody has measured may all be near 1: they order only what the words leave even.
 UNKNOWN_SCALE = 0.1
 UNREADABLE_SCRIPT = 0.0
+EVEN_SHARE = 0.5
 
 STEM_SHARE = 0.5
 GRAM_SHARE = 0.5
@@ -43,6 +44,13 @@ class Blend:
     floor: float = 0.0
     whole_stems: float = 0.0
     whole_grams: float = 0.0
+
+    def share_beside(self, lexical: Scores) -> float:
+        """The more of a question one passage has in words, the more they count: with all of it, as much as vectors."""
+        if not (self.whole_stems or self.whole_grams):
+            return self.share
+        found = min(1.0, float(lexical.max(initial=0.0)))
+        return self.share - max(0.0, self.share - EVEN_SHARE) * found
 
 
 BY_WORDS = Blend(share=0.0)
@@ -72,10 +80,8 @@ def fuse(raw: RawScores, by: Blend) -> Scores:
     """
     stems, grams = _normalized(raw.stems, by.whole_stems), _normalized(raw.grams, by.whole_grams)
     lexical = STEM_SHARE * stems + GRAM_SHARE * grams
-    return (
-        by.share * _normalized(np.nan_to_num(raw.similarities, nan=by.floor) - by.floor)
-        + (1 - by.share) * lexical
-    )
+    share = by.share_beside(lexical)
+    return share * _normalized(np.nan_to_num(raw.similarities, nan=by.floor) - by.floor) + (1 - share) * lexical
 
 
 def _normalized(scores: Scores, whole: float = 0.0) -> Scores:

@@ -53,7 +53,7 @@ CENTRES = {
     for language, centre in json.loads(CENTRES_FILE.read_text(encoding="utf-8")).items()
 }
 
-SCALE = Scale(floor=0.75, spread=0.18, share=0.65, reads_well=True, alike={"": 0.925}, unrelated=UNRELATED)
+SCALE = Scale(floor=0.75, spread=0.18, share=0.75, reads_well=True, alike={"": 0.925}, unrelated=UNRELATED)
 SPACE = Space(
     provider="local",
     model="multilingual-e5-small-q4",

@@ -66,10 +66,18 @@ def test_vectors_count_as_much_as_their_model_understands(
 def test_words_count_by_how_much_of_the_question_they_are_where_the_model_reads_well() -> None:
     by = blend("pt", "Latin", MEASURED, stems=20.0, grams=40.0)
     assert (by.floor, by.whole_stems, by.whole_grams) == (0.75, 20.0, 40.0)
-    assert fuse(raw((0.75, 10, 10)), by).tolist() == pytest.approx([0.4 * (0.5 * 0.5 + 0.5 * 0.25)])
-    assert fuse(raw((0.75, 40, 80)), by).tolist() == pytest.approx([0.4])
+    found = 0.5 * 0.5 + 0.5 * 0.25
+    assert fuse(raw((0.75, 10, 10)), by).tolist() == pytest.approx([(0.4 + 0.1 * found) * found])
     beside = blend("en", "Latin", ENGLISH_ONLY, stems=20.0, grams=40.0)
     assert (beside.whole_stems, beside.whole_grams) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("words", "share"), [(0.0, 0.6), (10.0, 0.55), (20.0, 0.5), (90.0, 0.5)])
+def test_words_count_the_more_the_more_of_the_question_they_are(words: float, share: float) -> None:
+    by = blend("pt", "Latin", MEASURED, stems=20.0, grams=20.0)
+    by_meaning, by_words = fuse(raw((0.95, 0, 0), (0.75, words, words)), by).tolist()
+    assert by_meaning == pytest.approx(share)
+    assert by_words == pytest.approx((1 - share) * min(1.0, words / 20))
 
 
 def test_what_unrelated_texts_have_in_common_is_nothing() -> None:
