@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,6 +13,8 @@ from psycopg.rows import class_row
 from retrieval_service.domain.indexing.spaces import Vector
 from retrieval_service.domain.insights.insights import Gap, GapExample, GapStatus
 from retrieval_service.stores.database import TenantScope
+
+ROWS_READ_AT_A_TIME = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +104,17 @@ WHERE g.tenant_id = %(tenant_id)s ORDER BY g.created_at, g.id
 
 
 async def leaders(scope: TenantScope, space_id: int) -> list[Leader]:
-    """Oldest group first."""
-    cursor = await scope.connection.execute(LEADERS, {"tenant_id": scope.tenant_id, "space_id": space_id})
-    return [
-        Leader(gap_id=gap_id, question=question, language=language, vector=vector and vector.to_numpy())
-        for gap_id, question, language, vector in await cursor.fetchall()
-    ]
+    """Oldest group first; read portion by portion, for a tenant may have thousands of vectors."""
+    parameters = {"tenant_id": scope.tenant_id, "space_id": space_id}
+    cursor = await scope.connection.execute(LEADERS, parameters, binary=True)
+    found: list[Leader] = []
+    while rows := await cursor.fetchmany(ROWS_READ_AT_A_TIME):
+        found += [
+            Leader(gap_id=gap_id, question=question, language=language, vector=vector and vector.to_numpy())
+            for gap_id, question, language, vector in rows
+        ]
+        await asyncio.sleep(0)
+    return found
 
 
 OPEN = """
