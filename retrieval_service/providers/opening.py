@@ -13,7 +13,7 @@ from retrieval_service.providers.local.extractive import ExtractiveAnswerer
 from retrieval_service.providers.local.extractive_summaries import ExtractiveSummarizer
 from retrieval_service.providers.openai.batching import BatchLimits
 from retrieval_service.providers.openai.chat.chat_completions import ChatCompletionsAnswerer
-from retrieval_service.providers.openai.chat.responses import ResponsesAnswerer
+from retrieval_service.providers.openai.chat.responses import ResponsesAnswerer, make_types_ready
 from retrieval_service.providers.openai.chat.rewriting import ModelRewriter
 from retrieval_service.providers.openai.chat.streaming import AnswerSettings, Patience
 from retrieval_service.providers.openai.chat.summaries import ModelSummarizer
@@ -151,8 +151,10 @@ async def open_writer(
 ) -> ResponsesAnswerer | ChatCompletionsAnswerer:
     access = openai_access(settings)
     client = await asyncio.to_thread(open_client, access)
-    kind = ResponsesAnswerer if writes_responses(settings) else ChatCompletionsAnswerer
-    return kind(client, answers, provider=access.provider)
+    if not writes_responses(settings):
+        return ChatCompletionsAnswerer(client, answers, provider=access.provider)
+    await asyncio.to_thread(make_types_ready)
+    return ResponsesAnswerer(client, answers, provider=access.provider)
 
 
 async def open_file_answerer(settings: Settings) -> FileAnswerer | None:
@@ -161,6 +163,7 @@ async def open_file_answerer(settings: Settings) -> FileAnswerer | None:
         return None
     access = openai_access(settings)
     client = await asyncio.to_thread(open_client, access)
+    await asyncio.to_thread(make_types_ready)
     return FileSearchAnswerer(client, answer_settings(settings), provider=access.provider)
 
 

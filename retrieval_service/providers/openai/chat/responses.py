@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream, BaseModel
 from openai.types.responses import (
     EasyInputMessageParam,
     Response,
@@ -41,6 +41,17 @@ ENDINGS = {
     "response.failed": ResponseFailedEvent,
     "error": ResponseErrorEvent,
 }
+
+
+class _Read(BaseModel):
+    event: ResponseStreamEvent
+
+
+def make_types_ready() -> None:
+    """The SDK makes its types when the first event is read, which takes 0.3 s: call it in a thread, before."""
+    spoken = {"type": "message", "content": [{"type": "output_text", "text": "", "annotations": []}]}
+    ending = {"type": "response.completed", "response": {"output": [spoken], "usage": {}}}
+    _Read.construct(event=ending)
 
 
 class ResponsesAnswerer:
