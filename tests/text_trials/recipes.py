@@ -44,6 +44,7 @@ from retrieval_service.providers.openai.files.filters import translation
 from retrieval_service.services.sync.drift_repair import Mender
 from retrieval_service.stores.database import Database
 from retrieval_service.text import languages
+from retrieval_service.text.lexicon.wording import Wording, wording
 from tests.text_trials.building import Builder, filled
 from tests.text_trials.finding import Finder, Prepare, Thunk, streamed
 from widget_gateway import access, frames, websocket
@@ -170,6 +171,7 @@ MADE: Mapping[Any, Callable[[str], Any]] = {
     CallFailed: lambda text: CallFailed(text, code="UNKNOWN", reason=text),
     WordPiece: lambda _: _word_piece(),
     Unigram: lambda _: _unigram(),
+    Wording: lambda text: wording([text], "en"),
 }
 
 RECIPES: Mapping[str, Prepare] = {
