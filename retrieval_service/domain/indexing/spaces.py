@@ -28,12 +28,12 @@ class Scale:
     """How the cosines of a model are to be read; measured for each model, for no two have the same.
 
     Texts that have nothing to do with each other have the `floor` or less, a right passage stands up to `spread` above
-    it. `share` is how much the vectors count in a hybrid score where the model reads the question's language.
-    Where a model `reads_well`, words count by how much of the question they are, and the vectors less the more it is. Two questions that have the cosine
-    `alike` of their language, or of "" for all others, ask for the same; they are embedded as passages. `unrelated` has
-    the cosines of texts that have nothing to do with each other by their languages, "en>ru" for an English question and
-    a Russian passage: a model has all Portuguese texts nearer to each other than all Russian ones, and texts of two
-    languages farther.
+    it. `share` is how much the vectors count in a hybrid score where the model reads the question's language. Where a
+    model `reads_well`, words count by how much of the question they are, and the vectors less the more it is. Two
+    questions that have the cosine `alike` of their language, or of "" for all others, ask for the same; they are
+    embedded as passages. `unrelated` has the cosines of texts that have nothing to do with each other by their
+    languages, "en>ru" for an English question and a Russian passage: a model has all Portuguese texts nearer to each
+    other than all Russian ones, and texts of two languages farther.
     """
 
     floor: float = 0.0
