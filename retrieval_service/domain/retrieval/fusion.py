@@ -81,7 +81,9 @@ def fuse(raw: RawScores, by: Blend) -> Scores:
     stems, grams = _normalized(raw.stems, by.whole_stems), _normalized(raw.grams, by.whole_grams)
     lexical = STEM_SHARE * stems + GRAM_SHARE * grams
     share = by.share_beside(lexical)
-    return share * _normalized(np.nan_to_num(raw.similarities, nan=by.floor) - by.floor) + (1 - share) * lexical
+    return (
+        share * _normalized(np.nan_to_num(raw.similarities, nan=by.floor) - by.floor) + (1 - share) * lexical
+    )
 
 
 def _normalized(scores: Scores, whole: float = 0.0) -> Scores:

@@ -111,11 +111,23 @@ def test_more_frequent_of_two_near_words_is_meant() -> None:
 @pytest.mark.parametrize(
     ("language", "texts", "text"),
     [
-        ("en", ("A b c: was, to, bill. Fees of the look and y, ha.",), "Кто был в лиге, когда у Люка были мешки?"),
+        (
+            "en",
+            ("A b c: was, to, bill. Fees of the look and y, ha.",),
+            "Кто был в лиге, когда у Люка были мешки?",
+        ),
         ("en", ("Delivery to the left bank is free for two.",), "Сколько стоит доставка на Левый берег?"),
         ("en", ("The phone is free.",), "Можно ли сдать старый телефон и получить за него деньги?"),
-        ("ru", ("Мост, вера, то и про вас. А это так.",), "Who was it that were most to the left, and what for?"),
-        ("ru", ("То и про вас. А это море и о том.",), "A loja não entregou o produto que paguei com o cartão"),
+        (
+            "ru",
+            ("Мост, вера, то и про вас. А это так.",),
+            "Who was it that were most to the left, and what for?",
+        ),
+        (
+            "ru",
+            ("То и про вас. А это море и о том.",),
+            "A loja não entregou o produto que paguei com o cartão",
+        ),
         ("pt", ("O fone para um, e as tias.",), "Can I pay a part of the new phone with my old one?"),
     ],
 )
