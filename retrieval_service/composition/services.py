@@ -39,6 +39,7 @@ from retrieval_service.services.answering.query_rewriting import Rewording
 from retrieval_service.services.answering.quotation import Quoter
 from retrieval_service.services.answering.small_talk import Courtesies
 from retrieval_service.services.answering.trials import Trials
+from retrieval_service.services.answering.writing import AnswerWriter
 from retrieval_service.services.documents.editing import Editor
 from retrieval_service.services.documents.importing import Importer
 from retrieval_service.services.documents.reading import Reader
@@ -176,7 +177,7 @@ def assemble(
     )
     switcher, mender = Switcher(database, embedders), Mender(database, backend)
     addresses = source_addresses(settings)
-    sourcing = Sourcing(database, addresses)
+    sourcing, reindexer = Sourcing(database, addresses), Reindexer(database, reindex_options(settings))
     return Service(
         settings=settings,
         database=database,
@@ -190,10 +191,10 @@ def assemble(
         declarer=Declarer(database, addresses),
         sourcing=sourcing,
         follower=new_follower(settings, database, sourcing),
-        scheduler=new_scheduler(settings, database, mender),
+        scheduler=new_scheduler(settings, database, sourcing, reindexer, mender),
         editor=Editor(database, RemotePurger(database, backend), most_bytes=settings.document_bytes),
         reader=Reader(database),
-        reindexer=Reindexer(database, reindex_options(settings)),
+        reindexer=reindexer,
         overseer=Overseer(database),
         mender=mender,
         searcher=searcher,
@@ -313,8 +314,9 @@ def new_answering(
     embedders: Embedders,
     questions: Questions,
 ) -> Answering:
-    return Answering(
-        AnswerJobs(seconds=settings.answer_seconds),
+    jobs = AnswerJobs(seconds=settings.answer_seconds)
+    writer = AnswerWriter(
+        jobs,
         *logs,
         Gatherer(retrieval.retriever),
         Lister(database, retrieval.retriever, weigher),
@@ -327,6 +329,7 @@ def new_answering(
         meter,
         retrieval.answerer,
     )
+    return Answering(jobs, logs[0], writer)
 
 
 def new_manager(
@@ -354,9 +357,9 @@ def new_follower(settings: Settings, database: Database, sourcing: Sourcing) -> 
     )
 
 
-def new_scheduler(settings: Settings, database: Database, mender: Mender) -> Scheduler:
-    sourcing = Sourcing(database, source_addresses(settings))
-    reindexer = Reindexer(database, reindex_options(settings))
+def new_scheduler(
+    settings: Settings, database: Database, sourcing: Sourcing, reindexer: Reindexer, mender: Mender
+) -> Scheduler:
     planned = [
         reconciling(database, sourcing, settings.schedule_reconcile),
         rebuilding(database, reindexer, settings.schedule_rebuild),

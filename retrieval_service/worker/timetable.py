@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval_service.composition.opening import open_service
-from retrieval_service.composition.services import Service, new_scheduler
+from retrieval_service.composition.services import Service, new_scheduler, reindex_options, source_addresses
 from retrieval_service.config import Settings
 from retrieval_service.domain.operations.processes import Kind
 from retrieval_service.domain.operations.schedules import Run
+from retrieval_service.services.indexing.index_jobs import Reindexer
 from retrieval_service.services.operations.schedules import Standing
+from retrieval_service.services.sources.scans import Sourcing
 from retrieval_service.services.sync.drift_repair import Mender
 from retrieval_service.stores.database import PoolSize, open_database
 from retrieval_service.stores.queue import document_jobs
@@ -37,7 +39,10 @@ class Drained:
 async def standings(settings: Settings, dsn: str) -> list[Standing]:
     await schema.prepare(dsn, migrates=settings.migrate)
     async with open_database(dsn, SMALL_POOL) as database:
-        return await new_scheduler(settings, database, Mender(database, None)).standings()
+        sourcing = Sourcing(database, source_addresses(settings))
+        reindexer = Reindexer(database, reindex_options(settings))
+        scheduler = new_scheduler(settings, database, sourcing, reindexer, Mender(database, None))
+        return await scheduler.standings()
 
 
 async def drain(settings: Settings, dsn: str) -> Drained:

@@ -158,18 +158,17 @@ class WrittenAnswer:
             answer_id=self.answer_id, session_id=self.question.session_id, references=self.references
         )
 
-    def note(self, event: CheckedEvent, now: float) -> CheckedEvent:
-        """Adds the event to the answer and gives it back."""
-        if isinstance(event, Flagged):
-            self.unsupported.append((event.start, event.end, event.reason))
-            return event
-        if isinstance(event, Cited):
-            self.citations.append((event.start, event.end, list(event.numbers)))
-            return event
-        if self.first_text_at is None:
-            self.first_text_at = now
-        self.text += event.text
-        return event
+    def note(self, event: CheckedEvent, now: float) -> None:
+        """Adds the event to the answer."""
+        match event:
+            case Flagged():
+                self.unsupported.append((event.start, event.end, event.reason))
+            case Cited():
+                self.citations.append((event.start, event.end, list(event.numbers)))
+            case Delta():
+                if self.first_text_at is None:
+                    self.first_text_at = now
+                self.text += event.text
 
     @property
     def is_silent(self) -> bool:
@@ -201,13 +200,12 @@ class WrittenAnswer:
         """With the tokens of whoever has written."""
         self.ending = replace(self.ending or Ending(finish_reason=reason), finish_reason=reason)
 
-    def note_not_found(self, asked: Prompt, now: float) -> CheckedEvent:
+    def end_as_not_found(self, asked: Prompt) -> str:
         """The honest "I don't know", which no model is asked for."""
         self.end_as(FinishReason.NO_RELEVANT_CONTENT)
-        text = phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
-        return self.note(Delta(text=text), now)
+        return phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
 
-    def note_pleasantry(self, said: Said, undecided: str, contact: str, now: float) -> CheckedEvent:
+    def end_as_pleasantry(self, said: Said, undecided: str, contact: str) -> str:
         """Politeness for politeness: no question, and no gap; `undecided` is the language where it tells none.
 
         `contact` is for those who want a person.
@@ -215,23 +213,18 @@ class WrittenAnswer:
         self.wants_human = said.pleasantry is Pleasantry.HUMAN
         self.ending = Ending(finish_reason=FinishReason.PLEASANTRY)
         self.language = self.question.language or said.language or undecided
-        return self.note(Delta(text=phrases.pleasantry_text(said.pleasantry, self.language, contact)), now)
+        return phrases.pleasantry_text(said.pleasantry, self.language, contact)
 
     def note_model_away(self, answerer: str) -> None:
         """Somebody else writes from here on, before the first word."""
         self.answerer = answerer
         self.degraded_reason = "; ".join(filter(None, (self.degraded_reason, MODEL_AWAY)))
 
-    def note_nothing(self, asked: Prompt, now: float) -> CheckedEvent:
+    def text_for_nothing(self, asked: Prompt) -> str:
         """For an answer without a word: nothing was found, or the model refused, or was cut off."""
         if self.ended_as is FinishReason.NO_RELEVANT_CONTENT:
-            return self.note_not_found(asked, now)
-        return self.note(Delta(text=phrases.no_answer_text(asked.language, asked.fallback_contact)), now)
-
-    def note_partly(self, asked: Prompt, now: float) -> CheckedEvent:
-        """What of the question stays open is said by us: a model would have to say it without a source."""
-        said = phrases.partly_text(asked.language, asked.fallback_contact)
-        return self.note(Delta(text=f"\n\n{said}"), now)
+            return phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
+        return phrases.no_answer_text(asked.language, asked.fallback_contact)
 
     def outcome(self, status: AnswerStatus, now: float) -> AnswerOutcome:
         """What the chat log keeps."""

@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from retrieval_service.domain.answering.answers import WrittenAnswer
-from retrieval_service.domain.answering.checked_stream import CheckedEvent, CheckedText
-from retrieval_service.domain.fragments import AnswerPart, Ending, FinishReason, Prompt, TextPart
+from retrieval_service.domain.answering.checked_stream import CheckedText
+from retrieval_service.domain.fragments import Ending, FinishReason, Prompt, TextPart
 from retrieval_service.providers.ports import Answerer
 from retrieval_service.services.answering.output_checks import Proofreading
 from retrieval_service.services.answering.quotation import PROVIDER_FAILURES, Quoter
+from retrieval_service.services.answering.sink import AnswerSink
 from retrieval_service.services.retrieval.circuit_breaker import Breaker
 
 # Also when the search took all the patience there was: a model that is well begins at once.
@@ -52,43 +53,39 @@ class Composer:
         """Whether a model judges by itself what its fragments answer."""
         return self._answerer.name != self._quoter.name
 
-    async def events(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
+    async def write(self, sink: AnswerSink, asked: Prompt) -> None:
         """What is written, made safe and held to its sources; without fragments the model is not asked."""
         if not asked.fragments:
-            yield written.note_not_found(asked, self._clock())
+            await sink.add_text(sink.written.end_as_not_found(asked))
             return
         try:
-            async with aclosing(self._by_model(written, asked)) as events:
-                async for event in events:
-                    yield event
+            await self._write_by_model(sink, asked)
         except PROVIDER_FAILURES as failure:
-            async with aclosing(self._quoter.events(written, asked, failure)) as events:
-                async for event in events:
-                    yield event
-        async with aclosing(self._quoter.ended(written, asked)) as events:
-            async for event in events:
-                yield event
+            await self._quoter.stand_in(sink, asked, failure)
+        await self._quoter.end(sink, asked)
 
-    async def _by_model(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
-        written.answerer = self._answerer.name
+    async def _write_by_model(self, sink: AnswerSink, asked: Prompt) -> None:
+        sink.written.answerer = self._answerer.name
         # While the model thinks.
         opening = asyncio.ensure_future(asyncio.to_thread(CheckedText, asked))
         proofreading = Proofreading()
         try:
-            async with aclosing(self._read(written, asked)) as texts:
+            async with aclosing(self._texts(sink.written, asked)) as texts:
                 async for text in texts:
-                    for event in await proofreading.read((await opening).feed, text):
-                        yield written.note(event, self._clock())
-            for event in await asyncio.to_thread((await opening).finish):
-                yield written.note(event, self._clock())
+                    await sink.add_all(await proofreading.read((await opening).feed, text))
+            await sink.add_all(await asyncio.to_thread((await opening).finish))
         finally:
             opening.cancel()
 
-    async def _read(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
+    async def _texts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
         """What the model says. One that knows no end is cut off, and never keeps others from their turn."""
         room = self._most_characters
-        async with aclosing(self._spoken(written, asked)) as parts:
+        async with (
+            self._breaker.attempt(self._patience(written)) as attempt,
+            aclosing(self._answerer.stream(asked)) as parts,
+        ):
             async for part in parts:
+                attempt.began()
                 if not isinstance(part, TextPart):
                     written.note_part(part)
                     continue
@@ -100,13 +97,6 @@ class Composer:
                     return
                 await asyncio.sleep(0)
 
-    async def _spoken(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[AnswerPart, None]:
+    def _patience(self, written: WrittenAnswer) -> float:
         waited = self._clock() - written.started_at
-        patience = max(self._patience_seconds - waited, min(LEAST_PATIENCE_SECONDS, self._patience_seconds))
-        async with (
-            self._breaker.attempt(patience) as attempt,
-            aclosing(self._answerer.stream(asked)) as parts,
-        ):
-            async for part in parts:
-                attempt.began()
-                yield part
+        return max(self._patience_seconds - waited, min(LEAST_PATIENCE_SECONDS, self._patience_seconds))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +21,7 @@ CLOSING_SECONDS = 15.0
 # A text that ends may release hundreds of events at once; others have their turn between them.
 EVENTS_IN_A_TURN = 32
 
-Writing = Callable[["AnswerJob"], AsyncGenerator[AnswerEvent, None]]
+Write = Callable[["AnswerJob"], Awaitable[None]]
 
 
 class AnswerJob:
@@ -51,17 +50,17 @@ class AnswerJob:
         if self._patience and not self._patience.expired():
             self._patience.reschedule(None)
 
-    async def run(self, events: AsyncGenerator[AnswerEvent, None], seconds: float) -> None:
+    async def tell(self, event: AnswerEvent) -> None:
+        """To all listeners; others have a turn now and then."""
+        if self.told.say(event) % EVENTS_IN_A_TURN == 0:
+            await asyncio.sleep(0)
+
+    async def run(self, write: Write, seconds: float) -> None:
         """Listeners learn how it ended, in the words of our errors; a mistake of ours has no words."""
         failure: errors.KladezError | None = errors.KladezError()
         try:
-            async with (
-                asyncio.timeout(0 if self._is_stopped else seconds) as self._patience,
-                aclosing(events),
-            ):
-                async for event in events:
-                    if self.told.say(event) % EVENTS_IN_A_TURN == 0:
-                        await asyncio.sleep(0)
+            async with asyncio.timeout(0 if self._is_stopped else seconds) as self._patience:
+                await write(self)
             failure = None
         except TimeoutError:
             failure = self._reason
@@ -97,7 +96,7 @@ class AnswerJobs:
         wanted = (tenant_id, answer_id)
         return next((job for job in self._jobs.values() if (job.tenant_id, job.answer_id) == wanted), None)
 
-    async def join(self, tenant_id: UUID, question: Question, write: Writing) -> AnswerJob:
+    async def join(self, tenant_id: UUID, question: Question, write: Write) -> AnswerJob:
         """The job that answers this request already, or a new one.
 
         Raises `Invalid` for another one, and `NotFound` for who proves the conversation otherwise than its asker.
@@ -131,9 +130,9 @@ class AnswerJobs:
         finally:
             interrupting.cancel()
 
-    async def _run(self, key: tuple[UUID, UUID], job: AnswerJob, write: Writing) -> None:
+    async def _run(self, key: tuple[UUID, UUID], job: AnswerJob, write: Write) -> None:
         try:
-            await job.run(write(job), self._seconds)
+            await job.run(write, self._seconds)
         finally:
             del self._jobs[key]
 

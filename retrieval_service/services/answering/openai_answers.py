@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service import errors
-from retrieval_service.domain.answering.answers import Started, WrittenAnswer
+from retrieval_service.domain.answering.answers import WrittenAnswer
 from retrieval_service.domain.answering.checked_stream import CheckedEvent as Said
 from retrieval_service.domain.answering.checked_stream import CheckedText
 from retrieval_service.domain.answering.file_citations import FileCitations
@@ -21,6 +20,7 @@ from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.providers.ports import FileAnswerer
 from retrieval_service.services.answering.output_checks import Proofreading
 from retrieval_service.services.answering.quotation import PROVIDER_FAILURES, Quoter
+from retrieval_service.services.answering.sink import AnswerSink
 from retrieval_service.services.retrieval.circuit_breaker import Breaker
 from retrieval_service.services.retrieval.context_expansion import as_found
 from retrieval_service.services.retrieval.openai_search import RemoteSearcher
@@ -42,7 +42,7 @@ class Beginning:
 
 
 class RemoteAnswerer:
-    """`clock` is monotonic, in seconds."""
+    """Nobody waits longer than `beginning_seconds` for what the provider finds."""
 
     def __init__(
         self,
@@ -53,7 +53,6 @@ class RemoteAnswerer:
         quoter: Quoter,
         *,
         beginning_seconds: float = BEGINNING_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._answerer = answerer
         self._searcher = searcher
@@ -61,16 +60,14 @@ class RemoteAnswerer:
         self._breaker = breaker
         self._quoter = quoter
         self._beginning_seconds = beginning_seconds
-        self._clock = clock
 
-    async def events(
-        self, tenant: Tenant, store_id: str, written: WrittenAnswer, asked: Prompt
-    ) -> AsyncGenerator[Started | Said, None]:
+    async def write(self, sink: AnswerSink, tenant: Tenant, store_id: str, asked: Prompt) -> None:
         """Raises `errors.ProviderUnavailable` or `errors.ProviderRefused`.
 
-        Before the first event nothing has been said, and somebody else may answer; before the first word the
+        Before the sink has begun nothing has been said, and somebody else may answer; before the first word the
         documents that were found are quoted.
         """
+        written = sink.written
         conditions = replace(written.question.conditions, tenant_id=tenant.id)
         where = FileSearch(store_ids=[store_id], conditions=conditions, limit=FILES)
         async with aclosing(self._answerer.stream(asked, where)) as parts:
@@ -79,24 +76,17 @@ class RemoteAnswerer:
             self._searcher.count(tenant.id, beginning.search_count)
             approved = await self._approved(tenant.id, written, beginning.files)
             what = await asyncio.to_thread(shown, as_found(approved.hits), tenant)
-            written.references = what.references
-            yield written.started()
+            await sink.start(what.references)
             if not what.fragments:
-                yield written.note_not_found(asked, self._clock())
+                await sink.add_text(written.end_as_not_found(asked))
                 return
             fragments = whole_documents(what.fragments)
             asked = replace(asked, fragments=fragments, verdict=approved.verdict)
             try:
-                async with aclosing(self._write(written, asked, beginning, parts)) as events:
-                    async for event in events:
-                        yield event
+                await self._write(sink, asked, beginning, parts)
             except PROVIDER_FAILURES as failure:
-                async with aclosing(self._quoter.events(written, asked, failure)) as events:
-                    async for event in events:
-                        yield event
-            async with aclosing(self._quoter.ended(written, asked)) as events:
-                async for event in events:
-                    yield event
+                await self._quoter.stand_in(sink, asked, failure)
+            await self._quoter.end(sink, asked)
 
     async def _approved(self, tenant_id: UUID, written: WrittenAnswer, files: Sequence[FileHit]) -> Sifted:
         """All that was found, and what it promises; no hits when not even a model may find an answer in it.
@@ -112,11 +102,12 @@ class RemoteAnswerer:
 
     async def _write(
         self,
-        written: WrittenAnswer,
+        sink: AnswerSink,
         asked: Prompt,
         beginning: Beginning,
         parts: AsyncGenerator[FileAnswerPart, None],
-    ) -> AsyncGenerator[Said, None]:
+    ) -> None:
+        written = sink.written
         written.answerer = self._answerer.name
         checked = await asyncio.to_thread(CheckedText, asked, cites_late=True)
         citations = FileCitations(numbers_of(written), checked)
@@ -126,13 +117,10 @@ class RemoteAnswerer:
             if isinstance(part, TextPart | FileCited) and written.is_silent:
                 continue
             if isinstance(part, TextPart):
-                events = await proofreading.read(citations.text, part.text)
+                await sink.add_all(await proofreading.read(citations.text, part.text))
             else:
-                events = said(citations, written, known, part)
-            for event in events:
-                yield written.note(event, self._clock())
-        for event in await asyncio.to_thread(citations.finish):
-            yield written.note(event, self._clock())
+                await sink.add_all(said(citations, written, known, part))
+        await sink.add_all(await asyncio.to_thread(citations.finish))
 
 
 async def begin(parts: AsyncGenerator[FileAnswerPart, None]) -> Beginning:

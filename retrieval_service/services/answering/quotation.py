@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
 import structlog
 
 from retrieval_service import errors
+from retrieval_service.domain.answering import phrases
 from retrieval_service.domain.answering.answers import WrittenAnswer
 from retrieval_service.domain.answering.checked_stream import CheckedEvent, CheckedText
 from retrieval_service.domain.answering.citations import Delta
 from retrieval_service.domain.fragments import Ending, FinishReason, Prompt, TextPart
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.providers.ports import Answerer
+from retrieval_service.services.answering.sink import AnswerSink
 
 log = structlog.get_logger("kladez.quoting")
 
@@ -24,61 +24,55 @@ PROVIDER_FAILURES = (errors.ProviderUnavailable, errors.ProviderRefused)
 
 
 class Quoter:
-    """`answerer` needs no model; `clock` is monotonic, in seconds."""
+    """`answerer` needs no model."""
 
-    def __init__(self, answerer: Answerer, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
-        self._clock = clock
 
     @property
     def name(self) -> str:
         return self._answerer.name
 
-    async def events(
-        self, written: WrittenAnswer, asked: Prompt, failure: errors.KladezError
-    ) -> AsyncGenerator[CheckedEvent, None]:
+    async def stand_in(self, sink: AnswerSink, asked: Prompt, failure: errors.KladezError) -> None:
         """Raises the failure itself when the reader has seen words of the model: those are not taken back."""
-        if written.text:
+        if sink.written.text:
             raise failure
-        note(failure, written)
-        written.note_model_away(self._answerer.name)
-        async with aclosing(self._quotes(written, asked)) as events:
-            async for event in events:
-                yield event
+        note(failure, sink.written)
+        sink.written.note_model_away(self._answerer.name)
+        await self._quote(sink, asked)
 
-    async def ended(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
-        """What is said behind the model's last word: of a question that it left open what perhaps helps."""
+    async def end(self, sink: AnswerSink, asked: Prompt) -> None:
+        """What is said behind the model's last word: of a question that it left open what perhaps helps.
+
+        What stays open of a question is said by us: a model would have to say it without a source.
+        """
+        written = sink.written
         if written.is_open and asked.verdict is Verdict.NOTHING:
             written.end_as(FinishReason.NO_RELEVANT_CONTENT)
         elif written.is_open:
-            async with aclosing(self._offers(written, asked)) as events:
-                async for event in events:
-                    yield event
+            await self._offer(sink, asked)
         if written.is_partial:
-            yield written.note_partly(asked, self._clock())
+            await sink.add_text(f"\n\n{phrases.partly_text(asked.language, asked.fallback_contact)}")
         if not written.text:
-            yield written.note_nothing(asked, self._clock())
+            await sink.add_text(written.text_for_nothing(asked))
 
-    async def _offers(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
-        if written.text:
-            yield written.note(Delta(text="\n\n"), self._clock())
-        offered = replace(asked, verdict=Verdict.PERHAPS, listing=())
-        async with aclosing(self._quotes(written, offered)) as events:
-            async for event in events:
-                yield event
+    async def _offer(self, sink: AnswerSink, asked: Prompt) -> None:
+        if sink.written.text:
+            await sink.add_text("\n\n")
+        await self._quote(sink, replace(asked, verdict=Verdict.PERHAPS, listing=()))
 
-    async def _quotes(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[CheckedEvent, None]:
+    async def _quote(self, sink: AnswerSink, asked: Prompt) -> None:
         """Behind what is written already; the tokens are those of the model that wrote before."""
-        checked, start = await asyncio.to_thread(CheckedText, asked), len(written.text)
+        checked, start = await asyncio.to_thread(CheckedText, asked), len(sink.written.text)
         async with aclosing(self._answerer.stream(asked)) as parts:
             async for part in parts:
                 if isinstance(part, Ending):
-                    written.end_as(part.finish_reason)
+                    sink.written.end_as(part.finish_reason)
                 elif isinstance(part, TextPart):
-                    for event in await asyncio.to_thread(checked.feed, part.text):
-                        yield written.note(behind(start, event), self._clock())
-        for event in await asyncio.to_thread(checked.finish):
-            yield written.note(behind(start, event), self._clock())
+                    said = await asyncio.to_thread(checked.feed, part.text)
+                    await sink.add_all(behind(start, event) for event in said)
+        said = await asyncio.to_thread(checked.finish)
+        await sink.add_all(behind(start, event) for event in said)
 
 
 def behind(start: int, event: CheckedEvent) -> CheckedEvent:

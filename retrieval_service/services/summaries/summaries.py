@@ -22,7 +22,7 @@ from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.domain.tenants.tenants import Tenant
 from retrieval_service.domain.usage import Usage
 from retrieval_service.providers.ports import Summarizer
-from retrieval_service.services.answering.answers import language_of
+from retrieval_service.services.answering.writing import language_of
 from retrieval_service.services.retrieval.circuit_breaker import Breaker
 from retrieval_service.services.retrieval.context_expansion import as_found
 from retrieval_service.services.retrieval.references import shown
