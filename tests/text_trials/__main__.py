@@ -24,12 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _end_early)
     chosen = _parsed(arguments)
     trials = [one for one in finder().find().trials if _is_chosen(one, chosen.names)]
-    first, parts = (int(number) for number in chosen.part.split("/"))
-    trials = trials[first - 1 :: parts]
     seen: list[Tried] = []
     try:
         for turn, trial in enumerate(trials):
-            seen += _seen(trial, turn, whole=chosen.whole)
+            seen += _seen(trial, turn, chosen)
     finally:  # what was tried is told of a run that is ended early, too
         bad = _summary(seen, len(trials))
     return 1 if bad else 0
@@ -56,8 +54,8 @@ def _end_early(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit("ended early")
 
 
-def _seen(trial: Trial, turn: int, *, whole: bool) -> list[Tried]:
-    seen = tried_whole(trial) if whole else tried_shortly(trial, turn)
+def _seen(trial: Trial, turn: int, chosen: argparse.Namespace) -> list[Tried]:
+    seen = tried_whole(trial, turn, chosen.every) if chosen.whole else tried_shortly(trial, turn)
     for bad in (one for one in seen if one.growth.is_too_fast):
         _say(f"TOO FAST {bad}")
     return seen
@@ -71,7 +69,9 @@ def _say(line: str) -> None:
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.text_trials", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="more families, and texts up to 64 kB")
-    parser.add_argument("--part", default="1/1", help="3/16: of each 16 functions the third")
+    parser.add_argument(
+        "--every", type=int, default=1, help="with --whole: of N families one, in turn", metavar="N"
+    )
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args(arguments)
 

@@ -35,8 +35,9 @@ class Tried:
         )
 
 
-def tried_whole(trial: Trial) -> list[Tried]:
-    return _tried(trial, families(whole=True), WHOLE_SIZES)
+def tried_whole(trial: Trial, turn: int, every: int) -> list[Tried]:
+    """Of so many families one, or all of them: the next functions have the others."""
+    return _tried(trial, islice(families(whole=True), turn % every, None, every), WHOLE_SIZES)
 
 
 def tried_shortly(trial: Trial, turn: int) -> list[Tried]:
