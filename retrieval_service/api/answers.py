@@ -225,10 +225,10 @@ def response(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
     if isinstance(event, Delta):
         return pb.StreamAnswerResponse(sequence=sequence, delta=pb.AnswerDelta(text=event.text))
     if isinstance(event, Cited):
-        cited = answer_messages.citation(event.start, event.end, event.numbers)
+        cited = answer_messages.citation(event)
         return pb.StreamAnswerResponse(sequence=sequence, citation=cited)
     if isinstance(event, Flagged):
-        flagged = answer_messages.unsupported(event.start, event.end, event.reason)
+        flagged = answer_messages.unsupported(event)
         return pb.StreamAnswerResponse(sequence=sequence, unsupported=flagged)
     completed = pb.AnswerCompleted(
         finish_reason=answer_messages.FINISH_REASONS[event.answer.finish_reason],

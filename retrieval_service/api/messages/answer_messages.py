@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import common_pb2
 
+from retrieval_service.api.messages import search_messages
 from retrieval_service.api.messages.common_messages import timestamp
 from retrieval_service.domain.answering.answers import is_model_away
-from retrieval_service.domain.answering.grounding import Reason
+from retrieval_service.domain.answering.citations import Cited
+from retrieval_service.domain.answering.grounding import Flagged, Reason
 from retrieval_service.domain.answering.logged import LoggedAnswer
-from retrieval_service.domain.insights.insights import ChatLog
 
 CUSTOMERS_SNIPPET = 240
 
@@ -40,20 +42,22 @@ UNSUPPORTED_REASONS = {
 }
 
 
-def citation(start: int, end: int, numbers: Sequence[int]) -> pb.Citation:
-    return pb.Citation(start_offset=start, end_offset=end, numbers=numbers)
+def citation(one: Cited) -> pb.Citation:
+    return pb.Citation(start_offset=one.start, end_offset=one.end, numbers=one.numbers)
 
 
-def unsupported(start: int, end: int, reason: str) -> pb.UnsupportedRange:
-    return pb.UnsupportedRange(start_offset=start, end_offset=end, reason=UNSUPPORTED_REASONS[Reason(reason)])
+def unsupported(one: Flagged) -> pb.UnsupportedRange:
+    return pb.UnsupportedRange(
+        start_offset=one.start, end_offset=one.end, reason=UNSUPPORTED_REASONS[one.reason]
+    )
 
 
-def citations(row: LoggedAnswer | ChatLog) -> Iterator[pb.Citation]:
+def citations(row: LoggedAnswer) -> Iterator[pb.Citation]:
     """Without the numbers of fragments that were purged since."""
-    present = {one["number"] for one in row.context}
-    for start, end, numbers in row.citations:
-        if left := [number for number in numbers if number in present]:
-            yield citation(start, end, left)
+    present = {one.number for one in row.references}
+    for one in row.citations:
+        if left := tuple(number for number in one.numbers if number in present):
+            yield citation(replace(one, numbers=left))
 
 
 def shorten_snippets(references: Iterable[common_pb2.Reference]) -> None:
@@ -64,7 +68,7 @@ def shorten_snippets(references: Iterable[common_pb2.Reference]) -> None:
         reference.snippet = line if is_short else f"{line[: CUSTOMERS_SNIPPET - 1].rstrip()}…"
 
 
-def answer(row: LoggedAnswer) -> pb.Answer:
+def answer(row: LoggedAnswer, *, with_references: bool = True) -> pb.Answer:
     return pb.Answer(
         answer_id=str(row.id),
         session_id=str(row.session_id) if row.session_id else "",
@@ -72,7 +76,7 @@ def answer(row: LoggedAnswer) -> pb.Answer:
         text=row.answer,
         language=row.language,
         citations=citations(row),
-        references=[common_pb2.Reference(**one) for one in row.context],
+        references=[search_messages.reference(one) for one in row.references] if with_references else (),
         status=ANSWER_STATUSES[row.status],
         finish_reason=FINISH_REASONS[row.finish_reason],
         answerer=row.answerer,
@@ -83,6 +87,6 @@ def answer(row: LoggedAnswer) -> pb.Answer:
         degraded_reason=row.degraded_reason,
         model_away=is_model_away(row.degraded_reason),
         standalone_question=row.standalone_question,
-        unsupported=[unsupported(start, end, reason) for start, end, reason in row.unsupported],
+        unsupported=[unsupported(one) for one in row.unsupported],
         wants_human=row.wants_human,
     )

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 
 from google.protobuf import timestamp_pb2
 from kladez.v1 import answer_service_pb2 as answers_pb
-from kladez.v1 import common_pb2
 from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.api import fields
-from retrieval_service.api.messages import answer_messages, common_messages
+from retrieval_service.api.messages import answer_messages, common_messages, search_messages
+from retrieval_service.domain.answering.logged import ChatLog
 from retrieval_service.domain.documents.documents import MAX_TITLE
 from retrieval_service.domain.insights.insights import (
     ChatFilter,
-    ChatLog,
     Figures,
     Gap,
     GapExample,
@@ -89,7 +88,7 @@ def entry(wanted: pb.FaqEntry) -> Entry:
 
 def chat_log(row: ChatLog, *, with_references: bool) -> pb.ChatLog:
     return pb.ChatLog(
-        answer=logged_answer(row, with_references=with_references),
+        answer=answer_messages.answer(row, with_references=with_references),
         channel=row.channel,
         rating=RATING_NUMBERS[row.rating],
         rating_reason=row.rating_reason,
@@ -97,29 +96,6 @@ def chat_log(row: ChatLog, *, with_references: bool) -> pb.ChatLog:
         first_token_ms=row.first_token_ms,
         latency_ms=row.latency_ms,
         end_time=common_messages.timestamp(row.finished_at),
-    )
-
-
-def logged_answer(row: ChatLog, *, with_references: bool) -> answers_pb.Answer:
-    return answers_pb.Answer(
-        answer_id=str(row.id),
-        session_id=str(row.session_id) if row.session_id else "",
-        question=row.question,
-        text=row.answer,
-        language=row.language,
-        citations=answer_messages.citations(row),
-        references=[common_pb2.Reference(**one) for one in row.context] if with_references else (),
-        status=answer_messages.ANSWER_STATUSES[row.status],
-        finish_reason=answer_messages.FINISH_REASONS[row.finish_reason],
-        answerer=row.answerer,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        create_time=common_messages.timestamp(row.created_at),
-        degraded=bool(row.degraded_reason),
-        degraded_reason=row.degraded_reason,
-        standalone_question=row.standalone_question,
-        unsupported=[answer_messages.unsupported(start, end, why) for start, end, why in row.unsupported],
-        wants_human=row.wants_human,
     )
 
 
@@ -160,7 +136,9 @@ def example(one: GapExample) -> pb.UnansweredExample:
 
 def resolution(done: Resolution) -> pb.ResolveUnansweredResponse:
     cited = cited_documents(done.answer)
-    references = [common_pb2.Reference(**one) for one in done.answer.context if one["document_id"] in cited]
+    references = [
+        search_messages.reference(one) for one in done.answer.references if one.document_id in cited
+    ]
     return pb.ResolveUnansweredResponse(
         group=group(done.gap),
         answered=done.is_answered,

@@ -10,7 +10,7 @@ from kladez.v1 import (
 )
 
 from retrieval_service.api.messages import metadata_messages
-from retrieval_service.domain.answering.answers import Reference
+from retrieval_service.domain.answering.logged import Reference
 from retrieval_service.services.retrieval.search import Hit, Mode
 
 MODES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
@@ -14,7 +14,7 @@ from retrieval_service.domain.answering.checked_stream import CheckedEvent
 from retrieval_service.domain.answering.citations import Cited, Delta
 from retrieval_service.domain.answering.conversation import Reworded
 from retrieval_service.domain.answering.grounding import Flagged
-from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer
+from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer, Reference
 from retrieval_service.domain.fragments import Ending, FinishReason, Judged, Prompt
 from retrieval_service.domain.retrieval.filters import Conditions
 from retrieval_service.domain.usage import Usage
@@ -84,21 +84,6 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A fragment as a reader sees it."""
-
-    number: int
-    document_id: str
-    chunk_id: str
-    source_type: str
-    external_id: str
-    title: str
-    url: str
-    snippet: str
-    score: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Started:
     """The first event."""
 
@@ -133,8 +118,8 @@ class WrittenAnswer:
     text: str = ""
     answerer: str = ""
     references: Sequence[Reference] = ()
-    citations: list[tuple[int, int, list[int]]] = field(default_factory=list)
-    unsupported: list[tuple[int, int, str]] = field(default_factory=list)
+    citations: list[Cited] = field(default_factory=list)
+    unsupported: list[Flagged] = field(default_factory=list)
     ending: Ending | None = None
     judgement: Judgement | None = None
     first_text_at: float | None = None
@@ -162,9 +147,9 @@ class WrittenAnswer:
         """Adds the event to the answer."""
         match event:
             case Flagged():
-                self.unsupported.append((event.start, event.end, event.reason))
+                self.unsupported.append(event)
             case Cited():
-                self.citations.append((event.start, event.end, list(event.numbers)))
+                self.citations.append(event)
             case Delta():
                 if self.first_text_at is None:
                     self.first_text_at = now
@@ -233,7 +218,7 @@ class WrittenAnswer:
         return AnswerOutcome(
             answer=self.text,
             language=self.language,
-            context=[asdict(one) for one in self.references],
+            references=self.references,
             citations=self.citations,
             status=status,
             finish_reason=ending.finish_reason if status is AnswerStatus.COMPLETED else "",
@@ -245,7 +230,7 @@ class WrittenAnswer:
             degraded_reason=self.degraded_reason,
             standalone_question=self.standalone_question,
             # A heading is judged after the lines under it.
-            unsupported=sorted(self.unsupported),
+            unsupported=sorted(self.unsupported, key=lambda one: (one.start, one.end)),
             wants_human=self.wants_human,
         )
 

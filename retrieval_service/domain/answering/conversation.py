@@ -74,7 +74,7 @@ class Reworded:
 
 def past_turn(logged: LoggedTurn) -> PastTurn:
     """As it was logged; `Recaller` leaves out what is not to be remembered."""
-    cited = dict.fromkeys(str(number) for _, _, numbers in logged.citations for number in numbers)
+    cited = dict.fromkeys(str(number) for one in logged.citations for number in one.numbers)
     titles = dict.fromkeys(logged.titles[number] for number in cited if logged.titles.get(number))
     return PastTurn(
         question=logged.question,

@@ -5,25 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
+
+from retrieval_service.domain.answering.citations import Cited
+from retrieval_service.domain.answering.grounding import Flagged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A fragment as a reader sees it."""
+
+    number: int
+    document_id: str
+    chunk_id: str
+    source_type: str
+    external_id: str
+    title: str
+    url: str
+    snippet: str
+    score: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedAnswer:
-    """A row of the chat log; `context` are the references, `citations` are `[start, end, [numbers]]`.
-
-    `unsupported` are `[start, end, reason]`. `request_hash` is that of the question; older rows have none.
-    """
+    """A row of the chat log; `request_hash` is that of the question, and older rows have none."""
 
     id: UUID
     session_id: UUID | None
-    request_id: UUID | None
     question: str
     answer: str
     language: str
-    context: Sequence[Mapping[str, Any]]
-    citations: Sequence[Sequence[Any]]
+    references: Sequence[Reference]
+    citations: Sequence[Cited]
     status: str
     finish_reason: str
     answerer: str
@@ -32,9 +45,23 @@ class LoggedAnswer:
     created_at: datetime
     degraded_reason: str
     standalone_question: str
-    unsupported: Sequence[Sequence[Any]]
+    unsupported: Sequence[Flagged]
     wants_human: bool = False
+    request_id: UUID | None = None
     request_hash: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatLog(LoggedAnswer):
+    """An answer with how it was received; `channel` is "" outside of a conversation, `rating` -1, 1 or None."""
+
+    channel: str
+    first_token_ms: int | None
+    latency_ms: int | None
+    rating: int | None
+    rating_reason: str
+    rated_at: datetime | None
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +74,7 @@ class LoggedTurn:
     question: str
     standalone_question: str
     titles: Mapping[str, str]
-    citations: Sequence[Sequence[Any]]
+    citations: Sequence[Cited]
     is_offer: bool
 
 
@@ -57,8 +84,8 @@ class AnswerOutcome:
 
     answer: str
     language: str
-    context: Sequence[Mapping[str, Any]]
-    citations: Sequence[Sequence[Any]]
+    references: Sequence[Reference]
+    citations: Sequence[Cited]
     status: str
     finish_reason: str
     answerer: str
@@ -68,5 +95,5 @@ class AnswerOutcome:
     latency_ms: int
     degraded_reason: str = ""
     standalone_question: str = ""
-    unsupported: Sequence[Sequence[Any]] = ()
+    unsupported: Sequence[Flagged] = ()
     wants_human: bool = False

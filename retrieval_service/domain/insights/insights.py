@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 
@@ -16,36 +14,6 @@ class GapStatus(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
     IGNORED = "ignored"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChatLog:
-    """A question with its answer; `channel` is "" outside of a conversation, `rating` -1, 1 or None."""
-
-    id: UUID
-    session_id: UUID | None
-    channel: str
-    question: str
-    answer: str
-    language: str
-    context: Sequence[Mapping[str, Any]]
-    citations: Sequence[Sequence[Any]]
-    status: str
-    finish_reason: str
-    answerer: str
-    input_tokens: int
-    output_tokens: int
-    first_token_ms: int | None
-    latency_ms: int | None
-    rating: int | None
-    rating_reason: str
-    rated_at: datetime | None
-    created_at: datetime
-    finished_at: datetime | None
-    degraded_reason: str
-    standalone_question: str
-    unsupported: Sequence[Sequence[Any]]
-    wants_human: bool
 
 
 @dataclass(frozen=True, kw_only=True)

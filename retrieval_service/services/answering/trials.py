@@ -47,7 +47,7 @@ class Trials:
             question=job.question.text,
             answer=outcome.answer,
             language=outcome.language,
-            context=outcome.context,
+            references=outcome.references,
             citations=outcome.citations,
             status=outcome.status,
             finish_reason=outcome.finish_reason,

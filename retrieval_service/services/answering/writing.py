@@ -15,13 +15,11 @@ from retrieval_service.domain.answering.answers import (
     AnswerEvent,
     AnswerStatus,
     Completed,
-    Reference,
     Started,
     WrittenAnswer,
 )
-from retrieval_service.domain.answering.citations import Cited, Delta
+from retrieval_service.domain.answering.citations import Delta
 from retrieval_service.domain.answering.follow_ups import may_continue
-from retrieval_service.domain.answering.grounding import Flagged, Reason
 from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer
 from retrieval_service.domain.fragments import UNANSWERED, Fragment, Prompt, PromptPart
 from retrieval_service.domain.numeric_lists.listings import lines_of
@@ -285,13 +283,10 @@ class AnswerWriter:
 
 def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
     """The events of an answer that was given before."""
-    references = [Reference(**one) for one in stored.context]
-    yield Started(answer_id=stored.id, session_id=stored.session_id, references=references)
+    yield Started(answer_id=stored.id, session_id=stored.session_id, references=stored.references)
     yield Delta(text=stored.answer)
-    for start, end, numbers in stored.citations:
-        yield Cited(start=start, end=end, numbers=tuple(numbers))
-    for start, end, reason in stored.unsupported:
-        yield Flagged(start=start, end=end, reason=Reason(reason))
+    yield from stored.citations
+    yield from stored.unsupported
     yield Completed(answer=stored)
 
 

@@ -166,5 +166,5 @@ def draft(gap: Gap, entry: Entry) -> Draft:
 
 def cited_documents(answer: LoggedAnswer) -> Sequence[str]:
     """The documents that the answer's citations point to; all it was made from when it has none."""
-    numbers = {number for _, _, cited in answer.citations for number in cited}
-    return [one["document_id"] for one in answer.context if not numbers or one["number"] in numbers]
+    numbers = {number for cited in answer.citations for number in cited.numbers}
+    return [one.document_id for one in answer.references if not numbers or one.number in numbers]

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from retrieval_service import errors
+from retrieval_service.domain.answering.logged import ChatLog
 from retrieval_service.domain.answering.session_proofs import SessionProof
 from retrieval_service.domain.insights.insights import (
     AskedWording,
     ChatFilter,
-    ChatLog,
     Figures,
     Gap,
     GapExample,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from retrieval_service.domain.answering.answers import Reference
+from retrieval_service.domain.answering.logged import Reference
 from retrieval_service.domain.documents.entries import FAQ, PRODUCT, Entry, Field, fields_of
 from retrieval_service.domain.fragments import Fragment
 from retrieval_service.domain.quotation.snippets import snippet as snippet_of

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from retrieval_service.domain.answering.logged import ChatLog
 from retrieval_service.domain.answering.session_proofs import SessionProof
-from retrieval_service.domain.insights.insights import AskedWording, ChatFilter, ChatLog, Figures, TopDocument
+from retrieval_service.domain.insights.insights import AskedWording, ChatFilter, Figures, TopDocument
+from retrieval_service.stores.chats.answer_rows import answer_row
 from retrieval_service.stores.database import TenantScope
 
 # A thumb up takes the question back out of its group, unless nothing was found for it: what perhaps helped has.
@@ -41,7 +43,7 @@ async def rate(
 
 # What still runs when its lease is over was left behind by a process that died.
 SELECT_PAGE = """
-SELECT l.id, l.session_id, l.channel, l.question, l.answer, l.language, l.context,
+SELECT l.id, l.session_id, l.channel, l.question, l.answer, l.language, l.context AS "references",
     l.citations, l.finish_reason, l.answerer, l.input_tokens, l.output_tokens, l.first_token_ms, l.latency_ms,
     l.rating, l.rating_reason, l.rated_at, l.created_at, l.finished_at, l.degraded_reason, l.standalone_question,
     l.unsupported, l.wants_human,
@@ -67,7 +69,7 @@ async def page(
     scope: TenantScope, wanted: ChatFilter, *, before: tuple[datetime, UUID], limit: int
 ) -> list[ChatLog]:
     """Newest first, before the given creation time and id."""
-    async with scope.connection.cursor(row_factory=class_row(ChatLog)) as cursor:
+    async with scope.connection.cursor(row_factory=answer_row(ChatLog)) as cursor:
         parameters = {
             "tenant_id": scope.tenant_id,
             "before_time": before[0],

@@ -8,14 +8,19 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row, kwargs_row
-from psycopg.types.json import Jsonb
+from psycopg.rows import kwargs_row
 
 from retrieval_service.domain.answering.answers import Question
 from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer, LoggedTurn
 from retrieval_service.domain.answering.session_proofs import SessionProof
 from retrieval_service.domain.tenants.quotas import Quotas
 from retrieval_service.domain.tenants.tenants import Tenant
+from retrieval_service.stores.chats.answer_rows import (
+    answer_row,
+    citations_column,
+    references_column,
+    unsupported_column,
+)
 from retrieval_service.stores.database import TenantScope, only
 
 INSERT_SESSION = """
@@ -340,8 +345,9 @@ async def mark_abandoned(operator: AsyncConnection) -> int:
 
 # What still runs when its lease is over was left behind by a process that died.
 SELECT = """
-SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, wants_human,
+SELECT id, session_id, request_id, question, answer, language, context AS "references", citations,
+    finish_reason, answerer, input_tokens, output_tokens, created_at, degraded_reason, standalone_question,
+    unsupported, wants_human,
     request_hash,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs WHERE tenant_id = %(tenant_id)s AND (id = %(answer_id)s OR request_id = %(request_id)s)
@@ -377,7 +383,7 @@ async def recent_turns(
 
     The answer that is replied to comes before all others.
     """
-    cursor = scope.connection.cursor(row_factory=class_row(LoggedTurn))
+    cursor = scope.connection.cursor(row_factory=answer_row(LoggedTurn))
     parameters = {
         "tenant_id": scope.tenant_id,
         "session_id": session_id,
@@ -394,8 +400,8 @@ def _parameters(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> 
         "answer_id": answer_id,
         "answer": outcome.answer,
         "language": outcome.language,
-        "context": Jsonb(list(outcome.context)),
-        "citations": Jsonb(list(outcome.citations)),
+        "context": references_column(outcome.references),
+        "citations": citations_column(outcome.citations),
         "standalone_question": outcome.standalone_question,
         "status": outcome.status,
         "finish_reason": outcome.finish_reason,
@@ -405,7 +411,7 @@ def _parameters(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> 
         "first_token_ms": outcome.first_token_ms,
         "latency_ms": outcome.latency_ms,
         "degraded_reason": outcome.degraded_reason,
-        "unsupported": Jsonb(list(outcome.unsupported)),
+        "unsupported": unsupported_column(outcome.unsupported),
         "wants_human": outcome.wants_human,
     }
 
@@ -413,7 +419,7 @@ def _parameters(scope: TenantScope, answer_id: UUID, outcome: AnswerOutcome) -> 
 async def _first(
     scope: TenantScope, *, answer_id: UUID | None, request_id: UUID | None
 ) -> LoggedAnswer | None:
-    async with scope.connection.cursor(row_factory=class_row(LoggedAnswer)) as cursor:
+    async with scope.connection.cursor(row_factory=answer_row(LoggedAnswer)) as cursor:
         parameters = {"tenant_id": scope.tenant_id, "answer_id": answer_id, "request_id": request_id}
         await cursor.execute(SELECT, parameters)
         return await cursor.fetchone()

@@ -6,14 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
 
 from retrieval_service.domain.answering.logged import LoggedAnswer
+from retrieval_service.stores.chats.answer_rows import answer_row
 from retrieval_service.stores.database import TenantScope
 
 SELECT_TURNS = """
-SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, wants_human,
+SELECT id, session_id, request_id, question, answer, language, context AS "references", citations,
+    finish_reason, answerer, input_tokens, output_tokens, created_at, degraded_reason, standalone_question,
+    unsupported, wants_human,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s
@@ -26,7 +27,7 @@ async def turns(
     scope: TenantScope, session_id: UUID, *, after: tuple[datetime, UUID], limit: int
 ) -> list[LoggedAnswer]:
     """Oldest first, after the given creation time and id."""
-    async with scope.connection.cursor(row_factory=class_row(LoggedAnswer)) as cursor:
+    async with scope.connection.cursor(row_factory=answer_row(LoggedAnswer)) as cursor:
         parameters = {
             "tenant_id": scope.tenant_id,
             "session_id": session_id,
@@ -39,8 +40,9 @@ async def turns(
 
 
 SELECT_LAST_TURN = """
-SELECT id, session_id, request_id, question, answer, language, context, citations, finish_reason, answerer,
-    input_tokens, output_tokens, created_at, degraded_reason, standalone_question, unsupported, wants_human,
+SELECT id, session_id, request_id, question, answer, language, context AS "references", citations,
+    finish_reason, answerer, input_tokens, output_tokens, created_at, degraded_reason, standalone_question,
+    unsupported, wants_human,
     CASE WHEN status = 'running' AND lease_until < now() THEN 'interrupted' ELSE status END AS status
 FROM chat_logs
 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s
@@ -49,7 +51,7 @@ ORDER BY created_at DESC, id DESC LIMIT 1
 
 
 async def last_turn(scope: TenantScope, session_id: UUID) -> LoggedAnswer | None:
-    async with scope.connection.cursor(row_factory=class_row(LoggedAnswer)) as cursor:
+    async with scope.connection.cursor(row_factory=answer_row(LoggedAnswer)) as cursor:
         await cursor.execute(SELECT_LAST_TURN, {"tenant_id": scope.tenant_id, "session_id": session_id})
         return await cursor.fetchone()
 

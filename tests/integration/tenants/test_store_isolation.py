@@ -233,7 +233,7 @@ def outcome() -> AnswerOutcome:
     return AnswerOutcome(
         answer="mine",
         language="en",
-        context=[],
+        references=[],
         citations=[],
         status="completed",
         finish_reason="stop",

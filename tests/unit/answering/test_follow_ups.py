@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from retrieval_service.domain.answering.citations import Cited
 from retrieval_service.domain.answering.conversation import (
     PastTurn,
     estimated_tokens,
@@ -194,7 +195,8 @@ def logged(**fields: object) -> LoggedTurn:
 
 def test_past_turn_names_the_cited_titles_in_the_order_they_are_cited() -> None:
     titles = {"1": "One", "2": "Two", "3": "Three", "4": "One"}
-    turn = past_turn(logged(titles=titles, citations=[[0, 1, [3]], [1, 2, [1, 3, 4]]]))
+    citations = [Cited(start=0, end=1, numbers=(3,)), Cited(start=1, end=2, numbers=(1, 3, 4))]
+    turn = past_turn(logged(titles=titles, citations=citations))
     assert turn.titles == ("Three", "One")
 
 
