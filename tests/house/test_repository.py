@@ -14,7 +14,17 @@ from packaging.utils import canonicalize_name
 
 from tests.house.repository import ROOT, files, text
 
-FOLDERS = {"protos", "retrieval_service", "bot", "widget_gateway", "tests", ".ci", "docs", "benchmarks"}
+FOLDERS = {
+    "protos",
+    "retrieval_service",
+    "bot",
+    "widget_gateway",
+    "tests",
+    ".ci",
+    "docs",
+    "examples",
+    "benchmarks",
+}
 PROJECT_FILES = {
     "docker-compose.yml",
     "pyproject.toml",
