@@ -12,6 +12,7 @@ from kladez.v1 import document_service_pb2_grpc as pb_grpc
 from retrieval_service.api import calls, fields, pages, selections
 from retrieval_service.api.messages import document_messages
 from retrieval_service.api.paging import PageTokens, page_size
+from retrieval_service.api.update_masks import masked
 from retrieval_service.domain.documents.stored import DocumentKey
 from retrieval_service.services.documents.editing import Editor
 from retrieval_service.services.documents.importing import Importer
@@ -213,13 +214,9 @@ def document_key(path: str, named: pb.DocumentKey | pb.Document) -> DocumentKey:
 
 
 def mask_paths(request: pb.UpdateDocumentRequest) -> set[str]:
-    """The paths to change; raises `Invalid` for none, for "*" and for unknown ones."""
-    paths = set(request.update_mask.paths)
-    if not paths:
-        raise fields.refuse("update_mask", "is required")
-    for path in sorted(paths - set(MASK_PATHS)):
-        raise fields.refuse("update_mask", f'"{path[:50]}" is not one of {", ".join(MASK_PATHS)}')
-    return paths
+    """The paths to change; `metadata_json` is another spelling of the metadata."""
+    held = {field.name.removesuffix("_json") for field, _ in request.document.ListFields()}
+    return masked(request.update_mask, allowed=MASK_PATHS, populated=held, whole=MASK_PATHS)
 
 
 async def import_config(requests: AsyncIterator[pb.ImportDocumentsRequest]) -> UUID:

@@ -10,6 +10,7 @@ from kladez.v1 import tenant_service_pb2_grpc as pb_grpc
 from retrieval_service.api import calls, fields, pages
 from retrieval_service.api.messages import tenant_messages
 from retrieval_service.api.paging import PageTokens, page_size
+from retrieval_service.api.update_masks import masked
 from retrieval_service.domain.tenants.settings import TenantSettings
 from retrieval_service.services.tenants.tenants import Manager
 
@@ -116,13 +117,12 @@ class TenantServicer(pb_grpc.TenantServiceServicer):
 
 
 def mask_paths(request: pb.UpdateTenantRequest) -> set[str]:
-    """The paths to change; raises `Invalid` for none, for "*" and for unknown ones."""
-    paths = set(request.update_mask.paths)
-    if not paths:
-        raise fields.refuse("update_mask", "is required")
-    for path in sorted(paths - set(MASK_PATHS)):
-        raise fields.refuse("update_mask", f'"{path[:50]}" is not one of {", ".join(MASK_PATHS)}')
-    return paths
+    """The paths to change; without a mask only those settings that are held, never all of them."""
+    held = [field.name for field, _ in request.tenant.ListFields() if field.name != "settings"]
+    settings = [f"settings.{field.name}" for field, _ in request.tenant.settings.ListFields()]
+    return masked(
+        request.update_mask, allowed=MASK_PATHS, populated=[*held, *settings], whole=("name", "settings")
+    )
 
 
 def scopes(key: pb.ApiKey) -> list[str]:

@@ -75,7 +75,8 @@ async def test_update_at_an_old_etag_is_aborted(shop: Shop) -> None:
     ("paths", "fields", "wrong"),
     [
         ([], {}, "update_mask"),
-        (["*"], {}, "update_mask"),
+        (["*", "title"], {"title": "Tea"}, "update_mask"),
+        (["*"], {"title": "Nothing else"}, "document.content"),
         (["titel"], {}, "update_mask"),
         (["external_id"], {}, "update_mask"),
         (["title"], {"title": "x" * 501}, "document.title"),
@@ -95,6 +96,21 @@ async def test_wrong_update_is_refused_by_name(
     await upsert(shop, "tea", "Tea.", title="Tea")
     with refused("INVALID_ARGUMENT", field=wrong):
         await update(shop, paths, **fields)
+
+
+async def test_update_without_a_mask_changes_what_is_given(shop: Shop) -> None:
+    await upsert(shop, "tea", "Tea.", title="Tea", tags=["hot"])
+    changed = await update(shop, [], title="Green tea", metadata_json='{"grams": 100}')
+    whole = (await shop.client.get_document(pb.GetDocumentRequest(document_id=changed.document_id))).document
+    assert (whole.title, whole.content, list(whole.tags)) == ("Green tea", "Tea.", ["hot"])
+    assert dict(whole.metadata) == {"grams": 100}
+
+
+async def test_update_of_everything_clears_what_is_not_given(shop: Shop) -> None:
+    await upsert(shop, "tea", "Tea.", title="Tea", tags=["hot"])
+    changed = await update(shop, ["*"], content="Green tea.")
+    whole = (await shop.client.get_document(pb.GetDocumentRequest(document_id=changed.document_id))).document
+    assert (whole.title, whole.content, list(whole.tags)) == ("", "Green tea.", [])
 
 
 async def test_update_of_nothing_is_not_found(shop: Shop) -> None:

@@ -191,8 +191,28 @@ async def test_update_of_all_settings_resets_those_not_given(running: Running) -
     assert not after.settings.fallback_contact
 
 
-@pytest.mark.parametrize("paths", [(), ("*",), ("tenant_id",), ("settings.unknown",), ("public_key",)])
-async def test_update_without_a_usable_mask_is_refused(running: Running, paths: tuple[str, ...]) -> None:
+async def test_update_without_a_mask_changes_what_is_given(running: Running) -> None:
+    before = await created(running, settings=SOME_SETTINGS)
+    settings = pb.TenantSettings(fallback_contact="by mail")
+    after = await updated(running, pb.Tenant(tenant_id=before.tenant_id, settings=settings))
+    assert (after.name, after.settings.fallback_contact) == (before.name, "by mail")
+    assert after.settings.greetings == before.settings.greetings
+
+
+async def test_update_of_everything_clears_what_is_not_given(running: Running) -> None:
+    before = await created(running, settings=SOME_SETTINGS)
+    after = await updated(running, pb.Tenant(tenant_id=before.tenant_id, name="New"), "*")
+    assert (after.name, after.settings.fallback_contact) == ("New", "")
+
+
+async def test_update_of_nothing_is_refused(running: Running) -> None:
+    before = await created(running)
+    with refused("INVALID_ARGUMENT", field="update_mask"):
+        await updated(running, pb.Tenant(tenant_id=before.tenant_id))
+
+
+@pytest.mark.parametrize("paths", [("*", "name"), ("tenant_id",), ("settings.unknown",), ("public_key",)])
+async def test_update_with_an_unusable_mask_is_refused(running: Running, paths: tuple[str, ...]) -> None:
     tenant = await created(running)
     with refused("INVALID_ARGUMENT", field="update_mask"):
         await updated(running, tenant, *paths)

@@ -931,8 +931,9 @@ class UpdateDocumentRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Required. Any of title, section, tags, content, content_type, language, url, metadata, parent_key.
-        A language that is named and empty is detected again; a parent_key that is named and unset makes a root.
+        """Optional. Any of title, section, tags, content, content_type, language, url, metadata, parent_key, or "*" for all
+        of them. Without a mask the fields of `document` that are not empty change. A language that is named and empty is
+        detected again; a parent_key that is named and unset makes a root.
         """
 
     def __init__(

@@ -513,7 +513,9 @@ class UpdateTenantRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Required. Paths: name, settings and settings.<field>. "*" is refused."""
+        """Optional. Paths: name, settings and settings.<field>, or "*" for name and settings. Without a mask the name and
+        the settings that are not empty change.
+        """
 
     def __init__(
         self,
