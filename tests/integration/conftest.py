@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,10 @@ from psycopg import AsyncConnection
 
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.database import Database
+from tests.fakes.openai import FakeOpenAI, running_openai
+from tests.kits.answers_kit import lamp_shop
 from tests.kits.indexing_kit import Bench, emptied, open_bench, shared_database
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service
+from tests.kits.service_kit import Running, Shop, in_one_task, new_shop, shared_service
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +52,42 @@ def sql(bench: Bench) -> AsyncConnection:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    """Without a worker: what is only stored need not be embedded."""
-    async with shared_service(postgres_server, migrated_template, workers=0) as service:
+async def shared_fake() -> AsyncIterator[FakeOpenAI]:
+    """OpenAI on loopback; one for all tests of a module."""
+    async with in_one_task(running_openai()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake(shared_fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
+    """With nothing in it that an earlier test let it say, or let go wrong, or asked it."""
+    shared_fake.journal.exchanges.clear()
+    yield shared_fake
+    shared_fake.forget()
+
+
+@pytest.fixture(scope="module")
+def service_settings() -> Mapping[str, Any]:
+    """What differs from `settings_for_tests`; a module whose service differs has a fixture of this name."""
+    return {}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    postgres_server: Embedded, migrated_template: str, service_settings: Mapping[str, Any]
+) -> AsyncIterator[Running]:
+    """A service with its worker; one for all tests of a module."""
+    async with shared_service(postgres_server, migrated_template, **service_settings) as service:
         yield service
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(running: Running) -> Shop:
+    """A tenant of this test alone, with nothing in it."""
     return await new_shop(running)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def lamps(running: Running) -> Shop:
+    """A tenant of this test alone that sells lamps."""
+    return await lamp_shop(running)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +16,11 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 
 from retrieval_service.api.messages import metadata_messages
 from retrieval_service.domain.sync.remote_files import RemoteDocument, Replacement
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.sync import document_files, remote_documents, vector_store_ids
 from retrieval_service.stores.sync.document_files import DocumentFile
 from tests.fakes.openai import FakeOpenAI
 from tests.kits.openai_stores_kit import stores_at
-from tests.kits.service_kit import Running, Shop, shared_service, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, wait_until_indexed
 
 PGVECTOR = common_pb2.RETRIEVAL_BACKEND_PGVECTOR
 OPENAI = common_pb2.RETRIEVAL_BACKEND_OPENAI
@@ -30,14 +28,9 @@ DEFAULT = common_pb2.RETRIEVAL_BACKEND_DEFAULT
 SEARCH = "/search"
 
 
-@asynccontextmanager
-async def service_with_openai(
-    postgres: Embedded, template: str, fake: FakeOpenAI, **changes: Any
-) -> AsyncIterator[Running]:
-    """Embeds here and searches, when asked to, at the fake."""
-    reachable = {"openai_base_url": fake.base_url, "answerer": "responses"}
-    async with shared_service(postgres, template, **{**reachable, **changes}) as running:
-        yield running
+def openai_settings(fake: FakeOpenAI, **changes: Any) -> dict[str, Any]:
+    """Of a service that embeds here and searches, when asked to, at the fake."""
+    return {"openai_base_url": fake.base_url, "answerer": "responses", **changes}
 
 
 async def hold(running: Running, shop: Shop, fake: FakeOpenAI) -> str:

@@ -39,6 +39,11 @@ class FakeOpenAI:
     def fail(self, fault: Fault) -> None:
         self.faults.add(fault)
 
+    def forget(self) -> None:
+        """What one test let it say, and let go wrong, is not the next one's."""
+        self.script = Script()
+        self.faults.clear()
+
     def dimensions_of(self, model: str) -> int:
         return self.dimensions.get(model, OTHER_MODELS_DIMENSIONS)
 

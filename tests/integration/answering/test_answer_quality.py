@@ -17,10 +17,9 @@ from retrieval_service.cli.evals.answer_runs import demo_tenant, judge
 from retrieval_service.cli.evals.search_runs import filled_tenant
 from retrieval_service.client import Client
 from retrieval_service.domain.insights.answer_metrics import Judged, LabelledQuestion, by_language, figures
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.answers_kit import QUESTION, lamp_shop
 from tests.kits.insights_kit import NOTHING_KNOWN, asked, chat_logs, groups
-from tests.kits.service_kit import Running, Shop, new_shop, refused, shared_service
+from tests.kits.service_kit import Running, Shop, refused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -38,20 +37,9 @@ REFUSED_BY_THE_SHOP = 0.94
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def demo_shop(running: Running) -> AsyncIterator[Client]:
     async with demo_tenant(running.client) as client:
         yield client
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
-    return await new_shop(running)
 
 
 async def answered(client: Client, name: str) -> list[Judged]:

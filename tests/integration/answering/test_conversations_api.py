@@ -18,7 +18,7 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.answering.conversations import Conversing
-from tests.fakes.openai import FakeOpenAI, Fault, Script, running_openai, wire
+from tests.fakes.openai import FakeOpenAI, Fault, Script, wire
 from tests.fakes.openai.responses import usage
 from tests.fakes.openai.scripts import STATUS
 from tests.kits.answers_kit import (
@@ -35,7 +35,6 @@ from tests.kits.service_kit import (
     Shop,
     bearer,
     failure_of,
-    in_one_task,
     new_key,
     new_shop,
     refused,
@@ -50,39 +49,18 @@ MODEL = "/responses"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def quoting(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    """Without a model."""
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def quoted(quoting: Running) -> Shop:
-    return await lamp_shop(quoting)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as fake:
-        yield fake
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def generating(
-    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
+    postgres_server: Embedded, migrated_template: str, shared_fake: FakeOpenAI
 ) -> AsyncIterator[Running]:
-    changes = {"answerer": "responses", "openai_base_url": model.base_url}
+    """With a model, unlike `running`."""
+    changes = {"answerer": "responses", "openai_base_url": shared_fake.base_url}
     async with shared_service(postgres_server, migrated_template, **changes) as service:
         yield service
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def written(generating: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
-    shop = await lamp_shop(generating)
-    model.journal.exchanges.clear()
-    yield shop
-    model.script = Script()
-    model.faults.clear()
+async def written(generating: Running) -> Shop:
+    return await lamp_shop(generating)
 
 
 LAMPS = {
@@ -97,9 +75,9 @@ LAMPS = {
     [("ru", "а сколько она стоит?"), ("en", "and how much is it?"), ("pt", "e quanto ela custa?")],
 )
 async def test_follow_up_is_answered_from_what_was_spoken_of(
-    quoting: Running, language: str, follow_up: str
+    running: Running, language: str, follow_up: str
 ) -> None:
-    shop = await new_shop(quoting)
+    shop = await new_shop(running)
     title, price, first = LAMPS[language]
     litres = {"ru": "В чайнике Волна два литра.", "en": "The kettle Wave holds two litres."}
     text = f"{litres.get(language, 'A chaleira Onda tem dois litros.')} {price}"
@@ -120,18 +98,18 @@ async def test_follow_up_is_answered_from_what_was_spoken_of(
 
 
 @pytest.mark.parametrize("message", ["?", "...", ":)"])
-async def test_message_without_a_word_is_answered_in_a_conversation_too(quoted: Shop, message: str) -> None:
-    session_id = await new_session(quoted)
-    await ask(quoted, session_id=session_id)
-    heard = await ask(quoted, message, session_id=session_id)
+async def test_message_without_a_word_is_answered_in_a_conversation_too(lamps: Shop, message: str) -> None:
+    session_id = await new_session(lamps)
+    await ask(lamps, session_id=session_id)
+    heard = await ask(lamps, message, session_id=session_id)
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
 
 
 @pytest.mark.parametrize("between", ["thank you!", "anything else?", "Do you repair gramophones?"])
 async def test_turn_without_an_answer_changes_nothing_of_what_is_spoken_of(
-    quoting: Running, between: str
+    running: Running, between: str
 ) -> None:
-    shop = await new_shop(quoting)
+    shop = await new_shop(running)
     await upsert(shop, "kettle", "The kettle Wave costs 990 roubles.", title="Kettle Wave", language="en")
     await wait_until_indexed(shop)
     session_id = await new_session(shop)
@@ -142,8 +120,8 @@ async def test_turn_without_an_answer_changes_nothing_of_what_is_spoken_of(
     assert "990" in heard.text
 
 
-async def test_reply_to_an_earlier_answer_is_about_that_one(quoting: Running) -> None:
-    shop = await new_shop(quoting)
+async def test_reply_to_an_earlier_answer_is_about_that_one(running: Running) -> None:
+    shop = await new_shop(running)
     for name, price in (("Hammer", "17"), ("Ladder", "84")):
         await upsert(shop, name, f"The {name} costs {price} euros.", title=name, language="en")
     await wait_until_indexed(shop)
@@ -157,40 +135,38 @@ async def test_reply_to_an_earlier_answer_is_about_that_one(quoting: Running) ->
     assert "17" in heard.text
 
 
-async def test_same_words_without_a_conversation_are_left_alone(quoted: Shop) -> None:
-    for session_id in ("", await new_session(quoted)):
-        heard = await ask(quoted, "and how much is it?", session_id=session_id)
+async def test_same_words_without_a_conversation_are_left_alone(lamps: Shop) -> None:
+    for session_id in ("", await new_session(lamps)):
+        heard = await ask(lamps, "and how much is it?", session_id=session_id)
         assert not heard.completed.answer.standalone_question
 
 
 async def test_question_that_was_taken_for_a_follow_up_is_answered_by_its_own_words(
-    written: Shop, model: FakeOpenAI
+    written: Shop, fake: FakeOpenAI
 ) -> None:
     session_id = await new_session(written)
     await ask(written, session_id=session_id)
-    model.script = Script(text="Who won the chess championship in Reykjavik?")
+    fake.script = Script(text="Who won the chess championship in Reykjavik?")
     heard = await ask(written, "and what does it cost, the shipping of a parcel?", session_id=session_id)
     answer = heard.completed.answer
     assert not answer.standalone_question
     assert [reference.external_id for reference in answer.references][:1] == ["shipping"]
 
 
-async def test_question_that_stands_on_its_own_is_left_alone(written: Shop, model: FakeOpenAI) -> None:
+async def test_question_that_stands_on_its_own_is_left_alone(written: Shop, fake: FakeOpenAI) -> None:
     session_id = await new_session(written)
     await ask(written, session_id=session_id)
     heard = await ask(written, "What does shipping of a parcel cost?", session_id=session_id)
     assert not heard.completed.answer.standalone_question
-    assert len(model.journal.to(MODEL)) == 2
+    assert len(fake.journal.to(MODEL)) == 2
 
 
-async def test_model_rewrites_a_follow_up_and_its_tokens_are_counted(
-    written: Shop, model: FakeOpenAI
-) -> None:
+async def test_model_rewrites_a_follow_up_and_its_tokens_are_counted(written: Shop, fake: FakeOpenAI) -> None:
     session_id = await new_session(written)
     await ask(written, session_id=session_id)
-    model.script = Script(text="Within how many days may a bulb be returned?")
+    fake.script = Script(text="Within how many days may a bulb be returned?")
     heard = await ask(written, "and how about it for bulbs?", session_id=session_id)
-    asked = [json.dumps(exchange.body) for exchange in model.journal.to(MODEL)]
+    asked = [json.dumps(exchange.body) for exchange in fake.journal.to(MODEL)]
     assert len(asked) == 3
     assert "rewrite" in asked[1]
     assert QUESTION in asked[1]
@@ -200,16 +176,16 @@ async def test_model_rewrites_a_follow_up_and_its_tokens_are_counted(
 
 @pytest.mark.parametrize("rewritten", ["Within how many days may a bulb be returned?", "word " * 200])
 async def test_answer_tells_what_its_rewording_took_and_usage_counts_it_once(
-    written: Shop, model: FakeOpenAI, rewritten: str
+    written: Shop, fake: FakeOpenAI, rewritten: str
 ) -> None:
     """Also of words that were no question."""
     session_id = await new_session(written)
     before = (await ask(written, session_id=session_id)).completed.answer
-    model.script = Script(text=rewritten)
+    fake.script = Script(text=rewritten)
     after = (await ask(written, "and how about it for bulbs?", session_id=session_id)).completed.answer
-    rewording, answering = (usage(one.body, rewritten) for one in model.journal.to(MODEL)[1:])
+    rewording, answering = (usage(one.body, rewritten) for one in fake.journal.to(MODEL)[1:])
     assert after.input_tokens == rewording["input_tokens"] + answering["input_tokens"]
-    line = wire.count_tokens(model.script.head_of(STATUS, rewritten))
+    line = wire.count_tokens(fake.script.head_of(STATUS, rewritten))
     assert after.output_tokens == rewording["output_tokens"] + answering["output_tokens"] + line
     logged = (await written.client.list_chat_logs(insights_pb.ListChatLogsRequest())).chat_logs
     assert logged[0].answer.input_tokens == after.input_tokens
@@ -220,45 +196,45 @@ async def test_answer_tells_what_its_rewording_took_and_usage_counts_it_once(
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"delay_seconds": 3.5}])
 async def test_follow_up_is_answered_when_the_model_does_not_rewrite(
-    written: Shop, model: FakeOpenAI, fault: dict[str, float]
+    written: Shop, fake: FakeOpenAI, fault: dict[str, float]
 ) -> None:
     session_id = await new_session(written)
     await ask(written, session_id=session_id)
-    model.fail(Fault(path=MODEL, times=3 if "status" in fault else 1, **fault))
+    fake.fail(Fault(path=MODEL, times=3 if "status" in fault else 1, **fault))
     heard = await ask(written, "and how about it for bulbs?", session_id=session_id)
     assert_well_formed(heard)
     assert heard.completed.answer.standalone_question == "and how about it for bulbs? Returns"
 
 
-async def test_turns_are_listed_oldest_first_and_page_by_page(quoted: Shop) -> None:
-    session_id = await new_session(quoted)
-    ids = [(await ask(quoted, session_id=session_id)).started.answer_id for _ in range(3)]
-    await ask(quoted)
+async def test_turns_are_listed_oldest_first_and_page_by_page(lamps: Shop) -> None:
+    session_id = await new_session(lamps)
+    ids = [(await ask(lamps, session_id=session_id)).started.answer_id for _ in range(3)]
+    await ask(lamps)
     request = pb.ListSessionTurnsRequest(session_id=session_id, page_size=2)
-    first = await quoted.client.list_session_turns(request)
+    first = await lamps.client.list_session_turns(request)
     assert [turn.answer_id for turn in first.turns] == ids[:2]
     request.page_token = first.next_page_token
-    second = await quoted.client.list_session_turns(request)
+    second = await lamps.client.list_session_turns(request)
     assert [turn.answer_id for turn in second.turns] == ids[2:]
     assert not second.next_page_token
-    assert second.turns[0] == await stored(quoted, ids[2])
+    assert second.turns[0] == await stored(lamps, ids[2])
 
 
-async def test_erased_session_leaves_nothing(quoting: Running, quoted: Shop) -> None:
-    session_id = await new_session(quoted)
-    answer_id = (await ask(quoted, session_id=session_id)).started.answer_id
-    await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
-    erased = await quoted.client.delete_session(pb.DeleteSessionRequest(session_id=session_id))
+async def test_erased_session_leaves_nothing(running: Running, lamps: Shop) -> None:
+    session_id = await new_session(lamps)
+    answer_id = (await ask(lamps, session_id=session_id)).started.answer_id
+    await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    erased = await lamps.client.delete_session(pb.DeleteSessionRequest(session_id=session_id))
     assert erased.turn_count == 1
     for call in (
-        stored(quoted, answer_id),
-        ask(quoted, session_id=session_id),
-        quoted.client.list_session_turns(pb.ListSessionTurnsRequest(session_id=session_id)),
-        quoted.client.delete_session(pb.DeleteSessionRequest(session_id=session_id)),
-        quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id)),
+        stored(lamps, answer_id),
+        ask(lamps, session_id=session_id),
+        lamps.client.list_session_turns(pb.ListSessionTurnsRequest(session_id=session_id)),
+        lamps.client.delete_session(pb.DeleteSessionRequest(session_id=session_id)),
+        lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id)),
     ):
         assert (await failure_of(call)).code == "NOT_FOUND"
-    assert not await scalar(quoting, "SELECT count(*) FROM handoffs WHERE session_id = %(id)s", id=session_id)
+    assert not await scalar(running, "SELECT count(*) FROM handoffs WHERE session_id = %(id)s", id=session_id)
 
 
 OLDER_ANSWERS = """
@@ -269,17 +245,17 @@ UPDATE chat_sessions SET created_at = created_at - interval '31 days' WHERE id =
 """
 
 
-async def test_retention_erases_what_is_older_and_nothing_else(quoting: Running) -> None:
-    shop, keeper = await lamp_shop(quoting), await lamp_shop(quoting)
-    await keep_for(quoting, shop, days=30)
+async def test_retention_erases_what_is_older_and_nothing_else(running: Running) -> None:
+    shop, keeper = await lamp_shop(running), await lamp_shop(running)
+    await keep_for(running, shop, days=30)
     sessions = {name: await new_session(shop) for name in ("old", "living", "new")}
     old = (await ask(shop, session_id=sessions["old"])).started.answer_id
     earlier = (await ask(shop, session_id=sessions["living"])).started.answer_id
     later = (await ask(shop, session_id=sessions["living"])).started.answer_id
     elsewhere = (await ask(keeper, session_id=await new_session(keeper))).started.answer_id
-    await execute(quoting, OLDER_ANSWERS, ids=[old, earlier, elsewhere])
-    await execute(quoting, OLDER_SESSIONS, ids=[sessions["old"], sessions["living"]])
-    await Conversing(quoting.service.database).look_around()
+    await execute(running, OLDER_ANSWERS, ids=[old, earlier, elsewhere])
+    await execute(running, OLDER_SESSIONS, ids=[sessions["old"], sessions["living"]])
+    await Conversing(running.service.database).look_around()
     for answer_id in (old, earlier):
         assert (await failure_of(stored(shop, answer_id))).code == "NOT_FOUND"
     assert await stored(shop, later)
@@ -289,23 +265,23 @@ async def test_retention_erases_what_is_older_and_nothing_else(quoting: Running)
         assert_well_formed(await ask(shop, session_id=sessions[name]))
 
 
-async def test_retention_of_a_wrong_length_is_refused(quoting: Running) -> None:
+async def test_retention_of_a_wrong_length_is_refused(running: Running) -> None:
     for days in (-1, 3_651):
         with refused("INVALID_ARGUMENT", field="tenant.settings.chat_retention_days"):
-            await new_shop(quoting, chat_retention_days=days)
+            await new_shop(running, chat_retention_days=days)
 
 
-async def test_conversation_goes_on_in_another_channel(quoting: Running, quoted: Shop) -> None:
-    session_id = await new_session(quoted, language="pt")
-    turn = (await ask(quoted, session_id=session_id)).completed.answer
-    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+async def test_conversation_goes_on_in_another_channel(running: Running, lamps: Shop) -> None:
+    session_id = await new_session(lamps, language="pt")
+    turn = (await ask(lamps, session_id=session_id)).completed.answer
+    handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
     assert re.fullmatch(r"[A-Za-z0-9_-]{16,60}", handoff.code)
-    bot = await channel_client(quoting)
+    bot = await channel_client(running)
     claimed = await bot.claim_handoff(claim(handoff.code))
     assert (claimed.session_id, claimed.language) == (session_id, "pt")
-    assert claimed.public_key == quoted.tenant.public_key
+    assert claimed.public_key == lamps.tenant.public_key
     assert claimed.last_turn == turn
-    shop_of_bot = Shop(tenant=quoted.tenant, client=bot.for_tenant(quoted.tenant_id), key="")
+    shop_of_bot = Shop(tenant=lamps.tenant, client=bot.for_tenant(lamps.tenant_id), key="")
     heard = await ask(
         shop_of_bot,
         "and how about it for bulbs?",
@@ -321,29 +297,29 @@ KEPT_OF_HANDOFF = "SELECT to_jsonb(h)::text FROM handoffs h WHERE session_id = %
 LASTING = "SELECT extract(epoch FROM expires_at - created_at)::int FROM handoffs WHERE session_id = %(id)s"
 
 
-async def test_code_is_kept_as_a_hash_and_ends_after_ten_minutes(quoting: Running, quoted: Shop) -> None:
-    session_id = await new_session(quoted)
-    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
-    assert handoff.code not in await scalar(quoting, KEPT_OF_HANDOFF, id=session_id)
-    assert await scalar(quoting, LASTING, id=session_id) == 600
-    await execute(quoting, "UPDATE handoffs SET expires_at = now() WHERE session_id = %(id)s", id=session_id)
+async def test_code_is_kept_as_a_hash_and_ends_after_ten_minutes(running: Running, lamps: Shop) -> None:
+    session_id = await new_session(lamps)
+    handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    assert handoff.code not in await scalar(running, KEPT_OF_HANDOFF, id=session_id)
+    assert await scalar(running, LASTING, id=session_id) == 600
+    await execute(running, "UPDATE handoffs SET expires_at = now() WHERE session_id = %(id)s", id=session_id)
     with refused("NOT_FOUND"):
-        await (await channel_client(quoting)).claim_handoff(claim(handoff.code))
+        await (await channel_client(running)).claim_handoff(claim(handoff.code))
 
 
-async def test_key_of_one_tenant_does_not_claim_of_another(quoting: Running, quoted: Shop) -> None:
-    session_id = await new_session(quoted)
-    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
-    other = await new_shop(quoting)
+async def test_key_of_one_tenant_does_not_claim_of_another(running: Running, lamps: Shop) -> None:
+    session_id = await new_session(lamps)
+    handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    other = await new_shop(running)
     with refused("NOT_FOUND"):
         await other.client.claim_handoff(claim(handoff.code))
-    assert (await quoted.client.claim_handoff(claim(handoff.code))).session_id == session_id
+    assert (await lamps.client.claim_handoff(claim(handoff.code))).session_id == session_id
 
 
-async def test_guessing_codes_is_slowed_down_for_the_guesser_alone(quoting: Running, quoted: Shop) -> None:
-    session_id = await new_session(quoted)
-    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
-    bot = await channel_client(quoting)
+async def test_guessing_codes_is_slowed_down_for_the_guesser_alone(running: Running, lamps: Shop) -> None:
+    session_id = await new_session(lamps)
+    handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    bot = await channel_client(running)
     for _ in range(5):
         with refused("NOT_FOUND"):
             await bot.claim_handoff(claim("a-guess", user_key="mallory"))
@@ -354,9 +330,9 @@ async def test_guessing_codes_is_slowed_down_for_the_guesser_alone(quoting: Runn
 
 
 async def test_thief_of_a_key_has_a_fixed_number_of_guesses_whatever_customers_he_names(
-    quoting: Running, quoted: Shop
+    running: Running, lamps: Shop
 ) -> None:
-    thief, bot = await channel_client(quoting), await channel_client(quoting)
+    thief, bot = await channel_client(running), await channel_client(running)
     answers = await asyncio.gather(
         *(failure_of(thief.claim_handoff(claim("a-guess", user_key=f"mallory-{n}"))) for n in range(130))
     )
@@ -364,16 +340,16 @@ async def test_thief_of_a_key_has_a_fixed_number_of_guesses_whatever_customers_h
     # A few more than a hundred, because they come back evenly.
     assert 100 <= codes.count("NOT_FOUND") < 115
     assert codes.count("NOT_FOUND") + codes.count("RESOURCE_EXHAUSTED") == len(codes)
-    session_id = await new_session(quoted)
-    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    session_id = await new_session(lamps)
+    handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
     assert (await bot.claim_handoff(claim(handoff.code))).session_id == session_id
 
 
-async def test_right_codes_are_no_guesses(quoting: Running, quoted: Shop) -> None:
-    bot = await channel_client(quoting)
+async def test_right_codes_are_no_guesses(running: Running, lamps: Shop) -> None:
+    bot = await channel_client(running)
     for _ in range(8):
-        session_id = await new_session(quoted)
-        handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+        session_id = await new_session(lamps)
+        handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
         assert (await bot.claim_handoff(claim(handoff.code))).session_id == session_id
 
 
@@ -399,25 +375,25 @@ async def test_right_codes_are_no_guesses(quoting: Running, quoted: Shop) -> Non
     ],
 )
 async def test_wrong_claim_is_refused_by_field(
-    quoting: Running, quoted: Shop, fields: dict[str, str], wrong: str
+    running: Running, lamps: Shop, fields: dict[str, str], wrong: str
 ) -> None:
     request = pb.ClaimHandoffRequest(**{"code": "x", "channel": "telegram", **fields})
-    for client in (await channel_client(quoting), quoted.client):
+    for client in (await channel_client(running), lamps.client):
         failure = await failure_of(client.claim_handoff(request))
         assert (failure.code, [one.field for one in failure.violations]) == ("INVALID_ARGUMENT", [wrong])
 
 
 async def test_claim_by_the_wrong_shops_channel_is_told_what_everybody_is_told(
-    quoting: Running, quoted: Shop
+    running: Running, lamps: Shop
 ) -> None:
-    session_id = await new_session(quoted)
-    handoff = await quoted.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
-    other = await new_shop(quoting)
-    key = await new_key(quoting, (tenants_pb.SCOPE_CHANNEL,), tenant_id=other.tenant_id)
-    bot = Client(quoting.channel, bearer(key))
+    session_id = await new_session(lamps)
+    handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session_id))
+    other = await new_shop(running)
+    key = await new_key(running, (tenants_pb.SCOPE_CHANNEL,), tenant_id=other.tenant_id)
+    bot = Client(running.channel, bearer(key))
     existing, unknown = [await failure_of(bot.claim_handoff(claim(code))) for code in (handoff.code, "x")]
     assert (existing.code, str(existing), existing.reason) == (unknown.code, str(unknown), unknown.reason)
-    assert quoted.tenant_id not in repr(vars(existing))
+    assert lamps.tenant_id not in repr(vars(existing))
 
 
 LEAVE_RUNNING = """
@@ -426,16 +402,16 @@ UPDATE chat_logs SET status = 'running', lease_until = now() + make_interval(sec
 
 
 async def test_answer_of_a_dead_writer_is_marked_and_one_that_lives_is_not(
-    quoting: Running, quoted: Shop
+    running: Running, lamps: Shop
 ) -> None:
-    dead, cancelled, living = [(await ask(quoted)).started.answer_id for _ in range(3)]
+    dead, cancelled, living = [(await ask(lamps)).started.answer_id for _ in range(3)]
     for answer_id, seconds in ((dead, -1), (cancelled, -1), (living, 60)):
-        await execute(quoting, LEAVE_RUNNING, id=answer_id, seconds=seconds)
-    await execute(quoting, "UPDATE chat_logs SET is_cancel_wanted = true WHERE id = %(id)s", id=cancelled)
-    await quoting.service.answer_log.look_around()
+        await execute(running, LEAVE_RUNNING, id=answer_id, seconds=seconds)
+    await execute(running, "UPDATE chat_logs SET is_cancel_wanted = true WHERE id = %(id)s", id=cancelled)
+    await running.service.answer_log.look_around()
     for answer_id, status in ((dead, "interrupted"), (cancelled, "cancelled"), (living, "running")):
-        assert await scalar(quoting, "SELECT status FROM chat_logs WHERE id = %(id)s", id=answer_id) == status
-    assert (await ended_answer(quoted, dead)).text
+        assert await scalar(running, "SELECT status FROM chat_logs WHERE id = %(id)s", id=answer_id) == status
+    assert (await ended_answer(lamps, dead)).text
 
 
 def claim(code: str, *, user_key: str = "ann") -> pb.ClaimHandoffRequest:

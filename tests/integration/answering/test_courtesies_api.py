@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.answering import small_talk
 from retrieval_service.services.retrieval.query_vectors import Questions
 from tests.kits.answers_kit import CONTACT, ask, lamp_shop, stored
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service
+from tests.kits.service_kit import Running, Shop, new_shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
+@pytest.fixture(scope="module")
+def service_settings() -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(small_talk, "PATIENCE_SECONDS", 60.0)  # no test is about a busy machine
-        async with shared_service(postgres_server, migrated_template, local_model="both") as service:
-            yield service
+        yield {"local_model": "both"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def one_shop(running: Running) -> Shop:
     return await lamp_shop(running)
 
 
@@ -50,8 +49,8 @@ async def shop(running: Running) -> Shop:
         ("isso é um robô?", "Sou um programa"),
     ],
 )
-async def test_courtesy_is_answered_in_kind(shop: Shop, said: str, beginning: str) -> None:
-    heard = await ask(shop, said)
+async def test_courtesy_is_answered_in_kind(one_shop: Shop, said: str, beginning: str) -> None:
+    heard = await ask(one_shop, said)
     assert heard.text.startswith(beginning)
     assert heard.completed.finish_reason == pb.FINISH_REASON_PLEASANTRY
     assert not heard.completed.answer.wants_human
@@ -73,11 +72,11 @@ async def test_courtesy_is_answered_in_kind(shop: Shop, said: str, beginning: st
         ),
     ],
 )
-async def test_wish_for_a_person_is_marked_and_names_the_contact(shop: Shop, said: str) -> None:
-    heard = await ask(shop, said)
+async def test_wish_for_a_person_is_marked_and_names_the_contact(one_shop: Shop, said: str) -> None:
+    heard = await ask(one_shop, said)
     assert CONTACT in heard.text
     assert heard.completed.answer.wants_human
-    assert (await stored(shop, heard.started.answer_id)).wants_human
+    assert (await stored(one_shop, heard.started.answer_id)).wants_human
 
 
 @pytest.mark.parametrize(
@@ -91,8 +90,8 @@ async def test_wish_for_a_person_is_marked_and_names_the_contact(shop: Shop, sai
         *("quem é o gerente de vocês?", "preciso de um gerenciador de senhas", "anel de ouro de verdade"),
     ],
 )
-async def test_who_wants_no_person_is_not_marked(shop: Shop, said: str) -> None:
-    assert not (await ask(shop, said)).completed.answer.wants_human
+async def test_who_wants_no_person_is_not_marked(one_shop: Shop, said: str) -> None:
+    assert not (await ask(one_shop, said)).completed.answer.wants_human
 
 
 async def test_without_a_contact_that_is_said(running: Running) -> None:
@@ -114,14 +113,14 @@ async def test_without_a_contact_that_is_said(running: Running) -> None:
         "💔",
     ],
 )
-async def test_question_is_no_courtesy(shop: Shop, question: str) -> None:
-    heard = await ask(shop, question)
+async def test_question_is_no_courtesy(one_shop: Shop, question: str) -> None:
+    heard = await ask(one_shop, question)
     assert heard.completed.finish_reason != pb.FINISH_REASON_PLEASANTRY
 
 
 @pytest.mark.parametrize("said", ["?", "???", "🤔", "!?", "…", "-", "🤔" * 500])
-async def test_message_without_a_word_states_nothing(shop: Shop, said: str) -> None:
-    heard = await ask(shop, said)
+async def test_message_without_a_word_states_nothing(one_shop: Shop, said: str) -> None:
+    heard = await ask(one_shop, said)
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
     assert not heard.completed.answer.references
 
@@ -176,19 +175,21 @@ async def test_what_asks_in_a_word_or_two_is_no_courtesy(running: Running, langu
         ),
     ],
 )
-async def test_courtesies_mistyped_and_wishes_in_a_word(shop: Shop, kind: str, texts: str) -> None:
-    heard = {one: (await ask(shop, one)).text for one in texts.split("|")}
+async def test_courtesies_mistyped_and_wishes_in_a_word(one_shop: Shop, kind: str, texts: str) -> None:
+    heard = {one: (await ask(one_shop, one)).text for one in texts.split("|")}
     assert {one: text for one, text in heard.items() if kind not in text} == {}
 
 
 @pytest.mark.parametrize("said", ["tell me more about it", "а поподробнее?", "me fala mais sobre isso"])
-async def test_who_wants_more_gets_what_was_answered_last_or_is_asked_what_of(shop: Shop, said: str) -> None:
-    heard = await ask(shop, said)
+async def test_who_wants_more_gets_what_was_answered_last_or_is_asked_what_of(
+    one_shop: Shop, said: str
+) -> None:
+    heard = await ask(one_shop, said)
     assert heard.completed.finish_reason == pb.FINISH_REASON_PLEASANTRY
     assert heard.text.endswith("?")
-    session = await shop.client.create_session(pb.CreateSessionRequest(channel="widget"))
-    first = await ask(shop, "Within how many days may a lamp be returned?", session_id=session.session_id)
-    again = await ask(shop, said, session_id=session.session_id)
+    session = await one_shop.client.create_session(pb.CreateSessionRequest(channel="widget"))
+    first = await ask(one_shop, "Within how many days may a lamp be returned?", session_id=session.session_id)
+    again = await ask(one_shop, said, session_id=session.session_id)
     assert again.completed.finish_reason == pb.FINISH_REASON_STOP
     assert [one.external_id for one in again.started.references] == ["returns"]
     assert first.started.references[0].external_id == "returns"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-import pytest_asyncio
 import structlog
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import insight_service_pb2 as insights_pb
 
-from retrieval_service.postgres.embedded import Embedded
-from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
+from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Outcome, Script
 from tests.kits.answers_kit import (
     CONTACT,
     QUESTION,
@@ -26,39 +24,20 @@ from tests.kits.answers_kit import (
     stored,
 )
 from tests.kits.insights_kit import NOTHING_KNOWN, only_group, resolved
-from tests.kits.service_kit import Running, Shop, in_one_task, refused, shared_service
+from tests.kits.service_kit import Running, Shop, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MODEL = "/responses"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as fake:
-        yield fake
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return {"answerer": "responses", "openai_base_url": shared_fake.base_url}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def generating(
-    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
-) -> AsyncIterator[Running]:
-    """With the loopback model."""
-    changes = {"answerer": "responses", "openai_base_url": model.base_url}
-    async with shared_service(postgres_server, migrated_template, **changes) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def written(generating: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
-    shop = await lamp_shop(generating)
-    model.journal.exchanges.clear()
-    yield shop
-    model.script = Script()
-
-
-async def test_models_answer_streams_with_its_name_and_tokens(written: Shop) -> None:
-    heard = await ask(written)
+async def test_models_answer_streams_with_its_name_and_tokens(lamps: Shop) -> None:
+    heard = await ask(lamps)
     assert_well_formed(heard)
     answer = heard.completed.answer
     assert heard.kinds.count("delta") > 3
@@ -68,33 +47,31 @@ async def test_models_answer_streams_with_its_name_and_tokens(written: Shop) -> 
     assert [list(citation.numbers) for citation in answer.citations] == [[1]]
 
 
-async def test_citation_of_a_fragment_that_was_not_given_is_left_out(
-    written: Shop, model: FakeOpenAI
-) -> None:
-    model.script = Script(text="Thirty days [1]. The moon is far [77].")
-    heard = await ask(written)
+async def test_citation_of_a_fragment_that_was_not_given_is_left_out(lamps: Shop, fake: FakeOpenAI) -> None:
+    fake.script = Script(text="Thirty days [1]. The moon is far [77].")
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert {number for citation in heard.citations for number in citation.numbers} == {1}
 
 
-async def test_sentence_without_a_source_is_marked_and_stays_marked(written: Shop, model: FakeOpenAI) -> None:
-    model.script = Script(text="Hello! Thirty days [1]. Within 90 days [1].\nThe moon is made of cheese.")
+async def test_sentence_without_a_source_is_marked_and_stays_marked(lamps: Shop, fake: FakeOpenAI) -> None:
+    fake.script = Script(text="Hello! Thirty days [1]. Within 90 days [1].\nThe moon is made of cheese.")
     request_id = str(uuid.uuid4())
-    heard = await ask(written, request_id=request_id)
+    heard = await ask(lamps, request_id=request_id)
     assert_well_formed(heard)
     assert heard.flagged(pb.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE) == ["Within 90 days [1]."]
     assert heard.flagged(pb.UNSUPPORTED_REASON_NOT_CITED) == ["The moon is made of cheese."]
-    again = await ask(written, request_id=request_id)
+    again = await ask(lamps, request_id=request_id)
     assert_well_formed(again)
     assert again.completed == heard.completed
-    assert await stored(written, heard.started.answer_id) == heard.completed.answer
+    assert await stored(lamps, heard.started.answer_id) == heard.completed.answer
 
 
 async def test_invented_price_in_a_heading_is_marked_and_marks_are_kept_in_order(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    model.script = Script(text="## A lamp costs $9,999\nThirty days [1].\nThe moon is made of cheese.")
-    heard = await ask(written)
+    fake.script = Script(text="## A lamp costs $9,999\nThirty days [1].\nThe moon is made of cheese.")
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.flagged(pb.UNSUPPORTED_REASON_FACT_NOT_IN_SOURCE) == ["A lamp costs $9,999"]
     assert heard.flagged(pb.UNSUPPORTED_REASON_NOT_CITED) == ["The moon is made of cheese."]
@@ -104,96 +81,94 @@ async def test_invented_price_in_a_heading_is_marked_and_marks_are_kept_in_order
 
 
 async def test_link_stays_where_the_tenant_or_the_cited_document_has_it(
-    generating: Running, model: FakeOpenAI
+    running: Running, fake: FakeOpenAI
 ) -> None:
-    shop = await lamp_shop(generating, allowed_link_domains=["lumen.example"])
-    model.script = Script(
+    shop = await lamp_shop(running, allowed_link_domains=["lumen.example"])
+    fake.script = Script(
         text="See https://a.lumen.example/x and https://evil.example/y [1]. "
         "[Returns](/returns) and [pay](https://evil.example/pay) [1]. ![i](https://lumen.example/i.png)"
     )
     heard = await ask(shop)
     assert_well_formed(heard)
     assert heard.text == "See https://a.lumen.example/x and [1]. [Returns](/returns) and pay [1]."
-    model.script = Script()
+    fake.script = Script()
 
 
-async def test_model_learns_nothing_of_the_customer_but_a_hash(written: Shop, model: FakeOpenAI) -> None:
-    sessions = [await new_session(written, user_key=key) for key in ("anna-77", "anna-77", "boris-88")]
+async def test_model_learns_nothing_of_the_customer_but_a_hash(lamps: Shop, fake: FakeOpenAI) -> None:
+    sessions = [await new_session(lamps, user_key=key) for key in ("anna-77", "anna-77", "boris-88")]
     for session_id in sessions:
-        await ask(written, session_id=session_id)
-    bodies = [(await model.journal.arrived(MODEL, count=count)).body for count in (1, 2, 3)]
+        await ask(lamps, session_id=session_id)
+    bodies = [(await fake.journal.arrived(MODEL, count=count)).body for count in (1, 2, 3)]
     first, again, other = (body["safety_identifier"] for body in bodies)
     assert first == again != other
     assert len(first) == 64
     said = json.dumps(bodies)
-    assert not any(secret in said for secret in ("anna-77", "boris-88", written.tenant_id, *sessions))
+    assert not any(secret in said for secret in ("anna-77", "boris-88", lamps.tenant_id, *sessions))
 
 
-async def test_prompt_holds_the_tenants_instructions_and_no_tenant_id(
-    written: Shop, model: FakeOpenAI
-) -> None:
-    await ask(written)
-    asked = json.dumps((await model.journal.arrived(MODEL)).body)
+async def test_prompt_holds_the_tenants_instructions_and_no_tenant_id(lamps: Shop, fake: FakeOpenAI) -> None:
+    await ask(lamps)
+    asked = json.dumps((await fake.journal.arrived(MODEL)).body)
     assert "lighthouse keeper" in asked
-    assert written.tenant_id not in asked
+    assert lamps.tenant_id not in asked
 
 
 async def test_repeated_request_replays_the_answer_without_a_second_model_call(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
     request_id = str(uuid.uuid4())
-    first = await ask(written, request_id=request_id)
-    again = await ask(written, request_id=request_id)
+    first = await ask(lamps, request_id=request_id)
+    again = await ask(lamps, request_id=request_id)
     assert_well_formed(again)
     assert again.completed == first.completed
     assert again.started == first.started
-    assert len(model.journal.to(MODEL)) == 1
+    assert len(fake.journal.to(MODEL)) == 1
 
 
-async def test_request_id_of_another_question_is_refused(written: Shop, model: FakeOpenAI) -> None:
+async def test_request_id_of_another_question_is_refused(lamps: Shop, fake: FakeOpenAI) -> None:
     request_id = str(uuid.uuid4())
-    await ask(written, request_id=request_id)
+    await ask(lamps, request_id=request_id)
     with refused("INVALID_ARGUMENT", field="request_id"):
-        await ask(written, "What does shipping cost?", request_id=request_id)
-    assert len(model.journal.to(MODEL)) == 1
+        await ask(lamps, "What does shipping cost?", request_id=request_id)
+    assert len(fake.journal.to(MODEL)) == 1
 
 
 @pytest.mark.parametrize(
     "interruption", [Interruption.DISCONNECT, Interruption.FAILED, Interruption.ERROR_EVENT]
 )
 async def test_model_that_breaks_off_ends_the_stream_and_what_it_wrote_is_kept(
-    written: Shop, model: FakeOpenAI, interruption: Interruption
+    lamps: Shop, fake: FakeOpenAI, interruption: Interruption
 ) -> None:
-    model.script = Script(text="Thirty days or more. [1]", interruption=interruption, interrupted_after=2)
+    fake.script = Script(text="Thirty days or more. [1]", interruption=interruption, interrupted_after=2)
     request_id = str(uuid.uuid4())
     events: list[pb.StreamAnswerResponse] = []
     with refused("UNAVAILABLE"):
-        async for event in written.client.stream_answer(
+        async for event in lamps.client.stream_answer(
             pb.StreamAnswerRequest(question=QUESTION, request_id=request_id)
         ):
             events += [event]
     heard = Heard(events=events)
     assert "completed" not in heard.kinds
-    answer = await ended_answer(written, heard.started.answer_id)
+    answer = await ended_answer(lamps, heard.started.answer_id)
     assert answer.status == pb.ANSWER_STATUS_INTERRUPTED
     assert answer.text == heard.text == "Thirty days"
-    model.script = Script()
-    again = await ask(written, request_id=request_id)
+    fake.script = Script()
+    again = await ask(lamps, request_id=request_id)
     assert_well_formed(again)
     assert again.started.answer_id == heard.started.answer_id
 
 
 async def test_model_that_does_not_answer_is_replaced_without_its_words(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    model.fail(Fault(path=MODEL, times=3, status=500, message="hunter2"))
+    fake.fail(Fault(path=MODEL, times=3, status=500, message="hunter2"))
     with structlog.testing.capture_logs() as logged:
-        heard = await ask(written)
+        heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.completed.model_away
     assert "hunter2" not in str(heard)
     assert "hunter2" not in str(logged)
-    model.faults.take(MODEL)
+    fake.faults.take(MODEL)
 
 
 @pytest.mark.parametrize(
@@ -205,27 +180,27 @@ async def test_model_that_does_not_answer_is_replaced_without_its_words(
     ],
 )
 async def test_answer_tells_why_it_ended(
-    written: Shop, model: FakeOpenAI, outcome: Outcome, reason: int
+    lamps: Shop, fake: FakeOpenAI, outcome: Outcome, reason: int
 ) -> None:
-    model.script = Script(text="Thirty days", outcome=outcome)
-    heard = await ask(written)
+    fake.script = Script(text="Thirty days", outcome=outcome)
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.completed.finish_reason == reason
     assert heard.text
 
 
-async def test_nothing_relevant_asks_no_model(written: Shop, model: FakeOpenAI) -> None:
-    heard = await ask(written, "Who won the chess championship in Reykjavik?")
+async def test_nothing_relevant_asks_no_model(lamps: Shop, fake: FakeOpenAI) -> None:
+    heard = await ask(lamps, "Who won the chess championship in Reykjavik?")
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT
-    assert not model.journal.to(MODEL)
+    assert not fake.journal.to(MODEL)
 
 
 @pytest.mark.parametrize("status", ["unknown", "**unknown**", "UNKNOWN."])
 async def test_model_that_finds_no_answer_says_so_and_what_was_found_is_offered(
-    written: Shop, model: FakeOpenAI, status: str
+    lamps: Shop, fake: FakeOpenAI, status: str
 ) -> None:
-    model.script = Script(text="I don't know, ask somebody else.", status=status)
-    heard = await ask(written)
+    fake.script = Script(text="I don't know, ask somebody else.", status=status)
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.text.startswith("Perhaps this helps:\nReturns:\n")
     assert "ask somebody" not in heard.text
@@ -236,9 +211,9 @@ async def test_model_that_finds_no_answer_says_so_and_what_was_found_is_offered(
     assert answer.output_tokens > 0
 
 
-async def test_model_that_answers_a_part_says_only_that(written: Shop, model: FakeOpenAI) -> None:
-    model.script = Script(status="partly", text="A lamp may be returned within thirty days. [1]")
-    heard = await ask(written)
+async def test_model_that_answers_a_part_says_only_that(lamps: Shop, fake: FakeOpenAI) -> None:
+    fake.script = Script(status="partly", text="A lamp may be returned within thirty days. [1]")
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
     first, _, last = heard.text.split("\n")
@@ -248,19 +223,19 @@ async def test_model_that_answers_a_part_says_only_that(written: Shop, model: Fa
 
 
 async def test_model_that_does_not_say_what_it_found_has_answered_when_it_cites(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    model.script = Script(status=None)
-    heard = await ask(written)
+    fake.script = Script(status=None)
+    heard = await ask(lamps)
     assert heard.completed.finish_reason == pb.FINISH_REASON_STOP
     assert heard.text.startswith("A lamp may be returned within thirty days.")
 
 
 async def test_model_that_neither_says_nor_cites_has_left_the_question_open(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    model.script = Script(status=None, text="Об этом в материалах ничего нет.")
-    heard = await ask(written)
+    fake.script = Script(status=None, text="Об этом в материалах ничего нет.")
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.completed.finish_reason == pb.FINISH_REASON_NOT_SURE
     assert heard.text.startswith("Об этом в материалах ничего нет.\n\nPerhaps this helps:\nReturns:\n")
@@ -268,22 +243,22 @@ async def test_model_that_neither_says_nor_cites_has_left_the_question_open(
     assert heard.text[citation.start_offset : citation.end_offset].startswith("A lamp ")
 
 
-async def test_words_of_an_answer_come_while_the_model_writes(written: Shop, model: FakeOpenAI) -> None:
-    model.script = Script(text="A lamp may be returned within thirty days. [1]")
-    heard = await ask(written)
+async def test_words_of_an_answer_come_while_the_model_writes(lamps: Shop, fake: FakeOpenAI) -> None:
+    fake.script = Script(text="A lamp may be returned within thirty days. [1]")
+    heard = await ask(lamps)
     assert heard.kinds.count("delta") > 5
     assert "STATUS" not in heard.text
 
 
 async def test_who_a_customer_is_is_not_sent_again_with_later_questions(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    session_id = await new_session(written)
+    session_id = await new_session(lamps)
     await ask(
-        written, f"I'm Anna Smith, anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id
+        lamps, f"I'm Anna Smith, anna@mail.example, +351 912 345 678. {QUESTION}", session_id=session_id
     )
-    await ask(written, "And how may it be returned?", session_id=session_id)
-    later = model.journal.to(MODEL)[1:]
+    await ask(lamps, "And how may it be returned?", session_id=session_id)
+    later = fake.journal.to(MODEL)[1:]
     assert len(later) == 2
     for exchange in later:
         sent = json.dumps(exchange.body, ensure_ascii=False)
@@ -296,27 +271,27 @@ def reworded_or_uncited(task: str) -> str:
 
 
 async def test_chat_log_tells_which_sentences_rest_on_nothing_and_what_was_understood(
-    written: Shop, model: FakeOpenAI
+    lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    session_id = await new_session(written)
-    await ask(written, session_id=session_id)
-    model.script = Script(behaviour=reworded_or_uncited)
-    heard = await ask(written, "And how may it be returned?", session_id=session_id)
+    session_id = await new_session(lamps)
+    await ask(lamps, session_id=session_id)
+    fake.script = Script(behaviour=reworded_or_uncited)
+    heard = await ask(lamps, "And how may it be returned?", session_id=session_id)
     assert heard.unsupported
     request = insights_pb.ListChatLogsRequest(filter=insights_pb.ChatLogFilter(session_id=session_id))
-    logged = (await written.client.list_chat_logs(request)).chat_logs[0].answer
+    logged = (await lamps.client.list_chat_logs(request)).chat_logs[0].answer
     assert list(logged.unsupported) == heard.unsupported
     assert logged.standalone_question == heard.completed.answer.standalone_question == QUESTION
 
 
-async def test_earlier_turns_of_a_session_reach_the_prompt_in_order(written: Shop, model: FakeOpenAI) -> None:
-    session_id = await new_session(written)
-    model.script = Script(text="Thirty days of light. [1]")
-    first = await ask(written, session_id=session_id)
+async def test_earlier_turns_of_a_session_reach_the_prompt_in_order(lamps: Shop, fake: FakeOpenAI) -> None:
+    session_id = await new_session(lamps)
+    fake.script = Script(text="Thirty days of light. [1]")
+    first = await ask(lamps, session_id=session_id)
     assert first.started.session_id == first.completed.answer.session_id == session_id
-    await ask(written, "What does shipping of a parcel cost?", session_id=session_id)
-    await ask(written, "May a bulb be returned?", session_id=session_id)
-    asked = json.dumps((await model.journal.arrived(MODEL, count=3)).body)
+    await ask(lamps, "What does shipping of a parcel cost?", session_id=session_id)
+    await ask(lamps, "May a bulb be returned?", session_id=session_id)
+    asked = json.dumps((await fake.journal.arrived(MODEL, count=3)).body)
     said = (QUESTION, "Answered from: Returns", "does shipping", "Answered from: Shipping", "May a bulb")
     places = [asked.find(text) for text in said]
     assert places == sorted(places)
@@ -324,30 +299,30 @@ async def test_earlier_turns_of_a_session_reach_the_prompt_in_order(written: Sho
     assert "days of light" not in asked
 
 
-async def test_question_on_its_own_knows_no_other_turns(written: Shop, model: FakeOpenAI) -> None:
-    await ask(written, session_id=await new_session(written))
-    await ask(written, "What does shipping of a parcel cost?", session_id=await new_session(written))
-    await ask(written, "What does shipping of a parcel cost?")
+async def test_question_on_its_own_knows_no_other_turns(lamps: Shop, fake: FakeOpenAI) -> None:
+    await ask(lamps, session_id=await new_session(lamps))
+    await ask(lamps, "What does shipping of a parcel cost?", session_id=await new_session(lamps))
+    await ask(lamps, "What does shipping of a parcel cost?")
     for count in (2, 3):
-        body = json.dumps((await model.journal.arrived(MODEL, count=count)).body)
+        body = json.dumps((await fake.journal.arrived(MODEL, count=count)).body)
         assert QUESTION not in body
 
 
 async def test_check_of_an_entry_costs_what_the_model_takes_and_counts_no_answer(
-    generating: Running, written: Shop, model: FakeOpenAI
+    running: Running, lamps: Shop, fake: FakeOpenAI
 ) -> None:
-    await ask(written, NOTHING_KNOWN)
-    group = await only_group(generating, written)
-    model.script = Script(text="They are sold at the till [1].")
-    await resolved(written, group.group_id, "Gift cards are sold at the till.")
-    [today] = (await written.client.get_usage(insights_pb.GetUsageRequest())).days
+    await ask(lamps, NOTHING_KNOWN)
+    group = await only_group(running, lamps)
+    fake.script = Script(text="They are sold at the till [1].")
+    await resolved(lamps, group.group_id, "Gift cards are sold at the till.")
+    [today] = (await lamps.client.get_usage(insights_pb.GetUsageRequest())).days
     assert (today.answer_count, today.unanswered_count) == (1, 1)
     assert min(today.input_token_count, today.output_token_count, today.answering_usd) > 0
 
 
-async def test_usage_counts_answers_and_tokens(written: Shop) -> None:
-    answer = (await ask(written)).completed.answer
-    response = await written.client.get_usage(insights_pb.GetUsageRequest())
+async def test_usage_counts_answers_and_tokens(lamps: Shop) -> None:
+    answer = (await ask(lamps)).completed.answer
+    response = await lamps.client.get_usage(insights_pb.GetUsageRequest())
     [today] = response.days
     assert (today.answer_count, today.unanswered_count) == (1, 0)
     assert today.input_token_count == answer.input_tokens

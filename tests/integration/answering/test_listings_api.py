@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
@@ -16,11 +16,10 @@ from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.domain.indexing.lexical import stem_index
 from retrieval_service.domain.retrieval.filters import Conditions
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.database import open_database
 from retrieval_service.stores.documents import numeric_fields
 from tests.kits.answers_kit import Heard, ask, assert_well_formed
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, new_shop, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,12 +80,6 @@ _PORTUGUESE: Mapping[str, Rows] = {
         _faq("Em quantos dias entregam?", "Entregamos em 5 a 7 dias."),
     ],
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 async def _opened(running: Running, rows: Mapping[str, Rows], language: str) -> Shop:

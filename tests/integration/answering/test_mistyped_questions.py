@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.retrieval import query_correction
 from retrieval_service.services.retrieval.term_statistics import FEW_CHUNKS, Weigher
 from tests.kits.answers_kit import ask
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, new_shop, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,12 +38,6 @@ ENTRIES = {
         "prices": ("Quanto custa a vacina da gripe?", "A vacina custa 90 reais."),
     },
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

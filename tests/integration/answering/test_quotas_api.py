@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import LiteralString
 
 import psycopg
 import pytest
-import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import CallFailed, Client
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.answering.conversations import Conversing
 from tests.kits.answers_kit import QUESTION, Heard, ask
 from tests.kits.service_kit import (
@@ -26,7 +23,6 @@ from tests.kits.service_kit import (
     new_shop,
     refused,
     running_service,
-    shared_service,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,12 +32,6 @@ DAY_SECONDS = 86_400
 COUNTS = """
 SELECT kind, sum(questions)::int FROM question_counts WHERE tenant_id = %(id)s AND kind <> 'key' GROUP BY kind
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 async def limited_shop(running: Running, **quotas: int) -> Shop:

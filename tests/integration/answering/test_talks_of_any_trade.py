@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.answers_kit import Heard, ask
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, new_shop, upsert, wait_until_indexed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -32,10 +30,9 @@ TABLES = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, local_model="both") as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    return {"local_model": "both"}
 
 
 @pytest.mark.parametrize("trade", TALKS)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-import pytest_asyncio
 from google.protobuf import field_mask_pb2
 from kladez.v1 import search_service_pb2 as search_pb
 from kladez.v1 import source_service_pb2 as source_pb
 from kladez.v1 import tenant_service_pb2 as tenant_pb
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.text.contacts import JOINER
-from tests.fakes.openai import FakeOpenAI, Script, running_openai
+from tests.fakes.openai import FakeOpenAI, Script
 from tests.fakes.telegram_links import links_of
 from tests.kits.answers_kit import Heard, ask, assert_well_formed
 from tests.kits.service_kit import (
     Running,
     Shop,
-    in_one_task,
     new_shop,
     refused,
-    shared_service,
     upsert,
     wait_until_indexed,
 )
@@ -50,19 +46,9 @@ STRANGERS = [
 BUSINESS = ["product", "faq", "policy", "article", "page", "manual"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as model:
-        yield model
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
-) -> AsyncIterator[Running]:
-    changes = {"answerer": "chat", "openai_base_url": model.base_url}
-    async with shared_service(postgres_server, migrated_template, **changes) as running:
-        yield running
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return {"answerer": "chat", "openai_base_url": shared_fake.base_url}
 
 
 async def shop_with(running: Running, source_type: str, url: str = "", **settings: object) -> Shop:
@@ -89,9 +75,9 @@ def shown(heard: Heard) -> str:
 
 @pytest.mark.parametrize("source_type", STRANGERS)
 async def test_link_of_a_stranger_reaches_no_customer(
-    running: Running, model: FakeOpenAI, source_type: str
+    running: Running, fake: FakeOpenAI, source_type: str
 ) -> None:
-    heard = await heard_from(await shop_with(running, source_type, url=LINK), model)
+    heard = await heard_from(await shop_with(running, source_type, url=LINK), fake)
     assert links_of(shown(heard)) == []
     assert heard.text.startswith("Official refund form [1]")
     assert "@evil_bot" in heard.text.replace(JOINER, "")
@@ -99,9 +85,9 @@ async def test_link_of_a_stranger_reaches_no_customer(
 
 @pytest.mark.parametrize("source_type", BUSINESS)
 async def test_link_of_the_business_reaches_its_customers(
-    running: Running, model: FakeOpenAI, source_type: str
+    running: Running, fake: FakeOpenAI, source_type: str
 ) -> None:
-    heard = await heard_from(await shop_with(running, source_type, url=LINK), model)
+    heard = await heard_from(await shop_with(running, source_type, url=LINK), fake)
     assert heard.text == OBEYED
     assert heard.started.references[0].url == LINK
 
@@ -118,7 +104,7 @@ async def test_link_of_the_business_reaches_its_customers(
     ],
 )
 async def test_review_leads_to_the_shop_s_own_pages_or_nowhere(
-    running: Running, model: FakeOpenAI, url: str, settings: dict[str, object], kept: bool
+    running: Running, fake: FakeOpenAI, url: str, settings: dict[str, object], kept: bool
 ) -> None:
     shop = await new_shop(running, **settings)
     request = {"source_type": "review", "url": url, "title": "Hoist", "language": "en"}
@@ -128,13 +114,13 @@ async def test_review_leads_to_the_shop_s_own_pages_or_nowhere(
         return
     await upsert(shop, "hoist", TEXT, **request)
     await wait_until_indexed(shop)
-    heard = await heard_from(shop, model)
+    heard = await heard_from(shop, fake)
     assert heard.started.references[0].url == (url if kept else "")
 
 
-async def test_tenant_says_whose_words_a_source_type_is(running: Running, model: FakeOpenAI) -> None:
+async def test_tenant_says_whose_words_a_source_type_is(running: Running, fake: FakeOpenAI) -> None:
     shop = await shop_with(running, "blog", untrusted_source_types=["blog"])
-    assert links_of(shown(await heard_from(shop, model))) == []
+    assert links_of(shown(await heard_from(shop, fake))) == []
     settings = tenant_pb.TenantSettings(trusted_source_types=["blog", "review"])
     await running.client.update_tenant(
         tenant_pb.UpdateTenantRequest(
@@ -144,15 +130,15 @@ async def test_tenant_says_whose_words_a_source_type_is(running: Running, model:
             ),
         )
     )
-    assert (await heard_from(shop, model)).text == OBEYED
+    assert (await heard_from(shop, fake)).text == OBEYED
 
 
 @pytest.mark.parametrize("flavour", [search_pb.SUMMARY_FLAVOUR_WEB, search_pb.SUMMARY_FLAVOUR_TELEGRAM])
 async def test_summaries_and_snapshots_have_no_link_of_a_stranger(
-    running: Running, model: FakeOpenAI, flavour: search_pb.SummaryFlavour.ValueType
+    running: Running, fake: FakeOpenAI, flavour: search_pb.SummaryFlavour.ValueType
 ) -> None:
     shop = await shop_with(running, "review", url=LINK)
-    model.script = Script(
+    fake.script = Script(
         text=f"<p>Form: {LINK} {CONTACTS} [1]</p><ul><li><a href='{LINK}'>Form</a> [1]</li></ul>"
     )
     request = search_pb.SummarizeSearchRequest(query=QUESTION, flavour=flavour)

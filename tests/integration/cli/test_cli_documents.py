@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def stocked(running: Running) -> Shop:
     stocked = await new_shop(running)
     await upsert(stocked, "returns", "Returns are free.", title="Returns", tags=["old"])
     await upsert(stocked, "period", "Fourteen days.", title="Period", section="Terms")
@@ -49,8 +49,8 @@ class Kladez:
 
 
 @pytest.fixture
-def kladez(running: Running, shop: Shop, tmp_path: Path) -> Kladez:
-    return Kladez(running, shop, tmp_path)
+def kladez(running: Running, stocked: Shop, tmp_path: Path) -> Kladez:
+    return Kladez(running, stocked, tmp_path)
 
 
 async def test_document_is_moved_and_shown(kladez: Kladez) -> None:

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +16,11 @@ from kladez.v1 import answer_service_pb2 as answers_pb
 
 from retrieval_service.cli.commands.chats import End
 from retrieval_service.cli.failures import ExitCode
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.answers_kit import QUESTION
 from tests.kits.insights_kit import NOTHING_KNOWN, asked, rate, shop_with_gap
-from tests.kits.service_kit import Running, Shop, shared_service
+from tests.kits.service_kit import Running, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 class Kladez:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -17,9 +16,8 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from retrieval_service.cli.failures import ExitCode
-from retrieval_service.postgres.embedded import Embedded
-from tests.fakes.openai import FakeOpenAI, running_openai
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert
+from tests.fakes.openai import FakeOpenAI
+from tests.kits.service_kit import Running, Shop, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,6 +31,11 @@ SELECT tenant_id, id, 'upsert', 'processing', 'nobody', now() + interval '1 hour
 
 
 @dataclass(frozen=True, kw_only=True)
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return {"openai_api_key": SecretStr("test"), "openai_base_url": shared_fake.base_url}
+
+
 class Console:
     """Runs commands for one shop of a service over the fake provider."""
 
@@ -64,21 +67,6 @@ class Console:
     async def execute(self, statement: LiteralString) -> None:
         async with await psycopg.AsyncConnection.connect(self.running.dsn, autocommit=True) as connection:
             await connection.execute(statement, (self.shop.tenant_id,))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
-) -> AsyncIterator[Running]:
-    provider = {"openai_api_key": SecretStr("test"), "openai_base_url": fake.base_url}
-    async with shared_service(postgres_server, migrated_template, **provider) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from retrieval_service.cli import profile as profiles
 from retrieval_service.cli.commands import tenant_fields
 from retrieval_service.cli.commands.tenant_fields import Shape
 from retrieval_service.cli.failures import BadInput
-from retrieval_service.postgres.embedded import Embedded
 from tests.house.repository import command_lines
 from tests.kits.cli_profiles import PROFILE
-from tests.kits.service_kit import Running, new_shop, shared_service
+from tests.kits.service_kit import Running, new_shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,12 +74,6 @@ class Terminal:
 
     async def json(self, *words: str) -> dict[str, Any]:
         return json.loads(await self.run("--json", *words))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 @pytest.fixture

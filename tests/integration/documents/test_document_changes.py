@@ -15,17 +15,10 @@ from kladez.v1 import document_service_pb2 as pb
 from psycopg import sql
 
 from retrieval_service.domain.retrieval.filters import Selection
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.documents import selections
-from tests.kits.service_kit import Running, Shop, refused, shared_service, upsert, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, refused, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 async def update(shop: Shop, paths: Sequence[str], **fields: object) -> pb.Document:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from google.protobuf import struct_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,10 +14,9 @@ from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as pb
 from kladez.v1 import search_service_pb2 as search_pb
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.text import exact_json
 from tests.kits.documents_kit import TEXT, document, got
-from tests.kits.service_kit import Running, Shop, refused, shared_service, upsert, wait_until_indexed
+from tests.kits.service_kit import Shop, refused, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,12 +33,6 @@ NUMBERS = (
     *("-9007199254740993", "0.1234567890123456789", "9007199254740993.5", "12345678901234567890.123456789"),
     *("1e-300", "5e-324", "1" + "0" * 60 + "1", "19.99", "3.141592653589793238462643383279"),
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 async def stored(shop: Shop, metadata: str) -> Any:

@@ -40,12 +40,6 @@ COOLDOWN_SECONDS = 600
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def idle(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
     """Without a worker: jobs stay queued."""
     async with shared_service(postgres_server, migrated_template, workers=0) as service:
@@ -53,7 +47,7 @@ async def idle(postgres_server: Embedded, migrated_template: str) -> AsyncIterat
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def indexed(running: Running) -> Shop:
     """With three documents in the index."""
     made = await new_shop(running)
     for number in range(3):
@@ -81,10 +75,10 @@ async def got(shop: Shop, job: pb.IndexJob) -> pb.IndexJob:
     return (await shop.client.get_index_job(request)).index_job
 
 
-async def test_watch_shows_the_job_until_it_has_ended(shop: Shop) -> None:
-    response = await created(shop, ALL)
+async def test_watch_shows_the_job_until_it_has_ended(indexed: Shop) -> None:
+    response = await created(indexed, ALL)
     assert not response.joined
-    snapshots = await watched(shop, response.index_job)
+    snapshots = await watched(indexed, response.index_job)
     assert [one.scope for one in snapshots] == [ALL] * len(snapshots)
     last = snapshots[-1]
     assert last.state == pb.INDEX_JOB_STATE_COMPLETED
@@ -94,16 +88,16 @@ async def test_watch_shows_the_job_until_it_has_ended(shop: Shop) -> None:
         3,
     )
     assert last.create_time.ToDatetime() <= last.start_time.ToDatetime() <= last.end_time.ToDatetime()
-    assert await got(shop, response.index_job) == last
-    assert await watched(shop, response.index_job) == [last]
+    assert await got(indexed, response.index_job) == last
+    assert await watched(indexed, response.index_job) == [last]
 
 
-async def test_job_goes_on_when_its_watcher_leaves(shop: Shop) -> None:
-    job = (await created(shop, ALL)).index_job
+async def test_job_goes_on_when_its_watcher_leaves(indexed: Shop) -> None:
+    job = (await created(indexed, ALL)).index_job
     request = pb.WatchIndexJobRequest(index_job_id=job.index_job_id)
-    async with aclosing(shop.client.watch_index_job(request)) as snapshots:
+    async with aclosing(indexed.client.watch_index_job(request)) as snapshots:
         await anext(snapshots)
-    assert (await watched(shop, job))[-1].state == pb.INDEX_JOB_STATE_COMPLETED
+    assert (await watched(indexed, job))[-1].state == pb.INDEX_JOB_STATE_COMPLETED
 
 
 async def test_second_start_joins_the_job_that_runs(idle: Running) -> None:
@@ -119,13 +113,13 @@ async def test_jobs_of_two_tenants_do_not_join(idle: Running) -> None:
     assert not (await created(second, ALL)).joined
 
 
-async def test_next_rebuild_waits_for_the_cooldown(shop: Shop) -> None:
-    await watched(shop, (await created(shop, REBUILD)).index_job)
-    failure = await failure_of(created(shop, REBUILD))
+async def test_next_rebuild_waits_for_the_cooldown(indexed: Shop) -> None:
+    await watched(indexed, (await created(indexed, REBUILD)).index_job)
+    failure = await failure_of(created(indexed, REBUILD))
     assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY")
     assert failure.retry_after_seconds is not None
     assert COOLDOWN_SECONDS - 60 < failure.retry_after_seconds <= COOLDOWN_SECONDS
-    assert not (await created(shop, ALL)).joined
+    assert not (await created(indexed, ALL)).joined
 
 
 async def test_cooldown_ends(postgres_server: Embedded, migrated_template: str) -> None:
@@ -135,12 +129,12 @@ async def test_cooldown_ends(postgres_server: Embedded, migrated_template: str) 
         assert not (await created(shop, REBUILD)).joined
 
 
-async def test_jobs_are_listed_newest_first_page_by_page(shop: Shop) -> None:
+async def test_jobs_are_listed_newest_first_page_by_page(indexed: Shop) -> None:
     ids = []
     for _ in range(3):
-        ids.append((await created(shop, MISSING)).index_job)
-        await watched(shop, ids[-1])
-    assert await listed(shop) == [one.index_job_id for one in reversed(ids)]
+        ids.append((await created(indexed, MISSING)).index_job)
+        await watched(indexed, ids[-1])
+    assert await listed(indexed) == [one.index_job_id for one in reversed(ids)]
 
 
 async def listed(shop: Shop) -> list[str]:
@@ -165,28 +159,28 @@ async def test_cancelling_is_safe_to_repeat(idle: Running) -> None:
         assert response.index_job.state == pb.INDEX_JOB_STATE_CANCELLING
 
 
-async def test_wrong_requests_name_their_field(shop: Shop) -> None:
+async def test_wrong_requests_name_their_field(indexed: Shop) -> None:
     with refused("INVALID_ARGUMENT", field="scope"):
-        await created(shop, pb.IndexScope())
+        await created(indexed, pb.IndexScope())
     with refused("INVALID_ARGUMENT", field="scope.changed.sources"):
-        await created(shop, pb.IndexScope(changed=pb.IndexChanged()))
+        await created(indexed, pb.IndexScope(changed=pb.IndexChanged()))
     with refused("INVALID_ARGUMENT", field="scope.changed.sources[orders]"):
-        await created(shop, changed("orders", "1"))
+        await created(indexed, changed("orders", "1"))
     with refused("INVALID_ARGUMENT", field="scope.changed.sources[orders].ids"):
-        await created(shop, changed("orders", ""))
+        await created(indexed, changed("orders", ""))
     with refused("INVALID_ARGUMENT", field="scope.changed.sources[orders].ids"):
-        await created(shop, changed("orders", *map(str, range(10_001))))
+        await created(indexed, changed("orders", *map(str, range(10_001))))
     with refused("INVALID_ARGUMENT", field="index_job_id"):
-        await got(shop, pb.IndexJob(index_job_id="first"))
+        await got(indexed, pb.IndexJob(index_job_id="first"))
     with refused("NOT_FOUND"):
-        await got(shop, pb.IndexJob(index_job_id=str(uuid.uuid4())))
+        await got(indexed, pb.IndexJob(index_job_id=str(uuid.uuid4())))
     with refused("NOT_FOUND"):
-        await watched(shop, pb.IndexJob(index_job_id=str(uuid.uuid4())))
+        await watched(indexed, pb.IndexJob(index_job_id=str(uuid.uuid4())))
 
 
-async def test_reading_key_may_look_and_not_start(running: Running, shop: Shop) -> None:
-    job = (await created(shop, MISSING)).index_job
-    key = await new_key(running, [tenants_pb.SCOPE_TENANT_READ], tenant_id=shop.tenant_id)
+async def test_reading_key_may_look_and_not_start(running: Running, indexed: Shop) -> None:
+    job = (await created(indexed, MISSING)).index_job
+    key = await new_key(running, [tenants_pb.SCOPE_TENANT_READ], tenant_id=indexed.tenant_id)
     reader = Client(running.channel, bearer(key))
     await reader.get_index_job(pb.GetIndexJobRequest(index_job_id=job.index_job_id))
     with refused("PERMISSION_DENIED"):
@@ -212,32 +206,32 @@ def silent(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_command_watches_the_job_to_its_end(
-    running: Running, shop: Shop, capsys: pytest.CaptureFixture[str]
+    running: Running, indexed: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     silent(capsys)
-    assert await commanded(running, shop, "--mode", "all", "--json") == ExitCode.OK
+    assert await commanded(running, indexed, "--mode", "all", "--json") == ExitCode.OK
     job = json.loads(capsys.readouterr().out)
     assert job["state"] == "INDEX_JOB_STATE_COMPLETED"
     assert (job["progress"]["total_count"], job["progress"]["skipped_count"]) == ("3", "3")
 
 
 async def test_command_lists_jobs_for_people(
-    running: Running, shop: Shop, capsys: pytest.CaptureFixture[str]
+    running: Running, indexed: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = (await created(shop, ALL)).index_job
-    await watched(shop, job)
+    job = (await created(indexed, ALL)).index_job
+    await watched(indexed, job)
     silent(capsys)
-    assert await commanded(running, shop, "--list") == ExitCode.OK
+    assert await commanded(running, indexed, "--list") == ExitCode.OK
     [line] = said(capsys)
     assert line.split("\t")[:3] == [job.index_job_id, "all", "completed"]
 
 
 async def test_command_names_the_source_that_is_not_there(
-    running: Running, shop: Shop, capsys: pytest.CaptureFixture[str]
+    running: Running, indexed: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await commanded(running, shop, "--changed", "orders=1,2") == ExitCode.USAGE
+    assert await commanded(running, indexed, "--changed", "orders=1,2") == ExitCode.USAGE
     assert "scope.changed.sources[orders]" in capsys.readouterr().err
-    assert await commanded(running, shop, "--changed", "orders", "--mode", "all") == ExitCode.USAGE
+    assert await commanded(running, indexed, "--changed", "orders", "--mode", "all") == ExitCode.USAGE
 
 
 async def test_command_leaves_and_cancels_a_job(idle: Running, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,12 +244,12 @@ async def test_command_leaves_and_cancels_a_job(idle: Running, capsys: pytest.Ca
 
 
 async def test_second_rebuild_by_command_says_when_it_may_start(
-    running: Running, shop: Shop, capsys: pytest.CaptureFixture[str]
+    running: Running, indexed: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await commanded(running, shop, "--mode", "rebuild") == ExitCode.OK
-    assert await commanded(running, shop, "--mode", "rebuild") == ExitCode.FAILED
+    assert await commanded(running, indexed, "--mode", "rebuild") == ExitCode.OK
+    assert await commanded(running, indexed, "--mode", "rebuild") == ExitCode.FAILED
     assert "Try again in" in capsys.readouterr().err
 
 
-async def test_unknown_job_cannot_be_cancelled(running: Running, shop: Shop) -> None:
-    assert await commanded(running, shop, "--cancel", str(uuid.uuid4())) == ExitCode.NOT_FOUND
+async def test_unknown_job_cannot_be_cancelled(running: Running, indexed: Shop) -> None:
+    assert await commanded(running, indexed, "--cancel", str(uuid.uuid4())) == ExitCode.NOT_FOUND

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -17,18 +16,11 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as pb
 
 from retrieval_service.api.messages.common_messages import timestamp
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.answers_kit import QUESTION, ask, lamp_shop, new_session
 from tests.kits.insights_kit import asked, chat_logs, exported, log_many, rate, session_of
-from tests.kits.service_kit import Running, Shop, new_shop, refused, shared_service
+from tests.kits.service_kit import Running, Shop, new_shop, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

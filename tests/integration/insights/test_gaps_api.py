@@ -6,12 +6,10 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
-import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as answers_pb
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as pb
@@ -19,7 +17,6 @@ from kladez.v1 import insight_service_pb2 as pb
 from retrieval_service.domain.answering.answers import Completed, Question
 from retrieval_service.domain.fragments import FinishReason
 from retrieval_service.errors import NotIndexedYet
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.documents.importing import Importer
 from retrieval_service.services.insights.gap_grouping import Collector
 from retrieval_service.services.insights.gap_resolution import Entry, Resolver
@@ -27,17 +24,11 @@ from retrieval_service.services.retrieval.term_statistics import Weigher
 from tests.kits.answers_kit import QUESTION, ask, lamp_shop, new_session
 from tests.kits.insights_kit import NOTHING_KNOWN, asked, groups, only_group, rate, resolved, shop_with_gap
 from tests.kits.likeness_table import ALONE, SAME
-from tests.kits.service_kit import Running, Shop, new_shop, refused, running_service, shared_service
+from tests.kits.service_kit import Running, Shop, new_shop, refused, running_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GENEROUS_SECONDS = 15.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 async def document(shop: Shop, document_id: str) -> documents_pb.Document:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-import pytest_asyncio
 from kladez.v1 import insight_service_pb2 as pb
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.sync import remote_documents
-from tests.fakes.openai import FakeOpenAI, running_openai
-from tests.kits.backends_kit import OPENAI, choose, hold, service_with_openai
+from tests.fakes.openai import FakeOpenAI
+from tests.kits.backends_kit import OPENAI, choose, hold, openai_settings
 from tests.kits.insights_kit import NOTHING_KNOWN, asked, only_group, resolved
-from tests.kits.service_kit import Running, in_one_task, new_shop, upsert
+from tests.kits.service_kit import Running, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,18 +20,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DOCUMENTS = 12
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
-) -> AsyncIterator[Running]:
-    async with service_with_openai(postgres_server, migrated_template, fake) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return openai_settings(shared_fake)
 
 
 async def test_entry_is_asked_about_when_openai_holds_it(running: Running, fake: FakeOpenAI) -> None:

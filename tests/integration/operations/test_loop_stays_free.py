@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-import pytest_asyncio
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.domain.answering import grounding
 from retrieval_service.domain.documents import documents, shop_rows
 from retrieval_service.domain.indexing import chunking
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.providers.local import extractive
 from retrieval_service.services.retrieval.search import SHORT_CHARACTERS
 from retrieval_service.stores.documents.documents import SLOW_CHARACTERS
 from retrieval_service.text import languages
 from retrieval_service.text.html import reader
-from tests.fakes.openai import FakeOpenAI, Script, running_openai
-from tests.kits.answers_kit import ask, lamp_shop
+from tests.fakes.openai import FakeOpenAI, Script
+from tests.kits.answers_kit import ask
 from tests.kits.loop_kit import LoopSteps, counted_steps
-from tests.kits.service_kit import Running, Shop, failure_of, in_one_task, new_shop, shared_service, upsert
+from tests.kits.service_kit import Running, Shop, failure_of, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,25 +37,9 @@ NASTY_ANSWERS = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as fake:
-        yield fake
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, model: FakeOpenAI
-) -> AsyncIterator[Running]:
-    changes = {"answerer": "responses", "openai_base_url": model.base_url}
-    async with shared_service(postgres_server, migrated_template, **changes) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running, model: FakeOpenAI) -> AsyncIterator[Shop]:
-    yield await lamp_shop(running)
-    model.script = Script()
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return {"answerer": "responses", "openai_base_url": shared_fake.base_url}
 
 
 def assert_free(steps: LoopSteps) -> None:
@@ -86,17 +68,17 @@ async def test_long_document_leaves_the_loop_free(running: Running, unit: str) -
 
 
 @pytest.mark.parametrize("unit", NASTY_ANSWERS)
-async def test_long_answer_leaves_the_loop_free(shop: Shop, model: FakeOpenAI, unit: str) -> None:
-    model.script = Script(text=unit * (LONG_ANSWER // len(unit)), delta_characters=DELTA)
+async def test_long_answer_leaves_the_loop_free(lamps: Shop, fake: FakeOpenAI, unit: str) -> None:
+    fake.script = Script(text=unit * (LONG_ANSWER // len(unit)), delta_characters=DELTA)
     with counted_steps() as steps:
-        heard = await ask(shop)
+        heard = await ask(lamps)
     assert heard.completed.answer.answer_id
     assert_free(steps)
 
 
-async def test_question_of_half_a_megabyte_is_refused_at_once(shop: Shop) -> None:
+async def test_question_of_half_a_megabyte_is_refused_at_once(lamps: Shop) -> None:
     with counted_steps() as steps:
-        failure = await failure_of(ask(shop, "Is it? " * 70_000))
+        failure = await failure_of(ask(lamps, "Is it? " * 70_000))
     assert failure.code == "INVALID_ARGUMENT"
     assert_free(steps)
 

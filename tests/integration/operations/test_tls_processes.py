@@ -25,7 +25,6 @@ from tests.kits.service_kit import (
     Shop,
     new_key,
     new_shop,
-    shared_service,
     upsert,
     wait_until_indexed,
 )
@@ -44,14 +43,8 @@ class Line:
     variables: Mapping[str, str]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: object, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:  # type: ignore[arg-type]
-        yield service
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def stocked(running: Running) -> Shop:
     stocked = await new_shop(running, allowed_origins=[ORIGIN], languages=["en"])
     await upsert(stocked, "delivery", "Delivery costs 300 roubles and takes two days.", title="Delivery")
     await wait_until_indexed(stocked)
@@ -82,40 +75,40 @@ async def line(request: pytest.FixtureRequest, running: Running, tmp_path: Path)
         yield Line(address=f"https://localhost:{port}", variables=variables)
 
 
-async def test_command_line_searches(line: Line, shop: Shop, tmp_path: Path) -> None:
-    code, printed, complaints = await kladez(line, shop.key, tmp_path, "search", "delivery", "--json")
+async def test_command_line_searches(line: Line, stocked: Shop, tmp_path: Path) -> None:
+    code, printed, complaints = await kladez(line, stocked.key, tmp_path, "search", "delivery", "--json")
     assert code == ExitCode.OK, complaints
     assert json.loads(printed)["hits"]
 
 
 async def test_command_line_says_what_is_wrong_with_the_certificate(
-    line: Line, shop: Shop, tmp_path: Path
+    line: Line, stocked: Shop, tmp_path: Path
 ) -> None:
     wrong = replace(line, variables={**line.variables, "KLADEZ_TLS_SERVER_NAME": "other.example"})
-    code, _, complaints = await kladez(wrong, shop.key, tmp_path, "search", "delivery")
+    code, _, complaints = await kladez(wrong, stocked.key, tmp_path, "search", "delivery")
     assert code == ExitCode.UNREACHABLE
     assert "other.example" in complaints
     assert "is it running?" not in complaints
 
 
-async def test_gateway_answers(line: Line, shop: Shop, channel_key: str, tmp_path: Path) -> None:
+async def test_gateway_answers(line: Line, stocked: Shop, channel_key: str, tmp_path: Path) -> None:
     variables = {"KLADEZ_GATEWAY_PORT": "0", "KLADEZ_GATEWAY_SESSION_SECRET": "s" * 32}
     told = channel_variables(line, channel_key, variables)
     log = tmp_path / "gateway.log"
     async with processes.running(command("widget_gateway.app", told, log)):
         url = json.loads(await logged(log, "gateway_ready"))["address"]
         async with aiohttp.ClientSession() as http:
-            events = await asked(http, url, shop.tenant.public_key)
+            events = await asked(http, url, stocked.tenant.public_key)
     assert "300 roubles" in "".join(event.get("d", "") for event in events)
 
 
-async def test_bot_answers(line: Line, shop: Shop, channel_key: str, tmp_path: Path) -> None:
+async def test_bot_answers(line: Line, stocked: Shop, channel_key: str, tmp_path: Path) -> None:
     async with running_bot_api() as telegram:
         variables = {
             "KLADEZ_BOT_TOKEN": telegram.token,
             "KLADEZ_BOT_API_BASE_URL": telegram.base_url,
             "KLADEZ_BOT_STATE_DIR": str(tmp_path / "state"),
-            "KLADEZ_BOT_DEFAULT_SHOP": shop.tenant.public_key,
+            "KLADEZ_BOT_DEFAULT_SHOP": stocked.tenant.public_key,
         }
         told = channel_variables(line, channel_key, variables)
         async with processes.running(command("bot.app", told, tmp_path / "bot.log")):

@@ -18,12 +18,6 @@ QUOTATION = "Lamps may be returned. [3]"
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
-
-
-@pytest.fixture
 async def strict(fake: FakeOpenAI) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(
         api_key="sk-test",

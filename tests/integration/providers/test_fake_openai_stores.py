@@ -16,16 +16,10 @@ from openai.types import (
 from openai.types.responses import FileSearchToolParam
 from openai.types.vector_stores.file_batch_create_params import File
 
-from tests.fakes.openai import Drop, FakeOpenAI, Fate, Fault, running_openai
+from tests.fakes.openai import Drop, FakeOpenAI, Fate, Fault
 
 LAMPS = b"Lamps may be returned. Bulbs may not."
 CHAIRS = b"Chairs are made of oak."
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
 
 
 @pytest.fixture

@@ -28,12 +28,6 @@ QUESTION = "Where is my parcel number 42"
 PATH = "/embeddings"
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
-
-
 @asynccontextmanager
 async def embedder_at(
     fake: FakeOpenAI, *, max_retries: int = 0, **settings: Any

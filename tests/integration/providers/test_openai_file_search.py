@@ -23,7 +23,7 @@ from retrieval_service.providers.openai.chat.streaming import AnswerSettings, Pa
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
 from retrieval_service.providers.openai.files.file_search import FileSearchAnswerer
 from retrieval_service.providers.ports import FileAnswerer
-from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
+from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script
 from tests.kits.openai_stores_kit import METADATA, SECRET, STORE_NAME, document, stores_at
 
 PROMPT = Prompt(
@@ -38,12 +38,6 @@ PROMPT = Prompt(
 SAID = "# Lamp 2\n\nThe lamp number2 is red."
 LONG = Script(text="word " * 500, delta_delay_seconds=0.01)
 PATH = "/responses"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,17 +13,11 @@ from retrieval_service.domain.retrieval.filters import Conditions
 from retrieval_service.domain.sync.remote_files import FileState, Replacement
 from retrieval_service.providers.openai.files.vector_stores import VectorStores
 from retrieval_service.providers.openai.files.write_pace import PaceLimits
-from tests.fakes.openai import FakeOpenAI, Fault, running_openai
+from tests.fakes.openai import FakeOpenAI, Fault
 from tests.kits.openai_stores_kit import HASTY, METADATA, PATIENT, SECRET, STORE_NAME, document, stores_at
 
 STORES, FILES, STORE_FILE = "/v1/vector_stores", "/v1/files", r"/vector_stores/[^/]+/files/[^/]+"
 BATCHES, BATCH, BATCH_FILES = "/file_batches", "/file_batches/[^/]+", "/file_batches/[^/]+/files"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from retrieval_service.domain.sync.remote_files import FileState, Replacement
 from retrieval_service.providers.openai.files.attributes import revision_of
 from retrieval_service.providers.openai.files.vector_stores import VectorStores
 from retrieval_service.providers.ports import RetrievalBackend
-from tests.fakes.openai import Drop, FakeOpenAI, Fate, Fault, running_openai
+from tests.fakes.openai import Drop, FakeOpenAI, Fate, Fault
 from tests.kits.openai_stores_kit import (
     HASTY,
     METADATA,
@@ -36,12 +36,6 @@ LOST = [
     {"status": 429, "headers": {"retry-after-ms": "20"}},
     {"status": 503, "code": "server_is_overloaded"},
 ]
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -20,7 +20,7 @@ from retrieval_service.client import Client
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.sync import document_files
 from tests.conftest import temporary_database
-from tests.fakes.openai import FakeOpenAI, Fate, Fault, running_openai
+from tests.fakes.openai import FakeOpenAI, Fate, Fault
 from tests.kits.backends_kit import (
     DEFAULT,
     OPENAI,
@@ -31,10 +31,10 @@ from tests.kits.backends_kit import (
     fees,
     found,
     hold,
+    openai_settings,
     own_documents,
     remote_document,
     search,
-    service_with_openai,
 )
 from tests.kits.service_kit import (
     WAIT_SECONDS,
@@ -66,28 +66,19 @@ QUESTIONS = {
 PAUSE_SECONDS = 0.4
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as running:
-        running.storage.delete_lag_seconds = 600.0
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
-) -> AsyncIterator[Running]:
-    changes = {
-        "openai_breaker_failures": 2,
-        "openai_breaker_pause_seconds": PAUSE_SECONDS,
-        "openai_search_seconds": 2.0,
-    }
-    async with service_with_openai(postgres_server, migrated_template, fake, **changes) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    shared_fake.storage.delete_lag_seconds = 600.0
+    return openai_settings(
+        shared_fake,
+        openai_breaker_failures=2,
+        openai_breaker_pause_seconds=PAUSE_SECONDS,
+        openai_search_seconds=2.0,
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running, fake: FakeOpenAI) -> Shop:
+async def searched_there(running: Running, fake: FakeOpenAI) -> Shop:
     """Searched by OpenAI; one document in each language."""
     shop = await new_shop(running)
     for language, text in TEXTS.items():
@@ -99,8 +90,10 @@ async def shop(running: Running, fake: FakeOpenAI) -> Shop:
 
 
 @pytest.mark.parametrize("language", sorted(TEXTS))
-async def test_openai_answers_with_our_own_chunks(shop: Shop, fake: FakeOpenAI, language: str) -> None:
-    response = await search(shop, QUESTIONS[language])
+async def test_openai_answers_with_our_own_chunks(
+    searched_there: Shop, fake: FakeOpenAI, language: str
+) -> None:
+    response = await search(searched_there, QUESTIONS[language])
     assert response.backend == OPENAI
     assert not response.degraded
     assert len(fake.journal.to(SEARCH)) == 1
@@ -113,39 +106,41 @@ async def test_openai_answers_with_our_own_chunks(shop: Shop, fake: FakeOpenAI, 
 
 
 async def test_what_openai_takes_for_a_search_is_in_the_ledger(
-    running: Running, shop: Shop, fake: FakeOpenAI
+    running: Running, searched_there: Shop, fake: FakeOpenAI
 ) -> None:
     """Not for one that failed, or that stayed here."""
-    await search(shop, QUESTIONS["en"])
+    await search(searched_there, QUESTIONS["en"])
     fake.fail(Fault(path=SEARCH, times=1, status=400))
-    assert (await search(shop, QUESTIONS["ru"])).degraded
-    await search(shop, QUESTIONS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
-    assert await fees(running, shop) == (1, pytest.approx(0.0025))
+    assert (await search(searched_there, QUESTIONS["ru"])).degraded
+    await search(searched_there, QUESTIONS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
+    assert await fees(running, searched_there) == (1, pytest.approx(0.0025))
 
 
-async def test_full_text_stays_here(shop: Shop, fake: FakeOpenAI) -> None:
-    response = await search(shop, QUESTIONS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
+async def test_full_text_stays_here(searched_there: Shop, fake: FakeOpenAI) -> None:
+    response = await search(searched_there, QUESTIONS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
     assert (response.backend, found(response)[0]) == (PGVECTOR, "en")
     assert not fake.journal.to(SEARCH)
 
 
-async def test_tenant_chooses_for_itself_alone(running: Running, shop: Shop, fake: FakeOpenAI) -> None:
+async def test_tenant_chooses_for_itself_alone(
+    running: Running, searched_there: Shop, fake: FakeOpenAI
+) -> None:
     other = await new_shop(running)
     await upsert(other, "mine", TEXTS["en"], language="en")
     await wait_until_indexed(other)
     assert (await search(other, QUESTIONS["en"])).backend == PGVECTOR
-    assert (await search(shop, QUESTIONS["en"])).backend == OPENAI
-    back = await choose(running, shop, PGVECTOR)
+    assert (await search(searched_there, QUESTIONS["en"])).backend == OPENAI
+    back = await choose(running, searched_there, PGVECTOR)
     assert (back.previous_backend, back.backend, back.effective_backend) == (OPENAI, PGVECTOR, PGVECTOR)
     assert not back.mirrored
-    response = await search(shop, QUESTIONS["en"])
+    response = await search(searched_there, QUESTIONS["en"])
     assert (response.backend, response.degraded) == (PGVECTOR, False)
 
 
-async def test_default_is_the_installations_choice(running: Running, shop: Shop) -> None:
-    switched = await choose(running, shop, DEFAULT)
+async def test_default_is_the_installations_choice(running: Running, searched_there: Shop) -> None:
+    switched = await choose(running, searched_there, DEFAULT)
     assert (switched.backend, switched.effective_backend) == (DEFAULT, PGVECTOR)
-    assert (await search(shop, QUESTIONS["en"])).backend == PGVECTOR
+    assert (await search(searched_there, QUESTIONS["en"])).backend == PGVECTOR
 
 
 async def test_postgres_answers_until_openai_holds_the_documents(running: Running, fake: FakeOpenAI) -> None:
@@ -163,27 +158,31 @@ async def test_postgres_answers_until_openai_holds_the_documents(running: Runnin
     assert found(await served_by_openai(shop)) == ["en"]
 
 
-async def test_deleted_document_is_never_found_again(shop: Shop, fake: FakeOpenAI) -> None:
+async def test_deleted_document_is_never_found_again(searched_there: Shop, fake: FakeOpenAI) -> None:
     key = documents_pb.DocumentKey(source_type="article", external_id="en")
-    await shop.client.delete_document(documents_pb.DeleteDocumentRequest(key=key))
-    response = await search(shop, QUESTIONS["en"])
+    await searched_there.client.delete_document(documents_pb.DeleteDocumentRequest(key=key))
+    response = await search(searched_there, QUESTIONS["en"])
     assert response.backend == OPENAI
     assert "en" not in found(response)
     assert "ru" in found(response)
 
 
-async def test_file_that_was_replaced_is_never_found(running: Running, shop: Shop, fake: FakeOpenAI) -> None:
-    [document] = [one for one in await own_documents(shop) if one.external_id == "en"]
-    newer = document_file(remote_document(shop, document), "vs_elsewhere", f"file-newer-{shop.tenant_id}", 2)
-    async with running.service.database.tenant(uuid.UUID(shop.tenant_id)) as scope:
+async def test_file_that_was_replaced_is_never_found(
+    running: Running, searched_there: Shop, fake: FakeOpenAI
+) -> None:
+    [document] = [one for one in await own_documents(searched_there) if one.external_id == "en"]
+    newer = document_file(
+        remote_document(searched_there, document), "vs_elsewhere", f"file-newer-{searched_there.tenant_id}", 2
+    )
+    async with running.service.database.tenant(uuid.UUID(searched_there.tenant_id)) as scope:
         await document_files.set_primary(scope, newer)
-    response = await search(shop, QUESTIONS["en"])
+    response = await search(searched_there, QUESTIONS["en"])
     assert response.backend == OPENAI
     assert "en" not in found(response)
 
 
 async def test_other_tenants_file_in_our_store_is_never_found(
-    running: Running, shop: Shop, fake: FakeOpenAI
+    running: Running, searched_there: Shop, fake: FakeOpenAI
 ) -> None:
     victim = await new_shop(running)
     await upsert(victim, "secret", "A brass lamp secret: return a brass lamp.", language="en")
@@ -192,7 +191,9 @@ async def test_other_tenants_file_in_our_store_is_never_found(
         one for one in fake.storage.entries.values() if one.attributes["tenant_id"] == victim.tenant_id
     ]
     store_id = next(
-        one.store_id for one in fake.storage.entries.values() if one.attributes["tenant_id"] == shop.tenant_id
+        one.store_id
+        for one in fake.storage.entries.values()
+        if one.attributes["tenant_id"] == searched_there.tenant_id
     )
     fake.storage.attach(
         store_id,
@@ -200,7 +201,7 @@ async def test_other_tenants_file_in_our_store_is_never_found(
         entry.attributes,
         {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 80},
     )
-    response = await search(shop, QUESTIONS["en"])
+    response = await search(searched_there, QUESTIONS["en"])
     assert response.backend == OPENAI
     assert "secret" not in found(response)
     assert victim.tenant_id not in str(response)
@@ -258,11 +259,11 @@ async def test_chunk_that_holds_the_found_text_is_shown_and_only_once(
     assert [hit.score for hit in response.hits] == sorted((hit.score for hit in response.hits), reverse=True)
 
 
-async def test_pages_do_not_overlap_and_end(shop: Shop) -> None:
+async def test_pages_do_not_overlap_and_end(searched_there: Shop) -> None:
     request = search_pb.SearchRequest(query=QUESTIONS["en"], page_size=1)
     seen: list[str] = []
     while True:
-        response = await shop.client.search(request)
+        response = await searched_there.client.search(request)
         assert response.backend == OPENAI
         seen += found(response)
         request.page_token = response.next_page_token
@@ -271,33 +272,35 @@ async def test_pages_do_not_overlap_and_end(shop: Shop) -> None:
     assert sorted(seen) == sorted(TEXTS)
 
 
-async def test_lower_scores_than_wanted_are_left_out(shop: Shop) -> None:
-    whole = await search(shop, QUESTIONS["en"])
-    some = await search(shop, QUESTIONS["en"], min_score=whole.hits[0].score)
+async def test_lower_scores_than_wanted_are_left_out(searched_there: Shop) -> None:
+    whole = await search(searched_there, QUESTIONS["en"])
+    some = await search(searched_there, QUESTIONS["en"], min_score=whole.hits[0].score)
     assert found(some) == found(whole)[:1]
 
 
-async def test_outage_is_answered_from_postgres_and_ends_by_itself(shop: Shop, fake: FakeOpenAI) -> None:
+async def test_outage_is_answered_from_postgres_and_ends_by_itself(
+    searched_there: Shop, fake: FakeOpenAI
+) -> None:
     fake.fail(Fault(path=SEARCH, times=1_000, status=500))
     try:
         for _ in range(2):
-            response = await search(shop, QUESTIONS["en"])
+            response = await search(searched_there, QUESTIONS["en"])
             assert (response.backend, response.degraded) == (PGVECTOR, True)
             assert response.degraded_reason
             assert found(response)[0] == "en"
         asked = len(fake.journal.to(SEARCH))
-        assert (await search(shop, QUESTIONS["ru"])).degraded
+        assert (await search(searched_there, QUESTIONS["ru"])).degraded
         assert len(fake.journal.to(SEARCH)) == asked
     finally:
         fake.faults.clear()
-    await served_by_openai(shop)
+    await served_by_openai(searched_there)
     assert len(fake.journal.to(SEARCH)) == asked + 1
 
 
 async def test_slow_openai_is_not_waited_for(
     postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
 ) -> None:
-    hasty = service_with_openai(postgres_server, migrated_template, fake, openai_search_seconds=0.2)
+    hasty = openai_settings(postgres_server, migrated_template, fake, openai_search_seconds=0.2)
     async with in_one_task(hasty) as running:
         shop = await new_shop(running)
         await upsert(shop, "en", TEXTS["en"], language="en")
@@ -315,7 +318,7 @@ async def test_slow_openai_is_not_waited_for(
 async def test_flag_of_the_installation_serves_everybody_who_has_not_chosen(
     postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
 ) -> None:
-    flagged = service_with_openai(postgres_server, migrated_template, fake, use_openai_retrieval=True)
+    flagged = openai_settings(postgres_server, migrated_template, fake, use_openai_retrieval=True)
     async with in_one_task(flagged) as running:
         shop = await new_shop(running)
         await upsert(shop, "en", TEXTS["en"], language="en")
@@ -381,13 +384,13 @@ async def served_by_openai(shop: Shop) -> search_pb.SearchResponse:
             await asyncio.sleep(0.05)
 
 
-async def test_tenants_own_key_cannot_choose(shop: Shop) -> None:
+async def test_tenants_own_key_cannot_choose(searched_there: Shop) -> None:
     with refused("PERMISSION_DENIED"):
-        await shop.client.set_backend(sync_pb.SetBackendRequest(backend=PGVECTOR))
+        await searched_there.client.set_backend(sync_pb.SetBackendRequest(backend=PGVECTOR))
 
 
-async def test_share_and_days_out_of_range_are_refused(running: Running, shop: Shop) -> None:
+async def test_share_and_days_out_of_range_are_refused(running: Running, searched_there: Shop) -> None:
     with refused("INVALID_ARGUMENT", field="shadow_share"):
-        await choose(running, shop, OPENAI, shadow_share=1.5)
+        await choose(running, searched_there, OPENAI, shadow_share=1.5)
     with refused("INVALID_ARGUMENT", field="days"):
-        await shop.client.get_backend_comparison(sync_pb.GetBackendComparisonRequest(days=31))
+        await searched_there.client.get_backend_comparison(sync_pb.GetBackendComparisonRequest(days=31))

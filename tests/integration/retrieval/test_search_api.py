@@ -15,7 +15,6 @@ from kladez.v1 import common_pb2
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as pb
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.retrieval.query_vectors import PATIENCE_SECONDS
 from tests.fakes.openai import FakeOpenAI, Fault, running_openai
 from tests.kits.service_kit import (
@@ -24,7 +23,6 @@ from tests.kits.service_kit import (
     new_shop,
     refused,
     running_service,
-    shared_service,
     upsert,
     wait_until_indexed,
 )
@@ -36,13 +34,7 @@ LAMP = "The lamp gives warm light and stands on a desk."
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def lamps_and_teas(running: Running) -> Shop:
     """Lamps and teas that differ in everything a filter may ask for."""
     shop = await new_shop(running)
     await upsert(
@@ -132,8 +124,8 @@ async def pages(shop: Shop, request: pb.SearchRequest) -> list[list[pb.SearchHit
         request.page_token = page.next_page_token
 
 
-async def test_hit_tells_everything_about_its_passage(shop: Shop) -> None:
-    hit = (await searched(shop, "warm lamp for a desk")).hits[0]
+async def test_hit_tells_everything_about_its_passage(lamps_and_teas: Shop) -> None:
+    hit = (await searched(lamps_and_teas, "warm lamp for a desk")).hits[0]
     assert (hit.external_id, hit.source_type, hit.title) == ("desk", "product", "Desk lamp")
     assert (hit.section, hit.url, hit.language, list(hit.tags)) == ("Lamps", "/desk", "en", ["warm", "desk"])
     assert hit.text == LAMP[hit.start_offset : hit.end_offset] == LAMP
@@ -178,8 +170,10 @@ async def test_offsets_are_code_points_of_the_content(running: Running) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_scores_are_relative_and_best_first_in_every_mode(shop: Shop, mode: pb.SearchMode) -> None:
-    response = await searched(shop, "warm lamp for a desk", mode=mode)
+async def test_scores_are_relative_and_best_first_in_every_mode(
+    lamps_and_teas: Shop, mode: pb.SearchMode
+) -> None:
+    response = await searched(lamps_and_teas, "warm lamp for a desk", mode=mode)
     scores = [hit.score for hit in response.hits]
     assert response.hits[0].external_id == "desk"
     assert scores == sorted(scores, reverse=True)
@@ -187,16 +181,16 @@ async def test_scores_are_relative_and_best_first_in_every_mode(shop: Shop, mode
     assert (response.mode, response.degraded, response.degraded_reason) == (mode, False, "")
 
 
-async def test_semantic_score_is_the_cosine_and_full_text_knows_none(shop: Shop) -> None:
-    semantic = (await searched(shop, mode=pb.SEARCH_MODE_SEMANTIC)).hits[0]
+async def test_semantic_score_is_the_cosine_and_full_text_knows_none(lamps_and_teas: Shop) -> None:
+    semantic = (await searched(lamps_and_teas, mode=pb.SEARCH_MODE_SEMANTIC)).hits[0]
     assert semantic.score == pytest.approx(semantic.similarity)
-    full_text = (await searched(shop, mode=pb.SEARCH_MODE_FULL_TEXT)).hits[0]
+    full_text = (await searched(lamps_and_teas, mode=pb.SEARCH_MODE_FULL_TEXT)).hits[0]
     assert not full_text.HasField("similarity")
     assert full_text.lexical_score > 0
 
 
-async def test_default_mode_is_hybrid_and_the_language_is_told(shop: Shop) -> None:
-    response = await searched(shop, "Where can I put the lamp?")
+async def test_default_mode_is_hybrid_and_the_language_is_told(lamps_and_teas: Shop) -> None:
+    response = await searched(lamps_and_teas, "Where can I put the lamp?")
     assert (response.mode, response.language) == (pb.SEARCH_MODE_HYBRID, "en")
 
 
@@ -225,9 +219,9 @@ async def test_default_mode_is_hybrid_and_the_language_is_told(shop: Shop) -> No
     ],
 )
 async def test_filter_keeps_only_documents_that_meet_every_condition(
-    shop: Shop, conditions: dict[str, object], expected: set[str]
+    lamps_and_teas: Shop, conditions: dict[str, object], expected: set[str]
 ) -> None:
-    assert await found(shop, **conditions) == expected
+    assert await found(lamps_and_teas, **conditions) == expected
 
 
 @pytest.mark.parametrize(
@@ -257,10 +251,10 @@ async def test_filter_keeps_only_documents_that_meet_every_condition(
     ],
 )
 async def test_wrong_filter_is_refused_by_field(
-    shop: Shop, conditions: dict[str, object], wrong: str
+    lamps_and_teas: Shop, conditions: dict[str, object], wrong: str
 ) -> None:
     with refused("INVALID_ARGUMENT", field=wrong):
-        await found(shop, **conditions)
+        await found(lamps_and_teas, **conditions)
 
 
 @pytest.mark.parametrize(
@@ -278,21 +272,23 @@ async def test_wrong_filter_is_refused_by_field(
         ({"page_token": "mine"}, "page_token"),
     ],
 )
-async def test_wrong_request_is_refused_by_field(shop: Shop, fields: dict[str, object], wrong: str) -> None:
+async def test_wrong_request_is_refused_by_field(
+    lamps_and_teas: Shop, fields: dict[str, object], wrong: str
+) -> None:
     with refused("INVALID_ARGUMENT", field=wrong):
-        await shop.client.search(pb.SearchRequest(**{"query": "lamp", **fields}))
+        await lamps_and_teas.client.search(pb.SearchRequest(**{"query": "lamp", **fields}))
 
 
 @pytest.mark.parametrize("query", ["ламп" * 500, "!!! ???", "🏮", "a", "'; SELECT 1; --", "%_\\"])
-async def test_any_text_of_a_legal_length_can_be_searched(shop: Shop, query: str) -> None:
+async def test_any_text_of_a_legal_length_can_be_searched(lamps_and_teas: Shop, query: str) -> None:
     for mode in MODES:
-        await searched(shop, query, mode=mode)
+        await searched(lamps_and_teas, query, mode=mode)
 
 
-async def test_min_score_leaves_out_exactly_the_hits_below_it(shop: Shop) -> None:
-    everything = (await searched(shop, "warm lamp for a desk")).hits
+async def test_min_score_leaves_out_exactly_the_hits_below_it(lamps_and_teas: Shop) -> None:
+    everything = (await searched(lamps_and_teas, "warm lamp for a desk")).hits
     border = everything[1].score
-    kept = (await searched(shop, "warm lamp for a desk", min_score=border)).hits
+    kept = (await searched(lamps_and_teas, "warm lamp for a desk", min_score=border)).hits
     assert [hit.chunk_id for hit in kept] == [hit.chunk_id for hit in everything if hit.score >= border]
     assert 0 < len(kept) < len(everything)
 
@@ -331,8 +327,8 @@ async def test_page_token_with_another_filter_is_refused(large: Shop) -> None:
         await large.client.search(request)
 
 
-async def test_script_the_model_does_not_read_is_searched_by_words_and_said_so(shop: Shop) -> None:
-    response = await searched(shop, "тёплая лампа", mode=pb.SEARCH_MODE_SEMANTIC)
+async def test_script_the_model_does_not_read_is_searched_by_words_and_said_so(lamps_and_teas: Shop) -> None:
+    response = await searched(lamps_and_teas, "тёплая лампа", mode=pb.SEARCH_MODE_SEMANTIC)
     assert response.degraded
     assert "cyrillic" in response.degraded_reason.lower()
     assert response.mode == pb.SEARCH_MODE_FULL_TEXT

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -21,12 +22,11 @@ from structlog.testing import capture_logs
 from retrieval_service.cli import main
 from retrieval_service.cli.failures import ExitCode
 from retrieval_service.domain.retrieval.circuit import CircuitLimits
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.retrieval.circuit_breaker import Breaker
 from retrieval_service.services.retrieval.openai_search import RemoteSearcher
 from retrieval_service.services.retrieval.search import Query
 from retrieval_service.services.retrieval.shadow import WAITING, Served, Shadow
-from tests.fakes.openai import FakeOpenAI, Fault, running_openai
+from tests.fakes.openai import FakeOpenAI, Fault
 from tests.kits.backends_kit import (
     OPENAI,
     PGVECTOR,
@@ -35,8 +35,8 @@ from tests.kits.backends_kit import (
     fees,
     found,
     hold,
+    openai_settings,
     search,
-    service_with_openai,
 )
 from tests.kits.openai_stores_kit import stores_at
 from tests.kits.service_kit import WAIT_SECONDS, Running, Shop, in_one_task, new_shop, upsert
@@ -50,23 +50,13 @@ TEXTS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
-) -> AsyncIterator[Running]:
-    changes = {"openai_breaker_failures": 100, "openai_search_usd": 4.0}
-    async with service_with_openai(postgres_server, migrated_template, fake, **changes) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return openai_settings(shared_fake, openai_breaker_failures=100, openai_search_usd=4.0)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running, fake: FakeOpenAI) -> AsyncIterator[Shop]:
+async def searched_twice(running: Running, fake: FakeOpenAI) -> Shop:
     """Searched here, and by OpenAI too, every time."""
     shop = await new_shop(running)
     for language, text in TEXTS.items():
@@ -74,8 +64,7 @@ async def shop(running: Running, fake: FakeOpenAI) -> AsyncIterator[Shop]:
     await hold(running, shop, fake)
     await choose(running, shop, PGVECTOR, shadow_share=1.0)
     fake.journal.exchanges.clear()
-    yield shop
-    fake.faults.clear()
+    return shop
 
 
 async def compared(shop: Shop, count: int) -> sync_pb.GetBackendComparisonResponse:
@@ -88,33 +77,35 @@ async def compared(shop: Shop, count: int) -> sync_pb.GetBackendComparisonRespon
             await asyncio.sleep(0.02)
 
 
-async def test_both_search_and_the_figures_are_real(running: Running, shop: Shop, fake: FakeOpenAI) -> None:
+async def test_both_search_and_the_figures_are_real(
+    running: Running, searched_twice: Shop, fake: FakeOpenAI
+) -> None:
     fake.fail(Fault(path=SEARCH, delay_seconds=0.15))
-    response = await search(shop, TEXTS["ru"])
+    response = await search(searched_twice, TEXTS["ru"])
     assert (response.backend, response.degraded) == (PGVECTOR, False)
-    report = await compared(shop, 1)
+    report = await compared(searched_twice, 1)
     assert (report.count, report.failed_count) == (1, 0)
     assert report.overlap_mean == report.overlap_p10 == 1.0
     assert report.openai.p50_ms == report.openai.p95_ms >= 150
     assert 0 < report.pgvector.p50_ms < 2_000
     assert report.cost_usd == pytest.approx(0.004)
-    assert await fees(running, shop) == (1, pytest.approx(0.004))
+    assert await fees(running, searched_twice) == (1, pytest.approx(0.004))
     [example] = report.examples
     assert (example.query, example.served_by) == (TEXTS["ru"], PGVECTOR)
     assert example.pgvector_count == example.openai_count == len(TEXTS)
     assert len(fake.journal.to(SEARCH)) == 1
 
 
-async def test_least_overlap_comes_first(shop: Shop, fake: FakeOpenAI) -> None:
-    await search(shop, TEXTS["en"])
-    await compared(shop, 1)
+async def test_least_overlap_comes_first(searched_twice: Shop, fake: FakeOpenAI) -> None:
+    await search(searched_twice, TEXTS["en"])
+    await compared(searched_twice, 1)
     fake.storage.entries = {
         key: entry
         for key, entry in fake.storage.entries.items()
-        if entry.attributes["tenant_id"] != shop.tenant_id or entry.attributes["language"] == "pt"
+        if entry.attributes["tenant_id"] != searched_twice.tenant_id or entry.attributes["language"] == "pt"
     }
-    await search(shop, TEXTS["pt"])
-    report = await compared(shop, 2)
+    await search(searched_twice, TEXTS["pt"])
+    report = await compared(searched_twice, 2)
     assert [one.query for one in report.examples] == [TEXTS["pt"], TEXTS["en"]]
     assert report.examples[0].overlap == pytest.approx(1 / 3)
     assert report.examples[0].openai_count == 1
@@ -123,60 +114,60 @@ async def test_least_overlap_comes_first(shop: Shop, fake: FakeOpenAI) -> None:
 
 @pytest.mark.parametrize("served_by", [PGVECTOR, OPENAI])
 async def test_overlap_does_not_depend_on_the_page_that_was_asked_for(
-    running: Running, shop: Shop, fake: FakeOpenAI, served_by: common_pb2.RetrievalBackend.ValueType
+    running: Running, searched_twice: Shop, fake: FakeOpenAI, served_by: common_pb2.RetrievalBackend.ValueType
 ) -> None:
     """One document of three is missing at OpenAI, and is the first one here."""
-    await choose(running, shop, served_by)
+    await choose(running, searched_twice, served_by)
     fake.storage.entries = {
         key: entry
         for key, entry in fake.storage.entries.items()
-        if entry.attributes["tenant_id"] != shop.tenant_id or entry.attributes["language"] != "en"
+        if entry.attributes["tenant_id"] != searched_twice.tenant_id or entry.attributes["language"] != "en"
     }
     sizes = (1, 2, 3, 30)
     for number, size in enumerate(sizes, start=1):
-        await search(shop, TEXTS["en"], page_size=size)
-        await compared(shop, number)
-    report = await compared(shop, len(sizes))
+        await search(searched_twice, TEXTS["en"], page_size=size)
+        await compared(searched_twice, number)
+    report = await compared(searched_twice, len(sizes))
     assert [one.overlap for one in report.examples] == [pytest.approx(2 / 3)] * len(sizes)
 
 
-async def test_reply_is_the_same_with_and_without_a_shadow(running: Running, shop: Shop) -> None:
-    shadowed = await search(shop, TEXTS["pt"])
-    await compared(shop, 1)
-    await choose(running, shop, PGVECTOR, shadow_share=0.0)
-    assert await search(shop, TEXTS["pt"]) == shadowed
-    assert (await compared(shop, 1)).count == 1
+async def test_reply_is_the_same_with_and_without_a_shadow(running: Running, searched_twice: Shop) -> None:
+    shadowed = await search(searched_twice, TEXTS["pt"])
+    await compared(searched_twice, 1)
+    await choose(running, searched_twice, PGVECTOR, shadow_share=0.0)
+    assert await search(searched_twice, TEXTS["pt"]) == shadowed
+    assert (await compared(searched_twice, 1)).count == 1
 
 
-async def test_postgres_shadows_openai_as_well(running: Running, shop: Shop) -> None:
-    await choose(running, shop, OPENAI)
-    assert (await search(shop, TEXTS["en"])).backend == OPENAI
-    [example] = (await compared(shop, 1)).examples
+async def test_postgres_shadows_openai_as_well(running: Running, searched_twice: Shop) -> None:
+    await choose(running, searched_twice, OPENAI)
+    assert (await search(searched_twice, TEXTS["en"])).backend == OPENAI
+    [example] = (await compared(searched_twice, 1)).examples
     assert (example.served_by, example.overlap) == (OPENAI, 1.0)
 
 
-async def test_failing_shadow_fails_no_reply_and_is_counted(shop: Shop, fake: FakeOpenAI) -> None:
+async def test_failing_shadow_fails_no_reply_and_is_counted(searched_twice: Shop, fake: FakeOpenAI) -> None:
     fake.fail(Fault(path=SEARCH, times=9, status=500))
-    response = await search(shop, TEXTS["en"])
+    response = await search(searched_twice, TEXTS["en"])
     assert (response.degraded, found(response)[0]) == (False, "en")
-    report = await compared(shop, 1)
+    report = await compared(searched_twice, 1)
     assert (report.count, report.failed_count, report.cost_usd) == (1, 1, 0)
     assert not report.examples
     assert not report.HasField("overlap_mean")
 
 
-async def test_later_pages_and_full_text_are_not_compared(shop: Shop, fake: FakeOpenAI) -> None:
-    first = await search(shop, TEXTS["en"], page_size=1)
-    await compared(shop, 1)
-    await search(shop, TEXTS["en"], page_size=1, page_token=first.next_page_token)
-    await search(shop, TEXTS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
-    await search(shop, TEXTS["ru"])
-    assert (await compared(shop, 2)).count == 2
+async def test_later_pages_and_full_text_are_not_compared(searched_twice: Shop, fake: FakeOpenAI) -> None:
+    first = await search(searched_twice, TEXTS["en"], page_size=1)
+    await compared(searched_twice, 1)
+    await search(searched_twice, TEXTS["en"], page_size=1, page_token=first.next_page_token)
+    await search(searched_twice, TEXTS["en"], mode=search_pb.SEARCH_MODE_FULL_TEXT)
+    await search(searched_twice, TEXTS["ru"])
+    assert (await compared(searched_twice, 2)).count == 2
     assert len(fake.journal.to(SEARCH)) == 2
 
 
 async def test_share_is_kept_and_what_does_not_fit_is_dropped(
-    running: Running, shop: Shop, fake: FakeOpenAI
+    running: Running, searched_twice: Shop, fake: FakeOpenAI
 ) -> None:
     drawn = itertools.cycle([0.1, 0.6])
     async with stores_at(fake) as stores:
@@ -186,14 +177,14 @@ async def test_share_is_kept_and_what_does_not_fit_is_dropped(
             database, stores, breaker, running.service.meter, seconds=5.0, usd_per_thousand=1.0
         )
         shadow = Shadow(database, searcher, remote, usd_per_thousand=1.0, sample=lambda: next(drawn))
-        offer = await offering(running, shop, shadow)
+        offer = await offering(running, searched_twice, shadow)
         offer(6)
         async with in_one_task(working(shadow)):
-            assert (await compared(shop, 3)).count == 3
+            assert (await compared(searched_twice, 3)).count == 3
             offer(100)
-            await compared(shop, 3 + WAITING)
+            await compared(searched_twice, 3 + WAITING)
             offer(2)
-            assert (await compared(shop, 3 + WAITING + 1)).count == 3 + WAITING + 1
+            assert (await compared(searched_twice, 3 + WAITING + 1)).count == 3 + WAITING + 1
 
 
 async def offering(running: Running, shop: Shop, shadow: Shadow) -> Callable[[int], None]:
@@ -222,17 +213,18 @@ async def working(shadow: Shadow) -> AsyncIterator[None]:
             await task
 
 
-async def test_comparisons_are_forgotten_after_a_month(running: Running, shop: Shop) -> None:
-    await search(shop, TEXTS["en"])
-    await compared(shop, 1)
+async def test_comparisons_are_forgotten_after_a_month(running: Running, searched_twice: Shop) -> None:
+    await search(searched_twice, TEXTS["en"])
+    await compared(searched_twice, 1)
     statement = (
         "UPDATE backend_comparisons SET compared_at = now() - interval '31 days' WHERE tenant_id = %(id)s"
     )
     async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as connection:
-        await connection.execute(statement, {"id": shop.tenant_id})
+        await connection.execute(statement, {"id": searched_twice.tenant_id})
         await running.service.comparer.forget_old()
         rows = await connection.execute(
-            "SELECT count(*) FROM backend_comparisons WHERE tenant_id = %(id)s", {"id": shop.tenant_id}
+            "SELECT count(*) FROM backend_comparisons WHERE tenant_id = %(id)s",
+            {"id": searched_twice.tenant_id},
         )
         assert await rows.fetchone() == (0,)
 
@@ -245,21 +237,24 @@ async def command(running: Running, shop: Shop, *arguments: str) -> int:
 
 
 async def test_command_line_switches_and_compares(
-    running: Running, shop: Shop, capsys: pytest.CaptureFixture[str]
+    running: Running, searched_twice: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert await command(running, shop, "sync", "backend", "openai", "--shadow", "1", "--json") == ExitCode.OK
+    assert (
+        await command(running, searched_twice, "sync", "backend", "openai", "--shadow", "1", "--json")
+        == ExitCode.OK
+    )
     switched = json.loads(capsys.readouterr().out)
     assert switched["effective_backend"] == "RETRIEVAL_BACKEND_OPENAI"
     assert switched["mirrored"]
-    await search(shop, TEXTS["ru"])
-    await compared(shop, 1)
+    await search(searched_twice, TEXTS["ru"])
+    await compared(searched_twice, 1)
     capsys.readouterr()
-    assert await command(running, shop, "sync", "backend") == ExitCode.OK
+    assert await command(running, searched_twice, "sync", "backend") == ExitCode.OK
     assert "searches now\topenai" in capsys.readouterr().out
-    assert await command(running, shop, "sync", "compare", "--days", "1") == ExitCode.OK
+    assert await command(running, searched_twice, "sync", "compare", "--days", "1") == ExitCode.OK
     told = capsys.readouterr().out
     assert "overlap@10, mean\t1.00" in told
     assert TEXTS["ru"] in told
-    assert await command(running, shop, "sync", "compare", "--json") == ExitCode.OK
+    assert await command(running, searched_twice, "sync", "compare", "--json") == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["count"] == "1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -16,7 +15,6 @@ from kladez.v1 import search_service_pb2 as pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service.client import Client
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.chats import snapshots
 from tests.kits.isolation_kit import dump
 from tests.kits.service_kit import (
@@ -27,7 +25,6 @@ from tests.kits.service_kit import (
     new_key,
     new_shop,
     refused,
-    shared_service,
     upsert,
     wait_until_indexed,
 )
@@ -41,14 +38,8 @@ CLOVES = "Zanzibar cloves are dried in the sun for five days."
 NUTMEG = "Zanzibar nutmeg is dried beside the cloves in the shade."
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def spices(running: Running) -> Shop:
     shop = await new_shop(running)
     address = "https://shop.example/cloves"
     await upsert(shop, "cloves", CLOVES, title="Cloves", url=address, section="Spices", language="en")
@@ -81,9 +72,9 @@ async def expire(running: Running, snapshot_id: str) -> None:
         )
 
 
-async def test_snapshot_keeps_query_summary_and_hits_with_their_sources(shop: Shop) -> None:
-    made = await create(shop)
-    kept = await get(shop, made.snapshot.snapshot_id)
+async def test_snapshot_keeps_query_summary_and_hits_with_their_sources(spices: Shop) -> None:
+    made = await create(spices)
+    kept = await get(spices, made.snapshot.snapshot_id)
     assert kept == made.snapshot
     assert (kept.query, kept.language, kept.summarizer) == (QUERY, "en", "extractive")
     cloves = hit(kept, "cloves")
@@ -96,60 +87,62 @@ async def test_snapshot_keeps_query_summary_and_hits_with_their_sources(shop: Sh
     assert f">[{cloves.number}]</a>" in kept.summary_html
 
 
-async def test_token_opens_the_snapshot_without_naming_a_tenant(running: Running, shop: Shop) -> None:
-    made = await create(shop)
+async def test_token_opens_the_snapshot_without_naming_a_tenant(running: Running, spices: Shop) -> None:
+    made = await create(spices)
     channel_key = await new_key(running, [tenants_pb.SCOPE_CHANNEL])
     assert await resolve(Client(running.channel, bearer(channel_key)), made.token) == made.snapshot
-    assert await resolve(shop.client, made.token) == made.snapshot
+    assert await resolve(spices.client, made.token) == made.snapshot
 
 
-async def test_reading_key_cannot_open_tokens_of_all_tenants(running: Running, shop: Shop) -> None:
-    made = await create(shop)
-    key = await new_key(running, [tenants_pb.SCOPE_TENANT_READ], tenant_id=shop.tenant_id)
+async def test_reading_key_cannot_open_tokens_of_all_tenants(running: Running, spices: Shop) -> None:
+    made = await create(spices)
+    key = await new_key(running, [tenants_pb.SCOPE_TENANT_READ], tenant_id=spices.tenant_id)
     with refused("PERMISSION_DENIED"):
         await resolve(Client(running.channel, bearer(key)), made.token)
 
 
-async def test_only_the_hash_of_a_long_token_is_stored(running: Running, shop: Shop) -> None:
-    tokens = {(await create(shop)).token for _ in range(5)}
+async def test_only_the_hash_of_a_long_token_is_stored(running: Running, spices: Shop) -> None:
+    tokens = {(await create(spices)).token for _ in range(5)}
     assert len(tokens) == 5
     assert min(len(token) for token in tokens) >= 22  # 128 bits in base64
-    token = (await create(shop)).token
-    rows = str(await dump(running, shop.tenant_id))
+    token = (await create(spices)).token
+    rows = str(await dump(running, spices.tenant_id))
     assert token not in rows
     assert hashlib.sha256(token.encode()).hexdigest() in rows
 
 
-async def test_readers_next_snapshot_takes_the_place_of_the_former(shop: Shop) -> None:
-    former = await create(shop)
-    others = await create(shop, reader_key="boris")
-    current = await create(shop, query="How is nutmeg dried?")
+async def test_readers_next_snapshot_takes_the_place_of_the_former(spices: Shop) -> None:
+    former = await create(spices)
+    others = await create(spices, reader_key="boris")
+    current = await create(spices, query="How is nutmeg dried?")
     with refused("NOT_FOUND"):
-        await get(shop, former.snapshot.snapshot_id)
+        await get(spices, former.snapshot.snapshot_id)
     with refused("NOT_FOUND"):
-        await resolve(shop.client, former.token)
-    assert await get(shop, others.snapshot.snapshot_id) == others.snapshot
-    assert await resolve(shop.client, current.token) == current.snapshot
+        await resolve(spices.client, former.token)
+    assert await get(spices, others.snapshot.snapshot_id) == others.snapshot
+    assert await resolve(spices.client, current.token) == current.snapshot
 
 
-async def test_snapshots_made_at_once_all_arrive_and_the_last_one_stays(shop: Shop) -> None:
-    made = await asyncio.gather(*(create(shop) for _ in range(12)))
+async def test_snapshots_made_at_once_all_arrive_and_the_last_one_stays(spices: Shop) -> None:
+    made = await asyncio.gather(*(create(spices) for _ in range(12)))
     assert all(one.snapshot.hits and CLOVES in one.snapshot.summary_html for one in made)
     assert len({one.snapshot.snapshot_id for one in made}) == len({one.token for one in made}) == 12
-    opened = await asyncio.gather(*(resolve(shop.client, one.token) for one in made), return_exceptions=True)
+    opened = await asyncio.gather(
+        *(resolve(spices.client, one.token) for one in made), return_exceptions=True
+    )
     [current] = [one for one in opened if isinstance(one, pb.Snapshot)]
     assert current in [one.snapshot for one in made]
 
 
 @pytest.mark.parametrize(("asked", "days"), [(0, 7), (1, 1), (30, 30)])
-async def test_snapshot_is_kept_for_the_days_asked_for(shop: Shop, asked: int, days: int) -> None:
-    made = (await create(shop, valid_days=asked)).snapshot
+async def test_snapshot_is_kept_for_the_days_asked_for(spices: Shop, asked: int, days: int) -> None:
+    made = (await create(spices, valid_days=asked)).snapshot
     kept_for = made.expire_time.ToDatetime(UTC) - made.create_time.ToDatetime(UTC)
     assert abs(kept_for - timedelta(days=days)) < timedelta(hours=2)
     assert made.expire_time.ToDatetime(UTC) > datetime.now(UTC)
 
 
-async def test_wrong_requests_are_refused_by_field(shop: Shop) -> None:
+async def test_wrong_requests_are_refused_by_field(spices: Shop) -> None:
     for wrong, field in (
         ({"valid_days": 31}, "valid_days"),
         ({"valid_days": -1}, "valid_days"),
@@ -158,7 +151,7 @@ async def test_wrong_requests_are_refused_by_field(shop: Shop) -> None:
         ({"query": ""}, "query"),
     ):
         with refused("INVALID_ARGUMENT", field=field):
-            await create(shop, **wrong)
+            await create(spices, **wrong)
 
 
 @pytest.mark.parametrize(
@@ -176,89 +169,89 @@ async def test_wrong_requests_are_refused_by_field(shop: Shop) -> None:
         "Ж" * 32,
     ],
 )
-async def test_what_is_no_token_is_refused_by_field(running: Running, shop: Shop, token: str) -> None:
+async def test_what_is_no_token_is_refused_by_field(running: Running, spices: Shop, token: str) -> None:
     key = await new_key(running, [tenants_pb.SCOPE_CHANNEL])
-    for client in (Client(running.channel, bearer(key)), shop.client):
+    for client in (Client(running.channel, bearer(key)), spices.client):
         failure = await failure_of(resolve(client, token))
         assert (failure.code, [one.field for one in failure.violations]) == ("INVALID_ARGUMENT", ["token"])
 
 
 async def test_token_of_another_shop_is_told_to_be_what_an_unknown_one_is(
-    running: Running, shop: Shop
+    running: Running, spices: Shop
 ) -> None:
-    made, other = await create(shop), await new_shop(running)
+    made, other = await create(spices), await new_shop(running)
     key = await new_key(running, [tenants_pb.SCOPE_CHANNEL], tenant_id=other.tenant_id)
     client = Client(running.channel, bearer(key))
     existing, unknown = [await failure_of(resolve(client, token)) for token in (made.token, "A" * 32)]
     assert existing.code == "NOT_FOUND"
     assert (existing.code, str(existing), existing.reason) == (unknown.code, str(unknown), unknown.reason)
-    assert shop.tenant_id not in repr(vars(existing))
+    assert spices.tenant_id not in repr(vars(existing))
 
 
-async def test_expired_snapshot_is_not_found_and_is_pruned(running: Running, shop: Shop) -> None:
-    made, other = await create(shop), await create(shop, reader_key="boris")
+async def test_expired_snapshot_is_not_found_and_is_pruned(running: Running, spices: Shop) -> None:
+    made, other = await create(spices), await create(spices, reader_key="boris")
     await expire(running, made.snapshot.snapshot_id)
     with refused("NOT_FOUND"):
-        await get(shop, made.snapshot.snapshot_id)
+        await get(spices, made.snapshot.snapshot_id)
     with refused("NOT_FOUND"):
-        await resolve(shop.client, made.token)
+        await resolve(spices.client, made.token)
     async with running.service.database.operator() as operator:
         assert await snapshots.prune(operator) >= 1
-    rows = (await dump(running, shop.tenant_id))["snapshots"]
+    rows = (await dump(running, spices.tenant_id))["snapshots"]
     assert [row[0]["id"] for row in rows] == [other.snapshot.snapshot_id]
 
 
-async def test_deleted_snapshot_is_not_found(shop: Shop) -> None:
-    made = await create(shop)
+async def test_deleted_snapshot_is_not_found(spices: Shop) -> None:
+    made = await create(spices)
     request = pb.DeleteSnapshotRequest(snapshot_id=made.snapshot.snapshot_id)
-    await shop.client.delete_snapshot(request)
+    await spices.client.delete_snapshot(request)
     with refused("NOT_FOUND"):
-        await resolve(shop.client, made.token)
+        await resolve(spices.client, made.token)
     with refused("NOT_FOUND"):
-        await shop.client.delete_snapshot(request)
+        await spices.client.delete_snapshot(request)
 
 
-async def test_snapshot_of_a_deleted_tenant_is_not_found(running: Running, shop: Shop) -> None:
-    made = await create(shop)
-    await running.client.delete_tenant(tenants_pb.DeleteTenantRequest(tenant_id=shop.tenant_id))
+async def test_snapshot_of_a_deleted_tenant_is_not_found(running: Running, spices: Shop) -> None:
+    made = await create(spices)
+    await running.client.delete_tenant(tenants_pb.DeleteTenantRequest(tenant_id=spices.tenant_id))
     with refused("NOT_FOUND"):
         await resolve(running.client, made.token)
 
 
-async def test_text_of_a_deleted_document_is_shown_no_more(shop: Shop) -> None:
-    made = await create(shop)
+async def test_text_of_a_deleted_document_is_shown_no_more(spices: Shop) -> None:
+    made = await create(spices)
     key = documents_pb.DocumentKey(source_type="article", external_id="cloves")
-    await shop.client.delete_document(documents_pb.DeleteDocumentRequest(key=key))
-    kept = await get(shop, made.snapshot.snapshot_id)
+    await spices.client.delete_document(documents_pb.DeleteDocumentRequest(key=key))
+    kept = await get(spices, made.snapshot.snapshot_id)
     assert [one.external_id for one in kept.hits] == ["nutmeg"]
     assert kept.summary_html == ""
 
 
 async def test_purge_leaves_nothing_of_a_document_in_snapshots_and_says_so(
-    running: Running, shop: Shop
+    running: Running, spices: Shop
 ) -> None:
-    made = await create(shop)
+    made = await create(spices)
     selector = documents_pb.DocumentSelector(
         ids=documents_pb.DocumentIds(document_ids=[hit(made.snapshot, "cloves").document_id])
     )
     request = documents_pb.PurgeDocumentsRequest(selector=selector, confirm=True)
-    receipt = await shop.client.purge_documents(request)
+    receipt = await spices.client.purge_documents(request)
     [counted] = [one for one in receipt.tables if one.table == "snapshot_hits"]
     assert (counted.removed_count, counted.remaining_count) == (1, 0)
-    kept = await get(shop, made.snapshot.snapshot_id)
+    kept = await get(spices, made.snapshot.snapshot_id)
     assert [one.external_id for one in kept.hits] == ["nutmeg"]
-    rows = await dump(running, shop.tenant_id)
+    rows = await dump(running, spices.tenant_id)
     assert "five days" not in str(rows["snapshots"]) + str(rows["snapshot_hits"])
 
 
-async def test_query_without_an_answer_makes_an_honest_snapshot(shop: Shop) -> None:
-    made = await create(shop, query="Who won the chess championship in Reykjavik?")
+async def test_query_without_an_answer_makes_an_honest_snapshot(spices: Shop) -> None:
+    made = await create(spices, query="Who won the chess championship in Reykjavik?")
     assert made.snapshot.summary_html.startswith("<p>I don't know:")
     assert not made.snapshot.hits
 
 
-async def test_gateway_shows_the_snapshot_by_its_token(running: Running, shop: Shop) -> None:
-    made = await create(shop)
+async def test_gateway_shows_the_snapshot_by_its_token(running: Running, spices: Shop) -> None:
+    made = await create(spices)
     settings = Settings.model_validate({"service_address": "unused:1", "channel_key": "unused"})
     async with TestClient(TestServer(build_app(settings, running.client))) as visitor:
         response = await visitor.get(f"/s/{made.token}")

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.retrieval.query_vectors import Questions
 from retrieval_service.services.retrieval.search import Mode, Query, Searcher
 from retrieval_service.services.retrieval.term_statistics import FEW_CHUNKS, Weigher
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, new_shop, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def brass_lamps(running: Running) -> Shop:
     shop = await new_shop(running)
     await upsert(shop, "lamp", "A brass lamp may be returned within thirty days.")
     await wait_until_indexed(shop)
@@ -46,32 +38,34 @@ async def stem_scores(searcher: Searcher, shop: Shop, text: str) -> dict[str, fl
     return {hit.passage.external_id: hit.stem_score for hit in found.hits}
 
 
-async def test_words_of_a_new_document_are_weighed_in_the_next_search(running: Running, shop: Shop) -> None:
+async def test_words_of_a_new_document_are_weighed_in_the_next_search(
+    running: Running, brass_lamps: Shop
+) -> None:
     searcher, weigher = timeless(running)
-    assert await stem_scores(searcher, shop, "samovar") == {}
-    await upsert(shop, "samovar", "Самовар: a samovar is delivered in two days.", language="en")
-    await wait_until_indexed(shop)
-    assert (await stem_scores(searcher, shop, "samovar"))["samovar"] > 0
-    weights = await weigher.latest(uuid.UUID(shop.tenant_id))
+    assert await stem_scores(searcher, brass_lamps, "samovar") == {}
+    await upsert(brass_lamps, "samovar", "Самовар: a samovar is delivered in two days.", language="en")
+    await wait_until_indexed(brass_lamps)
+    assert (await stem_scores(searcher, brass_lamps, "samovar"))["samovar"] > 0
+    weights = await weigher.latest(uuid.UUID(brass_lamps.tenant_id))
     assert weights.statistics.chunk_count == 2
 
 
-async def test_weights_are_the_same_while_nobody_writes(running: Running, shop: Shop) -> None:
+async def test_weights_are_the_same_while_nobody_writes(running: Running, brass_lamps: Shop) -> None:
     searcher, weigher = timeless(running)
-    await stem_scores(searcher, shop, "brass lamp")
-    before = await weigher.latest(uuid.UUID(shop.tenant_id))
+    await stem_scores(searcher, brass_lamps, "brass lamp")
+    before = await weigher.latest(uuid.UUID(brass_lamps.tenant_id))
     await upsert(await new_shop(running), "lamp", "Another shop's lamp.")
-    await stem_scores(searcher, shop, "brass lamp")
-    assert await weigher.latest(uuid.UUID(shop.tenant_id)) is before
+    await stem_scores(searcher, brass_lamps, "brass lamp")
+    assert await weigher.latest(uuid.UUID(brass_lamps.tenant_id)) is before
 
 
 async def test_tenant_that_has_outgrown_its_weights_is_searched_by_new_ones(
-    running: Running, shop: Shop
+    running: Running, brass_lamps: Shop
 ) -> None:
     searcher, weigher = timeless(running)
-    await stem_scores(searcher, shop, "brass lamp")
+    await stem_scores(searcher, brass_lamps, "brass lamp")
     for number in range(FEW_CHUNKS):
-        await upsert(shop, f"cup-{number}", f"Cup number {number} is made of clay.")
-    await wait_until_indexed(shop)
-    assert len(await stem_scores(searcher, shop, "clay cup")) == Query(text="").limit
-    assert not (await weigher.latest(uuid.UUID(shop.tenant_id))).is_of_few
+        await upsert(brass_lamps, f"cup-{number}", f"Cup number {number} is made of clay.")
+    await wait_until_indexed(brass_lamps)
+    assert len(await stem_scores(searcher, brass_lamps, "clay cup")) == Query(text="").limit
+    assert not (await weigher.latest(uuid.UUID(brass_lamps.tenant_id))).is_of_few

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,14 +13,12 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import sync_service_pb2 as pb
 from openai import AsyncOpenAI
 
-from retrieval_service.postgres.embedded import Embedded
-from tests.fakes.openai import FakeOpenAI, running_openai
-from tests.kits.backends_kit import OPENAI, PGVECTOR, SEARCH, found, search, service_with_openai
+from tests.fakes.openai import FakeOpenAI
+from tests.kits.backends_kit import OPENAI, PGVECTOR, SEARCH, found, openai_settings, search
 from tests.kits.service_kit import (
     WAIT_SECONDS,
     Running,
     Shop,
-    in_one_task,
     new_shop,
     refused,
     running_service,
@@ -33,18 +32,9 @@ OURS = "Lamp number {number} is made of brass."
 COUNT = 3
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
-) -> AsyncIterator[Running]:
-    async with service_with_openai(postgres_server, migrated_template, fake) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return openai_settings(shared_fake)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -53,7 +43,7 @@ async def store_id(fake: FakeOpenAI) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running, fake: FakeOpenAI, store_id: str) -> Shop:
+async def adopting(running: Running, fake: FakeOpenAI, store_id: str) -> Shop:
     """Its documents are kept in the store."""
     shop = await new_shop(running)
     await fill(shop)
@@ -110,31 +100,33 @@ def held(fake: FakeOpenAI, store_id: str) -> tuple[int, int]:
 
 
 async def test_documents_are_added_beside_the_files_of_others(
-    shop: Shop, fake: FakeOpenAI, store_id: str
+    adopting: Shop, fake: FakeOpenAI, store_id: str
 ) -> None:
     assert held(fake, store_id) == (3, COUNT)
     assert not any(
-        store.metadata.get("tenant_id") == shop.tenant_id for store in fake.storage.stores.values()
+        store.metadata.get("tenant_id") == adopting.tenant_id for store in fake.storage.stores.values()
     )
-    mirror = (await shop.client.get_sync_status(pb.GetSyncStatusRequest())).mirror
+    mirror = (await adopting.client.get_sync_status(pb.GetSyncStatusRequest())).mirror
     assert (mirror.vector_store_id, mirror.store_adopted) == (store_id, True)
 
 
-async def test_search_shows_no_file_of_others(shop: Shop, fake: FakeOpenAI) -> None:
-    response = await search(shop, "lamp price list")
+async def test_search_shows_no_file_of_others(adopting: Shop, fake: FakeOpenAI) -> None:
+    response = await search(adopting, "lamp price list")
     assert response.backend == OPENAI
     assert set(found(response)) == {f"lamp-{number}" for number in range(COUNT)}
     assert "secret" not in str(response)
     asked = fake.journal.to(SEARCH)[-1]
-    assert shop.tenant_id in str(asked)
+    assert adopting.tenant_id in str(asked)
 
 
-async def test_repair_leaves_the_files_of_others_alone(shop: Shop, fake: FakeOpenAI, store_id: str) -> None:
+async def test_repair_leaves_the_files_of_others_alone(
+    adopting: Shop, fake: FakeOpenAI, store_id: str
+) -> None:
     [lost, *_] = [one for one in fake.storage.entries_of(store_id) if not one.file_name.startswith("theirs-")]
     del fake.storage.entries[store_id, lost.file_id]
-    looked = await shop.client.repair_drift(pb.RepairDriftRequest())
+    looked = await adopting.client.repair_drift(pb.RepairDriftRequest())
     assert {one.kind for one in looked.drifts} <= {pb.DRIFT_KIND_MISSING, pb.DRIFT_KIND_ORPHAN}
-    repaired = await shop.client.repair_drift(pb.RepairDriftRequest(apply=True))
+    repaired = await adopting.client.repair_drift(pb.RepairDriftRequest(apply=True))
     assert repaired.removed_count == 0
     await until(lambda: has(fake, store_id, (3, COUNT)))
 
@@ -143,19 +135,19 @@ async def has(fake: FakeOpenAI, store_id: str, wanted: tuple[int, int]) -> bool:
     return held(fake, store_id) == wanted
 
 
-async def test_purge_takes_nothing_of_others(shop: Shop, fake: FakeOpenAI, store_id: str) -> None:
-    listed = await shop.client.list_documents(documents_pb.ListDocumentsRequest())
+async def test_purge_takes_nothing_of_others(adopting: Shop, fake: FakeOpenAI, store_id: str) -> None:
+    listed = await adopting.client.list_documents(documents_pb.ListDocumentsRequest())
     ids = documents_pb.DocumentIds(document_ids=[one.document_id for one in listed.documents])
-    await shop.client.purge_documents(
+    await adopting.client.purge_documents(
         documents_pb.PurgeDocumentsRequest(selector=documents_pb.DocumentSelector(ids=ids), confirm=True)
     )
     assert held(fake, store_id) == (3, 0)
 
 
 async def test_leaving_removes_ours_and_keeps_the_store(
-    running: Running, shop: Shop, fake: FakeOpenAI, store_id: str
+    running: Running, adopting: Shop, fake: FakeOpenAI, store_id: str
 ) -> None:
-    operator = running.client.for_tenant(shop.tenant_id)
+    operator = running.client.for_tenant(adopting.tenant_id)
     await operator.set_backend(pb.SetBackendRequest(backend=PGVECTOR, remove_files=True))
 
     async def has_left() -> bool:
@@ -170,11 +162,11 @@ async def test_leaving_removes_ours_and_keeps_the_store(
 
 
 async def test_deleted_tenant_leaves_the_store_as_well(
-    running: Running, shop: Shop, fake: FakeOpenAI, store_id: str
+    running: Running, adopting: Shop, fake: FakeOpenAI, store_id: str
 ) -> None:
     from kladez.v1 import tenant_service_pb2 as tenants_pb
 
-    await running.client.delete_tenant(tenants_pb.DeleteTenantRequest(tenant_id=shop.tenant_id))
+    await running.client.delete_tenant(tenants_pb.DeleteTenantRequest(tenant_id=adopting.tenant_id))
     await until(lambda: has(fake, store_id, (3, 0)))
     assert store_id in fake.storage.stores
 
@@ -182,7 +174,7 @@ async def test_deleted_tenant_leaves_the_store_as_well(
 # --- what is refused
 
 
-async def test_one_store_never_serves_two_tenants(running: Running, shop: Shop, store_id: str) -> None:
+async def test_one_store_never_serves_two_tenants(running: Running, adopting: Shop, store_id: str) -> None:
     with refused("INVALID_ARGUMENT", field="vector_store_id"):
         await adopt(running, await new_shop(running), store_id)
 
@@ -202,7 +194,7 @@ async def test_store_that_was_made_for_another_tenant_is_refused(running: Runnin
 
 
 async def test_store_with_files_of_another_tenant_is_refused(
-    running: Running, shop: Shop, fake: FakeOpenAI, store_id: str
+    running: Running, adopting: Shop, fake: FakeOpenAI, store_id: str
 ) -> None:
     async with AsyncOpenAI(base_url=fake.base_url, api_key="x") as client:
         store = await client.vector_stores.create(name="copied")
@@ -234,16 +226,16 @@ async def test_expired_store_is_refused(running: Running, fake: FakeOpenAI, stor
         await adopt(running, await new_shop(running), store_id)
 
 
-async def test_tenant_keeps_the_store_that_it_has(running: Running, shop: Shop, fake: FakeOpenAI) -> None:
+async def test_tenant_keeps_the_store_that_it_has(running: Running, adopting: Shop, fake: FakeOpenAI) -> None:
     other = await foreign_store(fake)
     with refused("INVALID_ARGUMENT", field="vector_store_id"):
-        await adopt(running, shop, other)
+        await adopt(running, adopting, other)
     with refused("INVALID_ARGUMENT", field="vector_store_id"):
-        await adopt(running, shop, other, backend=PGVECTOR, remove_files=True)
+        await adopt(running, adopting, other, backend=PGVECTOR, remove_files=True)
 
 
-async def test_same_store_may_be_named_again(running: Running, shop: Shop, store_id: str) -> None:
-    assert (await adopt(running, shop, store_id)).store_adopted
+async def test_same_store_may_be_named_again(running: Running, adopting: Shop, store_id: str) -> None:
+    assert (await adopt(running, adopting, store_id)).store_adopted
 
 
 # --- by setting

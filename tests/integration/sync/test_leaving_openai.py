@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,8 +15,8 @@ from retrieval_service import errors
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.sync.offboarding import Evacuator
 from tests.conftest import temporary_database
-from tests.fakes.openai import FakeOpenAI, Fault, running_openai
-from tests.kits.backends_kit import OPENAI, PGVECTOR, choose, found, search, service_with_openai
+from tests.fakes.openai import FakeOpenAI, Fault
+from tests.kits.backends_kit import OPENAI, PGVECTOR, choose, found, openai_settings, search
 from tests.kits.indexing_kit import working
 from tests.kits.openai_stores_kit import Remote, remote, stores_at
 from tests.kits.remote_sync_kit import (
@@ -26,7 +27,7 @@ from tests.kits.remote_sync_kit import (
     standing_of,
     synced,
 )
-from tests.kits.service_kit import Running, Shop, in_one_task, new_shop, refused, upsert
+from tests.kits.service_kit import Running, Shop, new_shop, refused, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,22 +37,13 @@ LEAVE = "UPDATE tenants SET is_mirrored = false, leaves_provider = true"
 FORGET_ONE = "DELETE FROM document_files WHERE file_id = (SELECT min(file_id) FROM document_files)"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with in_one_task(running_openai()) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(
-    postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
-) -> AsyncIterator[Running]:
-    async with service_with_openai(postgres_server, migrated_template, fake) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return openai_settings(shared_fake)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def mirrored(running: Running) -> Shop:
     return await mirrored_shop(running)
 
 
@@ -101,54 +93,56 @@ async def is_leaving(running: Running, shop: Shop) -> bool:
 
 
 async def test_files_and_store_are_removed_and_those_of_others_stay(
-    running: Running, fake: FakeOpenAI, shop: Shop
+    running: Running, fake: FakeOpenAI, mirrored: Shop
 ) -> None:
     other = await mirrored_shop(running)
     files = len(fake.storage.files)
-    response = await choose(running, shop, PGVECTOR, remove_files=True)
+    response = await choose(running, mirrored, PGVECTOR, remove_files=True)
     assert (response.mirrored, response.removing_files) == (False, True)
-    await gone(running, fake, shop)
+    await gone(running, fake, mirrored)
     assert len(fake.storage.files) == files - COUNT
     assert files_of(fake, other) == COUNT + 1
-    assert (await mirror(shop)).synced_count == 0
-    log = await shop.client.list_sync_log(sync_pb.ListSyncLogRequest())
+    assert (await mirror(mirrored)).synced_count == 0
+    log = await mirrored.client.list_sync_log(sync_pb.ListSyncLogRequest())
     assert sum(len(entry.file_ids) for entry in log.entries if entry.action == "remove") == COUNT
 
 
-async def test_a_tenant_comes_back(running: Running, fake: FakeOpenAI, shop: Shop) -> None:
+async def test_a_tenant_comes_back(running: Running, fake: FakeOpenAI, mirrored: Shop) -> None:
     """Asked for at once: the removal ends first."""
-    await choose(running, shop, PGVECTOR, remove_files=True)
-    await choose(running, shop, OPENAI)
-    await brought(shop)
-    assert files_of(fake, shop) == COUNT + 1
-    assert len(found(await search(shop, "brass lamp number 3"))) > 0
+    await choose(running, mirrored, PGVECTOR, remove_files=True)
+    await choose(running, mirrored, OPENAI)
+    await brought(mirrored)
+    assert files_of(fake, mirrored) == COUNT + 1
+    assert len(found(await search(mirrored, "brass lamp number 3"))) > 0
 
 
 async def test_a_deleted_tenant_leaves_and_one_that_is_taken_back_returns(
-    running: Running, fake: FakeOpenAI, shop: Shop
+    running: Running, fake: FakeOpenAI, mirrored: Shop
 ) -> None:
-    await running.client.delete_tenant(tenants_pb.DeleteTenantRequest(tenant_id=shop.tenant_id))
+    await running.client.delete_tenant(tenants_pb.DeleteTenantRequest(tenant_id=mirrored.tenant_id))
 
     async def is_gone() -> bool:
-        return not files_of(fake, shop)
+        return not files_of(fake, mirrored)
 
     await until(is_gone)
-    await running.client.undelete_tenant(tenants_pb.UndeleteTenantRequest(tenant_id=shop.tenant_id))
-    await brought(shop)
-    assert files_of(fake, shop) == COUNT + 1
+    await running.client.undelete_tenant(tenants_pb.UndeleteTenantRequest(tenant_id=mirrored.tenant_id))
+    await brought(mirrored)
+    assert files_of(fake, mirrored) == COUNT + 1
 
 
-async def test_files_that_are_needed_are_not_removed(running: Running, fake: FakeOpenAI, shop: Shop) -> None:
+async def test_files_that_are_needed_are_not_removed(
+    running: Running, fake: FakeOpenAI, mirrored: Shop
+) -> None:
     """Neither for searches nor for the shadow; nothing of the request is done then."""
-    client = running.client.for_tenant(shop.tenant_id)
+    client = running.client.for_tenant(mirrored.tenant_id)
     for request in (
         sync_pb.SetBackendRequest(remove_files=True),
         sync_pb.SetBackendRequest(backend=PGVECTOR, shadow_share=0.1, remove_files=True),
     ):
         with refused("INVALID_ARGUMENT", field="remove_files"):
             await client.set_backend(request)
-    assert not await is_leaving(running, shop)
-    assert files_of(fake, shop) == COUNT + 1
+    assert not await is_leaving(running, mirrored)
+    assert files_of(fake, mirrored) == COUNT + 1
 
 
 async def test_a_removal_that_broke_off_goes_on(postgres_server: Embedded, migrated_template: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -20,9 +20,8 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service import server
 from retrieval_service.api.access.policies import CHANNEL, POLICIES, TENANT_READ
 from retrieval_service.client import CallFailed, Client
-from retrieval_service.postgres.embedded import Embedded
 from tests.house.repository import ROOT
-from tests.kits.answers_kit import QUESTION, RETURNS, ask, lamp_shop
+from tests.kits.answers_kit import QUESTION, RETURNS, ask
 from tests.kits.gate_kit import ANSWER, OURS, raw
 from tests.kits.service_kit import (
     Running,
@@ -31,7 +30,6 @@ from tests.kits.service_kit import (
     failure_of,
     new_key,
     refused,
-    shared_service,
     upsert,
     wait_until_indexed,
 )
@@ -42,24 +40,13 @@ CHANNELS = sorted(method for method, policy in POLICIES.items() if CHANNEL in po
 MOUTHS = ("bot", "widget_gateway")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(running: Running) -> Shop:
-    return await lamp_shop(running)
-
-
 @pytest_asyncio.fixture(loop_scope="module", params=["a tenant's own", "of many tenants"])
-async def mouth(running: Running, shop: Shop, request: pytest.FixtureRequest) -> Shop:
+async def mouth(running: Running, lamps: Shop, request: pytest.FixtureRequest) -> Shop:
     """A client with a channel's key, stolen perhaps."""
-    tenant_id = shop.tenant_id if request.param == "a tenant's own" else ""
+    tenant_id = lamps.tenant_id if request.param == "a tenant's own" else ""
     key = await new_key(running, [tenants_pb.SCOPE_CHANNEL], tenant_id=tenant_id)
-    client = Client(running.channel, bearer(key)).for_tenant(shop.tenant_id)
-    return Shop(tenant=shop.tenant, client=client, key=key)
+    client = Client(running.channel, bearer(key)).for_tenant(lamps.tenant_id)
+    return Shop(tenant=lamps.tenant, client=client, key=key)
 
 
 async def opened(shop: Shop) -> pb.CreateSessionResponse:
@@ -77,9 +64,9 @@ def snake(method: str) -> str:
 
 
 @pytest.mark.parametrize("method", sorted(set(OURS) - set(CHANNELS)))
-async def test_everything_else_is_refused_to_channels(running: Running, shop: Shop, method: str) -> None:
+async def test_everything_else_is_refused_to_channels(running: Running, lamps: Shop, method: str) -> None:
     key = await new_key(running, [tenants_pb.SCOPE_CHANNEL])
-    metadata = bearer(key, ("x-tenant-id", shop.tenant_id))
+    metadata = bearer(key, ("x-tenant-id", lamps.tenant_id))
     assert (await raw(running.channel, method, b"", metadata)).code == "PERMISSION_DENIED"
 
 
@@ -123,9 +110,9 @@ async def test_every_method_about_a_conversation_asks_for_its_token() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-async def test_conversation_is_reached_with_its_token_alone(shop: Shop, mouth: Shop, name: str) -> None:
-    own, others = await opened(mouth), await opened(shop)
-    answer_id = (await ask(shop, session_id=own.session_id)).completed.answer.answer_id
+async def test_conversation_is_reached_with_its_token_alone(lamps: Shop, mouth: Shop, name: str) -> None:
+    own, others = await opened(mouth), await opened(lamps)
+    answer_id = (await ask(lamps, session_id=own.session_id)).completed.answer.answer_id
     for token in ("", "x", others.session_token, own.session_token.lower()):
         failure = await failure_of(CALLS[name](mouth, own.session_id, token, answer_id))
         assert failure.code == "NOT_FOUND", token
@@ -141,10 +128,10 @@ async def test_missing_token_is_named(mouth: Shop) -> None:
 
 
 @pytest.mark.parametrize("name", ["CancelAnswer", "SubmitFeedback"])
-async def test_own_token_opens_no_answer_of_another_conversation(shop: Shop, mouth: Shop, name: str) -> None:
-    own, others = await opened(mouth), await opened(shop)
-    foreign = (await ask(shop, session_id=others.session_id)).completed.answer.answer_id
-    for answer_id in (foreign, (await ask(shop)).completed.answer.answer_id, str(uuid.uuid4())):
+async def test_own_token_opens_no_answer_of_another_conversation(lamps: Shop, mouth: Shop, name: str) -> None:
+    own, others = await opened(mouth), await opened(lamps)
+    foreign = (await ask(lamps, session_id=others.session_id)).completed.answer.answer_id
+    for answer_id in (foreign, (await ask(lamps)).completed.answer.answer_id, str(uuid.uuid4())):
         with refused("NOT_FOUND"):
             await CALLS[name](mouth, own.session_id, own.session_token, answer_id)
 
@@ -178,12 +165,12 @@ async def test_handed_over_conversation_is_proven_by_both_tokens(running: Runnin
 
 
 async def test_tokens_of_a_conversation_taken_along_without_end_stay_few(
-    running: Running, shop: Shop
+    running: Running, lamps: Shop
 ) -> None:
-    session = await opened(shop)
+    session = await opened(lamps)
     for _ in range(15):
-        handoff = await shop.client.create_handoff(pb.CreateHandoffRequest(session_id=session.session_id))
-        claimed = await shop.client.claim_handoff(
+        handoff = await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session.session_id))
+        claimed = await lamps.client.claim_handoff(
             pb.ClaimHandoffRequest(code=handoff.code, channel="telegram")
         )
     async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
@@ -230,12 +217,12 @@ async def test_questions_that_no_customer_asks_are_refused(mouth: Shop, fields: 
 
 
 async def test_channels_see_of_a_passage_what_customers_see(
-    running: Running, shop: Shop, mouth: Shop
+    running: Running, lamps: Shop, mouth: Shop
 ) -> None:
     await upsert(
-        shop, "long", f"{RETURNS} " * 12, title="Returns at length", language="en", metadata={"cost": 7}
+        lamps, "long", f"{RETURNS} " * 12, title="Returns at length", language="en", metadata={"cost": 7}
     )
-    await wait_until_indexed(shop)
+    await wait_until_indexed(lamps)
     session = await opened(mouth)
     heard = await ask(mouth, session_id=session.session_id, session_token=session.session_token)
     shown = [*heard.started.references, *heard.completed.answer.references]
@@ -246,14 +233,14 @@ async def test_channels_see_of_a_passage_what_customers_see(
     shown += claimed.last_turn.references
     assert shown
     assert 200 < max(len(one.snippet) for one in shown) <= 240
-    whole = (await ask(shop, session_id=session.session_id)).completed.answer.references
+    whole = (await ask(lamps, session_id=session.session_id)).completed.answer.references
     assert max(len(one.snippet) for one in whole) > 240
 
 
-async def test_reader_of_the_tenant_needs_no_token(shop: Shop, mouth: Shop) -> None:
+async def test_reader_of_the_tenant_needs_no_token(lamps: Shop, mouth: Shop) -> None:
     session = await opened(mouth)
-    assert (await ask(shop, session_id=session.session_id)).text
-    assert await shop.client.create_handoff(pb.CreateHandoffRequest(session_id=session.session_id))
+    assert (await ask(lamps, session_id=session.session_id)).text
+    assert await lamps.client.create_handoff(pb.CreateHandoffRequest(session_id=session.session_id))
 
 
 async def test_channels_alone_are_who_must_prove() -> None:
@@ -262,8 +249,8 @@ async def test_channels_alone_are_who_must_prove() -> None:
     assert [POLICIES[method].scopes for method in needing] == [{CHANNEL, TENANT_READ}] * len(CALLS)
 
 
-async def test_stolen_key_learns_nothing_by_search_or_snapshot(shop: Shop, mouth: Shop) -> None:
-    kept = await shop.client.create_snapshot(
+async def test_stolen_key_learns_nothing_by_search_or_snapshot(lamps: Shop, mouth: Shop) -> None:
+    kept = await lamps.client.create_snapshot(
         search_pb.CreateSnapshotRequest(query=QUESTION, reader_key="reader")
     )
     attempts: list[tuple[Callable[[Any], Any], message.Message]] = [

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def one_shop(running: Running) -> Shop:
     return await new_shop(running)
 
 
@@ -47,20 +47,20 @@ async def test_nobody_gets_in_with_an_unknown_key(running: Running, method: str)
 
 @pytest.mark.parametrize("method", OURS)
 async def test_key_with_every_scope_but_the_right_one_is_refused(
-    running: Running, shop: Shop, method: str
+    running: Running, one_shop: Shop, method: str
 ) -> None:
     wrong = [tenant_messages.SCOPE_NUMBERS[name] for name in SCOPES if name not in POLICIES[method].scopes]
     key = await new_key(running, wrong)
-    answer = await raw(running.channel, method, b"", bearer(key, ("x-tenant-id", shop.tenant_id)))
+    answer = await raw(running.channel, method, b"", bearer(key, ("x-tenant-id", one_shop.tenant_id)))
     assert (answer.code, answer.reason) == ("PERMISSION_DENIED", "NOT_ALLOWED")
     assert_explained(answer)
     assert any(scope in answer.text for scope in POLICIES[method].scopes)
 
 
 @pytest.mark.parametrize("method", OURS)
-async def test_each_scope_that_suffices_gets_in(running: Running, shop: Shop, method: str) -> None:
+async def test_each_scope_that_suffices_gets_in(running: Running, one_shop: Shop, method: str) -> None:
     for scope in POLICIES[method].scopes:
-        tenant_id = "" if scope == OPERATOR else shop.tenant_id
+        tenant_id = "" if scope == OPERATOR else one_shop.tenant_id
         key = await new_key(running, [tenant_messages.SCOPE_NUMBERS[scope]], tenant_id=tenant_id)
         answer = await raw(running.channel, method, b"", bearer(key))
         # Past the gate an empty request may lack a field, or this service a retrieval provider.
@@ -93,12 +93,12 @@ async def test_deleted_tenants_key_stops_working(running: Running) -> None:
     assert (await ended(search(running.channel, bearer(shop.key)))).reason == "KEY_INVALID"
 
 
-async def test_tenants_key_cannot_name_another_tenant(running: Running, shop: Shop) -> None:
+async def test_tenants_key_cannot_name_another_tenant(running: Running, one_shop: Shop) -> None:
     other = await new_shop(running)
-    named = bearer(shop.key, ("x-tenant-id", other.tenant_id))
+    named = bearer(one_shop.key, ("x-tenant-id", other.tenant_id))
     answer = await ended(search(running.channel, named))
     assert (answer.code, answer.reason) == ("PERMISSION_DENIED", "NOT_ALLOWED")
-    own = bearer(shop.key, ("x-tenant-id", shop.tenant_id))
+    own = bearer(one_shop.key, ("x-tenant-id", one_shop.tenant_id))
     assert (await ended(search(running.channel, own))).code == "OK"
 
 
@@ -116,8 +116,8 @@ async def test_key_of_no_tenant_must_name_one_that_exists(running: Running, meth
 
 
 @pytest.mark.parametrize("method", OURS)
-async def test_malformed_bytes_are_an_invalid_argument(running: Running, shop: Shop, method: str) -> None:
-    metadata = bearer(running.key, ("x-tenant-id", shop.tenant_id))
+async def test_malformed_bytes_are_an_invalid_argument(running: Running, one_shop: Shop, method: str) -> None:
+    metadata = bearer(running.key, ("x-tenant-id", one_shop.tenant_id))
     answer = await raw(running.channel, method, b"\x0a\xff\xff", metadata)
     assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "MALFORMED")
     assert_explained(answer)
@@ -125,10 +125,10 @@ async def test_malformed_bytes_are_an_invalid_argument(running: Running, shop: S
 
 @pytest.mark.parametrize("method", OURS)
 async def test_message_too_large_for_its_method_is_refused_by_size(
-    running: Running, shop: Shop, method: str
+    running: Running, one_shop: Shop, method: str
 ) -> None:
     limit = POLICIES[method].max_request_bytes
-    metadata = bearer(running.key, ("x-tenant-id", shop.tenant_id))
+    metadata = bearer(running.key, ("x-tenant-id", one_shop.tenant_id))
     answer = await raw(running.channel, method, b"\x00" * (limit + 1), metadata)
     assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "REQUEST_TOO_LARGE")
     assert str(limit) in answer.text
@@ -136,17 +136,19 @@ async def test_message_too_large_for_its_method_is_refused_by_size(
 
 
 @pytest.mark.parametrize("size", [4_200_000, 4_000_000])
-async def test_millions_of_empty_messages_are_refused(running: Running, shop: Shop, size: int) -> None:
-    answer = await raw(running.channel, BATCH, b"\x0a\x00" * (size // 2), bearer(shop.key))
+async def test_millions_of_empty_messages_are_refused(running: Running, one_shop: Shop, size: int) -> None:
+    answer = await raw(running.channel, BATCH, b"\x0a\x00" * (size // 2), bearer(one_shop.key))
     assert answer.code == "INVALID_ARGUMENT"
     assert_explained(answer)
 
 
-async def test_second_message_of_an_import_is_checked_like_the_first(running: Running, shop: Shop) -> None:
+async def test_second_message_of_an_import_is_checked_like_the_first(
+    running: Running, one_shop: Shop
+) -> None:
     config = documents_pb.ImportConfig(import_id=str(uuid.uuid4()))
     first = documents_pb.ImportDocumentsRequest(config=config).SerializeToString()
     second = b"\x00" * (POLICIES[IMPORT].max_request_bytes + 1)
-    answer = await streamed(running.channel, [first, second], bearer(shop.key))
+    answer = await streamed(running.channel, [first, second], bearer(one_shop.key))
     assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "REQUEST_TOO_LARGE")
     assert_explained(answer)
 
@@ -184,16 +186,16 @@ async def test_longest_message_fits_into_the_metadata(running: Running, letter: 
         assert_explained(answer)
 
 
-async def test_clients_request_id_is_kept_when_it_is_harmless(running: Running, shop: Shop) -> None:
+async def test_clients_request_id_is_kept_when_it_is_harmless(running: Running, one_shop: Shop) -> None:
     for asked, kept in (("order-4711.a", True), ("short", False), ("x" * 65, False), ("a b c d e f", False)):
-        metadata = bearer(shop.key, ("x-request-id", asked))
+        metadata = bearer(one_shop.key, ("x-request-id", asked))
         for query in ("tea", ""):
             answer = await ended(search(running.channel, metadata, query=query))
             assert (answer.trailing["x-request-id"] == asked) is kept
 
 
-async def test_error_of_a_method_names_its_field(running: Running, shop: Shop) -> None:
-    answer = await ended(search(running.channel, bearer(shop.key), query=" "))
+async def test_error_of_a_method_names_its_field(running: Running, one_shop: Shop) -> None:
+    answer = await ended(search(running.channel, bearer(one_shop.key), query=" "))
     [violation] = answer.detail(error_details_pb2.BadRequest()).field_violations
     assert (violation.field, answer.code) == ("query", "INVALID_ARGUMENT")
     assert_explained(answer)

@@ -54,7 +54,7 @@ SECRET = "postgresql://admin:hunter2@db"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def one_shop(running: Running) -> Shop:
     return await new_shop(running)
 
 
@@ -235,7 +235,7 @@ async def until_active(
 
 @pytest.mark.parametrize("ending", ["client deadline", "server deadline", "client cancel"])
 async def test_end_of_a_call_ends_its_sql_and_gives_the_connection_back(
-    running: Running, shop: Shop, ending: str
+    running: Running, one_shop: Shop, ending: str
 ) -> None:
     slow = replace(POLICIES[UPSERT], max_seconds=SOON if ending == "server deadline" else 30.0)
     document = documents_pb.Document(source_type="faq", external_id="1", content="x")
@@ -251,7 +251,7 @@ async def test_end_of_a_call_ends_its_sql_and_gives_the_connection_back(
         seconds = SOON if ending == "client deadline" else 30.0
         pool_size = running.service.settings.pool_size
         calls = [
-            stub.UpsertDocument(request, metadata=bearer(shop.key), timeout=seconds)
+            stub.UpsertDocument(request, metadata=bearer(one_shop.key), timeout=seconds)
             for _ in range(pool_size + 2)
         ]
         await until_active(observer, at_least=1)
@@ -264,7 +264,7 @@ async def test_end_of_a_call_ends_its_sql_and_gives_the_connection_back(
         await until_active(observer, at_most=0)
         await blocker.rollback()
         again = await asyncio.gather(
-            *(stub.UpsertDocument(request, metadata=bearer(shop.key)) for _ in calls)
+            *(stub.UpsertDocument(request, metadata=bearer(one_shop.key)) for _ in calls)
         )
     assert len(again) == pool_size + 2
 
@@ -338,13 +338,13 @@ async def test_reflection_can_be_switched_off(running: Running) -> None:
 # --- the log
 
 
-async def test_every_call_is_logged_once_without_question_or_key(running: Running, shop: Shop) -> None:
+async def test_every_call_is_logged_once_without_question_or_key(running: Running, one_shop: Shop) -> None:
     with structlog.testing.capture_logs() as logged:
-        await ended(search(running.channel, bearer(shop.key), query="secret recipe"))
+        await ended(search(running.channel, bearer(one_shop.key), query="secret recipe"))
         await ended(search(running.channel, bearer("kld_wrong"), query="secret recipe"))
         request = answers_pb.StreamAnswerRequest(question="secret recipe")
         stub = answers_grpc.AnswerServiceStub(running.channel)
-        await ended(stub.StreamAnswer(request, metadata=bearer(shop.key)))
+        await ended(stub.StreamAnswer(request, metadata=bearer(one_shop.key)))
         await until(lambda: len(calls_in(logged, SEARCH)) == 2 and len(calls_in(logged, ANSWER)) == 1)
     lines = [*calls_in(logged, SEARCH), *calls_in(logged, ANSWER)]
     assert [(one["method"], one["code"]) for one in lines] == [
@@ -352,15 +352,15 @@ async def test_every_call_is_logged_once_without_question_or_key(running: Runnin
         (SEARCH, "UNAUTHENTICATED"),
         (ANSWER, "OK"),
     ]
-    assert lines[0]["tenant_id"] == shop.tenant_id
+    assert lines[0]["tenant_id"] == one_shop.tenant_id
     text = json.dumps(logged, default=str)
     assert "recipe" not in text
     assert "kld_" not in text
 
 
-async def test_client_turns_a_refusal_into_its_own_error(running: Running, shop: Shop) -> None:
+async def test_client_turns_a_refusal_into_its_own_error(running: Running, one_shop: Shop) -> None:
     with pytest.raises(client.CallFailed) as caught:
-        await shop.client.search(search_pb.SearchRequest())
+        await one_shop.client.search(search_pb.SearchRequest())
     failure = caught.value
     assert (failure.code, failure.reason) == ("INVALID_ARGUMENT", "INVALID_FIELDS")
     assert failure.violations[0].field == "query"

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
@@ -23,7 +22,6 @@ from retrieval_service import errors
 from retrieval_service.api.access import open_streams
 from retrieval_service.api.access.open_streams import OF_A_CONNECTION
 from retrieval_service.client import connecting
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.tenants.authentication import CACHE_SIZE, Authenticator, new_secret
 from tests.kits.gate_kit import (
     PATIENCE_SECONDS,
@@ -36,7 +34,7 @@ from tests.kits.gate_kit import (
     search,
     streamed,
 )
-from tests.kits.service_kit import Running, bearer, new_key, new_shop, running_service, shared_service
+from tests.kits.service_kit import Running, bearer, new_key, new_shop, running_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,10 +42,9 @@ SESSION = "/kladez.v1.AnswerService/CreateSession"
 NETWORK = "203.0.113.9"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template, wrong_keys_per_minute=20) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    return {"wrong_keys_per_minute": 20}
 
 
 def assert_limited(answer: Ended, reason: str) -> None:

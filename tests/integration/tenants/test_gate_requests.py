@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,9 +17,8 @@ from kladez.v1 import search_service_pb2 as search_pb
 from retrieval_service import server
 from retrieval_service.api import enums
 from retrieval_service.errors import Invalid
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.gate_kit import Ended, raw
-from tests.kits.service_kit import Running, Shop, bearer, new_shop, shared_service, upsert
+from tests.kits.service_kit import Running, Shop, bearer, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,13 +26,7 @@ UNKNOWN = 99
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def kettles(running: Running) -> Shop:
     shop = await new_shop(running)
     for number in range(3):
         await upsert(shop, str(number), f"Kettles whistle {number}.")
@@ -84,9 +77,9 @@ async def test_there_are_enums_to_try() -> None:
 
 @pytest.mark.parametrize(("method", "request_", "path"), ENUMS)
 async def test_number_of_no_enum_is_refused_by_name(
-    running: Running, shop: Shop, method: str, request_: message.Message, path: str
+    running: Running, kettles: Shop, method: str, request_: message.Message, path: str
 ) -> None:
-    metadata = bearer(running.key, ("x-tenant-id", shop.tenant_id))
+    metadata = bearer(running.key, ("x-tenant-id", kettles.tenant_id))
     answer = await raw(running.channel, method, request_.SerializeToString(), metadata)
     assert answer.code == "INVALID_ARGUMENT", answer
     assert fields_of(answer) == [path]
@@ -126,8 +119,10 @@ async def own_token(shop: Shop) -> str:
 
 
 @pytest.mark.parametrize("method", LISTINGS)
-async def test_own_page_token_of_another_method_is_refused(running: Running, shop: Shop, method: str) -> None:
-    answer = await call_with_token(running, shop, method, await own_token(shop))
+async def test_own_page_token_of_another_method_is_refused(
+    running: Running, kettles: Shop, method: str
+) -> None:
+    answer = await call_with_token(running, kettles, method, await own_token(kettles))
     if method.endswith("/ListDocuments"):
         assert answer.code == "OK"
     else:
@@ -135,8 +130,8 @@ async def test_own_page_token_of_another_method_is_refused(running: Running, sho
         assert fields_of(answer) == ["page_token"]
 
 
-async def test_page_token_is_taken_in_its_own_spelling_alone(running: Running, shop: Shop) -> None:
-    token = await own_token(shop)
+async def test_page_token_is_taken_in_its_own_spelling_alone(running: Running, kettles: Shop) -> None:
+    token = await own_token(kettles)
     raw_bytes = base64.urlsafe_b64decode(token)
     spellings = {
         token + "=",
@@ -150,14 +145,14 @@ async def test_page_token_is_taken_in_its_own_spelling_alone(running: Running, s
         "ж" + token,
     } - {token}
     for spelling in spellings:
-        answer = await call_with_token(running, shop, "/kladez.v1.DocumentService/ListDocuments", spelling)
+        answer = await call_with_token(running, kettles, "/kladez.v1.DocumentService/ListDocuments", spelling)
         assert (answer.code, fields_of(answer)) == ("INVALID_ARGUMENT", ["page_token"]), spelling
     assert (
-        await call_with_token(running, shop, "/kladez.v1.DocumentService/ListDocuments", token)
+        await call_with_token(running, kettles, "/kladez.v1.DocumentService/ListDocuments", token)
     ).code == "OK"
 
 
-async def test_search_names_everything_that_is_wrong_at_once(running: Running, shop: Shop) -> None:
+async def test_search_names_everything_that_is_wrong_at_once(running: Running, kettles: Shop) -> None:
     request = search_pb.SearchRequest(
         query=" ",
         page_size=-5,
@@ -170,7 +165,7 @@ async def test_search_names_everything_that_is_wrong_at_once(running: Running, s
             metadata=[common_pb2.MetadataCondition(key=""), common_pb2.MetadataCondition(key="k")],
         ),
     )
-    metadata = bearer(shop.key)
+    metadata = bearer(kettles.key)
     answer = await raw(
         running.channel, "/kladez.v1.SearchService/Search", request.SerializeToString(), metadata
     )
@@ -210,10 +205,10 @@ WRONG = {
 
 @pytest.mark.parametrize("name", sorted(WRONG))
 async def test_other_methods_name_everything_that_is_wrong_too(
-    running: Running, shop: Shop, name: str
+    running: Running, kettles: Shop, name: str
 ) -> None:
     given, expected = WRONG[name]
     method = f"/kladez.v1.{name}"
     request = message_factory.GetMessageClass(METHODS[method].input_type)(**given)
-    answer = await raw(running.channel, method, request.SerializeToString(), bearer(shop.key))
+    answer = await raw(running.channel, method, request.SerializeToString(), bearer(kettles.key))
     assert sorted(fields_of(answer)) == sorted(expected), answer

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from retrieval_service.postgres.embedded import Embedded
 from tests.integration.tenants.test_rpc_isolation import RPCS
 from tests.kits.fuzz_kit import (
     METHODS,
@@ -28,7 +26,7 @@ from tests.kits.fuzz_kit import (
     target,
 )
 from tests.kits.isolation_kit import dump, new_owned
-from tests.kits.service_kit import Running, new_key, shared_service
+from tests.kits.service_kit import Running, new_key
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(14_400)]
 
@@ -43,11 +41,9 @@ ASKED = {"chat_sessions", "chat_logs", "handoffs"}
 COUNTED = {"usage_daily", "question_counts", "gap_inbox", "question_gaps", "tenants"}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    unlimited = {"questions_per_day": 0, "visitor_questions_per_day": 0, "tenant_requests_per_minute": 0}
-    async with shared_service(postgres_server, migrated_template, **unlimited) as service:
-        yield service
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    return {"questions_per_day": 0, "visitor_questions_per_day": 0, "tenant_requests_per_minute": 0}
 
 
 async def test_oracle_sees_what_a_thief_may_not(running: Running) -> None:

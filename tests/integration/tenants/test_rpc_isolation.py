@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -20,7 +20,6 @@ from kladez.v1 import sync_service_pb2 as sync_pb
 from kladez.v1 import tenant_service_pb2 as tenants_pb
 
 from retrieval_service import server
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.isolation_kit import (
     MARK,
     QUESTION,
@@ -37,18 +36,11 @@ from tests.kits.service_kit import (
     bearer,
     new_shop,
     refused,
-    shared_service,
     upsert,
     wait_until_indexed,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -10,17 +10,10 @@ import pytest_asyncio
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.isolation_kit import TABLES, Owned, dump, new_owned, tables_with_tenants
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert
+from tests.kits.service_kit import Running, Shop, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from uuid import UUID
@@ -34,7 +34,6 @@ from retrieval_service.domain.summaries.snapshots import NewSnapshot, SnapshotHi
 from retrieval_service.domain.tenants.quotas import Quotas
 from retrieval_service.domain.usage import Usage
 from retrieval_service.errors import Violation
-from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.stores.chats import chat_logs, chats, evaluations, gaps, handoffs, sessions, snapshots
 from retrieval_service.stores.database import TenantScope
 from retrieval_service.stores.documents import documents, imports, numeric_fields, purges, selections
@@ -64,18 +63,12 @@ from tests.kits.isolation_kit import (
     new_owned,
     remote_file_id,
 )
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service
+from tests.kits.service_kit import Running, Shop, new_shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 END = (datetime(9999, 12, 31, tzinfo=UTC), uuid.UUID(int=0))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -26,7 +26,7 @@ from retrieval_service.providers.openai.chat.responses import ResponsesAnswerer
 from retrieval_service.providers.openai.chat.streaming import AnswerSettings, Patience
 from retrieval_service.providers.openai.client import OpenAISettings, open_client
 from retrieval_service.providers.ports import Answerer
-from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
+from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script
 
 SECRET = "sk-live-Abc123"
 PATHS = {ResponsesAnswerer: "/responses", ChatCompletionsAnswerer: "/chat/completions"}
@@ -59,12 +59,6 @@ Kind = type[ResponsesAnswerer] | type[ChatCompletionsAnswerer]
 @pytest.fixture(params=list(PATHS), ids=["responses", "chat"])
 def kind(request: pytest.FixtureRequest) -> Kind:
     return request.param
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
 
 
 @asynccontextmanager
