@@ -30,12 +30,12 @@ SELECT tenant_id, id, 'upsert', 'processing', 'nobody', now() + interval '1 hour
 """
 
 
-@dataclass(frozen=True, kw_only=True)
 @pytest.fixture(scope="module")
 def service_settings(shared_fake: FakeOpenAI) -> dict[str, Any]:
     return {"openai_api_key": SecretStr("test"), "openai_base_url": shared_fake.base_url}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Console:
     """Runs commands for one shop of a service over the fake provider."""
 
