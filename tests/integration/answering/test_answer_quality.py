@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -42,15 +44,45 @@ async def demo_shop(running: Running) -> AsyncIterator[Client]:
         yield client
 
 
-async def answered(client: Client, name: str) -> list[Judged]:
+class Overheard:
+    """A client whose answers are kept."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.answers: list[answers_pb.Answer] = []
+
+    async def stream_answer(
+        self, request: answers_pb.StreamAnswerRequest
+    ) -> AsyncIterator[answers_pb.StreamAnswerResponse]:
+        async for event in self._client.stream_answer(request):
+            if event.HasField("completed"):
+                self.answers.append(event.completed.answer)
+            yield event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """A set of questions, asked once: as they are judged, and what was said, in any order."""
+
+    judged: list[Judged]
+    answers: list[answers_pb.Answer]
+
+
+async def answered(client: Client, name: str) -> Answered:
     asked = await asyncio.to_thread(answer_sets.load, name)
-    judged, answerer = await judge(client, asked.questions, lambda: None)
+    overheard = Overheard(client)
+    judged, answerer = await judge(cast(Client, overheard), asked.questions, lambda: None)
     assert answerer == "extractive"
-    return judged
+    return Answered(judged=judged, answers=overheard.answers)
 
 
-async def test_nine_of_ten_answers_cite_a_right_document_in_each_language(demo_shop: Client) -> None:
-    measured = by_language(await answered(demo_shop, "demo"))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def demo(demo_shop: Client) -> Answered:
+    return await answered(demo_shop, "demo")
+
+
+async def test_nine_of_ten_answers_cite_a_right_document_in_each_language(demo: Answered) -> None:
+    measured = by_language(demo.judged)
     assert measured.keys() == LANGUAGES
     assert [code for code, one in measured.items() if (one.answerable_accuracy or 0) < BAR] == []
     assert [code for code, one in measured.items() if (one.unanswerable_accuracy or 0) < BAR] == []
@@ -59,32 +91,24 @@ async def test_nine_of_ten_answers_cite_a_right_document_in_each_language(demo_s
 
 async def test_questions_that_nothing_was_fitted_on_do_not_fall_far_behind(demo_shop: Client) -> None:
     """The bars are what was reached when the set was new, rounded down; docs/answers.md says how new it is."""
-    measured = figures(await answered(demo_shop, "demo-held-out"))
+    measured = figures((await answered(demo_shop, "demo-held-out")).judged)
     assert (measured.answerable_accuracy or 0) >= 0.72
     assert (measured.unanswerable_accuracy or 0) >= 0.78
 
 
-async def test_refusals_name_the_contact(demo_shop: Client) -> None:
-    refusals = [one.answer for one in await answered(demo_shop, "demo") if one.answer.is_refusal]
+async def test_refusals_name_the_contact(demo: Answered) -> None:
+    refusals = [one.answer for one in demo.judged if one.answer.is_refusal]
     assert refusals
     assert [one.text for one in refusals if "help@tea-mile.example" not in one.text] == []
-
-
-async def completed(client: Client, question: str) -> answers_pb.Answer:
-    request = answers_pb.StreamAnswerRequest(question=question)
-    events = [event async for event in client.stream_answer(request)]
-    return events[-1].completed.answer
 
 
 def said(answer: answers_pb.Answer, marked: answers_pb.UnsupportedRange) -> str:
     return answer.text[marked.start_offset : marked.end_offset]
 
 
-async def test_quotations_are_never_marked_as_unsupported(demo_shop: Client) -> None:
-    asked = await asyncio.to_thread(answer_sets.load, "demo")
-    answers = [await completed(demo_shop, question.text) for question in asked.questions]
-    assert [(said(answer, one), answer.text) for answer in answers for one in answer.unsupported] == []
-    assert any(answer.citations for answer in answers)
+async def test_quotations_are_never_marked_as_unsupported(demo: Answered) -> None:
+    assert [(said(answer, one), answer.text) for answer in demo.answers for one in answer.unsupported] == []
+    assert any(answer.citations for answer in demo.answers)
 
 
 @pytest.fixture(params=TEST_SETS.items(), ids=lambda named: named[1])

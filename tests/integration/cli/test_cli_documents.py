@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from retrieval_service.cli.failures import ExitCode
+from tests.kits import commands_kit
 from tests.kits.service_kit import Running, Shop, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -38,14 +37,8 @@ class Kladez:
         ]
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "retrieval_service.cli.main", *arguments, *self._told),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        printed, complaints = await process.communicate()
-        return process.returncode or 0, printed.decode(), complaints.decode()
+        done = await commands_kit.kladez(*arguments, *self._told)
+        return done.code, done.printed, done.complaints
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from kladez.v1 import answer_service_pb2 as answers_pb
 
 from retrieval_service.cli.commands.chats import End
 from retrieval_service.cli.failures import ExitCode
+from tests.kits import commands_kit
 from tests.kits.answers_kit import QUESTION
 from tests.kits.insights_kit import NOTHING_KNOWN, asked, rate, shop_with_gap
 from tests.kits.service_kit import Running, Shop
@@ -33,15 +32,8 @@ class Kladez:
         self._told = ["--address", address, "--key", shop.key, "--data-dir", str(folder)]
 
     async def __call__(self, *arguments: str, typed: str = "") -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "retrieval_service.cli.main", *arguments, *self._told),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        printed, complaints = await process.communicate(typed.encode())
-        return process.returncode or 0, printed.decode(), complaints.decode()
+        done = await commands_kit.kladez(*arguments, *self._told, typed=typed)
+        return done.code, done.printed, done.complaints
 
 
 @pytest_asyncio.fixture(loop_scope="module")

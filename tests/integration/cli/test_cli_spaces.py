@@ -1,10 +1,8 @@
-"""`kladez space …`, as another process runs it."""
+"""`kladez space …`."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from retrieval_service.postgres.embedded import Embedded
 from tests.conftest import temporary_database
 from tests.fakes.openai.server import running_openai
+from tests.kits import commands_kit
 from tests.kits.service_kit import Running, Shop, new_shop, running_service, wait_until_indexed
 from tests.kits.spaces_kit import NEXT, OLD, put, with_next
 
@@ -40,14 +39,8 @@ def kladez(running: Running, shop: Shop, tmp_path: Path) -> Kladez:
     told = ["--address", f"127.0.0.1:{running.port}", "--key", running.key, "--data-dir", str(tmp_path)]
 
     async def run(*arguments: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "retrieval_service.cli.main", *arguments, *told, "--tenant", shop.tenant_id),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        printed, complaints = await process.communicate()
-        return f"refused: {complaints.decode()}" if process.returncode else printed.decode()
+        done = await commands_kit.kladez(*arguments, *told, "--tenant", shop.tenant_id)
+        return f"refused: {done.complaints}" if done.code else done.printed
 
     return run
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from kladez.v1 import search_service_pb2 as pb
 
+from tests.kits import commands_kit
 from tests.kits.service_kit import Running, Shop, new_shop, upsert, wait_until_indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,15 +27,9 @@ async def stocked(running: Running) -> Shop:
 
 async def kladez(running: Running, shop: Shop, folder: Path, *arguments: str) -> str:
     address = ("--address", f"127.0.0.1:{running.port}", "--key", shop.key, "--data-dir", str(folder))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "retrieval_service.cli.main", "search", "May lamps be returned?", *arguments, *address),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    printed, complaints = await process.communicate()
-    assert process.returncode == 0, complaints.decode()
-    return printed.decode()
+    done = await commands_kit.kladez("search", "May lamps be returned?", *arguments, *address)
+    assert done.code == 0, done.complaints
+    return done.printed
 
 
 async def test_summary_is_text_for_people_and_html_as_json(

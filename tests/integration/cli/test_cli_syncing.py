@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from retrieval_service.cli.failures import ExitCode
 from tests.fakes.openai import FakeOpenAI
+from tests.kits import commands_kit
 from tests.kits.service_kit import Running, Shop, new_shop, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,16 +47,16 @@ class Console:
 
     def arguments(self, *command: str, key: str = "") -> list[str]:
         address = ["--address", f"127.0.0.1:{self.running.port}", "--key", key or self.shop.key]
-        return ["-m", "retrieval_service.cli.main", *command, *address, "--data-dir", str(self.folder)]
+        return [*command, *address, "--data-dir", str(self.folder)]
 
     async def run(self, *command: str, key: str = "") -> tuple[int, str, str]:
-        process = await self.start(*command, key=key)
-        printed, complaints = await process.communicate()
-        return process.returncode or 0, printed.decode(), complaints.decode()
+        done = await commands_kit.kladez(*self.arguments(*command, key=key))
+        return done.code, done.printed, done.complaints
 
-    async def start(self, *command: str, key: str = "") -> asyncio.subprocess.Process:
+    async def start(self, *command: str) -> asyncio.subprocess.Process:
+        """As a process of its own, which can be interrupted."""
         pipe = asyncio.subprocess.PIPE
-        arguments = self.arguments(*command, key=key)
+        arguments = ("-m", "retrieval_service.cli.main", *self.arguments(*command))
         return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, stderr=pipe)
 
     async def told(self, *command: str) -> Any:
