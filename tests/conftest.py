@@ -7,6 +7,7 @@ import inspect
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,6 +20,7 @@ from retrieval_service.stores.schema import schema
 from tests.kits.postgres import start_server
 from tests.kits.process_state import left_as_found
 
+TESTS = Path(__file__).parent
 TEMPLATE = "kladez_template"
 
 # Where our code may block although a loop runs: the end of a file's name, and a function in it.
@@ -41,12 +43,28 @@ MAY_BLOCK = (
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
+# What takes longest begins first, so that no process is left alone with it at the end; the rest comes after.
+LONGEST_FIRST = ("e2e", "unit/text/test_linear_text.py", "integration", "house")
+
 _numbers = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-calls", type=int, default=600, help="how many calls thieves make")
     parser.addoption("--fuzz-seed", type=int, default=1, help="which calls these are")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    path = item.path.relative_to(TESTS).as_posix()
+    places = (
+        place for place, part in enumerate(LONGEST_FIRST) if path == part or path.startswith(f"{part}/")
+    )
+    return next(places, len(LONGEST_FIRST))
 
 
 @pytest.fixture(autouse=True)
