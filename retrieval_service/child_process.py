@@ -39,6 +39,7 @@ class Child:
     process: subprocess.Popen[bytes]
     questions: asyncio.StreamWriter
     answers: asyncio.StreamReader
+    answering: asyncio.ReadTransport
 
     @property
     def is_alive(self) -> bool:
@@ -47,6 +48,7 @@ class Child:
     async def end(self) -> None:
         self.process.kill()
         self.questions.close()
+        self.answering.close()
         await asyncio.to_thread(self.process.wait)
 
 
@@ -145,12 +147,14 @@ async def _start() -> Child:
     process = await asyncio.to_thread(_spawned)
     loop = asyncio.get_running_loop()
     answers = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(answers), process.stdout)
+    answering, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(answers), process.stdout
+    )
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), process.stdin
     )
     questions = asyncio.StreamWriter(transport, protocol, None, loop)
-    return Child(process=process, questions=questions, answers=answers)
+    return Child(process=process, questions=questions, answers=answers, answering=answering)
 
 
 def _spawned() -> subprocess.Popen[bytes]:

@@ -112,8 +112,8 @@ async def has_process(apart: Apart) -> bool:
 async def is_gone(pid: int | None) -> bool:
     assert pid
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: ASYNC230 - no disk is read
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    # It may end between the opening of the file and the reading.
+    except (FileNotFoundError, ProcessLookupError):
         return True
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: ASYNC230 - no disk is read
-        return file.read().rpartition(")")[2].split()[0] == "Z"
