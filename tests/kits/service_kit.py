@@ -28,6 +28,8 @@ from retrieval_service.config import Settings, load
 from retrieval_service.domain.indexing.calibration import SCRIPTS, Calibration
 from retrieval_service.domain.indexing.spaces import Scale
 from retrieval_service.postgres.embedded import Embedded
+from retrieval_service.services.answering import small_talk
+from retrieval_service.services.retrieval import query_correction
 from retrieval_service.services.tenants.first_key import mint_key
 from tests.conftest import temporary_database
 
@@ -95,9 +97,18 @@ async def measured_service(settings: Settings, dsn: str) -> AsyncIterator[Servic
 @asynccontextmanager
 async def shared_service(postgres: Embedded, template: str, **changes: Any) -> AsyncIterator[Running]:
     """A service for all tests of a module, on a database of its own; every test makes tenants of its own."""
-    with temporary_database(postgres, template=template) as dsn:
+    with temporary_database(postgres, template=template) as dsn, unhurried():
         async with in_one_task(running_service(dsn, **changes)) as running:
             yield running
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """A busy machine changes no answer: a test that is about one sets less patience itself."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (small_talk, query_correction):
+            patched.setattr(module, "PATIENCE_SECONDS", 60.0)
+        yield
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,10 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
-def service_settings() -> Iterator[dict[str, Any]]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(small_talk, "PATIENCE_SECONDS", 60.0)  # no test is about a busy machine
-        yield {"local_model": "both"}
+def service_settings() -> dict[str, Any]:
+    return {"local_model": "both"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

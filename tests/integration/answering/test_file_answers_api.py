@@ -191,7 +191,9 @@ async def test_failure_after_a_word_is_an_honest_error(searched_there: Shop, fak
 async def test_other_answerer_is_given_what_openai_finds(
     postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
 ) -> None:
-    quoting = openai_settings(postgres_server, migrated_template, fake, answerer="extractive")
+    quoting = shared_service(
+        postgres_server, migrated_template, **openai_settings(fake, answerer="extractive")
+    )
     async with in_one_task(quoting) as running:
         shop = await new_shop(running)
         await upsert(shop, "en", TEXTS["en"], language="en")

@@ -300,7 +300,9 @@ async def test_outage_is_answered_from_postgres_and_ends_by_itself(
 async def test_slow_openai_is_not_waited_for(
     postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
 ) -> None:
-    hasty = openai_settings(postgres_server, migrated_template, fake, openai_search_seconds=0.2)
+    hasty = shared_service(
+        postgres_server, migrated_template, **openai_settings(fake, openai_search_seconds=0.2)
+    )
     async with in_one_task(hasty) as running:
         shop = await new_shop(running)
         await upsert(shop, "en", TEXTS["en"], language="en")
@@ -318,7 +320,9 @@ async def test_slow_openai_is_not_waited_for(
 async def test_flag_of_the_installation_serves_everybody_who_has_not_chosen(
     postgres_server: Embedded, migrated_template: str, fake: FakeOpenAI
 ) -> None:
-    flagged = openai_settings(postgres_server, migrated_template, fake, use_openai_retrieval=True)
+    flagged = shared_service(
+        postgres_server, migrated_template, **openai_settings(fake, use_openai_retrieval=True)
+    )
     async with in_one_task(flagged) as running:
         shop = await new_shop(running)
         await upsert(shop, "en", TEXTS["en"], language="en")
