@@ -53,7 +53,7 @@ async def service(postgres_server: Embedded, migrated_template: str) -> AsyncIte
 
 
 @pytest.fixture
-async def shop(service: Running) -> Shop:
+async def kettles(service: Running) -> Shop:
     shop = await new_shop(service, allowed_origins=["*"])
     await upsert(shop, "kettle", KETTLE, title="Kettle Wave", language="en")
     await upsert(shop, "blender", "The blender Storm costs 4500 roubles.", title="Blender", language="en")
@@ -91,8 +91,8 @@ async def gateway_url(service: Running, key: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def page_url(gateway_url: str, shop: Shop) -> AsyncIterator[str]:
-    site = Site(url="", gateway_url=gateway_url, shop=shop.tenant.public_key)
+async def page_url(gateway_url: str, kettles: Shop) -> AsyncIterator[str]:
+    site = Site(url="", gateway_url=gateway_url, shop=kettles.tenant.public_key)
     app = web.Application()
 
     async def page(request: web.Request) -> web.Response:

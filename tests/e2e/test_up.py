@@ -106,16 +106,16 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 @pytest.fixture
-def running(installation: Installation) -> Iterator[Running]:
+def started(installation: Installation) -> Iterator[Running]:
     with installation.up() as running:
         yield running
         running.process.send_signal(signal.SIGINT)
         wait_until(lambda: not alive(running.children), "the children to end")
 
 
-def test_page_search_and_answers_work(installation: Installation, running: Running) -> None:
-    with urllib.request.urlopen(running.announced["page"], timeout=10) as page:  # noqa: S310 - loopback
-        assert running.announced["public_key"] in page.read().decode()
+def test_page_search_and_answers_work(installation: Installation, started: Running) -> None:
+    with urllib.request.urlopen(started.announced["page"], timeout=10) as page:  # noqa: S310 - loopback
+        assert started.announced["public_key"] in page.read().decode()
     found = installation.json("search", "how do I return an order", "--limit", "3", "--source-type", "faq")
     assert len(found["hits"]) == 3
     assert {hit["source_type"] for hit in found["hits"]} == {"faq"}
@@ -125,9 +125,9 @@ def test_page_search_and_answers_work(installation: Installation, running: Runni
     assert "₽" in answered["text"]
 
 
-def test_announced_line_works_when_pasted(installation: Installation, running: Running) -> None:
+def test_announced_line_works_when_pasted(installation: Installation, started: Running) -> None:
     done = subprocess.run(
-        shlex.split(running.announced["ask"]),
+        shlex.split(started.announced["ask"]),
         cwd=installation.data_dir.parent,
         env=installation.environment,
         capture_output=True,
@@ -156,7 +156,7 @@ def test_second_start_embeds_nothing_and_keeps_its_keys(installation: Installati
 
 
 def test_documents_are_imported_found_and_forgotten_with_their_tenant(
-    installation: Installation, running: Running, tmp_path: Path
+    installation: Installation, started: Running, tmp_path: Path
 ) -> None:
     (tmp_path / "note.md").write_text("# Zeppelin\n\nThe zeppelin leaves at noon.")
     (tmp_path / "empty.md").write_text("")
@@ -173,7 +173,7 @@ def test_documents_are_imported_found_and_forgotten_with_their_tenant(
 
 
 def test_bad_row_of_a_shop_is_named_with_its_line(
-    installation: Installation, running: Running, tmp_path: Path
+    installation: Installation, started: Running, tmp_path: Path
 ) -> None:
     tenant_id = installation.json("tenant", "create", "Kettles")["tenant_id"]
     good = {"id": "k1", "name": "Kettle", "description": "It whistles."}
@@ -189,7 +189,7 @@ def test_bad_row_of_a_shop_is_named_with_its_line(
     }
 
 
-def test_evaluation_leaves_no_tenant(installation: Installation, running: Running, tmp_path: Path) -> None:
+def test_evaluation_leaves_no_tenant(installation: Installation, started: Running, tmp_path: Path) -> None:
     before = installation.json("tenant", "list")
     measured = installation.json("eval", str(tiny_test_set(tmp_path)), "--mode", "hybrid")
     assert measured["query_count"] == 2
@@ -210,18 +210,18 @@ def test_evaluation_brings_its_own_service_when_none_runs(installation: Installa
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_missing_tenant_has_its_own_exit_code(installation: Installation, running: Running) -> None:
+def test_missing_tenant_has_its_own_exit_code(installation: Installation, started: Running) -> None:
     done = installation.run("tenant", "get", "00000000-0000-4000-8000-000000000000")
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
 
 
 def test_second_up_on_the_folder_is_refused_and_harms_nothing(
-    installation: Installation, running: Running
+    installation: Installation, started: Running
 ) -> None:
     done = installation.run("up", *ON_FREE_PORTS)
     assert done.returncode == 1
-    assert f"in use by process {running.process.pid}" in done.stderr
+    assert f"in use by process {started.process.pid}" in done.stderr
     assert installation.run("status").returncode == 0
 
 

@@ -9,6 +9,7 @@
 
 It checks the key, the tenant and the conversation's token, keeps answers by their request id and replays them; an
 answer whose caller hung up goes on until CancelAnswer stops it, and a repeat joins it, as the contract says.
+`tests/integration/channels/test_fake_retrieval.py` asks it and the real service the same.
 """
 
 from __future__ import annotations
@@ -451,7 +452,7 @@ async def check_tenant(service: FakeRetrieval, context: Context) -> None:
     tenant_id = metadata(context).get("x-tenant-id", "")
     service.journal.tenants.append(tenant_id)
     if tenant_id not in {shop.tenant_id for shop in service.shops.values()}:
-        await abort(context, ScriptedFailure(code="PERMISSION_DENIED", reason="TENANT_UNKNOWN"))
+        await abort(context, ScriptedFailure(code="NOT_FOUND", reason="NOT_FOUND"))
 
 
 def metadata(context: Context) -> dict[str, str]:

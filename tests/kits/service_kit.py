@@ -235,9 +235,9 @@ async def failure_of(call: Awaitable[object]) -> CallFailed:
 
 
 @contextmanager
-def refused(code: str, *, field: str = "") -> Iterator[None]:
+def refused(code: str, *, field: str = "") -> Iterator[pytest.ExceptionInfo[CallFailed]]:
     """Expects a `CallFailed` with this code, for INVALID_ARGUMENT also naming this field."""
     with pytest.raises(CallFailed) as caught:
-        yield
+        yield caught
     assert caught.value.code == code, f"{caught.value.code}: {caught.value}"
     assert not field or field in [one.field for one in caught.value.violations]

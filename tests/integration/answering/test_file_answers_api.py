@@ -15,7 +15,7 @@ from retrieval_service.postgres.embedded import Embedded
 from tests.fakes.openai import FakeOpenAI, Fault, Interruption, Outcome, Script
 from tests.kits.answers_kit import CONTACT, Heard, ask, assert_well_formed, ended_answer, stored
 from tests.kits.backends_kit import OPENAI, SEARCH, choose, fees, hold, openai_settings
-from tests.kits.service_kit import Running, Shop, in_one_task, new_shop, refused, upsert
+from tests.kits.service_kit import Running, Shop, in_one_task, new_shop, refused, shared_service, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

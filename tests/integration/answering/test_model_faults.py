@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
-import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 
 from retrieval_service.client import CallFailed
 from retrieval_service.composition.services import MOST_CHARACTERS_OF_A_TOKEN
 from retrieval_service.domain.answering.phrases import no_answer_text
-from retrieval_service.postgres.embedded import Embedded
-from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script, running_openai
+from tests.fakes.openai import Drop, FakeOpenAI, Fault, Interruption, Outcome, Script
 from tests.kits.answers_kit import (
     CONTACT,
     QUESTION,
@@ -24,9 +22,8 @@ from tests.kits.answers_kit import (
     ask,
     assert_well_formed,
     ended_answer,
-    lamp_shop,
 )
-from tests.kits.service_kit import Running, Shop, in_one_task, shared_service
+from tests.kits.service_kit import Running, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,37 +46,29 @@ class Writing:
     path: str
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(PATHS))
-async def writing(
-    request: pytest.FixtureRequest, postgres_server: Embedded, migrated_template: str
-) -> AsyncIterator[Writing]:
-    async with in_one_task(running_openai()) as model:
-        changes = {
-            "answerer": request.param,
-            "openai_base_url": model.base_url,
-            "openai_timeout_seconds": SILENCE_SECONDS,
-        }
-        async with shared_service(postgres_server, migrated_template, **changes) as running:
-            yield Writing(running=running, model=model, path=PATHS[request.param])
+@pytest.fixture(scope="module", params=list(PATHS))
+def service_settings(request: pytest.FixtureRequest, shared_fake: FakeOpenAI) -> dict[str, Any]:
+    return {
+        "answerer": request.param,
+        "openai_base_url": shared_fake.base_url,
+        "openai_timeout_seconds": SILENCE_SECONDS,
+    }
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(writing: Writing) -> AsyncIterator[Shop]:
-    yield await lamp_shop(writing.running)
-    writing.model.script = Script()
-    while writing.model.faults.take(writing.path):
-        pass
+@pytest.fixture
+def writing(running: Running, fake: FakeOpenAI, service_settings: dict[str, Any]) -> Writing:
+    return Writing(running=running, model=fake, path=PATHS[service_settings["answerer"]])
 
 
-async def test_model_that_knows_no_end_is_cut_off(writing: Writing, shop: Shop) -> None:
+async def test_model_that_knows_no_end_is_cut_off(writing: Writing, lamps: Shop) -> None:
     """Also one that says everything at once, whatever it was told of a limit."""
     most = writing.running.service.settings.answer_max_tokens * MOST_CHARACTERS_OF_A_TOKEN
     writing.model.script = Script(text="Thirty days. [1] " * most)
-    heard = await ask(shop)
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert heard.completed.finish_reason == pb.FINISH_REASON_LENGTH
     assert len(heard.text) <= most
-    assert (await ended_answer(shop, heard.started.answer_id)).status == pb.ANSWER_STATUS_COMPLETED
+    assert (await ended_answer(lamps, heard.started.answer_id)).status == pb.ANSWER_STATUS_COMPLETED
 
 
 async def heard_until_failure(shop: Shop, request_id: str) -> tuple[Heard, str]:
@@ -129,17 +118,17 @@ REFUSED_CALLS = {
 
 @pytest.mark.parametrize("fault", REFUSED_CALLS.values(), ids=REFUSED_CALLS)
 async def test_model_that_says_nothing_is_replaced_by_quotations(
-    writing: Writing, shop: Shop, fault: Fault
+    writing: Writing, lamps: Shop, fault: Fault
 ) -> None:
     writing.model.fail(replace(fault, path=writing.path, times=EVERY_TIME))
-    heard = await ask(shop)
+    heard = await ask(lamps)
     assert_quoted(heard)
-    assert await ended_answer(shop, heard.started.answer_id) == heard.completed.answer
+    assert await ended_answer(lamps, heard.started.answer_id) == heard.completed.answer
 
 
-async def test_trial_is_quoted_too(writing: Writing, shop: Shop) -> None:
+async def test_trial_is_quoted_too(writing: Writing, lamps: Shop) -> None:
     writing.model.fail(Fault(path=writing.path, status=401, times=EVERY_TIME))
-    assert_quoted(await ask(shop, trial=True))
+    assert_quoted(await ask(lamps, trial=True))
 
 
 INTERRUPTIONS = {
@@ -154,18 +143,18 @@ INTERRUPTIONS = {
 
 @pytest.mark.parametrize(("script", "code"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
 async def test_model_that_breaks_off_ends_the_answer_with_a_status_and_its_words_are_kept(
-    writing: Writing, shop: Shop, script: Script, code: str
+    writing: Writing, lamps: Shop, script: Script, code: str
 ) -> None:
     writing.model.script = replace(script, text=WORDS, interrupted_after=2)
     request_id = str(uuid.uuid4())
-    heard, ended = await heard_until_failure(shop, request_id)
+    heard, ended = await heard_until_failure(lamps, request_id)
     assert ended == code
     assert {*heard.kinds} == {"started", "delta"}
-    answer = await ended_answer(shop, heard.started.answer_id)
+    answer = await ended_answer(lamps, heard.started.answer_id)
     assert answer.status == pb.ANSWER_STATUS_INTERRUPTED
     assert answer.text == heard.text == BEGUN
     writing.model.script = Script()
-    again = await ask(shop, request_id=request_id)
+    again = await ask(lamps, request_id=request_id)
     assert_well_formed(again)
     assert again.started.answer_id == heard.started.answer_id
 
@@ -173,11 +162,11 @@ async def test_model_that_breaks_off_ends_the_answer_with_a_status_and_its_words
 @pytest.mark.parametrize(("script", "code"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
 @pytest.mark.parametrize("said", [0, 1], ids=["nothing", "no_word"])
 async def test_model_that_breaks_off_before_a_word_is_replaced_by_quotations(
-    writing: Writing, shop: Shop, script: Script, code: str, said: int
+    writing: Writing, lamps: Shop, script: Script, code: str, said: int
 ) -> None:
     """A marker or a hidden character is no word: nothing is doubled, nothing is taken back."""
     writing.model.script = replace(script, text="[1]\u200b " + WORDS, interrupted_after=said)
-    heard = await ask(shop)
+    heard = await ask(lamps)
     assert_quoted(heard)
     writing.model.script = Script()
 
@@ -209,12 +198,12 @@ OUTCOMES = {
 
 @pytest.mark.parametrize(("script", "reason", "text"), OUTCOMES.values(), ids=OUTCOMES)
 async def test_model_that_ends_early_or_empty_completes_the_answer_and_says_why(
-    writing: Writing, shop: Shop, script: Script, reason: int, text: str
+    writing: Writing, lamps: Shop, script: Script, reason: int, text: str
 ) -> None:
     writing.model.script = script
-    heard = await ask(shop)
+    heard = await ask(lamps)
     assert_well_formed(heard)
     assert (heard.completed.finish_reason, heard.text) == (reason, text)
-    answer = await ended_answer(shop, heard.started.answer_id)
+    answer = await ended_answer(lamps, heard.started.answer_id)
     assert answer.status == pb.ANSWER_STATUS_COMPLETED
     assert answer == heard.completed.answer

@@ -19,27 +19,27 @@ Kladez = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
+async def two_models(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
     with temporary_database(postgres_server, template=migrated_template) as dsn:
         async with running_openai() as fake, running_service(dsn, **with_next(fake)) as service:
             yield service
 
 
 @pytest.fixture
-async def shop(running: Running) -> Shop:
-    stocked = await new_shop(running)
+async def stocked(two_models: Running) -> Shop:
+    stocked = await new_shop(two_models)
     await put(stocked, 0, 30)
     await wait_until_indexed(stocked)
     return stocked
 
 
 @pytest.fixture
-def kladez(running: Running, shop: Shop, tmp_path: Path) -> Kladez:
+def kladez(two_models: Running, stocked: Shop, tmp_path: Path) -> Kladez:
     """Runs a command with an operator's key for the shop; returns what it prints, or why it is refused."""
-    told = ["--address", f"127.0.0.1:{running.port}", "--key", running.key, "--data-dir", str(tmp_path)]
+    told = ["--address", f"127.0.0.1:{two_models.port}", "--key", two_models.key, "--data-dir", str(tmp_path)]
 
     async def run(*arguments: str) -> str:
-        done = await commands_kit.kladez(*arguments, *told, "--tenant", shop.tenant_id)
+        done = await commands_kit.kladez(*arguments, *told, "--tenant", stocked.tenant_id)
         return f"refused: {done.complaints}" if done.code else done.printed
 
     return run
@@ -68,7 +68,7 @@ async def test_tenant_is_switched_and_taken_back_from_the_command_line(kladez: K
     assert (await states(kladez))[NEXT] == "SPACE_STATE_UNSPECIFIED"
 
 
-async def test_granularity_is_chosen_from_the_command_line(kladez: Kladez, shop: Shop) -> None:
-    chosen = await kladez("tenant", "granularity", shop.tenant_id, "document", "--json")
+async def test_granularity_is_chosen_from_the_command_line(kladez: Kladez, stocked: Shop) -> None:
+    chosen = await kladez("tenant", "granularity", stocked.tenant_id, "document", "--json")
     assert json.loads(chosen)["settings"]["index_granularity"] == "document"
-    assert (await wait_until_indexed(shop)).pending_count == 0
+    assert (await wait_until_indexed(stocked)).pending_count == 0

@@ -33,7 +33,7 @@ async def service(postgres_server: Embedded, migrated_template: str) -> AsyncIte
 
 
 @pytest.fixture
-def running(service: tuple[Running, str]) -> Running:
+def sourcing(service: tuple[Running, str]) -> Running:
     return service[0]
 
 
@@ -51,45 +51,47 @@ async def command(running: Running, own: Sourced, *arguments: str) -> int:
 
 
 async def test_examples_are_added_listed_tested_synced_and_deleted(
-    running: Running, own: Sourced, capsys: pytest.CaptureFixture[str]
+    sourcing: Running, own: Sourced, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await command(running, own, "source", "add", EXAMPLES) == ExitCode.OK
-    assert await command(running, own, "source", "test", "orders") == ExitCode.OK
+    assert await command(sourcing, own, "source", "add", EXAMPLES) == ExitCode.OK
+    assert await command(sourcing, own, "source", "test", "orders") == ExitCode.OK
     capsys.readouterr()
-    assert await command(running, own, "source", "sync", "orders", "--ids", "70, 71", "--json") == ExitCode.OK
+    assert (
+        await command(sourcing, own, "source", "sync", "orders", "--ids", "70, 71", "--json") == ExitCode.OK
+    )
     assert json.loads(capsys.readouterr().out)["created_count"] == "1"
-    assert await command(running, own, "source", "delete", "orders") == ExitCode.OK
-    assert await command(running, own, "source", "list") == ExitCode.OK
+    assert await command(sourcing, own, "source", "delete", "orders") == ExitCode.OK
+    assert await command(sourcing, own, "source", "list") == ExitCode.OK
     listed = [line.split("\t")[:3] for line in capsys.readouterr().out.splitlines()]
     assert [row[0] for row in listed] == ["products", "reviews", "sales", "stocks"]
     assert {row[2] for row in listed} == {"never"}
 
 
 async def test_row_that_fails_is_printed_and_ends_with_failed(
-    running: Running, own: Sourced, capsys: pytest.CaptureFixture[str]
+    sourcing: Running, own: Sourced, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await own.declare("products", text_template="{{ price + 1 }}")
     capsys.readouterr()
-    assert await command(running, own, "source", "sync", "products") == ExitCode.FAILED
+    assert await command(sourcing, own, "source", "sync", "products") == ExitCode.FAILED
     assert "text_template" in capsys.readouterr().out
-    assert await command(running, own, "source", "test", "products") == ExitCode.FAILED
+    assert await command(sourcing, own, "source", "test", "products") == ExitCode.FAILED
 
 
 async def test_dead_database_ends_with_unreachable(
-    running: Running, own: Sourced, capsys: pytest.CaptureFixture[str]
+    sourcing: Running, own: Sourced, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await own.declare("products", dsn_variable=DEAD_VARIABLE)
-    assert await command(running, own, "source", "sync", "products") == ExitCode.UNREACHABLE
+    assert await command(sourcing, own, "source", "sync", "products") == ExitCode.UNREACHABLE
     assert "products" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["no json", '{"nmae": "x"}', '["x"]'])
 async def test_file_that_is_no_source_is_a_usage_error(
-    running: Running, own: Sourced, tmp_path: Path, text: str
+    sourcing: Running, own: Sourced, tmp_path: Path, text: str
 ) -> None:
     file = tmp_path / "source.json"
     file.write_text(text)
-    assert await command(running, own, "source", "add", str(file)) == ExitCode.USAGE
+    assert await command(sourcing, own, "source", "add", str(file)) == ExitCode.USAGE
 
 
 async def kladez(running: Running, folder: Path, *arguments: str) -> tuple[int, str]:
@@ -111,21 +113,21 @@ async def kladez(running: Running, folder: Path, *arguments: str) -> tuple[int, 
 
 
 async def test_outside_cron_drains_what_is_due_and_its_code_tells_the_end(
-    running: Running, own: Sourced, tmp_path: Path
+    sourcing: Running, own: Sourced, tmp_path: Path
 ) -> None:
-    async with await psycopg.AsyncConnection.connect(running.dsn, autocommit=True) as everybodys:
+    async with await psycopg.AsyncConnection.connect(sourcing.dsn, autocommit=True) as everybodys:
         await everybodys.execute("DELETE FROM sources")  # those of the other tests' tenants
     await own.declare("products")
-    code, printed = await kladez(running, tmp_path, "sync", "run", "--once", "--json")
+    code, printed = await kladez(sourcing, tmp_path, "sync", "run", "--once", "--json")
     assert (code, json.loads(printed[printed.index("{\n") :])["ok"]) == (ExitCode.OK, True)
-    code, printed = await kladez(running, tmp_path, "schedule", "list", "--json")
+    code, printed = await kladez(sourcing, tmp_path, "schedule", "list", "--json")
     listed = json.loads(printed)
     assert code == ExitCode.OK
     assert [one["name"] for one in listed] == ["reconcile", "rebuild", "drift"]
     assert listed[0]["last"]["error"] == ""
     await own.declare("products", dsn_variable=DEAD_VARIABLE)
-    async with running.service.database.operator() as operator:
+    async with sourcing.service.database.operator() as operator:
         await operator.execute("UPDATE schedule_runs SET started_at = started_at - interval '2 days'")
-    code, printed = await kladez(running, tmp_path, "sync", "run", "--once")
+    code, printed = await kladez(sourcing, tmp_path, "sync", "run", "--once")
     assert code == ExitCode.FAILED
     assert "products" in printed

@@ -101,7 +101,7 @@ def later_scripts(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def running(database_dsn: str) -> AsyncIterator[Running]:
+async def busy(database_dsn: str) -> AsyncIterator[Running]:
     async with running_service(database_dsn) as service:
         yield service
 
@@ -187,11 +187,9 @@ async def has_waited(work: Work, doing: asyncio.Task[None], dsn: str) -> None:
         assert all(work.counts[name] > before[name] for name in before), "somebody stood still"
 
 
-async def test_work_goes_on_while_migrations_go_forward_and_back(
-    running: Running, later_scripts: Path
-) -> None:
-    dsn = running.dsn
-    async with worked(running) as work:
+async def test_work_goes_on_while_migrations_go_forward_and_back(busy: Running, later_scripts: Path) -> None:
+    dsn = busy.dsn
+    async with worked(busy) as work:
         for _ in range(2):
             await schema.upgrade(dsn, scripts=later_scripts)
             assert await schema.current(dsn) == "9002"
@@ -202,10 +200,10 @@ async def test_work_goes_on_while_migrations_go_forward_and_back(
 
 
 async def test_migration_waits_for_an_old_reader_and_nobody_waits_for_the_migration(
-    running: Running, later_scripts: Path
+    busy: Running, later_scripts: Path
 ) -> None:
-    dsn = running.dsn
-    async with worked(running) as work:
+    dsn = busy.dsn
+    async with worked(busy) as work:
         async with old_reader(dsn):
             forward = asyncio.create_task(schema.upgrade(dsn, scripts=later_scripts))
             await has_waited(work, forward, dsn)
@@ -217,20 +215,20 @@ async def test_migration_waits_for_an_old_reader_and_nobody_waits_for_the_migrat
     assert work.longest_wait < LONGEST_WAIT_SECONDS
 
 
-async def test_second_process_starts_beside_an_index_build_and_an_old_reader(running: Running) -> None:
+async def test_second_process_starts_beside_an_index_build_and_an_old_reader(busy: Running) -> None:
     settings = await asyncio.to_thread(settings_for_tests, migrate=False)
-    async with worked(running) as work, await AsyncConnection.connect(running.dsn) as builder:
+    async with worked(busy) as work, await AsyncConnection.connect(busy.dsn) as builder:
         await builder.execute("LOCK TABLE chunk_vectors_1, chunks, documents IN SHARE UPDATE EXCLUSIVE MODE")
-        async with old_reader(running.dsn), asyncio.timeout(60):
+        async with old_reader(busy.dsn), asyncio.timeout(60):
             for _ in range(3):
-                async with open_service(settings, running.dsn):
+                async with open_service(settings, busy.dsn):
                     pass
     assert work.longest_wait < LONGEST_WAIT_SECONDS
 
 
-async def test_new_space_gets_its_table_while_others_write(running: Running) -> None:
-    known = running.service.embedder.space
-    async with worked(running) as work, running.service.database.owner() as owner, old_reader(running.dsn):
+async def test_new_space_gets_its_table_while_others_write(busy: Running) -> None:
+    known = busy.service.embedder.space
+    async with worked(busy) as work, busy.service.database.owner() as owner, old_reader(busy.dsn):
         for dimensions in (8, 9, 10):
             await spaces.register(owner, replace(known, model=f"m{dimensions}", dimensions=dimensions))
     assert work.longest_wait < LONGEST_WAIT_SECONDS
@@ -263,25 +261,25 @@ class TestRefusals:
 
 
 class TestHalfBuiltIndexes:
-    async def test_build_that_dies_of_a_deadlock_is_repeated_at_once(self, running: Running) -> None:
-        shop = await new_shop(running)
+    async def test_build_that_dies_of_a_deadlock_is_repeated_at_once(self, busy: Running) -> None:
+        shop = await new_shop(busy)
         await upsert(shop, "tea", "Tea.")
         await wait_until_indexed(shop)
-        promoter = Promoter(running.service.database, own_index_chunks=1)
-        async with await AsyncConnection.connect(running.dsn) as rival:
+        promoter = Promoter(busy.service.database, own_index_chunks=1)
+        async with await AsyncConnection.connect(busy.dsn) as rival:
             await rival.execute("SET LOCAL deadlock_timeout = '1h'")
             await rival.execute("LOCK TABLE chunk_vectors_1 IN ROW EXCLUSIVE MODE")
             building = asyncio.create_task(promoter.promote_and_demote())
-            await until(lambda: waits(running.dsn))
+            await until(lambda: waits(busy.dsn))
             # It waits for the rival, who from now on waits for it.
             await rival.execute("LOCK TABLE chunk_vectors_1 IN SHARE UPDATE EXCLUSIVE MODE")
             await rival.rollback()
         await building
-        async with running.service.database.owner() as owner:
+        async with busy.service.database.owner() as owner:
             assert list((await spaces.tenant_indexes(owner, 1)).values()) == [True]
 
-    async def test_index_of_any_table_that_is_half_built_is_built_again(self, running: Running) -> None:
-        async with await AsyncConnection.connect(running.dsn, autocommit=True) as connection:
+    async def test_index_of_any_table_that_is_half_built_is_built_again(self, busy: Running) -> None:
+        async with await AsyncConnection.connect(busy.dsn, autocommit=True) as connection:
             await connection.execute(
                 "UPDATE pg_index SET indisvalid = false WHERE indexrelid IN"
                 " ('documents_by_age'::regclass, 'chat_logs_by_time'::regclass)"
@@ -292,21 +290,21 @@ class TestHalfBuiltIndexes:
                 "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'documents_ccnew1'::regclass"
             )
             assert len(await inspection.invalid_indexes(connection)) == 3
-            await Promoter(running.service.database, own_index_chunks=1_000).promote_and_demote()
+            await Promoter(busy.service.database, own_index_chunks=1_000).promote_and_demote()
             assert await inspection.invalid_indexes(connection) == []
             assert await value(connection, "SELECT to_regclass('documents_ccnew1') IS NULL")
             assert await value(
                 connection, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'documents_by_age'::regclass"
             )
 
-    async def test_index_that_somebody_is_building_is_left_to_him(self, running: Running) -> None:
-        async with await AsyncConnection.connect(running.dsn) as connection:
+    async def test_index_that_somebody_is_building_is_left_to_him(self, busy: Running) -> None:
+        async with await AsyncConnection.connect(busy.dsn) as connection:
             await connection.execute(
                 "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'documents_by_age'::regclass"
             )
             await connection.commit()
             await connection.execute("LOCK TABLE documents IN SHARE UPDATE EXCLUSIVE MODE")
-            async with running.service.database.owner() as owner:
+            async with busy.service.database.owner() as owner:
                 assert await inspection.invalid_indexes(owner) == []
             await connection.rollback()
 

@@ -34,7 +34,7 @@ def network() -> e5.E5Small:
 
 
 @pytest.fixture
-async def fake(network: e5.E5Small) -> AsyncIterator[FakeOpenAI]:
+async def served_e5(network: e5.E5Small) -> AsyncIterator[FakeOpenAI]:
     """A server with e5 under a name that nobody knows; the prefixes come with the texts."""
 
     def embedded(text: str, _: int) -> NDArray[np.float32]:
@@ -65,8 +65,10 @@ async def cosines(settings: dict[str, Any], dsn: str) -> Finding:
     return next(finding for finding in findings if finding.name.startswith("cosines of "))
 
 
-async def test_e5_at_a_server_is_measured_as_e5_is_and_stays_so(database_dsn: str, fake: FakeOpenAI) -> None:
-    settings = await asyncio.to_thread(settings_for_tests, **served(fake))
+async def test_e5_at_a_server_is_measured_as_e5_is_and_stays_so(
+    database_dsn: str, served_e5: FakeOpenAI
+) -> None:
+    settings = await asyncio.to_thread(settings_for_tests, **served(served_e5))
     async with opening.open_service(settings, database_dsn) as service:
         embedders = service.embedders
         assert embedders.uncalibrated_ids == [service.space_id]
@@ -82,28 +84,28 @@ async def test_e5_at_a_server_is_measured_as_e5_is_and_stays_so(database_dsn: st
             assert scale.alike[language] == pytest.approx(e5.SCALE.alike[""], abs=0.02)
     async with opening.open_service(settings, database_dsn) as service:
         assert service.embedders.home_space.scale == scale
-    async with running_service(database_dsn, **served(fake)) as running:
+    async with running_service(database_dsn, **served(served_e5)) as running:
         shop = await new_shop(running)
         operator = running.client.for_tenant(shop.tenant_id)
         [space] = (await operator.list_spaces(pb.ListSpacesRequest())).spaces
         assert space.scale.floor == pytest.approx(scale.floor)
         assert f"share {scale.share:.2f}" in shown.cosines(space)
-        finding = await cosines(served(fake), database_dsn)
+        finding = await cosines(served(served_e5), database_dsn)
         assert finding.ok
         assert "reads en, pt, ru" in finding.detail
 
 
 async def test_words_decide_while_the_provider_is_away_and_the_doctor_says_why(
-    database_dsn: str, fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+    database_dsn: str, served_e5: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "PAUSE_SECONDS", 0.05)
-    settings = await asyncio.to_thread(settings_for_tests, **served(fake))
+    settings = await asyncio.to_thread(settings_for_tests, **served(served_e5))
     async with opening.open_service(settings, database_dsn) as service:
-        fake.fail(Fault(path=EMBEDDINGS, times=1, status=400, kind="invalid_request_error"))
+        served_e5.fail(Fault(path=EMBEDDINGS, times=1, status=400, kind="invalid_request_error"))
         await service.calibrator.calibrate()
         assert service.embedders.home_space.scale is None
         await service.manager.create_tenant("Shop", TenantSettings())
-        finding = await cosines(served(fake), database_dsn)
+        finding = await cosines(served(served_e5), database_dsn)
         assert not finding.ok
         assert "words decide" in finding.detail
         await service.calibrator.run()
@@ -111,9 +113,9 @@ async def test_words_decide_while_the_provider_is_away_and_the_doctor_says_why(
 
 
 async def test_what_other_texts_or_rules_measured_is_measured_again(
-    database_dsn: str, fake: FakeOpenAI
+    database_dsn: str, served_e5: FakeOpenAI
 ) -> None:
-    settings = await asyncio.to_thread(settings_for_tests, **served(fake))
+    settings = await asyncio.to_thread(settings_for_tests, **served(served_e5))
     async with opening.open_service(settings, database_dsn) as service:
         await service.calibrator.run()
         async with service.database.owner() as owner:
@@ -129,14 +131,14 @@ async def test_what_other_texts_or_rules_measured_is_measured_again(
 
 
 async def test_space_whose_model_says_the_same_of_everything_was_measured_and_reads_nothing(
-    database_dsn: str, fake: FakeOpenAI
+    database_dsn: str, served_e5: FakeOpenAI
 ) -> None:
-    fake.embedded = lambda _text, length: np.ones(length, dtype=np.float32)
-    settings = await asyncio.to_thread(settings_for_tests, **served(fake))
+    served_e5.embedded = lambda _text, length: np.ones(length, dtype=np.float32)
+    settings = await asyncio.to_thread(settings_for_tests, **served(served_e5))
     async with opening.open_service(settings, database_dsn) as service:
         await service.calibrator.run()
         assert service.embedders.home_space.scale is None
-    async with running_service(database_dsn, **served(fake)) as running:
+    async with running_service(database_dsn, **served(served_e5)) as running:
         operator = running.client.for_tenant((await new_shop(running)).tenant_id)
         [space] = (await operator.list_spaces(pb.ListSpacesRequest())).spaces
         assert shown.cosines(space) == "measured: reads none of the languages"

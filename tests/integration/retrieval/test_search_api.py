@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -16,7 +15,7 @@ from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import search_service_pb2 as pb
 
 from retrieval_service.services.retrieval.query_vectors import PATIENCE_SECONDS
-from tests.fakes.openai import FakeOpenAI, Fault, running_openai
+from tests.fakes.openai import FakeOpenAI, Fault
 from tests.kits.service_kit import (
     Running,
     Shop,
@@ -339,12 +338,6 @@ async def test_search_without_documents_finds_nothing(running: Running) -> None:
     response = await searched(await new_shop(running), "lamp")
     assert not response.hits
     assert not response.next_page_token
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with running_openai() as running:
-        yield running
 
 
 async def test_words_answer_while_the_embedding_model_is_down(database_dsn: str, fake: FakeOpenAI) -> None:
