@@ -105,39 +105,99 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(data_dir=tmp_path_factory.mktemp("kladez") / "data", environment=environment)
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def started(installation: Installation) -> Iterator[Running]:
+    """Once for `TestWhileItRuns`; the other tests have the folder to themselves."""
     with installation.up() as running:
         yield running
         running.process.send_signal(signal.SIGINT)
         wait_until(lambda: not alive(running.children), "the children to end")
 
 
-def test_page_search_and_answers_work(installation: Installation, started: Running) -> None:
-    with urllib.request.urlopen(started.announced["page"], timeout=10) as page:  # noqa: S310 - loopback
-        assert started.announced["public_key"] in page.read().decode()
-    found = installation.json("search", "how do I return an order", "--limit", "3", "--source-type", "faq")
-    assert len(found["hits"]) == 3
-    assert {hit["source_type"] for hit in found["hits"]} == {"faq"}
-    answered = installation.json("ask", "Сколько стоит доставка?")["answer"]
-    assert answered["answerer"] == "extractive"
-    assert answered["references"]
-    assert "₽" in answered["text"]
+@pytest.mark.usefixtures("started")
+class TestWhileItRuns:
+    """What needs no start of its own."""
 
+    def test_page_search_and_answers_work(self, installation: Installation, started: Running) -> None:
+        with urllib.request.urlopen(started.announced["page"], timeout=10) as page:  # noqa: S310 - loopback
+            assert started.announced["public_key"] in page.read().decode()
+        found = installation.json(
+            "search", "how do I return an order", "--limit", "3", "--source-type", "faq"
+        )
+        assert len(found["hits"]) == 3
+        assert {hit["source_type"] for hit in found["hits"]} == {"faq"}
+        answered = installation.json("ask", "Сколько стоит доставка?")["answer"]
+        assert answered["answerer"] == "extractive"
+        assert answered["references"]
+        assert "₽" in answered["text"]
 
-def test_announced_line_works_when_pasted(installation: Installation, started: Running) -> None:
-    done = subprocess.run(
-        shlex.split(started.announced["ask"]),
-        cwd=installation.data_dir.parent,
-        env=installation.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"\w\W* \[\d\]\n", done.stdout)
-    assert "no language model is configured" in done.stderr
+    def test_announced_line_works_when_pasted(self, installation: Installation, started: Running) -> None:
+        done = subprocess.run(
+            shlex.split(started.announced["ask"]),
+            cwd=installation.data_dir.parent,
+            env=installation.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"\w\W* \[\d\]\n", done.stdout)
+        assert "no language model is configured" in done.stderr
+
+    def test_documents_are_imported_found_and_forgotten_with_their_tenant(
+        self, installation: Installation, tmp_path: Path
+    ) -> None:
+        (tmp_path / "note.md").write_text("# Zeppelin\n\nThe zeppelin leaves at noon.")
+        (tmp_path / "empty.md").write_text("")
+        tenant_id = installation.json("tenant", "create", "Airship office")["tenant_id"]
+        done = installation.run(
+            "--tenant", tenant_id, "import", "documents", str(tmp_path), "--wait", "--json"
+        )
+        assert done.returncode == 1
+        report = json.loads(done.stdout)
+        assert report["summary"]["created_count"] == "1"
+        assert [(one["where"], one["field"]) for one in report["problems"]] == [("empty.md", "content")]
+        found = installation.json("--tenant", tenant_id, "search", "zeppelin")
+        assert [hit["external_id"] for hit in found["hits"]] == ["note.md"]
+        assert installation.json("tenant", "delete", tenant_id)["delete_time"]
+        assert installation.run("--tenant", tenant_id, "search", "zeppelin").returncode != 0
+
+    def test_bad_row_of_a_shop_is_named_with_its_line(
+        self, installation: Installation, tmp_path: Path
+    ) -> None:
+        tenant_id = installation.json("tenant", "create", "Kettles")["tenant_id"]
+        good = {"id": "k1", "name": "Kettle", "description": "It whistles."}
+        file = tmp_path / "shop.json"
+        file.write_text(json.dumps({"products": [good, {"id": "k2"}]}, indent=1))
+        done = installation.run("--tenant", tenant_id, "import", "shop", str(file), "--wait", "--json")
+        assert done.returncode == 1
+        report = json.loads(done.stdout)
+        assert report["status"]["synced_count"] == report["summary"]["created_count"] == "1"
+        assert {(one["where"], one["field"]) for one in report["problems"]} == {
+            ("line 8", "products.name"),
+            ("line 8", "products.description"),
+        }
+
+    def test_evaluation_leaves_no_tenant(self, installation: Installation, tmp_path: Path) -> None:
+        before = installation.json("tenant", "list")
+        measured = installation.json("eval", str(tiny_test_set(tmp_path)), "--mode", "hybrid")
+        assert measured["query_count"] == 2
+        assert measured["modes"]["hybrid"]["recall_at_1"] == 1.0
+        assert installation.json("tenant", "list") == before
+
+    def test_missing_tenant_has_its_own_exit_code(self, installation: Installation) -> None:
+        done = installation.run("tenant", "get", "00000000-0000-4000-8000-000000000000")
+        assert done.returncode == 4
+        assert "Traceback" not in done.stderr
+
+    def test_second_up_on_the_folder_is_refused_and_harms_nothing(
+        self, installation: Installation, started: Running
+    ) -> None:
+        done = installation.run("up", *ON_FREE_PORTS)
+        assert done.returncode == 1
+        assert f"in use by process {started.process.pid}" in done.stderr
+        assert installation.run("status").returncode == 0
 
 
 def test_second_start_embeds_nothing_and_keeps_its_keys(installation: Installation) -> None:
@@ -155,48 +215,6 @@ def test_second_start_embeds_nothing_and_keeps_its_keys(installation: Installati
     assert {**kept, "service_address": ""} == {**json.loads(profile), "service_address": ""}
 
 
-def test_documents_are_imported_found_and_forgotten_with_their_tenant(
-    installation: Installation, started: Running, tmp_path: Path
-) -> None:
-    (tmp_path / "note.md").write_text("# Zeppelin\n\nThe zeppelin leaves at noon.")
-    (tmp_path / "empty.md").write_text("")
-    tenant_id = installation.json("tenant", "create", "Airship office")["tenant_id"]
-    done = installation.run("--tenant", tenant_id, "import", "documents", str(tmp_path), "--wait", "--json")
-    assert done.returncode == 1
-    report = json.loads(done.stdout)
-    assert report["summary"]["created_count"] == "1"
-    assert [(one["where"], one["field"]) for one in report["problems"]] == [("empty.md", "content")]
-    found = installation.json("--tenant", tenant_id, "search", "zeppelin")
-    assert [hit["external_id"] for hit in found["hits"]] == ["note.md"]
-    assert installation.json("tenant", "delete", tenant_id)["delete_time"]
-    assert installation.run("--tenant", tenant_id, "search", "zeppelin").returncode != 0
-
-
-def test_bad_row_of_a_shop_is_named_with_its_line(
-    installation: Installation, started: Running, tmp_path: Path
-) -> None:
-    tenant_id = installation.json("tenant", "create", "Kettles")["tenant_id"]
-    good = {"id": "k1", "name": "Kettle", "description": "It whistles."}
-    file = tmp_path / "shop.json"
-    file.write_text(json.dumps({"products": [good, {"id": "k2"}]}, indent=1))
-    done = installation.run("--tenant", tenant_id, "import", "shop", str(file), "--wait", "--json")
-    assert done.returncode == 1
-    report = json.loads(done.stdout)
-    assert report["status"]["synced_count"] == report["summary"]["created_count"] == "1"
-    assert {(one["where"], one["field"]) for one in report["problems"]} == {
-        ("line 8", "products.name"),
-        ("line 8", "products.description"),
-    }
-
-
-def test_evaluation_leaves_no_tenant(installation: Installation, started: Running, tmp_path: Path) -> None:
-    before = installation.json("tenant", "list")
-    measured = installation.json("eval", str(tiny_test_set(tmp_path)), "--mode", "hybrid")
-    assert measured["query_count"] == 2
-    assert measured["modes"]["hybrid"]["recall_at_1"] == 1.0
-    assert installation.json("tenant", "list") == before
-
-
 def test_evaluation_brings_its_own_service_when_none_runs(installation: Installation, tmp_path: Path) -> None:
     alone = replace(
         installation,
@@ -208,21 +226,6 @@ def test_evaluation_brings_its_own_service_when_none_runs(installation: Installa
     assert set(measured["modes"]) == {"hybrid", "semantic", "full-text"}
     assert measured["modes"]["hybrid"]["ndcg_at_10"] == 1.0
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
-
-
-def test_missing_tenant_has_its_own_exit_code(installation: Installation, started: Running) -> None:
-    done = installation.run("tenant", "get", "00000000-0000-4000-8000-000000000000")
-    assert done.returncode == 4
-    assert "Traceback" not in done.stderr
-
-
-def test_second_up_on_the_folder_is_refused_and_harms_nothing(
-    installation: Installation, started: Running
-) -> None:
-    done = installation.run("up", *ON_FREE_PORTS)
-    assert done.returncode == 1
-    assert f"in use by process {started.process.pid}" in done.stderr
-    assert installation.run("status").returncode == 0
 
 
 def test_ctrl_c_stops_everything(installation: Installation) -> None:
