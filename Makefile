@@ -14,10 +14,10 @@ setup:
 run: setup
 	@.venv/bin/kladez up
 
-# Tests wait much, so three at a time keep two cores busy. The processes they start find our modules compiled.
+# Tests wait much, so four files at a time keep two cores busy. The processes they start find our modules compiled.
 test:
 	@.ci/setup tests
-	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25 $(TESTS)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 25 $(TESTS)
 
 fuzz:
 	@.ci/setup tests

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.postgres.embedded import Embedded
 from tests.kits.answers_kit import ask
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, new_shop, wait_until_indexed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -36,10 +36,14 @@ BIKES: Mapping[str, Sequence[tuple[str, str]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    return {"local_model": "both"}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Shop]:
-    async with shared_service(postgres_server, migrated_template, local_model="both") as running:
-        yield await filled(running)
+async def bikes(running: Running) -> Shop:
+    return await filled(running)
 
 
 async def filled(running: Running) -> Shop:
@@ -64,18 +68,18 @@ async def filled(running: Running) -> Shop:
         ("pt", "onde compro bilhetes de comboio?"),
     ],
 )
-async def test_nothing_is_offered_in_another_language(shop: Shop, language: str, question: str) -> None:
-    answer = (await ask(shop, question)).completed.answer
+async def test_nothing_is_offered_in_another_language(bikes: Shop, language: str, question: str) -> None:
+    answer = (await ask(bikes, question)).completed.answer
     own = {question for question, _ in BIKES[language]}
     assert {reference.title for reference in answer.references} <= own, answer.text
 
 
-async def test_what_is_clearly_near_is_shown_in_another_language(shop: Shop) -> None:
-    heard = await ask(shop, "Do you rent out cargo tricycles?")
+async def test_what_is_clearly_near_is_shown_in_another_language(bikes: Shop) -> None:
+    heard = await ask(bikes, "Do you rent out cargo tricycles?")
     assert "40 euros" in heard.text
 
 
 @pytest.mark.parametrize("text", ["as df", "xyz", "qwerty123", "zzz", "йцук", "lorem ipsum"])
-async def test_what_is_no_text_finds_nothing(shop: Shop, text: str) -> None:
-    heard = await ask(shop, text)
+async def test_what_is_no_text_finds_nothing(bikes: Shop, text: str) -> None:
+    heard = await ask(bikes, text)
     assert heard.completed.finish_reason == pb.FINISH_REASON_NO_RELEVANT_CONTENT, heard.text
