@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import pytest_asyncio
 from kladez.v1 import document_service_pb2 as documents_pb
 from kladez.v1 import insight_service_pb2 as insights_pb
 from kladez.v1 import search_service_pb2 as search_pb
@@ -21,9 +22,11 @@ from retrieval_service.cli.up.ports import any_free
 from retrieval_service.postgres import processes
 from retrieval_service.postgres.embedded import Embedded
 from retrieval_service.services.tenants.first_key import mint_key
+from tests.conftest import temporary_database
 from tests.e2e.crash_kit import SCOPES, command, environment, new_tenant
 from tests.fakes.openai.fake import FakeOpenAI
 from tests.fakes.openai.server import running_openai
+from tests.kits.service_kit import in_one_task
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -87,25 +90,43 @@ class Installation:
             yield connected
 
 
-@pytest.fixture
-async def installed(
-    database_dsn: str, postgres_server: Embedded, tmp_path: Path
-) -> AsyncIterator[Installation]:
+@asynccontextmanager
+async def prepared(dsn: str, folder: Path) -> AsyncIterator[Installation]:
+    """Nothing of it runs."""
     async with running_openai() as fake:
-        key = await mint_key(database_dsn, scopes=SCOPES, display_name="differences")
+        key = await mint_key(dsn, scopes=SCOPES, display_name="differences")
         port = any_free("127.0.0.1")
-        variables = {**environment(database_dsn, fake, port, 1), "KLADEZ_LOG_LEVEL": "info"}
-        folder = tmp_path / "installation"
-        folder.mkdir()
         yield Installation(
-            dsn=database_dsn,
+            dsn=dsn,
             folder=folder,
             fake=fake,
-            variables=variables,
+            variables={**environment(dsn, fake, port, 1), "KLADEZ_LOG_LEVEL": "info"},
             address=f"127.0.0.1:{port}",
             key=key,
             tenant_id="",
         )
+
+
+@pytest.fixture
+async def installed(database_dsn: str, tmp_path: Path) -> AsyncIterator[Installation]:
+    async with prepared(database_dsn, tmp_path) as installation:
+        yield installation
+
+
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def one(
+    postgres_server: Embedded, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """What the tests of `TestBesideAServer` share: a server that runs, and that they leave as it is."""
+    with temporary_database(postgres_server, template=migrated_template) as dsn:
+        async with in_one_task(served(dsn, tmp_path_factory.mktemp("installation"))) as running:
+            yield running
+
+
+@asynccontextmanager
+async def served(dsn: str, folder: Path) -> AsyncIterator[Installation]:
+    async with prepared(dsn, folder) as installed, serving(installed) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -148,19 +169,6 @@ DIFFERENT: tuple[tuple[tuple[str, ...], dict[str, str | None]], ...] = (
 )
 
 
-async def test_worker_or_cron_that_differs_changes_nothing_and_says_why(installed: Installation) -> None:
-    async with serving(installed) as one:
-        before = await one.state()
-        for words, changes in DIFFERENT:
-            code, said = await ended(one, *words, **changes)
-            assert code == 1, said
-            [line] = [text for text in said.splitlines() if text.startswith("kladez: ")]
-            assert " here and " in line, line
-            assert await one.state() == before, (words, changes)
-        async with one.client() as client:
-            assert not (await found(client)).degraded_reason
-
-
 async def ended(one: Installation, *words: str, **changes: str | None) -> tuple[int, str]:
     """A worker writes into its log, everything else to us."""
     wanted = one.command(*words, **changes)
@@ -177,23 +185,6 @@ async def test_cron_without_the_flag_leaves_the_copies_at_openai_alone(installed
         assert await one.state() == before
 
 
-async def test_worker_with_another_next_model_or_server_works_and_is_told(installed: Installation) -> None:
-    async with serving(installed) as one, running_openai() as elsewhere:
-        before = await one.state()
-        matters = {
-            "KLADEZ_NEXT_EMBEDDER": {
-                "KLADEZ_NEXT_EMBEDDER": "openai",
-                "KLADEZ_NEXT_EMBEDDING_DIMENSIONS": "16",
-            },
-            "OPENAI_BASE_URL": {"OPENAI_BASE_URL": elsewhere.base_url},
-            "KLADEZ_SCHEDULE_DRIFT": {"KLADEZ_SCHEDULE_DRIFT": "0 5 * * *"},
-        }
-        for setting, changes in matters.items():
-            code, said = await ended(one, "sync", "run", "--once", **changes)
-            assert (code, "setting_differs" in said, setting in said) == (0, True, True), said
-            assert (await one.state())[1:] == before[1:]
-
-
 async def test_cron_is_held_to_the_servers_word_also_after_its_end(installed: Installation) -> None:
     async with serving(installed) as one:
         pass
@@ -201,14 +192,6 @@ async def test_cron_is_held_to_the_servers_word_also_after_its_end(installed: In
     code, said = await ended(one, "sync", "run", "--once", **KEYLESS)
     assert (code, await one.state()) == (1, before), said
     assert (await ended(one, "sync", "run", "--once"))[0] == 0
-
-
-async def test_server_without_the_key_is_refused_beside_one_with_it(installed: Installation) -> None:
-    async with serving(installed) as one:
-        before = await one.state()
-        code, said = await ended(one, "serve", **KEYLESS, KLADEZ_PORT="0")
-        assert (code, await one.state()) == (1, before), said
-        assert "kladez space start" in said
 
 
 async def test_lone_server_with_a_new_model_moves_the_tenants_and_says_so(installed: Installation) -> None:
@@ -254,14 +237,53 @@ async def listed(dsn: str, kind: str) -> bool:
         return await cursor.fetchone() is not None
 
 
-async def test_doctor_and_status_name_processes_and_what_they_differ_in(installed: Installation) -> None:
-    async with serving(installed) as one, one.running("work", KLADEZ_PRICES='{"m": {"input": 1}}'):
-        await until_listed(one.dsn, "worker")
+@pytest.mark.asyncio(loop_scope="class")
+class TestBesideAServer:
+    async def test_doctor_and_status_name_processes_and_what_they_differ_in(self, one: Installation) -> None:
+        async with one.running("work", KLADEZ_PRICES='{"m": {"input": 1}}'):
+            await until_listed(one.dsn, "worker")
+            async with one.client() as client:
+                seen = await client.list_processes(insights_pb.ListProcessesRequest())
+            assert sorted(process.kind for process in seen.processes if process.alive) == ["server", "worker"]
+            assert [one.setting for one in seen.disagreements] == ["KLADEZ_PRICES"]
+            _, diagnosed = await ended(one, "doctor")
+            assert "KLADEZ_PRICES is" in diagnosed
+            code, told = await ended(
+                one, "status", "--processes", KLADEZ_ADDRESS=one.address, KLADEZ_KEY=one.key
+            )
+            assert (code, "KLADEZ_PRICES should be equal" in told) == (0, True), told
+
+    async def test_worker_or_cron_that_differs_changes_nothing_and_says_why(self, one: Installation) -> None:
+        before = await one.state()
+        for words, changes in DIFFERENT:
+            code, said = await ended(one, *words, **changes)
+            assert code == 1, said
+            [line] = [text for text in said.splitlines() if text.startswith("kladez: ")]
+            assert " here and " in line, line
+            assert await one.state() == before, (words, changes)
         async with one.client() as client:
-            seen = await client.list_processes(insights_pb.ListProcessesRequest())
-        assert sorted(process.kind for process in seen.processes if process.alive) == ["server", "worker"]
-        assert [one.setting for one in seen.disagreements] == ["KLADEZ_PRICES"]
-        _, diagnosed = await ended(one, "doctor")
-        assert "KLADEZ_PRICES is" in diagnosed
-        code, told = await ended(one, "status", "--processes", KLADEZ_ADDRESS=one.address, KLADEZ_KEY=one.key)
-        assert (code, "KLADEZ_PRICES should be equal" in told) == (0, True), told
+            assert not (await found(client)).degraded_reason
+
+    async def test_server_without_the_key_is_refused_beside_one_with_it(self, one: Installation) -> None:
+        before = await one.state()
+        code, said = await ended(one, "serve", **KEYLESS, KLADEZ_PORT="0")
+        assert (code, await one.state()) == (1, before), said
+        assert "kladez space start" in said
+
+    async def test_worker_with_another_next_model_or_server_works_and_is_told(
+        self, one: Installation
+    ) -> None:
+        async with running_openai() as elsewhere:
+            before = await one.state()
+            matters = {
+                "KLADEZ_NEXT_EMBEDDER": {
+                    "KLADEZ_NEXT_EMBEDDER": "openai",
+                    "KLADEZ_NEXT_EMBEDDING_DIMENSIONS": "16",
+                },
+                "OPENAI_BASE_URL": {"OPENAI_BASE_URL": elsewhere.base_url},
+                "KLADEZ_SCHEDULE_DRIFT": {"KLADEZ_SCHEDULE_DRIFT": "0 5 * * *"},
+            }
+            for setting, changes in matters.items():
+                code, said = await ended(one, "sync", "run", "--once", **changes)
+                assert (code, "setting_differs" in said, setting in said) == (0, True, True), said
+                assert (await one.state())[1:] == before[1:]

@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -30,6 +31,12 @@ from tests.kits.service_kit import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEMO = Path(retrieval_service.__file__).parent / "demo"
+
+
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    """Without a worker: what is only stored need not be embedded."""
+    return {"workers": 0}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

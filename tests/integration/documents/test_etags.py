@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from kladez.v1 import document_service_pb2 as pb
@@ -17,6 +18,12 @@ from tests.kits.isolation_kit import declared_source
 from tests.kits.service_kit import Running, Shop, failure_of, new_shop, refused, upsert
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    """Without a worker: what is only stored need not be embedded."""
+    return {"workers": 0}
 
 
 async def put(shop: Shop, external_id: str, **fields: object) -> pb.UpsertDocumentResponse:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kladez.v1 import document_service_pb2 as pb
@@ -22,6 +23,12 @@ DEMO = Path(retrieval_service.__file__).parent / "demo"
 
 
 # --- import
+
+
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    """Without a worker: what is only stored need not be embedded."""
+    return {"workers": 0}
 
 
 async def imported(

@@ -30,6 +30,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 COUNT = 3_000
 
 
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    """Without a worker: what is only stored need not be embedded."""
+    return {"workers": 0}
+
+
 @pytest.fixture
 def options(tmp_path: Path, running: Running, shop: Shop) -> Options:
     return Options(address=f"127.0.0.1:{running.port}", key=shop.key, data_dir=tmp_path / "data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,6 +21,12 @@ from tests.kits.gate_kit import BATCH, IMPORT, OURS, assert_explained, ended, ra
 from tests.kits.service_kit import Running, Shop, bearer, new_key, new_shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    """Without a worker: what is only stored need not be embedded."""
+    return {"workers": 0}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -53,6 +53,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECRET = "postgresql://admin:hunter2@db"
 
 
+@pytest.fixture(scope="module")
+def service_settings() -> dict[str, Any]:
+    """Without a worker: what is only stored need not be embedded."""
+    return {"workers": 0}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_shop(running: Running) -> Shop:
     return await new_shop(running)
