@@ -28,7 +28,7 @@ from tests.kits.service_kit import Running, Shop
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # How long the service of this module waits for a model that says nothing.
-SILENCE_SECONDS = 0.5
+SILENCE_SECONDS = 1.5
 PATHS = {"responses": "/responses", "chat": "/chat/completions"}
 WORDS = "Thirty days or more. [1]"
 BEGUN = "Thirty days"
