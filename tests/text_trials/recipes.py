@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine, Hashable, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
@@ -29,6 +30,7 @@ from retrieval_service.domain.answering import citations
 from retrieval_service.domain.answering.checked_stream import CheckedText
 from retrieval_service.domain.answering.file_citations import FileCitations
 from retrieval_service.domain.answering.grounding import Grounding
+from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.domain.documents import source_templates
 from retrieval_service.domain.documents.shop import parse_shop
 from retrieval_service.domain.documents.shop_rows import read_rows
@@ -41,6 +43,7 @@ from retrieval_service.providers.local.e5_file import Vocabulary
 from retrieval_service.providers.local.unigram import Unigram
 from retrieval_service.providers.local.wordpiece import WordPiece
 from retrieval_service.providers.openai.files.filters import translation
+from retrieval_service.services.answering import writing
 from retrieval_service.services.sync.drift_repair import Mender
 from retrieval_service.stores.database import Database
 from retrieval_service.text import languages
@@ -129,6 +132,12 @@ def _file_cited(text: str) -> Thunk:
     return lambda: streamed(FileCitations({}, Builder(made=MADE).build(CheckedText, "en")), text, feed="text")
 
 
+def _replayed(text: str) -> Thunk:
+    """Its JSON is as we stored it."""
+    stored = replace(Builder(made=MADE).build(LoggedAnswer, text), context=[], citations=[], unsupported=[])
+    return lambda: list(writing.replay(stored))
+
+
 def _copied(text: str) -> Thunk:
     one = Builder(made=MADE).build(Fragment, text)
     return lambda: sections.are_copies(one, one)
@@ -197,6 +206,7 @@ RECIPES: Mapping[str, Prepare] = {
     ),
     f"{_DOMAIN}.answering.grounding.Grounding.take": _grounded,
     f"{_DOMAIN}.answering.file_citations.FileCitations.text": _file_cited,
+    "retrieval_service.services.answering.writing.replay": _replayed,
     f"{_OPENAI}.files.filters.translation": lambda text: partial(translation, _conditions(text)),
     f"{_API}.paging.PageTokens.read": _page_token,
     f"{_API}.paging.PageTokens.write": _written,

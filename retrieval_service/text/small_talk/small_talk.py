@@ -77,12 +77,14 @@ _NAMES = (
         ),
     ),
 )
+# The phrases have "that s all", of which `words` would leave out the "s".
+_APART = str.maketrans("'’", "  ")
 _PUNCTUATION = frozenset(" \n.,!…)(:;-")
 
 
 def pleasantry_of(text: str) -> Said | None:
     """None when anything else is said, too: that is a question."""
-    said = words(text)
+    said = words(text.translate(_APART))
     if not said:
         return _said_by_emoji(text)
     if len(said) > MOST_WORDS:
