@@ -147,9 +147,7 @@ async def _start() -> Child:
     process = await asyncio.to_thread(_spawned)
     loop = asyncio.get_running_loop()
     answers = asyncio.StreamReader()
-    answering, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(answers), process.stdout
-    )
+    answering, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(answers), process.stdout)
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), process.stdin
     )
