@@ -21,6 +21,8 @@ from retrieval_service.text.invisible import is_blank
 PAGE = 100
 FROM_STDIN = "-"
 
+LONGEST_SHOWN = 120
+
 app = typer.Typer(help="Questions without a good answer, in groups.", no_args_is_help=True)
 GroupId = Annotated[str, typer.Argument(help="The group's id.")]
 
@@ -109,6 +111,12 @@ def ignore(context: typer.Context, group_id: GroupId) -> None:
     output.line(f"Ignored: {response.group.question}")
 
 
+def shortened(question: str) -> str:
+    """On one line; `kladez gaps show` has the whole."""
+    line = " ".join(question.split())
+    return line if len(line) <= LONGEST_SHOWN else f"{line[: LONGEST_SHOWN - 1].rstrip()}…"
+
+
 def group_row(group: pb.UnansweredGroup) -> tuple[object, ...]:
     """What a table shows of a group."""
     return (
@@ -119,7 +127,7 @@ def group_row(group: pb.UnansweredGroup) -> tuple[object, ...]:
         group.language,
         status_name(group),
         moment(group),
-        group.question,
+        shortened(group.question),
     )
 
 

@@ -106,7 +106,8 @@ def _read(file: Path) -> bytes:
 
 def _problem(error: documents_pb.ShopRowError) -> Problem:
     name = f"{error.list}.{error.field}".strip(".")
-    return Problem(place=f"line {error.line}", field=name, description=error.description)
+    row = f", row {error.index + 1}" if error.list else ""
+    return Problem(place=f"line {error.line}{row}", field=name, description=error.description)
 
 
 def _print(

@@ -10,10 +10,13 @@ from decimal import Decimal
 from retrieval_service.domain.documents.documents import JsonValue, check_characters
 from retrieval_service.errors import Violation
 from retrieval_service.text import exact_json
+from retrieval_service.text.facts.numbers import numbers_of
 from retrieval_service.text.invisible import is_blank
 
 _DECIMAL = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 METADATA = "metadata"
+_LONGEST_SHOWN = 60
+_LONGEST_PRICE = 200
 # Deeper values stay JSON: nobody filters by "a.b.c.d.e".
 _FLATTENED_LEVELS = 4
 
@@ -71,11 +74,14 @@ class Fields:
             return None
         if isinstance(value, str):
             text = value.strip()
+            if _unreadable(text):
+                self._refuse("price", f"must be a number or say one, is {shown(text)}")
+                return None
             return Decimal(text) if _DECIMAL.fullmatch(text) else text or None
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             self._refuse("price", f"must be a number or text, is {_kind(value)}")
         elif exact_json.has_too_many_digits(value) or not math.isfinite(value) or value < 0:
-            self._refuse("price", "must be a number from 0")
+            self._refuse("price", f"must be a number from 0, is {shown(str(value))}")
         else:
             return Decimal(str(value))
         return None
@@ -103,6 +109,16 @@ class Fields:
 
     def _refuse(self, name: str, description: str) -> None:
         self.violations.append(Violation(name, description))
+
+
+def shown(value: str) -> str:
+    """In quotation marks, its beginning."""
+    return f'"{value[:_LONGEST_SHOWN]}"'
+
+
+def _unreadable(price: str) -> bool:
+    """ "1.2.3" looks like a number and is none; "on request" says what it says."""
+    return any(not number.values for number in numbers_of(price[:_LONGEST_PRICE]))
 
 
 def _flattened(name: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:

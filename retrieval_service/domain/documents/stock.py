@@ -27,6 +27,7 @@ _IGNORED = re.compile(r"[\W_]+")
 _COUNT = re.compile(r"(\d{1,9})(?:[.,]0{1,3})?\s?(?:шт|штук|pcs|pieces?|un|unid|unidades?|peças?)?\.?")
 _YES = _words(
     "yes y true instock available onstock есть да имеется вналичии естьвналичии наскладе доступно доступен много мало "
+    "lots plenty many few limited muito muitos muitas poucos poucas bastante достаточно "
     "sim s emestoque disponivel disponível temestoque lowstock limitedavailability instoreonly onlineonly"
 )
 _NO = _words(

@@ -141,6 +141,19 @@ def test_price_may_be_text() -> None:
     assert "Цена: 1290 ₽" in only_draft({"products": [{**COFFEE, "price": "1290"}]}).content
 
 
+@pytest.mark.parametrize("price", ["1.2.3", "1,2,3", "12.5.6 €", "12.05.2026"])
+def test_price_that_only_looks_like_a_number_is_refused_with_its_value(price: str) -> None:
+    error = only_error({"products": [{"id": "a", "name": "N", "description": "D", "price": price}]})
+    assert error.field == "price"
+    assert f'"{price}"' in error.description
+
+
+@pytest.mark.parametrize("price", ["from 300 ₽", "on request", "5-7", "1.290,00", "N/A"])
+def test_price_in_words_is_kept(price: str) -> None:
+    shop = {"products": [{"id": "a", "name": "N", "description": "D", "price": price}]}
+    assert only_draft(shop).metadata["price"] == price
+
+
 def test_price_may_be_missing() -> None:
     row = {name: value for name, value in COFFEE.items() if name not in ("price", "currency")}
     draft = only_draft({"products": [row]})

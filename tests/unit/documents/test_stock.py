@@ -17,6 +17,8 @@ from retrieval_service.domain.documents.stock import stock_in
         ({"availability": "https://schema.org/OutOfStock"}, False),
         ({"availability": "in_stock"}, True),
         ({"stock_quantity": 0}, False),
+        ({"stock": "lots"}, True),
+        ({"estoque": "muitos"}, True),
         ({"options.stock": "34 pcs"}, True),
         ({"Наличие": "есть"}, True),
         ({"наличие": "нет в наличии"}, False),
