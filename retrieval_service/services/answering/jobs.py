@@ -41,8 +41,15 @@ class AnswerJob:
     def cancel(self) -> None:
         self._stop(AnswerStatus.CANCELLED, errors.AnswerCancelled())
 
-    def interrupt(self) -> None:
+    def interrupt(self, reason: str) -> None:
+        if not self._is_stopped:
+            self._note_interrupted(reason)
         self._stop(AnswerStatus.INTERRUPTED, errors.AnswerInterrupted())
+
+    def _note_interrupted(self, reason: str) -> None:
+        log.warning(
+            "answer_interrupted", tenant_id=str(self.tenant_id), answer_id=str(self.answer_id), reason=reason
+        )
 
     def seal(self) -> None:
         """From now on nothing stops it: only its last words are left to be stored."""
@@ -66,7 +73,8 @@ class AnswerJob:
             failure = self._reason
         except errors.KladezError as error:
             failure = error
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
+            self._note_interrupted(f"its task was cancelled: {cancelled}")
             failure = errors.AnswerInterrupted()
             raise
         finally:
@@ -138,7 +146,7 @@ class AnswerJobs:
 
     def _interrupt_all(self) -> None:
         for job in self._jobs.values():
-            job.interrupt()
+            job.interrupt("the service ends")
 
 
 def another_request() -> errors.Invalid:

@@ -138,7 +138,7 @@ class AnswerLog:
                         lease_seconds=LEASE_SECONDS,
                     )
                 if is_cancel_wanted is None:
-                    job.interrupt()
+                    job.interrupt("the answer is another writer's, finished or erased")
                 elif is_cancel_wanted:
                     job.cancel()
 
