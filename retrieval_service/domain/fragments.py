@@ -79,7 +79,8 @@ class Prompt:
     `safety_identifier` is a keyed hash: a provider can tell askers apart by it and not who they are. `verdict` is what
     the words and the meaning of the fragments promise. `parts` are the questions of a message that asks several, in
     their order; empty where it asks one. `read_as` is the question without its typing mistakes, "" where it has none;
-    it chooses what to quote and is shown to nobody.
+    it chooses what to quote and is shown to nobody. A `follow_up` is the question without the conversation that it goes
+    on from, "" where it goes on from none.
     """
 
     question: str
@@ -95,6 +96,7 @@ class Prompt:
     listing: tuple[str, ...] = ()
     parts: tuple[PromptPart, ...] = ()
     read_as: str = ""
+    follow_up: str = ""
 
     @property
     def asked(self) -> str:

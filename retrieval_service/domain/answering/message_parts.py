@@ -16,6 +16,7 @@ _MOST_WORDS_BEFORE_ASKING = 4
 MOST_CHARACTERS = 1_000
 
 _AND = re.compile(r",?\s{1,3}(?:and|и|e)\s", re.IGNORECASE)
+_COMMA = re.compile(r",\s{1,3}(?!(?:and|и|e)\s)", re.IGNORECASE)
 _OPENER = re.compile(r"(?:and|but|а|и|но|e|mas)\s+(?:also\s+|ещё\s+|еще\s+|também\s+)?", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\(?\d{1,2}[.)]|[-*•–—])\s")
 _NUMBERED = re.compile(r"(?<=\s)\(?\d{1,2}[.)]\s(?=[^\W\d_])")
@@ -55,11 +56,16 @@ def questions_of(message: str) -> list[Part]:
 
 
 def halves_of(question: str) -> list[tuple[Part, Part]]:
-    """Before and behind each "and" of its last sentence, first those behind which one begins with what it asks."""
+    """Before and behind each "and" of its last sentence, first those behind which one begins with what it asks.
+
+    A comma parts only what begins so on both sides.
+    """
     if not question.strip() or len(question) > MOST_CHARACTERS:
         return []
     last = split_sentences(question)[-1].start
     cuts = [(question[: one.start()], question[one.end() :]) for one in _AND.finditer(question, last)]
+    commas = [(question[: one.start()], question[one.end() :]) for one in _COMMA.finditer(question, last)]
+    cuts += [cut for cut in commas if all(map(_begins_asking, cut))]
     whole = [(left, right) for left, right in cuts if left.strip(_ENDS) and right.strip(_ENDS)]
     ranked = sorted(whole, key=lambda cut: _words_before_asking(cut[1]))
     return [(part_of(left), part_of(right, left)) for left, right in ranked]
@@ -98,11 +104,14 @@ def _sentences(message: str) -> list[str]:
 
 
 def _joined(sentences: Sequence[str]) -> list[str]:
-    """Each question with the statements before it; those behind the last one stay with it."""
+    """Each question with the statements before it; those behind the last one stay with it.
+
+    What begins with a word that asks is a question without its mark too.
+    """
     asked, told = list[str](), list[str]()
     for sentence in sentences:
         told.append(sentence)
-        if sentence.endswith("?"):
+        if sentence.endswith("?") or _words_before_asking(sentence) == 0:
             asked.append(" ".join(told))
             told = []
     if not asked:

@@ -50,7 +50,7 @@ def _whole(prompt: Prompt, entry: Fragment) -> str:
     title = _title(entry)
     is_told = not title or best.whole.startswith(entry.title)
     above = "" if is_told else f"\n{cited_title(title, entry.number)}"
-    rows = with_rows_asked(prompt.asked, [best], quotes_of(entry), MAX_ROWS)
+    rows = with_rows_asked(prompt.asked, [best], quotes_of(entry), MAX_ROWS, prompt.follow_up)
     if len(rows) == 1:
         return f"{above}\n{cited(rows[0])}"
     heading = f"\n{cited_title(best.heading, entry.number)}" if best.heading else ""
@@ -75,7 +75,7 @@ def _title(entry: Fragment) -> str:
 def _extract(prompt: Prompt, entry: Fragment) -> str:
     """Its best sentence, in quotation marks; "" when that says no more than the title, or is several rows."""
     best = _best(prompt, entry)
-    rows = with_rows_asked(prompt.asked, [best], quotes_of(entry), MAX_ROWS) if best else []
+    rows = with_rows_asked(prompt.asked, [best], quotes_of(entry), MAX_ROWS, prompt.follow_up) if best else []
     text = _shortened(_words(rows[0])) if len(rows) == 1 else ""
     return extract_text(prompt.language, text) if text and text != entry.title else ""
 

@@ -21,11 +21,12 @@ _PERCENT = "percent"
 
 
 def with_rows_asked(
-    question: str, chosen: Sequence[Quote], quotes: Sequence[Quote], most_characters: int
+    question: str, chosen: Sequence[Quote], quotes: Sequence[Quote], most_characters: int, follow_up: str = ""
 ) -> list[Quote]:
     """What was chosen of `quotes`, but of each table the rows that were asked for.
 
-    Rows that together have more characters are left as they were chosen.
+    Where a `follow_up` tells rows apart by itself, the conversation behind it does not: "and a canoe?". Rows that
+    together have more characters are left as they were chosen.
     """
     tables: dict[tuple[int, int], list[Quote]] = {}
     for one in quotes:
@@ -33,7 +34,10 @@ def with_rows_asked(
     made: list[Quote] = []
     for key, group in groupby(sorted(chosen, key=lambda one: _first(one, chosen)), key=_table):
         taken = list(group)
-        made += (rows_asked(question, tables[key]) or taken) if taken[0].table else taken
+        if taken[0].table:
+            table = tables[key]
+            taken = _rows_told_apart(follow_up, table) or rows_asked(question, table) or taken
+        made += taken
     length = sum(len(one.whole) + _MARKER for one in made)
     return made if length <= most_characters else list(chosen)
 
@@ -43,6 +47,11 @@ def rows_asked(question: str, table: Sequence[Quote]) -> list[Quote]:
 
     Where no row has all of them the whole table, for then the rows together tell; none when that is too long.
     """
+    return _rows_told_apart(question, table) or (list(table) if len(table) <= MOST_ROWS else [])
+
+
+def _rows_told_apart(question: str, table: Sequence[Quote]) -> list[Quote]:
+    """None where the question tells none apart, or too many fit."""
     words_of = [_stems(row.sentence, row.fragment.language) for row in table]
     amounts = [list(chain.from_iterable(amounts_of(row.sentence))) for row in table]
     everywhere = frozenset.intersection(*words_of)
@@ -52,9 +61,7 @@ def rows_asked(question: str, table: Sequence[Quote]) -> list[Quote]:
     for number in amounts_of(question)[:_MOST_NUMBERS]:
         fitting = [known and has for known, has in zip(fitting, _having(number, amounts), strict=True)]
     rows = [row for row, fits in zip(table, fitting, strict=True) if fits]
-    if not rows or len(rows) == len(table):
-        return list(table) if len(table) <= MOST_ROWS else []
-    return rows if len(rows) <= MOST_ROWS else []
+    return rows if len(rows) < len(table) and len(rows) <= MOST_ROWS else []
 
 
 def _table(one: Quote) -> tuple[int, int]:

@@ -102,7 +102,8 @@ def compose(prompt: Prompt) -> list[str]:
     lead_in = quotes_lead_in(prompt.language)
     if prompt.parts:
         return list(_of_several(prompt))
-    lines = _answer(prompt.asked, prompt.language, prompt.fragments, MAX_ANSWER - len(lead_in))
+    budget = MAX_ANSWER - len(lead_in)
+    lines = _answer(prompt.asked, prompt.language, prompt.fragments, budget, follow_up=prompt.follow_up)
     return [lead_in, *lines] if lines else []
 
 
@@ -130,7 +131,13 @@ def _of_several(prompt: Prompt) -> Iterator[str]:
 
 
 def _answer(
-    question: str, language: str, fragments: Sequence[Fragment], budget: int, *, said: str = ""
+    question: str,
+    language: str,
+    fragments: Sequence[Fragment],
+    budget: int,
+    *,
+    said: str = "",
+    follow_up: str = "",
 ) -> list[str]:
     """The lines that answer one question, of at most `budget` characters; it may be `said` in other words than read."""
     asked = {question, said}
@@ -140,7 +147,7 @@ def _answer(
     scored = [_Scored(quote=quote, score=score) for quote, score in zip(quotes, scores, strict=True)]
     is_list = _is_about_choosing(question, quotes)
     ranked = _ranked(_products(scored) if is_list else _near_the_best(scored))
-    chosen = with_rows_asked(question, _choose(ranked, budget, is_list=is_list), quotes, budget)
+    chosen = with_rows_asked(question, _choose(ranked, budget, is_list=is_list), quotes, budget, follow_up)
     return list(_lines(_in_reading_order(chosen), is_list=is_list))
 
 

@@ -81,7 +81,8 @@ async def divided(message: str, search: Search) -> Gathered:
     looked = await look_up([message, *_readings(parts, cuts)], search)
     if len(looked) == 1:
         return looked[message]
-    units = [unit for part in _read(parts, looked) for unit in _units(part, cuts[part.alone], looked)]
+    read = {alone: [_apart(cut, looked) for cut in several] for alone, several in cuts.items()}
+    units = [unit for part in _read(parts, looked) for unit in _units(part, read[part.alone], looked)]
     return replace(looked[message], askings=_askings(units, looked, looked[message]))
 
 
@@ -123,7 +124,14 @@ def _readings(parts: Sequence[Part], cuts: Mapping[str, Sequence[tuple[Part, Par
     sentences = (
         [text for part in parts for text in (part.alone, part.framed) if text] if len(parts) > 1 else []
     )
-    halves = [half.likeliest for several in cuts.values() for cut in several for half in cut]
+    halves = [
+        text
+        for several in cuts.values()
+        for cut in several
+        for half in cut
+        for text in (half.likeliest, half.alone if half.framed and half.begins_asking else "")
+        if text
+    ]
     return [*sentences, *halves, *(part.alone for part in parts if cuts[part.alone])]
 
 
@@ -160,6 +168,18 @@ def _units(unit: _Unit, cuts: Sequence[tuple[Part, Part]], looked: Looked) -> li
         _Unit(said=half.said, text=half.likeliest, alone=half.alone, least_loss=LEAST_LOSS_OF_HALF)
         for half in surest
     ]
+
+
+def _apart(cut: tuple[Part, Part], looked: Looked) -> tuple[Part, Part]:
+    """ "And can I return it?" behind "how much is the kettle": on its own, where that finds what is said of all things
+    and the kettle tells nothing of it.
+    """
+    first, second = cut
+    if not (second.framed and second.begins_asking):
+        return cut
+    alone, before = looked[second.alone], _best(looked[first.likeliest])
+    is_another = _best(alone) not in (None, before) and _best(looked[second.framed]) == before
+    return (first, replace(second, framed="")) if is_another and alone.sifted.answers else cut
 
 
 def _is_split(cut: tuple[Part, Part], whole: Gathered, looked: Looked) -> bool:

@@ -350,6 +350,7 @@ def prompt(
         link_domains=settings.allowed_link_domains,
         safety_identifier=written.safety_identifier,
         verdict=verdict,
+        follow_up=written.question.text if written.reworded else "",
     )
 
 
