@@ -15,8 +15,8 @@ _ASKS = re.compile(
     r"|\bкак(?:ая|ова|ие|овы) (?:цен[аы]|стоимость)\b"
     r"|\bquanto (?:[^\W\d_]+ ){0,3}(?:custa|custam|custaria|sai|fica|pago|cobram)\b"
     r"|\b(?:qual|quais)(?: é| são)?(?: o| os)? (?:preços?|valor(?:es)?)\b"
-    r"|^\W*(?:(?:and|e|а|и)\s)?(?:the |o )?(?:price|cost|preço|цена|стоимость)\b"
-    r"|\b(?:price|cost|preço|цена|стоимость)\W*$)",
+    r"|^\W*(?:(?:and|e|а|и)\s)?(?:the |o )?(?:prices?|costs?|preços?|цен[аы]|стоимость)\b"
+    r"|\b(?:price|cost|preço|цена|стоимость|how much)\W*$)",
     re.IGNORECASE,
 )
 _TELLS = re.compile(

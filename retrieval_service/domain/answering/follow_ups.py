@@ -12,6 +12,7 @@ from retrieval_service.text.function_words import FUNCTION_WORDS
 from retrieval_service.text.small_talk.small_talk import pleasantry_of
 from retrieval_service.text.words import fold, words
 
+MOST_WORDS_OF_A_NAME = 8
 MOST_SUBJECT_WORDS = 12
 # "And the warranty?", "А в чёрном матовом цвете?": an ellipsis names what is different, and little else.
 MOST_WORDS_OF_ELLIPSIS = 1
@@ -175,6 +176,12 @@ def may_change_subject(question: str) -> bool:
 def asks(question: str) -> bool:
     """Whether a word says that something is asked."""
     return not _ASKING.isdisjoint(words(question))
+
+
+def only_names(message: str) -> bool:
+    """ "Bike hire", which asks nothing: every word of it says what is wanted."""
+    is_brief = len(message.split()) <= MOST_WORDS_OF_A_NAME
+    return is_brief and "?" not in message and not asks(message)
 
 
 def own_words(question: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from retrieval_service.domain.answering.asked_prices import asks_price
+from retrieval_service.domain.answering.follow_ups import only_names
 from retrieval_service.domain.fragments import Fragment, Prompt, PromptPart
 from retrieval_service.domain.quotation.asked_field import MOST_ASKED, Statement, telling
 from retrieval_service.domain.quotation.quote_scoring import said_shares
@@ -59,6 +60,15 @@ def are_said(asked: str, language: str, chosen: Sequence[Statement]) -> bool:
     shares = said_shares(said, language, [f"{one.meaning}\n{one.sentence}" for one in chosen])
     best = [max(column) for column in zip(*shares, strict=True)]
     return bool(best) and sum(best) >= _LEAST_SAID * len(best)
+
+
+def names_another(question: str, asked: str, language: str, chosen: Sequence[Statement]) -> bool:
+    """ "Red umbrella", where the field that comes nearest says "blue": nothing but a price is asked, and words name."""
+    said = list(islice(dict.fromkeys(telling(asked, language)), MOST_ASKED))
+    shares = said_shares(said, language, [f"{one.meaning}\n{one.sentence}" for one in chosen])
+    is_in_words = any(one.is_field and not any(map(str.isdigit, one.sentence)) for one in chosen)
+    is_naming = only_names(question) or asks_price(question)
+    return is_in_words and is_naming and not any(map(any, shares))
 
 
 def of_another_name(labels: Iterable[str], language: str, statements: Sequence[Statement]) -> list[str]:

@@ -17,6 +17,7 @@ from retrieval_service.domain.answering.founded import (
     are_said,
     asks_only_price,
     is_named,
+    names_another,
     of_another_name,
     offered,
     verdict_of,
@@ -164,6 +165,8 @@ class _Closest:
     def _is_founded(self, one: Fragment, every: Sequence[Statement], chosen: Sequence[Statement]) -> bool:
         if are_said(self.asked, one.language, chosen):
             return True
+        if names_another(self.question, self.asked, one.language, chosen):
+            return False
         best = max(chosen, key=self._cosine)
         nearest = self._distinction(one, self._cosine(best))
         others = of_another_name(self.labels[one.language], one.language, every)

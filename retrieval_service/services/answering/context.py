@@ -12,7 +12,7 @@ from retrieval_service.domain.answering.question_parts import askings
 from retrieval_service.domain.verdicts import Verdict
 from retrieval_service.services.answering.follow_up_choice import fitting
 from retrieval_service.services.answering.question_splitting import FRAGMENTS, Gathered, divided, look_up
-from retrieval_service.services.retrieval.relevance import Sifted, Support, varied
+from retrieval_service.services.retrieval.relevance import PRODUCT, Sifted, Support, varied
 from retrieval_service.services.retrieval.retriever import Retriever
 from retrieval_service.services.retrieval.search import Query
 
@@ -20,6 +20,8 @@ from retrieval_service.services.retrieval.search import Query
 LEAST_SUPPORT = 0.3
 MOST_UNKNOWN = 0.55
 WHOLE = 0.95
+# "Is it very loud?"
+MOST_WORDS_OF_A_THING = 4
 
 
 class Gatherer:
@@ -136,8 +138,10 @@ class Gatherer:
         if reading.has_proper_name and reading.had_proper_name and not is_supported(support):
             return as_offered(understood)
         if reading.must_be_known and not is_supported(support) and support.unknown > MOST_UNKNOWN:
-            if reading.keeps_subject and not reading.points_back:
-                # "From what age?": what is asked for has other words in an answer than in the question.
+            if reading.keeps_subject and not (
+                reading.points_back and not _is_of_a_product(understood, question, reading)
+            ):
+                # "Is it loud?", "from what age?": what is asked for has other words in an answer than in the question.
                 return as_offered(understood)
             return replace(understood, sifted=Sifted(), is_literal=not reading.points_back)
         return understood
@@ -157,6 +161,18 @@ class Gatherer:
         if not (understood.sifted.answers and reading and reading.has_proper_name):
             return True
         return (await self._support(tenant_id, literal, reading)).passage >= WHOLE
+
+
+def _is_of_a_product(gathered: Gathered, question: Question, reading: FollowUp) -> bool:
+    """Whether one word is asked of a thing that was spoken of: its description may have another word for it."""
+    first = next(iter(gathered.sifted.hits), None)
+    return (
+        first is not None
+        and first.passage.source_type == PRODUCT
+        and first.passage.title == reading.title
+        and len(reading.own_words.split()) == 1
+        and len(question.text.split()) <= MOST_WORDS_OF_A_THING
+    )
 
 
 def as_offered(gathered: Gathered) -> Gathered:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from retrieval_service.domain.answering.asked_prices import asks_price, tells_price
+from retrieval_service.domain.answering.follow_ups import only_names, own_words
 from retrieval_service.domain.documents.product_sizes import size_stances, without_sizes
 from retrieval_service.domain.documents.special_days import day_stances
 from retrieval_service.domain.indexing.lexical import TermStatistics
 from retrieval_service.domain.indexing.spaces import Scale
 from retrieval_service.domain.retrieval.backends import Backend
+from retrieval_service.domain.retrieval.named_things import are_of_others
 from retrieval_service.domain.retrieval.relevance import (
     Candidate,
     Evidence,
@@ -45,6 +47,8 @@ REMEMBERED_QUESTIONS = 200
 _AHEAD = 1.01
 # How much of the rest of a question for "today" stands in a title that asks the same; a synonym counts so much.
 _CALLED_SO = 0.8
+# "As df", "xyz": what has no more words may be none at all.
+_MOST_WORDS_OF_A_CRY = 3
 # Only things to choose between have opposites.
 PRODUCT = "product"
 
@@ -136,11 +140,13 @@ def relevant(text: str, found: Found, statistics: TermStatistics) -> Sifted:
     """Best first, scores relative to the best. A model that does not declare the language is not heard."""
     judged = weighed(text, found.hits, statistics, scale=scale_of(found), language=found.language)
     fitting = as_sized(text, as_wished(text, judged, statistics, found), statistics, found)
-    fitting = as_asked(text, as_dated(text, fitting, statistics, found))
+    fitting = as_named(text, as_asked(text, as_dated(text, fitting, statistics, found)))
     ranked = sorted(fitting, key=lambda one: -one.standing)
     told = ranked
     if not (ranked and ranked[0].verdict is Verdict.ANSWERS):
-        told = to_offer([one for one in ranked if one.verdict is not Verdict.NOTHING], judged, found.language)
+        told = to_offer(
+            [one for one in ranked if one.verdict is not Verdict.NOTHING], judged, text, found.language
+        )
     if not told:
         return Sifted(faint=nearest([one for one in ranked if is_readable(one.evidence)]))
     verdict = Verdict.ANSWERS if told is ranked else Verdict.PERHAPS
@@ -239,11 +245,29 @@ def as_wished(
 
 
 def as_asked(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
-    """Where a price is asked, what tells none may help at best, behind what answers."""
+    """Where a price is asked, what tells none may help at best, behind what answers; all, where nothing is named."""
     if not asks_price(text):
         return list(judged)
+    if not own_words(text):
+        return [replace(one, may_answer=False) for one in judged]
     best = max((one.standing for one in judged), default=0.0)
     return [_priced(one, best) for one in judged]
+
+
+def as_named(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
+    """What is about another thing than the one that is named may help at best.
+
+    So may all, where a message only names something, and no document knows a word of it.
+    """
+    titles = [one.hit.passage.title for one in judged if one.hit.passage.source_type == PRODUCT]
+    told = [(one.hit.passage.title, one.hit.passage.text) for one in judged]
+    language = judged[0].hit.passage.language if judged else ""
+    of_others = are_of_others(text, titles, told, language)
+    names = only_names(text)
+    return [
+        replace(one, may_answer=False) if is_other or (names and one.evidence.unknown > 0) else one
+        for one, is_other in zip(judged, of_others, strict=True)
+    ]
 
 
 def _priced(one: Weighed, best: float) -> Weighed:
@@ -347,17 +371,18 @@ def _usual_language(products: Sequence[Weighed]) -> str:
     return max(languages, key=languages.__getitem__, default="")
 
 
-def to_offer(ranked: Sequence[Weighed], judged: Sequence[Weighed], language: str) -> list[Weighed]:
+def to_offer(ranked: Sequence[Weighed], judged: Sequence[Weighed], text: str, language: str) -> list[Weighed]:
     """Without what is too far, and what is in another language and no surer than the surest in the question's own."""
     own = [certainty(one.evidence) for one in ranked if one.hit.passage.language == language]
     surest = max(own, default=-math.inf)
     is_choice = any(one.hit.passage.language == language for one in judged)
+    is_brief = len(analysis.words(text)) <= _MOST_WORDS_OF_A_CRY
     kept: list[Weighed] = []
     for one in ranked:
         is_foreign = bool(language) and one.hit.passage.language != language
         if is_foreign and certainty(one.evidence) <= surest:
             continue
-        if may_be_shown(one.evidence, is_foreign=is_foreign, is_choice=is_choice):
+        if may_be_shown(one.evidence, is_brief=is_brief, is_foreign=is_foreign, is_choice=is_choice):
             kept.append(one)
     return kept
 

@@ -11,7 +11,7 @@ from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.postgres.embedded import Embedded
-from tests.kits.answers_kit import ask
+from tests.kits.answers_kit import ask, new_session
 from tests.kits.service_kit import Running, Shop, new_shop, shared_service, wait_until_indexed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -25,6 +25,8 @@ PRODUCTS: Mapping[str, list[Mapping[str, object]]] = {
             "stock": 14,
         },
         {"name": "Copper kettle", "description": "Polished by hand.", "volume": "2 l", "stock": 3},
+        {"name": "Blue umbrella", "description": "Opens by itself.", "color": "blue", "stock": 5},
+        {"name": "Toaster Finch", "description": "Two slots. Quiet and fast.", "power": "800 W", "stock": 6},
     ],
     "ru": [
         {
@@ -35,6 +37,8 @@ PRODUCTS: Mapping[str, list[Mapping[str, object]]] = {
             "stock": 14,
         },
         {"name": "Весло «Ока»", "description": "Складное.", "length": "150 см", "stock": 3},
+        {"name": "Синий зонт", "description": "Открывается сам.", "color": "синий", "stock": 5},
+        {"name": "Насос «Кит»", "description": "Тихий, ножной.", "power": "800 Вт", "stock": 6},
     ],
     "pt": [
         {
@@ -45,6 +49,8 @@ PRODUCTS: Mapping[str, list[Mapping[str, object]]] = {
             "stock": 14,
         },
         {"name": "Cavaquinho Mar", "description": "Tampo de cedro.", "length": "60 cm", "stock": 3},
+        {"name": "Guarda-chuva azul", "description": "Abre sozinho.", "color": "azul", "stock": 5},
+        {"name": "Aspirador Baleia", "description": "Silencioso, com saco.", "power": "800 W", "stock": 6},
     ],
 }
 
@@ -79,6 +85,13 @@ async def filled(running: Running, language: str) -> Shop:
         ("pt", "qual a garantia do violão Serra?"),
         ("pt", "quanto pesa o violão Serra?"),
         ("pt", "onde é feito o cavaquinho Mar?"),
+        ("en", "Is the copper kettle loud?"),
+        ("en", "red umbrella"),
+        ("en", "how much is the red umbrella?"),
+        ("ru", "красный зонт"),
+        ("ru", "сколько стоит красный зонт?"),
+        ("pt", "guarda-chuva vermelho"),
+        ("pt", "quanto custa o guarda-chuva vermelho?"),
     ],
 )
 async def test_what_is_not_told_is_not_stated(
@@ -86,7 +99,7 @@ async def test_what_is_not_told_is_not_stated(
 ) -> None:
     heard = await ask(shops[language], question)
     assert heard.completed.finish_reason == pb.FINISH_REASON_NOT_SURE, heard.text
-    assert not any(figure in heard.text for figure in ("14", "70 cm", "320 см", "98 cm"))
+    assert not any(figure in heard.text for figure in ("14", "70 cm", "320 см", "98 cm", "2 l"))
 
 
 @pytest.mark.parametrize(
@@ -105,4 +118,22 @@ async def test_what_is_told_is_stated(
 ) -> None:
     heard = await ask(shops[language], question)
     assert heard.completed.finish_reason == pb.FINISH_REASON_STOP, heard.text
+    assert told in heard.text
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "question", "told"),
+    [
+        ("en", "How much is the Toaster Finch?", "Is it loud?", "Quiet and fast."),
+        ("ru", "Сколько стоит насос Кит?", "Он громкий?", "Тихий, ножной."),
+        ("pt", "Quanto custa o aspirador Baleia?", "Ele é barulhento?", "Silencioso, com saco."),
+    ],
+)
+async def test_what_is_said_in_other_words_is_offered(
+    shops: Mapping[str, Shop], language: str, first: str, question: str, told: str
+) -> None:
+    session = await new_session(shops[language])
+    await ask(shops[language], first, session_id=session)
+    heard = await ask(shops[language], question, session_id=session)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_NOT_SURE, heard.text
     assert told in heard.text
