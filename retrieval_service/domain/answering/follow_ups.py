@@ -12,7 +12,7 @@ from retrieval_service.text.function_words import FUNCTION_WORDS
 from retrieval_service.text.small_talk.small_talk import pleasantry_of
 from retrieval_service.text.words import fold, words
 
-MOST_WORDS_OF_A_NAME = 8
+MOST_WORDS_OF_A_NAME = 4
 MOST_SUBJECT_WORDS = 12
 # "And the warranty?", "А в чёрном матовом цвете?": an ellipsis names what is different, and little else.
 MOST_WORDS_OF_ELLIPSIS = 1

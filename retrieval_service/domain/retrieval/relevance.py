@@ -167,13 +167,13 @@ def has_all(evidence: Evidence) -> bool:
 def may_be_shown(evidence: Evidence, *, is_brief: bool, is_foreign: bool, is_choice: bool) -> bool:
     """Whether what perhaps helps is near enough to be offered.
 
-    It has to be nearer where no document has a word of a question that `is_brief`, where it `is_foreign`, in another
-    language than the question, and nearest where there `is_choice` of documents in that one.
+    It has to be nearer where no document has a word of a question that `is_brief`, and nearest where it `is_foreign`,
+    in another language than the question, though there `is_choice` of documents in that one.
     """
     if evidence.distinction is None or has_all(evidence):
         return True
     if is_foreign:
-        return evidence.distinction > (_CLEARLY_DISTINCT if is_choice else _DISTINCT_ENOUGH)
+        return not is_choice or evidence.distinction > _CLEARLY_DISTINCT
     return not is_brief or evidence.unknown < _NOTHING_KNOWN or evidence.distinction > _DISTINCT_ENOUGH
 
 
