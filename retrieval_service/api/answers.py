@@ -149,7 +149,7 @@ class AnswerServicer(pb_grpc.AnswerServiceServicer):
 
 
 def asked(request: pb.StreamAnswerRequest) -> Question:
-    """Raises `NotAllowed` for what only a reader of the tenant may ask."""
+    """Raises `NotAllowed` for fields that need `tenant:read`."""
     if proofs.are_needed():
         refuse_to_channels(request)
     with fields.collected() as check:
@@ -185,7 +185,7 @@ def customers_proof(request: pb.StreamAnswerRequest) -> SessionProof | None:
 
 
 def refuse_to_channels(request: pb.StreamAnswerRequest) -> None:
-    """A filter tells of metadata that no customer sees, and a trial is in no log and no quota."""
+    """Refuses filters, which would reveal hidden metadata, and trials, which no quota counts."""
     if request.HasField("filter"):
         raise errors.NotAllowed("filter: needs the scope tenant:read")
     if request.trial:
@@ -200,7 +200,7 @@ def handoff_code(field: str, value: str) -> str:
 
 
 def shown_answer(row: LoggedAnswer) -> pb.Answer:
-    """As much of it as the caller may see."""
+    """The parts of the answer that the caller may see."""
     answer = answer_messages.answer(row)
     if proofs.are_needed():
         answer_messages.shorten_snippets(answer.references)
@@ -208,7 +208,7 @@ def shown_answer(row: LoggedAnswer) -> pb.Answer:
 
 
 async def told(sequence: int, event: AnswerEvent) -> pb.StreamAnswerResponse:
-    """A whole answer may have thousands of ranges: too long for the event loop."""
+    """Converted in a thread: an answer may have thousands of ranges."""
     if isinstance(event, Completed):
         return await asyncio.to_thread(response, sequence, event)
     return response(sequence, event)

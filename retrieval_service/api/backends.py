@@ -13,7 +13,7 @@ from retrieval_service.services.retrieval.shadow_results import KEPT_DAYS, Compa
 from retrieval_service.services.sync.backend_switches import Switched
 
 DEFAULT_DAYS = 7
-# It becomes part of an address.
+# The id becomes part of a URL.
 STORE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -36,7 +36,7 @@ def shadow_share(request: pb.SetBackendRequest) -> float | None:
 
 
 def vector_store_id(request: pb.SetBackendRequest) -> str:
-    """ "" leaves the store as it is."""
+    """ "" keeps the store."""
     if request.vector_store_id and not STORE_ID.fullmatch(request.vector_store_id):
         raise fields.refuse("vector_store_id", "must be 1-128 characters of a-z, A-Z, 0-9, _ and -")
     return request.vector_store_id
@@ -80,7 +80,7 @@ def compared(example: ComparedExample) -> pb.ComparedSearch:
     return pb.ComparedSearch(
         query=example.query,
         served_by=tenant_messages.BACKEND_NUMBERS[example.served_by],
-        overlap=example.overlap or 0.0,  # None for failed searches only, which are no examples
+        overlap=example.overlap or 0.0,  # None for failed searches, which are no examples
         pgvector_count=example.pgvector_count,
         openai_count=example.openai_count,
         pgvector_ms=example.pgvector_ms,

@@ -1,4 +1,4 @@
-"""The call being served: who calls, for which tenant, until when."""
+"""The call that is served: its caller, its tenant and its deadline."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from retrieval_service.services.tenants.authentication import Caller
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """`deadline` is ours, in the event loop's time, None when the client's own comes first.
+    """`deadline` is the service's, in the event loop's time; None when the client's own is earlier.
 
-    `caller` is None until the key is known, and for public methods.
+    `caller` is None until the key is checked, and for public methods.
     """
 
     method: str
@@ -29,12 +29,12 @@ CURRENT: contextvars.ContextVar[Call] = contextvars.ContextVar("call")
 
 
 def current() -> Call:
-    """The call this task serves; only servicers ask."""
+    """The call that this task serves. Only servicers use it."""
     return CURRENT.get()
 
 
 def caller() -> Caller:
-    """Who calls a method that is not public."""
+    """The caller of a method that is not public."""
     known = current().caller
     if known is None:
         raise errors.KeyMissing
@@ -47,7 +47,7 @@ def tenant_id() -> UUID:
 
 
 def tenant_of(call: Call) -> UUID:
-    """Raises `TenantMissing` when the key serves many tenants and named none."""
+    """Raises `TenantMissing` when the key is for many tenants and the call names none."""
     if call.caller is None or call.caller.tenant_id is None:
         raise errors.TenantMissing
     return call.caller.tenant_id

@@ -237,7 +237,7 @@ def import_chunk(request: pb.ImportDocumentsRequest) -> pb.ImportChunk:
 
 
 def check_count(field: str, count: int) -> None:
-    """Before anything is made of them: a small message may hold millions of empty documents."""
+    """Checked before the documents are built: a small message may hold millions of empty ones."""
     if not 1 <= count <= MAX_CHUNK:
         raise fields.refuse(field, f"must be 1-{MAX_CHUNK}, are {count:,}")
 

@@ -1,4 +1,4 @@
-"""Refuses numbers that no enum of the contract has: a newer client's wish must not be read as the default."""
+"""Refuses unknown enum numbers, so that a newer client's value is not read as the default."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def check(request: message.Message) -> None:
 
 @cache
 def may_hold_enums(descriptor: Descriptor) -> bool:
-    """Whether a field of the message, or of one inside it, is an enum.
+    """Whether the message, or one inside it, has an enum field.
 
-    Google's own types have none that a caller chooses, and one of them holds itself; ours do not.
+    Google's own types are skipped: they have no enum that a caller chooses, and `Struct` contains itself.
     """
     if descriptor.full_name.startswith("google.protobuf."):
         return False
@@ -53,7 +53,7 @@ def _unknown_numbers(kind: EnumDescriptor, numbers: Iterable[int], path: str) ->
 
 
 def _messages(field: FieldDescriptor, kind: Descriptor, value: Any) -> Iterator[tuple[str, message.Message]]:
-    """With their place in the field; no enum of the contract stands in a map."""
+    """The messages in a field, with their positions. No map of the contract holds an enum."""
     if not field.is_repeated:
         yield "", value
     elif not kind.GetOptions().map_entry:

@@ -28,7 +28,7 @@ MAX_LANGUAGES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as it was sent, checked; figures by language."""
+    """A checked run, with figures by language."""
 
     set_name: str
     answerer: str

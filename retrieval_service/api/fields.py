@@ -1,4 +1,4 @@
-"""Reads request fields; what is wrong with them is said by name."""
+"""Reads and checks request fields. Errors name the field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_NUMBER = 2 * exact_json.MOST_DIGITS
 LANGUAGE = re.compile(r"[a-z]{2}")
 CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 
-# Before everything, and after everything, in listings by time and id.
+# Positions before and after every row, for listings by time and id.
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 END = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -47,7 +47,7 @@ def refuse(field: str, description: str) -> Invalid:
 
 
 class Collected:
-    """Checks field after field, so that a caller learns of all that is wrong at once."""
+    """Checks all fields before it raises, so that the caller learns of all errors at once."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
@@ -55,7 +55,7 @@ class Collected:
     def __call__(
         self, check: Callable[Arguments, Value], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Value:
-        """What the check returns; nobody sees what stands in the place of a value that is wrong."""
+        """Returns what the check returns. The placeholder for a wrong value is never used."""
         try:
             return check(*args, **kwargs)
         except Invalid as error:
@@ -96,7 +96,7 @@ def version(field: str, etag: str) -> int | None:
 
 
 def text(field: str, value: str, *, limit: int) -> str:
-    """1 to `limit` code points of which a reader sees some."""
+    """1 to `limit` code points, of which at least one is visible."""
     if is_blank(value):
         raise refuse(field, "is required")
     if len(value) > limit:
@@ -130,12 +130,12 @@ def position(read: Sequence[str] | None, first: tuple[datetime, UUID]) -> tuple[
 
 
 def place(time: datetime, row_id: UUID) -> tuple[str, str]:
-    """What a page token holds of a row."""
+    """The position of a row for a page token."""
     return time.isoformat(), str(row_id)
 
 
 def conditions(wanted: common_pb2.Filter) -> Conditions:
-    """The filter as the stores take it; a document may have no section and no language, which are then empty."""
+    """The filter as the stores take it. A document without a section or a language has "" there."""
     with collected() as check:
         check(_check_each, "filter.source_types", wanted.source_types, text)
         check(_check_each, "filter.sections", wanted.sections, optional_text)
@@ -180,7 +180,7 @@ def _values(path: str, wanted: common_pb2.MetadataValues) -> list[str | float | 
 
 
 def _bounds(field: str, bounds: common_pb2.MetadataRange) -> dict[str, float | Decimal]:
-    """Without any, every number lies between them."""
+    """Without bounds every number matches."""
     lower = bounds.lower if bounds.HasField("lower") else None
     upper = bounds.upper if bounds.HasField("upper") else None
     ends = {
@@ -194,7 +194,7 @@ def _bounds(field: str, bounds: common_pb2.MetadataRange) -> dict[str, float | D
 
 
 def _bound(field: str, number: float | None, digits: str) -> float | Decimal | None:
-    """Said as a float or in digits; None for an end that is open."""
+    """A bound that is given as a float or as digits; None for an open end."""
     if digits and number is not None:
         raise refuse(field, "must not have the same bound twice")
     if digits:
@@ -203,7 +203,7 @@ def _bound(field: str, number: float | None, digits: str) -> float | Decimal | N
 
 
 def _number(field: str, digits: str) -> float | Decimal:
-    """Exactly the number that the digits say."""
+    """The exact value of the digits."""
     number = exact_json.number(optional_text(field, digits, limit=MAX_NUMBER))
     if number is None or exact_json.has_too_many_digits(number) or not math.isfinite(number):
         raise refuse(field, f"must be a number of at most {exact_json.MOST_DIGITS} digits")

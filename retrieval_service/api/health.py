@@ -1,4 +1,4 @@
-"""grpc.health.v1 on the wire, with watch streams that do not hold up a stopping server."""
+"""grpc.health.v1, with watch streams that do not delay a stopping server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 
-# The types of this package have no List yet.
+# The types of this package have no `List` yet.
 MESSAGES: Any = health_pb2
 
 
 class Health(HealthServicer):
-    """A watch stream has no end of its own: a server that waited for it would use up all its grace."""
+    """A watch stream never ends by itself. A stopping server would wait for it through its whole grace period."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Health(HealthServicer):
             self._watching.discard(watching)
 
     def end_watches(self) -> None:
-        """Ends the streams that are open, well; there will be no new ones."""
+        """Ends all open watch streams with OK, and refuses new ones."""
         self._ended = True
         for watching in self._watching:
             watching.cancel()

@@ -33,7 +33,7 @@ GROUPS = {"default": 20, "largest": 100}
 
 
 class InsightServicer(pb_grpc.InsightServiceServicer):
-    """What this server has counted is written before it is read."""
+    """This server's counts are written to the database before they are read."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Pages that any client can read: cut by bytes, however many items were asked for."""
+"""Pages of listings, cut by bytes so that any client can read them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from google.protobuf import message
 Row = TypeVar("Row")
 Message = TypeVar("Message", bound=message.Message)
 
-# gRPC's clients read 4 MiB unless they are told otherwise; a document's metadata alone may have 16 KiB.
+# gRPC clients read 4 MiB by default. One document's metadata alone may have 16 KiB.
 MOST_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[Row, Message]):
-    """`last` is the row that the next page begins behind, None at the end."""
+    """`last` is the last row of the page, None when no page follows."""
 
     items: Sequence[Message]
     last: Row | None
@@ -26,7 +26,7 @@ class Page(Generic[Row, Message]):
 def cut(
     rows: Sequence[Row], size: int, write: Callable[[Row], Message], *, most_bytes: int = MOST_BYTES
 ) -> Page[Row, Message]:
-    """The first `size` of the rows, or fewer when they are large, but never none; more rows mean a next page."""
+    """The first `size` rows, or fewer when they are large, but at least one. More rows mean a next page."""
     items: list[Message] = []
     room = most_bytes
     for row in rows[:size]:

@@ -1,4 +1,4 @@
-"""Page tokens: opaque, signed, and good only for the same tenant, the same method and the same request."""
+"""Page tokens: opaque, signed, and bound to tenant, method and request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PageTokens:
         return base64.urlsafe_b64encode(self._sign(body, request, tenant) + body).decode()
 
     def read(self, token: str, request: message.Message, tenant: str) -> list[Any] | None:
-        """The position, None for the first page; raises `Invalid` for any token we did not give for this."""
+        """The position, None for the first page; raises `Invalid` for a token of another listing or key."""
         if not token:
             return None
         raw = _decoded(token)
@@ -38,7 +38,7 @@ class PageTokens:
         return json.loads(body)
 
     def _sign(self, body: bytes, request: message.Message, tenant: str) -> bytes:
-        method = request.DESCRIPTOR.full_name.encode()  # no two methods share a request
+        method = request.DESCRIPTOR.full_name.encode()  # each method has a request type of its own
         signed = b"\0".join((body, tenant.encode(), method, _listing(request)))
         return hmac.new(self._key, signed, hashlib.sha256).digest()[:SIGNATURE_BYTES]
 
@@ -51,7 +51,7 @@ def page_size(wanted: int, *, default: int, largest: int) -> int:
 
 
 def _decoded(token: str) -> bytes:
-    """Spelled as we spell it: the decoder also takes other alphabets, and passes over what is in none."""
+    """Accepts only the canonical spelling: the decoder also takes other alphabets and skips unknown characters."""
     try:
         raw = base64.urlsafe_b64decode(token.encode())
     except ValueError as error:
@@ -62,7 +62,7 @@ def _decoded(token: str) -> bytes:
 
 
 def _listing(request: message.Message) -> bytes:
-    """The request without what may differ from page to page."""
+    """The request without the fields that may differ between pages."""
     listing = type(request)()
     listing.CopyFrom(request)
     for field in ("page_token", "page_size"):

@@ -1,6 +1,6 @@
-"""Tells clients the contract, under the service's first name and under its final one.
+"""gRPC reflection under both of its names, `v1alpha` and `v1`.
 
-grpcio-reflection knows `v1alpha` alone; the messages of `v1` are the same on the wire.
+grpcio-reflection serves `v1alpha` only. The messages of `v1` are the same on the wire.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
 class SearchServicer(pb_grpc.SearchServiceServicer):
-    """All pages of a listing take the same number of candidates, so that they do not overlap."""
+    """All pages of a search take the same number of candidates, so that they do not overlap."""
 
     def __init__(
         self,

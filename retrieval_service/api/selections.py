@@ -1,4 +1,4 @@
-"""Which documents a request is about, and what is answered about them."""
+"""Reads which documents a request selects, and writes the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_IDS = 500
 
 
 def selection(selector: pb.DocumentSelector, *, deleted_too: bool = False) -> Selection:
-    """Refuses whatever would select every document of the tenant."""
+    """Refuses a selection of all documents of the tenant."""
     kind = selector.WhichOneof("selector")
     if kind is None:
         raise fields.refuse("selector", "ids, filter, section or tag is required")
@@ -41,7 +41,7 @@ def document_ids(named: pb.DocumentIds) -> list[UUID]:
 
 
 def purged(request: pb.PurgeDocumentsRequest) -> Selection:
-    """Documents that are deleted already, or those that are selected, deleted or not."""
+    """Selects deleted documents, or the selected ones whether deleted or not."""
     if request.WhichOneof("documents") == "selector":
         return selection(request.selector, deleted_too=True)
     if not request.deleted:

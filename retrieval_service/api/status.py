@@ -1,4 +1,4 @@
-"""Our errors as gRPC statuses with details (AIP-193); nothing else ever reaches a client."""
+"""Errors of the service as gRPC statuses with details (AIP-193). No other error text reaches a client."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from retrieval_service import errors
 
 DOMAIN = "kladez"
 
-# Metadata above 8 KiB is dropped at random on its way; a letter of the message takes up to 12 bytes of it.
+# gRPC may drop metadata above 8 KiB. A character of the message takes up to 12 bytes of it.
 MAX_DETAIL_BYTES = 4_096
 MAX_VIOLATIONS = 20
 MAX_MESSAGE_BYTES = 500
-# What packing adds to a detail: its type's address and lengths.
+# The size that packing adds to a detail: its type URL and lengths.
 PACKING_BYTES = 64
 
 CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
@@ -53,7 +53,7 @@ CODES: Mapping[type[errors.KladezError], grpc.StatusCode] = {
 
 
 def code_of(error: errors.KladezError) -> grpc.StatusCode:
-    """The code of the error's class, or of the nearest class above it."""
+    """The code of the error's class, or of its nearest base class."""
     return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
 
 
@@ -71,7 +71,7 @@ def status_of(error: errors.KladezError, request_id: str) -> grpc.Status:
 
 
 def shortened(text: str) -> str:
-    """As much of the text as a status message may hold, without half a letter."""
+    """Shortens the text to what a status message may hold, without cutting a character."""
     return text.encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore")
 
 

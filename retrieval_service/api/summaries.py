@@ -1,4 +1,4 @@
-"""Requests for summaries and snapshots, read from messages of the contract, and their answers as such."""
+"""Messages of summaries and snapshots, read from requests and written to answers."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MAX_JOB_IDS = 500
 
 
 class SyncServicer(pb_grpc.SyncServiceServicer):
-    """One service call per method, but two for the status, which two services know in part."""
+    """Each method makes one service call; the status asks two services."""
 
     def __init__(
         self,
@@ -123,17 +123,17 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
         return sync_messages.drift(report)
 
     def _before(self, request: message.Message, token: str) -> int:
-        """The id that the page begins behind."""
+        """The id after which the page begins."""
         read = self._page_tokens.read(token, request, str(calls.tenant_id()))
         return int(read[0]) if read else NEWEST
 
     def _token(self, request: message.Message, last_id: int) -> str:
-        """For the rows behind this one."""
+        """A page token for the rows after this one."""
         return self._page_tokens.write((last_id,), request, str(calls.tenant_id()))
 
 
 def filtered(field: str, number: Number, names: Mapping[Number, str]) -> str:
-    """The name behind a filter's number, "" for any; raises `Invalid` for a number that we do not know."""
+    """The name of a filter's enum number, "" for any; raises `Invalid` for an unknown number."""
     if number and number not in names:
         raise fields.refuse(field, "is unknown")
     return names.get(number, "")

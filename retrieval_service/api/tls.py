@@ -1,4 +1,4 @@
-"""What the server shows of itself and asks of its clients; files are read again as soon as they change."""
+"""TLS of the server: its certificate and its demands on clients. Changed files are read again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ log = structlog.get_logger("kladez.tls")
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    """None for plain gRPC. Raises `Misconfigured` for files that cannot be used now; later ones are used or left."""
+    """None for plain gRPC. Raises `Misconfigured` when the files cannot be used at the start.
+
+    Files that change later are used when they are valid, and ignored otherwise.
+    """
     files = certificates.server_files(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     if files is None:
         return None
@@ -35,14 +38,14 @@ def configuration(files: ServerFiles) -> grpc.ServerCertificateConfiguration:
 
 
 class Renewal:
-    """Asked before every handshake, by a thread of gRPC's: three looks at the file system, unless something changed."""
+    """Called by a thread of gRPC before each handshake. Without changes it costs three `stat` calls."""
 
     def __init__(self, files: ServerFiles) -> None:
         self._files = files
         self._seen = certificates.signature(files.all)
 
     def fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """None: nothing is new. Files that are wrong, or half written, are left until they change again."""
+        """None when nothing is new. Wrong or half-written files are ignored until they change again."""
         now = certificates.signature(self._files.all)
         if now == self._seen:
             return None

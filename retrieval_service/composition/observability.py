@@ -1,4 +1,4 @@
-"""What the service and a worker show of themselves on their pages for operators."""
+"""Pages for operators of the service and of a worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNDONE = ("pending", "processing", "error")
 async def observed(
     settings: Settings, dsn: str, database: Database, part: str, *, more: Mapping[str, Check] | None = None
 ) -> AsyncIterator[int | None]:
-    """The port of the pages, None when none is set. `more` are checks of this part alone."""
+    """The port of the pages, None when none is set. `more` are additional checks of this part."""
     newest = await asyncio.to_thread(schema.head)
     everywhere = {"database": database_check(database), "schema": schema_check(dsn, newest)}
     watched = Watched(
@@ -60,7 +60,7 @@ def schema_check(dsn: str, newest: str) -> Check:
 
 
 async def refresh(database: Database) -> None:
-    """Brings the gauges up to date; without an answer from the database the queue's keep their last value."""
+    """Refreshes the gauges. When the database does not answer, the queue's gauges keep their values."""
     pool = database.pool_figures()
     metrics.POOL.labels("in_use").set(pool.in_use)
     metrics.POOL.labels("idle").set(pool.idle)

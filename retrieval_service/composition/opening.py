@@ -36,23 +36,23 @@ from retrieval_service.stores.schema import inspection, schema
 from retrieval_service.stores.tenants import spaces
 from retrieval_service.text import languages
 
-# Words of no language make the language model load, which takes most of a second, before the first caller.
+# This text is in no language. It loads the language model, which takes most of a second, before the first caller.
 UNDECIDABLE = "zxq vbn"
 
 
 def process_name() -> str:
-    """For people who look for the process."""
+    """The name that `kladez status --processes` shows."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @contextlib.asynccontextmanager
 async def open_service(settings: Settings, dsn: str, *, kind: Kind = Kind.SERVER) -> AsyncIterator[Service]:
-    """Opens providers and a database with this program's schema, and says so to the other processes.
+    """Opens the providers and a database with this program's schema, and announces the process to the others.
 
-    A server then begins to move tenants whose model is gone. Raises `SettingsDiffer` when this process must not
-    run beside the others.
+    A server then begins to move tenants whose model is gone. Raises `SettingsDiffer` when the settings do not allow
+    this process to run beside the others.
     """
-    require_usable(settings)  # before anything is done to the database
+    require_usable(settings)  # before anything is written to the database
     await schema.prepare(dsn, migrates=settings.migrate)
     await asyncio.to_thread(languages.detect_language, UNDECIDABLE)
     async with contextlib.AsyncExitStack() as stack:
@@ -68,7 +68,7 @@ async def open_service(settings: Settings, dsn: str, *, kind: Kind = Kind.SERVER
 
 
 async def decide_for_all(service: Service) -> None:
-    """What a changed configuration means for tenants that are there already."""
+    """Applies a changed configuration to existing tenants."""
     await adopt(service.database, service.embedders, service.switcher)
     await service.retrieval.switcher.settle()
 
@@ -80,7 +80,7 @@ async def announce(
     presence: Presence,
     stack: contextlib.AsyncExitStack,
 ) -> None:
-    """Before anything is written: a process that must not run beside the others leaves no trace."""
+    """Announces the process before it writes anything, so that a refused process leaves no trace."""
     await presence.announce(shared_settings(settings, models, installation_key))
     stack.push_async_callback(presence.leave)
 
@@ -92,7 +92,7 @@ async def open_providers(
     presence: Presence,
     stack: contextlib.AsyncExitStack,
 ) -> Providers:
-    """They are closed when the stack is."""
+    """Opens the providers. The stack closes them."""
     embedder, policy = await open_embedder(settings)
     stack.push_async_callback(embedder.close)
     if following := await open_next_embedder(settings):
@@ -124,7 +124,7 @@ async def open_providers(
 
 
 async def open_left(settings: Settings, database: Database, configured: Sequence[str]) -> list[Embedder]:
-    """Local models of spaces in which tenants are still searched, and which are not configured any more."""
+    """Local models that are no longer configured, but whose spaces tenants are still searched in."""
     async with database.operator() as operator:
         counts = await inspection.space_counts(operator)
     opened = [await open_space(key, settings.local_model_dir) for key in counts if key not in configured]
@@ -139,9 +139,9 @@ async def register(
     *,
     prices: PriceTable | None = None,
 ) -> Embedders:
-    """The embedders by their spaces, which get their tables; raises `Misconfigured` for one space twice.
+    """The embedders by their spaces, whose tables are created. Raises `Misconfigured` when two models share a space.
 
-    `left` are those that tenants move away from.
+    `left` are the models that tenants move away from.
     """
     async with database.owner() as owner:
         home_id = await spaces.register(owner, embedder.space)

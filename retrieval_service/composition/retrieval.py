@@ -1,4 +1,4 @@
-"""Puts together what searches and answers: here, at OpenAI, and the choice between the two."""
+"""Builds retrieval and answering: in Postgres, at OpenAI, and the choice between both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from retrieval_service.stores.database import Database
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieval:
-    """Without access to OpenAI there is neither a shadow nor an answerer of its own."""
+    """Without access to OpenAI there is no shadow and no remote answerer."""
 
     retriever: Retriever
     chooser: Chooser

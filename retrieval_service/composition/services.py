@@ -1,4 +1,4 @@
-"""Puts the services together from what was opened."""
+"""Builds the services from the opened resources."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ from retrieval_service.services.tenants.tenants import Manager
 from retrieval_service.services.usage import Meter
 from retrieval_service.stores.database import Database
 
-# Longer tokens are rare in any language: a model that writes more does not keep to what it was told.
+# Tokens are rarely longer in any language. A model that writes more ignores its limit.
 MOST_CHARACTERS_OF_A_TOKEN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Providers:
-    """What is asked outside of Postgres, and the sizes of chunks; without `backend` nothing is kept elsewhere."""
+    """The providers outside Postgres, and the sizes of chunks. Without `backend` there is no retrieval provider."""
 
     embedders: Embedders
     policy: ChunkPolicy
@@ -95,9 +95,9 @@ class Providers:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a server or a worker needs; without `backend` nothing is kept at a retrieval provider.
+    """Everything that a server or a worker needs. Without `backend` there is no retrieval provider.
 
-    Without a `presence` nobody else hears of this process.
+    Without `presence` the process is not announced to others.
     """
 
     settings: Settings
@@ -157,7 +157,7 @@ def assemble(
     providers: Providers,
     presence: Presence | None = None,
 ) -> Service:
-    """Everything that is used by more than one comes first."""
+    """Builds the shared services first."""
     embedders, backend = providers.embedders, providers.backend
     authenticator = Authenticator(database, wrong_keys_per_minute=settings.wrong_keys_per_minute)
     importer = Importer(database, most_bytes=settings.document_bytes)
@@ -223,7 +223,7 @@ def assemble(
 def new_logs(
     settings: Settings, installation_key: bytes, database: Database, weigher: Weigher
 ) -> tuple[AnswerLog, Trials]:
-    """Of what customers ask, and of what is asked on trial."""
+    """The logs of customers' questions and of trial questions."""
     pseudonyms = Pseudonyms(secret_key(settings.safety_key, "safety identifiers", installation_key))
     answer_log = AnswerLog(
         database,
@@ -245,7 +245,7 @@ def rates(settings: Settings) -> Rates:
 
 
 def quotas(settings: Settings) -> Quotas:
-    """Of every tenant that has none of its own."""
+    """The quotas of tenants that have none of their own."""
     return Quotas(
         questions_per_day=settings.questions_per_day,
         channel_questions_per_day=settings.channel_questions_per_day,
@@ -266,7 +266,7 @@ def new_searcher(
 
 
 def answer_breaker(settings: Settings) -> Breaker:
-    """One for all that the model writes."""
+    """One circuit breaker for all calls of the model that writes."""
     limits = CircuitLimits(
         failures=settings.answer_breaker_failures, pause_seconds=settings.answer_breaker_pause_seconds
     )
@@ -382,9 +382,9 @@ def source_addresses(settings: Settings) -> SourceAddresses:
 
 
 def secret_key(setting: SecretStr | None, purpose: str, installation_key: bytes) -> bytes:
-    """When none is set, one for each purpose, from what is random and in the database: every server finds the same.
+    """The configured secret, or a key for this purpose from random bytes in the database, which all servers share.
 
-    The database's address would not do: where it has no password, anybody could guess it.
+    The database's address is no secret: without a password in it, it can be guessed.
     """
     if setting is not None:
         return setting.get_secret_value().encode()

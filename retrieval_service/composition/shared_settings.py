@@ -1,4 +1,4 @@
-"""What a process says of its settings that have to be equal on all processes; secrets only as fingerprints."""
+"""The settings that must be equal in all processes, as each process announces them. Secrets are fingerprints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from retrieval_service.domain.operations.processes import (
 
 FINGERPRINT_DIGITS = 12
 
-# Said as they are.
+# Announced as they are.
 AS_THEY_ARE = {
     "use_openai_retrieval": DEFAULT_BACKEND,
     "openai_vector_store_id": "OPENAI_VECTOR_STORE_ID",
@@ -51,7 +51,7 @@ AS_THEY_ARE = {
     "channel_questions_per_day": "KLADEZ_CHANNEL_QUESTIONS_PER_DAY",
     "visitor_questions_per_day": "KLADEZ_VISITOR_QUESTIONS_PER_DAY",
 }
-# Said by what they result in: a model's space, the address of a provider, a fingerprint.
+# Announced by their effect: a model's space, a provider's address, a fingerprint.
 BY_RESULT = frozenset(
     {
         "embedder",
@@ -73,7 +73,7 @@ BY_RESULT = frozenset(
         "safety_key",
     }
 )
-# May differ from process to process: where it listens and writes, its pace, its patience.
+# May differ between processes: addresses, logs, pace and timeouts.
 OWN = frozenset(
     {
         "database_url",
@@ -156,7 +156,7 @@ def said_as(value: object) -> str:
 
 
 def provider(settings: Settings) -> str:
-    """The address without the credentials that it may hold; "" without access to OpenAI or its like."""
+    """The address without credentials; "" without access to OpenAI or a compatible provider."""
     if settings.openai_base_url is None:
         return "OpenAI's" if settings.openai_api_key is not None else ""
     parts = urlsplit(settings.openai_base_url)
@@ -165,7 +165,7 @@ def provider(settings: Settings) -> str:
 
 
 def fingerprint(key: bytes, secret: bytes) -> str:
-    """Equal for equal secrets of one installation, and of no use to whoever reads it."""
+    """Equal for equal secrets of one installation. The secret cannot be derived from it."""
     return hmac.new(key, secret, hashlib.sha256).hexdigest()[:FINGERPRINT_DIGITS]
 
 

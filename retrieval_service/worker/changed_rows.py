@@ -1,4 +1,4 @@
-"""Reads changed rows of sources beside a worker, several readings at a time: a slow source keeps no other waiting."""
+"""Reads changed rows of sources beside a worker. Several readings run at a time, so a slow source delays no other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDLE_SECONDS = 0.5
 
 
 class ChangeRunner:
-    """Runs until it is cancelled; what is being read then, another worker reads again."""
+    """Runs until it is cancelled. Another worker then repeats the interrupted readings."""
 
     def __init__(self, follower: Follower, bells: Sequence[Bell]) -> None:
         """A reader for each bell, which ends its wait for rows."""

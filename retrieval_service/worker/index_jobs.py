@@ -1,4 +1,4 @@
-"""Moves index jobs on beside a worker: short steps, none of which is lost or done twice when the worker dies."""
+"""Advances index jobs beside a worker in short steps. A worker that dies loses no step and repeats none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOBS_AT_A_TIME = 32
 
 
 class IndexRunner:
-    """Runs until it is cancelled, which undoes the step in hand."""
+    """Runs until it is cancelled, which rolls back the current step."""
 
     def __init__(self, reindexer: Reindexer, bell: Bell) -> None:
         """The bell ends the wait for a job."""
@@ -26,7 +26,7 @@ class IndexRunner:
         self._at_once = False
 
     def step_at_once(self) -> None:
-        """For when nothing is left in the queue: what jobs wait for may be done, or they have more to hand out."""
+        """Steps at once. Called when the queue is empty, because jobs may be complete or have more to enqueue."""
         self._at_once = True
         self._bell.ring()
 

@@ -1,4 +1,4 @@
-"""Puts a worker together: its lanes, its chores, and what runs beside them."""
+"""Builds a worker: its lanes, its housekeeping, and the tasks beside them."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from retrieval_service.worker.space_filling import FillRunner
 from retrieval_service.worker.wake_up import Bell
 from retrieval_service.worker.worker import Worker, WorkerOptions, worker_name
 
-# Of one worker, at a time.
+# The number of sources that one worker reads at a time.
 SOURCE_READERS = 2
-# Sent to a retrieval provider together.
+# The number of documents that are sent to a retrieval provider together.
 LARGE_FILES_AT_A_TIME = 4
 
 
 def new_worker(service: Service) -> Worker:
-    """A worker with a name of its own, which also does everything that nobody waits for.
+    """A worker with a unique name, which also runs the housekeeping.
 
-    Without a retrieval provider it leaves the jobs for one to others.
+    Without a retrieval provider it leaves the provider's jobs to other workers.
     """
     settings, name = service.settings, worker_name()
     promoter = Promoter(service.database, own_index_chunks=settings.own_index_chunks)
@@ -74,7 +74,7 @@ def new_worker(service: Service) -> Worker:
 
 
 def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callable[[], None]) -> list[Lane]:
-    """Large documents have a lane of their own, which no small one ever waits for."""
+    """The lanes for indexing. Large documents have their own, so that small ones never wait for them."""
     settings = service.settings
     at_once = new_indexer(service, worker, AtOnce(service.embedders, service.policy))
     step_by_step = new_indexer(service, worker, new_step_by_step(service, apart))
@@ -116,7 +116,7 @@ def new_step_by_step(service: Service, apart: Apart) -> StepByStep:
 
 
 def policy_elsewhere(service: Service) -> Callable[[], ChunkPolicy]:
-    """What makes the service's policy in another process."""
+    """A function that builds the service's policy in another process."""
     if service.policy.unit == "tiktoken":
         return partial(given, service.policy)
     return partial(chunk_policy, service.settings.local_model, service.settings.local_model_dir)

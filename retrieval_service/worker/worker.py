@@ -1,4 +1,4 @@
-"""Has jobs done as soon as they are written; dies without harm, for another worker takes over."""
+"""Runs jobs as soon as they are committed. When a worker dies, another one takes over its jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAUSE_AFTER_FAILURE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
-    """A dead worker's jobs are free after the lease."""
+    """After `lease_seconds` without an extension, other workers may claim a job."""
 
     lease_seconds: float
     poll_seconds: float
@@ -49,7 +49,7 @@ async def nothing() -> None:
 
 
 class Worker:
-    """Runs until `stop()`; then lets batches in flight finish and gives back what it could not."""
+    """Runs until `stop()`. Then it waits for current batches and releases unfinished jobs."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Worker:
             await self._give_back()
 
     def _wake(self, target: str = "") -> None:
-        """Those who claim for the target, or all."""
+        """Wakes the claiming of one target, or of all."""
         for claiming in self._claimings:
             if target in ("", claiming.target):
                 claiming.wake()
@@ -143,7 +143,7 @@ class Worker:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
     async def _repeat(self, chore: Callable[[], Awaitable[None]]) -> None:
-        """Each chore in its own time: neither a slow one nor a broken one keeps the others from theirs."""
+        """Repeats a chore in a task of its own, so that slow or failing chores do not delay others."""
         while True:
             try:
                 await chore()

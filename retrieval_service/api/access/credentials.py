@@ -1,4 +1,4 @@
-"""What the metadata of a call says of its caller."""
+"""Reads the caller's credentials from the metadata of a call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 from retrieval_service import errors
 
 MAX_KEY_CHARACTERS = 200
-# One customer has a network of so many bits.
+# Providers give one customer an IPv6 network of this prefix length.
 NETWORK_BITS = 64
 
 Pairs = Iterable[tuple[str, str | bytes]]
@@ -19,14 +19,14 @@ Pairs = Iterable[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A secret that nobody has checked, and the tenant that the caller wants to act for."""
+    """An unchecked secret, and the tenant that the caller wants to act for."""
 
     secret: str
     tenant_id: UUID | None
 
 
 def read(metadata: Pairs) -> Credentials:
-    """Raises `KeyMissing`, or `Invalid` for a tenant that is none; two of either are none as well."""
+    """Raises `KeyMissing`, or `Invalid` for a malformed tenant id or for a header that is sent twice."""
     authorizations, tenants = values(metadata)
     scheme, _, secret = (authorizations[0] if len(authorizations) == 1 else "").partition(" ")
     # RFC 9110: the scheme's case does not matter.
@@ -58,10 +58,10 @@ def refused_tenant(description: str) -> errors.Invalid:
 
 
 def network_of(peer: str) -> str:
-    """Who is to blame for what comes from a peer in gRPC's spelling: an address of IPv4, a network of IPv6."""
+    """The network that limits are counted for: an IPv4 address, or an IPv6 network."""
     kind, _, place = unquote(peer).partition(":")
     if kind not in ("ipv4", "ipv6"):
-        return kind  # a socket of Unix has no address
+        return kind  # a Unix socket has no address
     try:
         address = ip_address(place.rpartition(":")[0].strip("[]"))
     except ValueError:

@@ -32,7 +32,7 @@ from retrieval_service.services.tenants.rate_limits import Limiter
 log = structlog.get_logger("kladez.rpc")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-# How far apart the clocks of gRPC and of Python may be.
+# The greatest difference between the clocks of gRPC and of Python.
 CLOCK_SECONDS = 0.01
 
 Context = Any
@@ -83,7 +83,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return serve
 
-    # Streams are written here and not yielded: a generator's cleanup would run in another task.
+    # Streams are written here instead of yielded: a generator would be cleaned up in another task.
     def _server_stream(self, method: str, handler: Handler) -> Handler:
         async def serve(raw: bytes, context: Context) -> None:
             async with self._life(method, context) as policy, self._room(policy, context):
@@ -112,7 +112,7 @@ class Gate(grpc.aio.ServerInterceptor):
         except errors.KladezError as error:
             await refuse(context, call, error)
         except (grpc.aio.AbortError, grpc.aio.InternalError):
-            call.outcome = gone(context)  # there is nobody to tell
+            call.outcome = gone(context)  # the client has gone
             raise
         except TimeoutError:
             await refuse(context, call, errors.DeadlinePassed())
@@ -121,7 +121,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 call.outcome = gone(context)
                 raise
             log.exception("inner_cancellation", method=method, request_id=call.request_id)
-            await refuse(context, call, errors.KladezError())  # otherwise the client would wait for ever
+            await refuse(context, call, errors.KladezError())  # otherwise the client waits for ever
         except Exception:
             log.exception("unhandled", method=method, request_id=call.request_id)
             await refuse(context, call, errors.KladezError())
@@ -146,7 +146,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
     @contextlib.asynccontextmanager
     async def _room(self, policy: Policy, context: Context) -> AsyncIterator[None]:
-        """For a stream; one of a key is the key's to answer for."""
+        """Counts an open stream of a caller without a key."""
         if policy.scopes:
             yield
             return
@@ -168,14 +168,14 @@ class Gate(grpc.aio.ServerInterceptor):
     def _parse(self, raw: bytes, policy: Policy, deserialize: Parse) -> message.Message:
         caller = calls.current().caller
         if caller is not None:
-            # What is refused for its size costs no more than the largest message that is not.
+            # A message that is too large is charged like the largest allowed message.
             self._limiter.count_bytes(caller, min(len(raw), policy.max_request_bytes))
         return parse(raw, policy, deserialize)
 
     async def _parsed(
         self, raw_requests: AsyncIterator[bytes], policy: Policy, deserialize: Parse
     ) -> AsyncIterator[message.Message]:
-        """Each message counts as a request, the call itself as one more."""
+        """Counts each message as a request, in addition to the call itself."""
         caller = calls.current().caller
         async for raw in raw_requests:
             if caller is not None:
@@ -185,7 +185,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
 
 def begin(method: str, context: Context) -> Call:
-    """Names the call; a client's own request id is kept when it is harmless."""
+    """Gives the call a request id; the client's own id is kept when it is well-formed."""
     asked = dict(context.invocation_metadata()).get("x-request-id", "")
     usable = isinstance(asked, str) and REQUEST_ID.fullmatch(asked)
     call = Call(method=method, request_id=asked if usable else uuid4().hex)
@@ -195,9 +195,10 @@ def begin(method: str, context: Context) -> Call:
 
 
 def deadline(policy: Policy, remaining_seconds: float | None) -> float | None:
-    """When we end the call, in the loop's time; None when the client's deadline ends it before.
+    """When the service ends the call, in the loop's time; None when the client's deadline is earlier.
 
-    A call that is cancelled twice at one moment could not end its SQL: psycopg drops the connection then.
+    A call must not be cancelled twice at the same moment: psycopg would drop its connection instead of ending its
+    SQL.
     """
     if remaining_seconds is not None and remaining_seconds <= policy.max_seconds:
         return None
@@ -205,7 +206,7 @@ def deadline(policy: Policy, remaining_seconds: float | None) -> float | None:
 
 
 def gone(context: Context) -> str:
-    """Why the peer does not listen any more: its deadline and its cancelling look alike but for the clock."""
+    """Whether the client cancelled or its deadline passed. gRPC reports both alike, so the clock decides."""
     remaining_seconds = context.time_remaining()
     is_late = remaining_seconds is not None and remaining_seconds < CLOCK_SECONDS
     return "DEADLINE_EXCEEDED" if is_late else "CANCELLED"
@@ -245,13 +246,13 @@ async def refuse(context: Context, call: Call, error: errors.KladezError) -> Non
 
 
 def cancelled_from_outside() -> bool:
-    """Whether the peer or a server stop asked for it, and not something inside the handler."""
+    """Whether the client or a stopping server cancelled the call, and not the handler itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def note_call(call: Call, seconds: float, peer: str) -> None:
-    """One line for each call; the key by its id alone, which `ListApiKeys` knows."""
+    """Logs one line for each call. The key is logged by its id only, which `ListApiKeys` shows."""
     tenant_id = call.caller.tenant_id if call.caller else None
     metrics.note_rpc(call.method, call.outcome, seconds, reason=call.reason)
     log.info(
@@ -268,8 +269,8 @@ def note_call(call: Call, seconds: float, peer: str) -> None:
 
 
 def host_of(peer: str) -> str:
-    """Without the port, which changes with each connection: "ipv4:10.0.0.7:5123" is 10.0.0.7."""
+    """The host of a peer without the port, which differs in each connection: "ipv4:10.0.0.7:5123" is 10.0.0.7."""
     kind, _, place = unquote(peer).partition(":")
     if kind not in ("ipv4", "ipv6"):
-        return kind  # a socket of Unix has no host
+        return kind  # a Unix socket has no host
     return place.rpartition(":")[0].strip("[]")

@@ -1,4 +1,4 @@
-"""Streams that callers without a key hold open: a few on one connection, so many from one network and in all."""
+"""Limits the open streams of callers without a key: by connection, by network and in all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from retrieval_service import errors
 
-# A client that checks health holds one on each connection, a tool that reads the contract another one.
+# A client that checks health holds one stream on each connection, a reflection tool another one.
 OF_A_CONNECTION = 4
 OF_A_NETWORK = 64
 IN_ALL = 1_024
@@ -26,10 +26,10 @@ class Place:
 
 
 class OpenStreams:
-    """Each costs memory until its end, which is up to the caller.
+    """Each open stream costs memory until the caller ends it.
 
-    A connection that holds its few gets no more. Elsewhere the newcomer is let in and an older one gives way, the
-    network's oldest, or the oldest of the network that holds the most: who came first must not keep others out.
+    A connection at its limit gets no more streams. At the other limits a new stream replaces an older one: the oldest
+    of the network, or the oldest of the network that holds the most. So early callers cannot keep others out.
     """
 
     def __init__(self, *, of_a_network: int = OF_A_NETWORK, in_all: int = IN_ALL) -> None:
@@ -44,7 +44,7 @@ class OpenStreams:
 
     @contextlib.asynccontextmanager
     async def held(self, place: Place) -> AsyncIterator[None]:
-        """Raises `TooMany` at once, or later, when this one has to give way."""
+        """Raises `TooMany` at once, or later when a new stream replaces this one."""
         if self._of_connections[place] >= OF_A_CONNECTION:
             raise too_many()
         self._make_room(place.network)

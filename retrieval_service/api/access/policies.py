@@ -1,4 +1,4 @@
-"""What each method demands of its caller and of its messages; a method that is not listed is refused."""
+"""What each method demands of its caller and its messages. A method without an entry is refused."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Any one of `scopes` suffices; none at all makes the method public.
+    """The caller needs any one of `scopes`; an empty set makes the method public.
 
-    Clients of gRPC that watch health call nothing else while their watch is refused, unless the refusal says that
-    there is none here.
+    gRPC clients that watch health make no other call while their watch is refused, unless the refusal says that the
+    server has no health service.
     """
 
     scopes: frozenset[str]
@@ -62,17 +62,17 @@ def _read(*, max_seconds: float = 30.0, max_request_bytes: int = 64 * KIB) -> Po
 
 
 def _question(*, max_seconds: float = 30.0) -> Policy:
-    """Room for a question far too long: the answer to that should name the field, not the message."""
+    """Allows a message larger than the longest question, so that the error can name the field."""
     return _read(max_seconds=max_seconds, max_request_bytes=512 * KIB)
 
 
 def _also_for_channels(policy: Policy) -> Policy:
-    """What gateway and bot call; without `tenant:read` only in conversations that a session token proves."""
+    """For gateways and bots. Without `tenant:read` they reach only conversations that a session token proves."""
     return replace(policy, scopes=policy.scopes | {CHANNEL})
 
 
 def _channels() -> Policy:
-    """For who knows a public key, a code or a token that says whose it is, so that no tenant is named."""
+    """For callers with a public key, a code or a token that implies the tenant, so that the request names none."""
     return Policy(scopes=frozenset({CHANNEL}), needs_tenant=False)
 
 
@@ -128,7 +128,7 @@ POLICIES: Mapping[str, Policy] = {
     "/kladez.v1.SyncService/RetrySyncJobs": _write(max_request_bytes=64 * KIB, max_seconds=300.0),
     "/kladez.v1.SyncService/ListSyncLog": _read(),
     "/kladez.v1.SyncService/RepairDrift": _write(max_request_bytes=64 * KIB, max_seconds=HOUR_SECONDS),
-    # The installation pays for what is stored and searched at OpenAI.
+    # The operator pays for storage and searches at OpenAI.
     "/kladez.v1.SyncService/SetBackend": _operator_of_tenant(),
     "/kladez.v1.SyncService/GetBackendComparison": _read(),
     "/kladez.v1.IndexJobService/CreateIndexJob": _write(max_request_bytes=64 * KIB),

@@ -1,4 +1,4 @@
-"""Whose conversation a call may touch: a key without `tenant:read` proves it by the conversation's token."""
+"""Session proofs: a key without `tenant:read` proves a conversation by the conversation's token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from retrieval_service.services.tenants.authentication import hash_secret
 
 
 def are_needed() -> bool:
-    """Whether the caller reads only what it can prove to be its own."""
+    """Whether the caller may read only conversations that it proves."""
     return TENANT_READ not in calls.caller().scopes
 
 
@@ -25,7 +25,7 @@ def session_proof(session_id: str, session_token: str) -> SessionProof:
 
 
 def optional_session_proof(session_id: str, session_token: str) -> SessionProof | None:
-    """None outside of conversations, where only a reader of the tenant may be."""
+    """None when no conversation is named, which only callers with `tenant:read` may do."""
     if session_id or are_needed():
         return session_proof(session_id, session_token)
     return None

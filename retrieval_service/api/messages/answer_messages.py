@@ -61,7 +61,7 @@ def citations(row: LoggedAnswer) -> Iterator[pb.Citation]:
 
 
 def shorten_snippets(references: Iterable[common_pb2.Reference]) -> None:
-    """To the line that a customer is shown."""
+    """Shortens snippets to the one line that customers see."""
     for reference in references:
         line = " ".join(reference.snippet.split())
         is_short = len(line) <= CUSTOMERS_SNIPPET

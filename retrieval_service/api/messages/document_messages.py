@@ -107,7 +107,7 @@ def result(index: int, item: Item) -> document_service_pb2.DocumentResult:
 def refused_before(
     problems: Sequence[tuple[int, Sequence[Violation]]],
 ) -> document_service_pb2.ImportDocumentsResponse:
-    """Of earlier connections nothing but numbers and reasons is known."""
+    """Of refusals in earlier connections only numbers and reasons are known."""
     results = [
         document_service_pb2.DocumentResult(index=sequence, error=item_error(violations))
         for sequence, violations in problems

@@ -40,7 +40,7 @@ STATUS_NUMBERS = {status: number for number, status in STATUSES.items()}
 
 
 def chat_filter(wanted: pb.ChatLogFilter) -> ChatFilter:
-    """Raises `Invalid` for a value that no log could have, and for times between which there is none."""
+    """Raises `Invalid` for impossible values and for an empty period."""
     since = moment("filter.start_time", wanted.start_time) if wanted.HasField("start_time") else None
     until = moment("filter.end_time", wanted.end_time) if wanted.HasField("end_time") else None
     if since and until and until <= since:
@@ -150,7 +150,7 @@ def resolution(done: Resolution) -> pb.ResolveUnansweredResponse:
 
 
 def figures(row: Figures) -> pb.DailyUsage:
-    """Only the fields that come from the chat log, to be merged into the usage of the same time."""
+    """Only the fields that come from the chat log. They are merged into the usage of the same period."""
     return pb.DailyUsage(
         answered_share=row.answered / row.completed if row.completed else None,
         latency_p50_ms=row.latency_p50_ms,
@@ -186,7 +186,7 @@ def top_document(one: TopDocument) -> pb.TopDocument:
 
 
 def processes(known: Sequence[Process]) -> pb.ListProcessesResponse:
-    """All of them, and what the living ones disagree about."""
+    """All processes, and the settings on which live ones disagree."""
     return pb.ListProcessesResponse(
         processes=[process(one) for one in known],
         disagreements=[

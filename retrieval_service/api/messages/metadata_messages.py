@@ -1,4 +1,4 @@
-"""A document's metadata on the wire: a Struct, and beside it exact JSON where a Struct would round a number."""
+"""A document's metadata on the wire: a Struct, with exact JSON beside it where a Struct would round a number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNSAFE = (
 
 
 def both(values: Mapping[str, Any]) -> tuple[struct_pb2.Struct, str]:
-    """The Struct, and JSON where that says a number as text, "" where it holds everything."""
+    """The Struct, and exact JSON where the Struct holds a number as text; "" where the Struct is exact."""
     message = struct_pb2.Struct()
     if exact_json.is_all_safe(values):
         message.update(dict(values))
@@ -32,7 +32,7 @@ def both(values: Mapping[str, Any]) -> tuple[struct_pb2.Struct, str]:
 
 
 def put(document: documents_pb.Document, values: Mapping[str, Any]) -> None:
-    """Into a request, in whichever form holds it. Raises `ValueError` for half of a surrogate pair."""
+    """Puts the metadata into a request, in a form that holds it. Raises `ValueError` for a lone surrogate."""
     message, exact = both(values)
     if exact:
         document.metadata_json = exact
@@ -41,7 +41,7 @@ def put(document: documents_pb.Document, values: Mapping[str, Any]) -> None:
 
 
 def read(document: documents_pb.Document) -> Mapping[str, JsonValue]:
-    """What cannot be read, or may not be what was meant, is `RefusedMetadata`."""
+    """Raises `RefusedMetadata` for what cannot be read, or could mean something else."""
     told = json_object(document.metadata)
     rounded = [Violation(f"{METADATA}.{path}", UNSAFE) for path in islice(_unsafe(told), MAX_METADATA_FAULTS)]
     if rounded:
@@ -55,12 +55,12 @@ def read(document: documents_pb.Document) -> Mapping[str, JsonValue]:
 
 
 def json_object(message: struct_pb2.Struct) -> dict[str, JsonValue]:
-    """Unlike protobuf's own conversion lets numbers through that JSON cannot hold, so that they can be named."""
+    """Unlike protobuf's conversion, keeps numbers that JSON cannot hold, so that errors can name them."""
     return {key: json_value(value) for key, value in message.fields.items()}
 
 
 def json_value(message: struct_pb2.Value) -> JsonValue:
-    """Whole numbers come without a fraction."""
+    """Whole numbers have no fraction."""
     kind = message.WhichOneof("kind")
     if kind == "struct_value":
         return json_object(message.struct_value)
@@ -93,7 +93,7 @@ def _agree(exact_values: Mapping[str, JsonValue], told: Mapping[str, JsonValue])
 
 
 def _unsafe(values: Mapping[str, JsonValue]) -> Iterator[str]:
-    """The paths of numbers that may be others than were meant."""
+    """The paths of numbers that a float may have rounded."""
     if exact_json.is_all_safe(values):
         return
     for path, one in exact_json.walk(values):
@@ -102,7 +102,7 @@ def _unsafe(values: Mapping[str, JsonValue]) -> Iterator[str]:
 
 
 def _spoken(value: Any) -> Any:
-    """The same with text for every number that a float does not surely hold."""
+    """The same value, with text in place of each number that a float may round."""
     if isinstance(value, Mapping):
         return {key: _spoken(child) for key, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

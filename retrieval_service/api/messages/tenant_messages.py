@@ -71,7 +71,7 @@ def tenant_settings(settings: TenantSettings) -> tenant_service_pb2.TenantSettin
 
 
 def quotas(limits: Quotas) -> tenant_service_pb2.Quotas | None:
-    """None while all are the installation's."""
+    """None when all quotas are the installation's."""
     return tenant_service_pb2.Quotas(**asdict(limits)) if limits != Quotas() else None
 
 

@@ -1,4 +1,4 @@
-"""What was used, as messages of the contract."""
+"""Usage as messages of the contract."""
 
 from __future__ import annotations
 
