@@ -37,7 +37,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Newcomer:
+class Entry:
     """Who opens a conversation, or comes back to it with what its token proves."""
 
     shop: Shop
@@ -76,16 +76,16 @@ class Room:
 
     def __init__(
         self,
-        newcomer: Newcomer,
+        entry: Entry,
         *,
         client: Client,
         scheduler: Scheduler,
         signer: Signer,
         answer_seconds: float,
     ) -> None:
-        self.session_id = newcomer.session_id
-        self.tenant_id = newcomer.shop.tenant_id
-        self._public_key = newcomer.shop.public_key
+        self.session_id = entry.session_id
+        self.tenant_id = entry.shop.tenant_id
+        self._public_key = entry.shop.public_key
         self.conversation = Conversation()
         self.listeners: set[Listener] = set()
         self.idle_since = time.monotonic()
@@ -93,10 +93,10 @@ class Room:
         self._service_session = ServiceSession(
             client,
             channel=CHANNEL,
-            user_key=newcomer.session_id,
-            language=newcomer.language,
+            user_key=entry.session_id,
+            language=entry.language,
             opened=self._service_session_opened,
-            proof=newcomer.service,
+            proof=entry.service,
         )
         self._scheduler = scheduler
         self._signer = signer
@@ -107,8 +107,8 @@ class Room:
     def is_idle(self) -> bool:
         return not self.listeners and not self.conversation.running
 
-    def enter(self, newcomer: Newcomer, listener: Listener) -> None:
-        self._service_session.adopt(newcomer.service)
+    def enter(self, entry: Entry, listener: Listener) -> None:
+        self._service_session.adopt(entry.service)
         self.listeners.add(listener)
 
     def proof(self) -> frames.Session:
@@ -228,13 +228,13 @@ class Rooms:
         """How many answers are being written."""
         return self._scheduler.active_count
 
-    def enter(self, newcomer: Newcomer, listener: Listener) -> Room:
-        key = (newcomer.shop.tenant_id, newcomer.session_id)
+    def enter(self, entry: Entry, listener: Listener) -> Room:
+        key = (entry.shop.tenant_id, entry.session_id)
         self._sweep_sometimes()
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = self._open(newcomer)
-        room.enter(newcomer, listener)
+            room = self._rooms[key] = self._open(entry)
+        room.enter(entry, listener)
         return room
 
     def leave(self, room: Room, listener: Listener) -> None:
@@ -259,10 +259,10 @@ class Rooms:
             if room.is_idle and room.idle_since < now - self._idle_seconds:
                 del self._rooms[key]
 
-    def _open(self, newcomer: Newcomer) -> Room:
+    def _open(self, entry: Entry) -> Room:
         return Room(
-            newcomer,
-            client=self._client_of(newcomer.shop.tenant_id),
+            entry,
+            client=self._client_of(entry.shop.tenant_id),
             scheduler=self._scheduler,
             signer=self._signer,
             answer_seconds=self._answer_seconds,

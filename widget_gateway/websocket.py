@@ -47,7 +47,7 @@ from widget_gateway.frames import (
 )
 from widget_gateway.gateway import GATEWAY, Gateway
 from widget_gateway.limits import TokenBucket
-from widget_gateway.rooms import Asked, Newcomer, Room
+from widget_gateway.rooms import Asked, Entry, Room
 from widget_gateway.session import Failed
 
 SESSION_ID_BYTES = 16
@@ -134,9 +134,9 @@ class Visit:
         hello = await self._hello()
         if hello is None:
             return
-        newcomer = self._newcomer(hello, await self._shop(hello))
-        self._room = self._gateway.rooms.enter(newcomer, self._socket)
-        await self._welcome(hello, newcomer, self._room)
+        entry = self._entry(hello, await self._shop(hello))
+        self._room = self._gateway.rooms.enter(entry, self._socket)
+        await self._welcome(hello, entry, self._room)
 
     async def _hello(self) -> Hello | None:
         try:
@@ -170,9 +170,9 @@ class Visit:
         is_demo = shop.public_key == str(self._settings.demo_shop)
         return is_demo and self._origin in own and demo.is_served(self._host, self._settings)
 
-    def _newcomer(self, hello: Hello, shop: Shop) -> Newcomer:
+    def _entry(self, hello: Hello, shop: Shop) -> Entry:
         grant = self._grant(hello, shop)
-        return Newcomer(
+        return Entry(
             shop=shop,
             session_id=grant.session_id if grant else secrets.token_hex(SESSION_ID_BYTES),
             service=grant.service if grant else NO_SESSION,
@@ -185,15 +185,15 @@ class Visit:
             hello.token, session_id=hello.session_id, tenant_id=shop.tenant_id, unix_time=time.time()
         )
 
-    async def _welcome(self, hello: Hello, newcomer: Newcomer, room: Room) -> None:
+    async def _welcome(self, hello: Hello, entry: Entry, room: Room) -> None:
         await self._tell(
             frames.Welcome(
                 session=room.proof(),
                 heartbeat_seconds=self._settings.heartbeat_seconds,
                 question_characters=self._settings.question_characters,
-                title=newcomer.shop.title(hello.language),
-                greeting=newcomer.shop.greeting(newcomer.language),
-                suggested=newcomer.shop.suggestions(newcomer.language),
+                title=entry.shop.title(hello.language),
+                greeting=entry.shop.greeting(entry.language),
+                suggested=entry.shop.suggestions(entry.language),
                 has_telegram=bool(self._settings.telegram_bot),
             )
         )
