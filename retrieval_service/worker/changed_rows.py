@@ -10,7 +10,7 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.services.sources.changed_rows import Follower
 from retrieval_service.stores.queue.index_changes import Change
-from retrieval_service.worker.wake_up import Bell
+from retrieval_service.worker.wake_up import Wakeup
 
 log = structlog.get_logger("kladez.change_runner")
 
@@ -20,22 +20,22 @@ IDLE_SECONDS = 0.5
 class ChangeRunner:
     """Runs until it is cancelled. Another worker then repeats the interrupted readings."""
 
-    def __init__(self, follower: Follower, bells: Sequence[Bell]) -> None:
-        """A reader for each bell, which ends its wait for rows."""
+    def __init__(self, follower: Follower, wakeups: Sequence[Wakeup]) -> None:
+        """There is one reader for each of `wakeups`, which end their waits."""
         self._follower = follower
-        self._bells = bells
+        self._wakeups = wakeups
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as readers:
-            for bell in self._bells:
-                readers.create_task(self._read_for_ever(bell))
+            for wakeup in self._wakeups:
+                readers.create_task(self._read_for_ever(wakeup))
 
-    async def _read_for_ever(self, bell: Bell) -> None:
+    async def _read_for_ever(self, wakeup: Wakeup) -> None:
         while True:
-            bell.listen()
+            wakeup.clear()
             change = await self._claim()
             if change is None:
-                await bell.sleep(IDLE_SECONDS)
+                await wakeup.wait(IDLE_SECONDS)
             else:
                 await self._read(change)
 
@@ -50,7 +50,7 @@ class ChangeRunner:
         try:
             await self._follower.read(change)
         except errors.Unavailable as error:
-            log.warning("changes_left", source=change.source, error=str(error))  # the lease ends it
+            log.warning("changes_left", source=change.source, error=str(error))  # the lease expires
         except Exception as error:
             log.exception("changes_failed", tenant_id=str(change.tenant_id), source=change.source)
             await self._give_up(change, type(error).__name__)

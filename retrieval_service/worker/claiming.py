@@ -1,4 +1,4 @@
-"""Claims the jobs of one target and has them done, a few batches at a time, tenant by tenant."""
+"""Claims the jobs of one target tenant by tenant, and runs a few batches at a time."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from retrieval_service import errors
 from retrieval_service.stores.database import Database
 from retrieval_service.stores.queue import document_jobs
 from retrieval_service.stores.queue.document_jobs import Ask, Job
-from retrieval_service.worker.wake_up import Bell
+from retrieval_service.worker.wake_up import Wakeup
 
 log = structlog.get_logger("kladez.worker")
 
 MOST_WAITING = 16
-# A claim takes milliseconds; after so long beyond the poll it hangs, or the loop does.
+# A claim takes milliseconds. When it takes this much longer than the poll, the claim or the loop hangs.
 STALLED_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """What of the target's jobs is done beside what; `work` ends every job of a batch.
+    """The jobs of a target that are done together, with their limits. `work` ends every job of a batch.
 
-    A tenant has `concurrency` batches at a time, and `spare` ones more are for others, so that whoever comes does
-    not wait for what a tenant has begun. A batch is of `tenants` tenants, and of `batch` jobs and `max_bytes` of
-    content at most. `work` is given a function to call while it only waits for others: then the next batch begins
-    beside it. `ran_dry` is called when a batch has ended and no job is left.
+    A tenant has `concurrency` batches at a time. `spare` more batches are for other tenants, so that they do not wait
+    for the first one. A batch is of at most `tenants` tenants, `batch` jobs and `max_bytes` of content. `work` is
+    given a function that it calls while it only waits for others; the next batch then begins beside it. `on_idle` is
+    called when a batch has ended and no job is left.
     """
 
     target: str
@@ -44,11 +44,11 @@ class Lane:
     tenants: int = 1
     max_bytes: int = 2**31 - 1
     is_large: bool = False
-    ran_dry: Callable[[], None] = lambda: None
+    on_idle: Callable[[], None] = lambda: None
 
 
 class Claiming:
-    """Goes on until `stop()`; a dead worker's jobs are free after the lease."""
+    """Claims until `stop()`. After the lease, other workers may claim a dead worker's jobs."""
 
     def __init__(
         self,
@@ -60,17 +60,17 @@ class Claiming:
         poll_seconds: float,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """`ended` is called after each batch: jobs that waited for its documents may stand in another lane."""
+        """`ended` is called after each batch, because jobs in another lane may wait for its documents."""
         self._database = database
         self._lane = lane
         self._worker = worker
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._ended = ended
-        self._bell = Bell()
+        self._wakeup = Wakeup()
         self._busy: dict[object, Sequence[Job]] = {}
         self._waiting: dict[object, Sequence[Job]] = {}
-        self._served_last = uuid4()  # workers begin at different tenants
+        self._served_last = uuid4()  # each worker begins at a random tenant
         self._has_ended_some = False
         self._stopping = False
         self._turned_at: float | None = None
@@ -82,7 +82,7 @@ class Claiming:
 
     @property
     def fault(self) -> str:
-        """Why it claims nothing now, in words; "" while it does, or would if there were a job."""
+        """Why it cannot claim now, in words; "" when it can."""
         if self._turned_at is None:
             return "is not running"
         silent_seconds = time.monotonic() - self._turned_at
@@ -91,14 +91,14 @@ class Claiming:
         return f"fails: {self._refused}" if self._refused else ""
 
     def wake(self) -> None:
-        self._bell.ring()
+        self._wakeup.set()
 
     def stop(self) -> None:
         self._stopping = True
-        self._bell.ring()
+        self._wakeup.set()
 
     async def run(self, scheduler: aiojobs.Scheduler) -> None:
-        """The batches themselves run in the scheduler and may outlast this."""
+        """Claims until stopped. The batches run in the scheduler and may outlast this call."""
         try:
             await self._claim_until_stopped(scheduler)
         finally:
@@ -107,20 +107,20 @@ class Claiming:
     async def _claim_until_stopped(self, scheduler: aiojobs.Scheduler) -> None:
         while not self._stopping:
             self._turned_at = time.monotonic()
-            self._bell.listen()
+            self._wakeup.clear()
             claimed = await self._claim() if self._has_room() else []
             if claimed:
                 batch = object()
                 self._busy[batch] = claimed
                 await scheduler.spawn(self._process(batch, claimed))
             else:
-                self._tell_when_dry()
-                await self._bell.sleep(self._poll_seconds)
+                self._notify_when_idle()
+                await self._wakeup.wait(self._poll_seconds)
 
-    def _tell_when_dry(self) -> None:
+    def _notify_when_idle(self) -> None:
         if self._has_ended_some and not self._busy:
             self._has_ended_some = False
-            self._lane.ran_dry()
+            self._lane.on_idle()
 
     def _has_room(self) -> bool:
         return len(self._busy) < self._lane.concurrency + self._lane.spare
@@ -160,29 +160,35 @@ class Claiming:
         )
 
     def _has_orphan(self) -> bool:
-        """Of two at a time, the one that kills its workers would take the other along until that is given up."""
+        """Whether an orphan is in hand.
+
+        Of two at a time, the one that kills its workers would make both be given up.
+        """
         held = [*self._busy.values(), *self._waiting.values()]
         return any(len(batch) == 1 and batch[0].is_orphan for batch in held)
 
-    def _let_go(self, batch: object) -> None:
-        """Too many that wait keep the place of the next: their leases and their polling cost something too."""
+    def _mark_waiting(self, batch: object) -> None:
+        """Lets the next batch begin.
+
+        Beyond `MOST_WAITING` a waiting batch keeps its slot, because leases and polling have a cost.
+        """
         if batch in self._busy and len(self._waiting) < MOST_WAITING:
             self._waiting[batch] = self._busy.pop(batch)
-            self._bell.ring()
+            self._wakeup.set()
 
     async def _process(self, batch: object, claimed: Sequence[Job]) -> None:
         try:
             async with self._kept(claimed):
-                await self._lane.work(claimed, lambda: self._let_go(batch))
+                await self._lane.work(claimed, lambda: self._mark_waiting(batch))
         except errors.Unavailable as error:
-            log.warning("batch_left", jobs=len(claimed), error=str(error))  # the lease ends it
+            log.warning("batch_left", jobs=len(claimed), error=str(error))  # the leases expire
         except Exception:
             log.exception("batch_failed", jobs=len(claimed))
         finally:
             self._has_ended_some = True
-            self._busy.pop(batch, None)  # here: the scheduler drops a job only after the waking
+            self._busy.pop(batch, None)  # the scheduler drops a job only after the wake-up
             self._waiting.pop(batch, None)
-            self._bell.ring()
+            self._wakeup.set()
             self._ended()
 
     @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ import structlog
 from retrieval_service import errors
 from retrieval_service.services.indexing.index_jobs import Reindexer
 from retrieval_service.stores.queue.index_jobs import Due
-from retrieval_service.worker.wake_up import Bell
+from retrieval_service.worker.wake_up import Wakeup
 
 log = structlog.get_logger("kladez.index_runner")
 
@@ -19,26 +19,26 @@ JOBS_AT_A_TIME = 32
 class IndexRunner:
     """Runs until it is cancelled, which rolls back the current step."""
 
-    def __init__(self, reindexer: Reindexer, bell: Bell) -> None:
-        """The bell ends the wait for a job."""
+    def __init__(self, reindexer: Reindexer, wakeup: Wakeup) -> None:
+        """`wakeup` ends the wait for a job."""
         self._reindexer = reindexer
-        self._bell = bell
+        self._wakeup = wakeup
         self._at_once = False
 
     def step_at_once(self) -> None:
         """Steps at once. Called when the queue is empty, because jobs may be complete or have more to enqueue."""
         self._at_once = True
-        self._bell.ring()
+        self._wakeup.set()
 
     async def run(self) -> None:
-        rung = False
+        was_woken = False
         while True:
-            self._bell.listen()
+            self._wakeup.clear()
             due = await self._claim()
             for one in due:
                 await self._advance(one)
-            # What it rang for may be in its pause.
-            rung = await self._bell.sleep(STEP_SECONDS if due or rung else IDLE_SECONDS)
+            # The job that it was woken for may be in its pause.
+            was_woken = await self._wakeup.wait(STEP_SECONDS if due or was_woken else IDLE_SECONDS)
 
     async def _claim(self) -> list[Due]:
         at_once, self._at_once = self._at_once, False

@@ -1,4 +1,4 @@
-"""Fills embedding spaces beside a worker: short steps, taken over by whichever worker lives."""
+"""Fills embedding spaces beside a worker in short steps, which any living worker can take over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPACES_AT_A_TIME = 16
 
 
 class FillRunner:
-    """Runs until it is cancelled, which undoes the step in hand."""
+    """Runs until it is cancelled, which rolls back the current step."""
 
     def __init__(self, filler: Filler) -> None:
         self._filler = filler

@@ -23,7 +23,7 @@ from retrieval_service.worker.changed_rows import ChangeRunner
 from retrieval_service.worker.claiming import Lane
 from retrieval_service.worker.index_jobs import IndexRunner
 from retrieval_service.worker.space_filling import FillRunner
-from retrieval_service.worker.wake_up import Bell
+from retrieval_service.worker.wake_up import Wakeup
 from retrieval_service.worker.worker import Worker, WorkerOptions, worker_name
 
 # The number of sources that one worker reads at a time.
@@ -44,36 +44,36 @@ def new_worker(service: Service) -> Worker:
         poll_seconds=settings.job_poll_seconds,
         shutdown_seconds=settings.shutdown_seconds,
     )
-    index_bell, reading_bells = Bell(), [Bell() for _ in range(SOURCE_READERS)]
-    index_runner, apart = IndexRunner(service.reindexer, index_bell), Apart()
+    index_wakeup, reading_wakeups = Wakeup(), [Wakeup() for _ in range(SOURCE_READERS)]
+    index_runner, apart = IndexRunner(service.reindexer, index_wakeup), Apart()
     return Worker(
         service.database,
         [*indexing_lanes(service, name, apart, index_runner.step_at_once), *syncing_lanes(service, name)],
         name=name,
         options=options,
         housekeeping=[
-            promoter.look_around,
-            service.scheduler.look_around,
+            promoter.run_housekeeping,
+            service.scheduler.run_housekeeping,
             service.overseer.forget_old,
-            service.comparer.look_around,
-            service.answer_log.look_around,
-            service.conversing.look_around,
+            service.comparer.run_housekeeping,
+            service.answer_log.run_housekeeping,
+            service.conversing.run_housekeeping,
             service.switcher.drop_outlived,
-            service.snapshotting.look_around,
-            service.collector.look_around,
+            service.snapshotting.run_housekeeping,
+            service.collector.run_housekeeping,
             *provider_chores(service),
         ],
         companions=[
             index_runner.run,
-            ChangeRunner(service.follower, reading_bells).run,
+            ChangeRunner(service.follower, reading_wakeups).run,
             FillRunner(service.filler).run,
         ],
-        index_job_bells=[index_bell, *reading_bells],
+        index_job_wakeups=[index_wakeup, *reading_wakeups],
         last=apart.close,
     )
 
 
-def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callable[[], None]) -> list[Lane]:
+def indexing_lanes(service: Service, worker: str, apart: Apart, on_idle: Callable[[], None]) -> list[Lane]:
     """The lanes for indexing. Large documents have their own, so that small ones never wait for them."""
     settings = service.settings
     at_once = new_indexer(service, worker, AtOnce(service.embedders, service.policy))
@@ -85,7 +85,7 @@ def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callabl
         batch=settings.job_batch,
         max_bytes=settings.job_batch_bytes,
         work=lambda batch, _: at_once.index(batch),
-        ran_dry=ran_dry,
+        on_idle=on_idle,
     )
     large = Lane(
         target=document_jobs.PGVECTOR,
@@ -94,7 +94,7 @@ def indexing_lanes(service: Service, worker: str, apart: Apart, ran_dry: Callabl
         spare=1,
         batch=1,
         work=lambda batch, _: step_by_step.index(batch),
-        ran_dry=ran_dry,
+        on_idle=on_idle,
     )
     return [small, large]
 
@@ -133,7 +133,7 @@ def provider_chores(service: Service) -> list[Callable[[], Awaitable[None]]]:
     sweeper = Sweeper(service.database, service.backend)
     evacuator = Evacuator(service.database, service.backend, service.retrieval.switcher)
     chores = (ProviderChore("sweep", sweeper.sweep), ProviderChore("evacuate", evacuator.evacuate))
-    return [chore.look_around for chore in chores]
+    return [chore.run_housekeeping for chore in chores]
 
 
 def syncing_lanes(service: Service, worker: str) -> list[Lane]:

@@ -1,4 +1,4 @@
-"""What happens by the clock, looked at and done by hand straight on the database."""
+"""Runs what is scheduled once, by hand, directly on the database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Drained:
-    """What was due and is done; `failed_count` documents could not be brought into the index or to the provider."""
+    """The runs that were due; `failed_count` documents could not be indexed or sent to the provider."""
 
     runs: Sequence[Run]
     failed_count: int
@@ -46,9 +46,9 @@ async def standings(settings: Settings, dsn: str) -> list[Standing]:
 
 
 async def drain(settings: Settings, dsn: str) -> Drained:
-    """Runs the schedules that are due, then works until no document waits; what failed is left for later.
+    """Runs the due schedules, then works until no document waits; failed documents are left for later.
 
-    Raises `SettingsDiffer`, with nothing done, when the installation runs with something else.
+    Raises `SettingsDiffer`, with nothing done, when other processes have different settings.
     """
     async with open_service(settings, dsn, kind=Kind.ONCE) as service, asyncio.TaskGroup() as group:
         beside = [group.create_task(service.presence.run())] if service.presence else []
@@ -72,7 +72,7 @@ async def _work_all(service: Service) -> int:
 
 
 async def _standing(service: Service) -> document_jobs.Standing:
-    """In the index and, where there is one, at the retrieval provider."""
+    """The counts of the index and, where there is one, of the retrieval provider."""
     targets = [document_jobs.PGVECTOR, *([document_jobs.OPENAI] if service.backend else [])]
     async with service.database.operator() as operator:
         found = [await document_jobs.standing(operator, target=target) for target in targets]

@@ -1,4 +1,4 @@
-"""What ends a task's sleep before its time."""
+"""Ends a task's wait before its time."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 import contextlib
 
 
-class Bell:
-    """For one sleeper: it listens, looks for work, and sleeps when it found none; so no ring gets lost between."""
+class Wakeup:
+    """For one task that clears it, looks for work, and waits when it found none. So no wake-up is lost between."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
+    def set(self) -> None:
+        self._event.set()
 
-    def listen(self) -> None:
-        """What rings from now on ends the next sleep."""
-        self._rung.clear()
+    def clear(self) -> None:
+        """Forgets earlier wake-ups; later ones end the next wait."""
+        self._event.clear()
 
-    async def sleep(self, seconds: float) -> bool:
-        """Whether it has rung."""
+    async def wait(self, seconds: float) -> bool:
+        """Whether it was set within the time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._rung.wait()
-        return self._rung.is_set()
+                await self._event.wait()
+        return self._event.is_set()

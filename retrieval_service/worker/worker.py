@@ -20,7 +20,7 @@ from retrieval_service.stores.database import Database
 from retrieval_service.stores.index import embedding_steps
 from retrieval_service.stores.queue import document_jobs, index_jobs
 from retrieval_service.worker.claiming import Claiming, Lane
-from retrieval_service.worker.wake_up import Bell
+from retrieval_service.worker.wake_up import Wakeup
 
 log = structlog.get_logger("kladez.worker")
 
@@ -60,19 +60,19 @@ class Worker:
         options: WorkerOptions,
         housekeeping: Sequence[Callable[[], Awaitable[None]]] = (),
         companions: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
-        index_job_bells: Sequence[Bell] = (),
+        index_job_wakeups: Sequence[Wakeup] = (),
         last: Callable[[], Awaitable[None]] = nothing,
     ) -> None:
-        """No lane keeps another waiting. `companions` run beside them until the worker stops, which cancels them.
+        """Lanes do not wait for each other. `companions` run beside them until the worker stops, which cancels them.
 
-        The bells are rung when an index job is told what to do; `last` closes what the lanes have worked with.
+        `index_job_wakeups` are set when an index job changes. `last` closes what the lanes have used.
         """
         self._database = database
         self._name = name
         self._options = options
         self._housekeeping = housekeeping
         self._companions = companions
-        self._index_job_bells = index_job_bells
+        self._index_job_wakeups = index_job_wakeups
         self._last = last
         self._beside: Sequence[aiojobs.Job[None]] = ()
         self._claimings = [
@@ -121,22 +121,22 @@ class Worker:
             if target in ("", claiming.target):
                 claiming.wake()
 
-    def _ring(self) -> None:
-        for bell in self._index_job_bells:
-            bell.ring()
+    def _wake_index_jobs(self) -> None:
+        for wakeup in self._index_job_wakeups:
+            wakeup.set()
 
     async def _listen(self) -> None:
-        """Wakes the claiming as soon as a job is committed; polling is the net below."""
+        """Wakes the claiming when a job is committed. Polling covers lost notifications."""
         while True:
             try:
                 async with self._database.owner() as connection:
                     await connection.execute("LISTEN kladez_index_jobs")
                     await connection.execute("LISTEN kladez_jobs")
-                    self._ring()
+                    self._wake_index_jobs()
                     self._wake()
                     async for notice in connection.notifies():
                         if notice.channel == index_jobs.CHANNEL:
-                            self._ring()
+                            self._wake_index_jobs()
                         else:
                             self._wake()
             except errors.Unavailable:

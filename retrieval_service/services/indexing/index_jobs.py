@@ -152,7 +152,7 @@ class Reindexer:
     async def _cancel(self, scope: TenantScope, job: IndexJob) -> None:
         """What workers have begun is waited for, and counted."""
         await index_changes.forget(scope, job.id)
-        await index_jobs.let_go(scope, job.id)
+        await index_jobs.stop_waiting(scope, job.id)
         if not await index_jobs.count_waiting(scope, job.id):
             await index_jobs.end(scope, job.id, state="cancelled")
             log.info("index_job_cancelled", tenant_id=str(job.tenant_id), index_job_id=str(job.id))

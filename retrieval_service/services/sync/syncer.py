@@ -54,10 +54,10 @@ class Syncer:
         self._book = SyncBook(database, worker=worker, max_attempts=max_attempts)
         self._max_attempts = max_attempts
 
-    async def sync(self, batch: Sequence[Job], let_go: Callable[[], None] = lambda: None) -> None:
+    async def sync(self, batch: Sequence[Job], mark_waiting: Callable[[], None] = lambda: None) -> None:
         """Ends every job of the batch: done, put back for later, or given up with the reason kept.
 
-        No tenant waits for another one's files. While only slow files keep the batch, it says `let_go`, and again.
+        No tenant waits for another one's files. `mark_waiting` is called whenever the batch waits for slow files only.
         """
         by_owner = by_tenant(batch)
         busy = set(by_owner)
@@ -65,7 +65,7 @@ class Syncer:
         def is_waiting(tenant_id: UUID) -> None:
             busy.discard(tenant_id)
             if not busy:
-                let_go()
+                mark_waiting()
 
         async with asyncio.TaskGroup() as group:
             for tenant_id, tenant_jobs in by_owner.items():

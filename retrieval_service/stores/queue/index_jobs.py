@@ -336,7 +336,7 @@ async def enqueue(scope: TenantScope, index_job_id: UUID, new_ids: Sequence[UUID
     await scope.connection.execute(ENQUEUE, parameters)
 
 
-LET_GO = """
+STOP_WAITING = """
 DELETE FROM index_job_documents w
 WHERE w.tenant_id = %(tenant_id)s AND w.index_job_id = %(index_job_id)s AND w.outcome IS NULL
     AND NOT EXISTS (SELECT FROM document_sync_jobs j
@@ -345,9 +345,9 @@ WHERE w.tenant_id = %(tenant_id)s AND w.index_job_id = %(index_job_id)s AND w.ou
 """
 
 
-async def let_go(scope: TenantScope, index_job_id: UUID) -> None:
+async def stop_waiting(scope: TenantScope, index_job_id: UUID) -> None:
     """Waits no longer for documents that nobody works on; they stay queued."""
-    await scope.connection.execute(LET_GO, {"tenant_id": scope.tenant_id, "index_job_id": index_job_id})
+    await scope.connection.execute(STOP_WAITING, {"tenant_id": scope.tenant_id, "index_job_id": index_job_id})
 
 
 # What was counted and never came was indexed or deleted by others meanwhile, or its row had not changed.

@@ -582,7 +582,7 @@ STORES: dict[str, Trial] = {
         lambda scope, own: index_jobs.enqueue(scope, own.index_job_id, [own.document_id]),
         NO_ROWS,
     ),
-    "index_jobs.let_go": (lambda scope, own: index_jobs.let_go(scope, own.index_job_id), NO_ROWS),
+    "index_jobs.stop_waiting": (lambda scope, own: index_jobs.stop_waiting(scope, own.index_job_id), NO_ROWS),
     "index_jobs.complete": (
         lambda scope, own: index_jobs.complete(scope, own.index_job_id, removed=1),
         NO_ROWS,
@@ -917,7 +917,7 @@ WRITERS = {
     "index_jobs.end",
     "index_jobs.enqueue",
     "index_jobs.hand_out",
-    "index_jobs.let_go",
+    "index_jobs.stop_waiting",
     "index_jobs.move",
     "index_jobs.record",
     "index_jobs.request_cancel",
