@@ -36,7 +36,7 @@ def shadow_share(request: pb.SetBackendRequest) -> float | None:
 
 
 def vector_store_id(request: pb.SetBackendRequest) -> str:
-    """ "" keeps the store."""
+    """An empty string keeps the store."""
     if request.vector_store_id and not STORE_ID.fullmatch(request.vector_store_id):
         raise fields.refuse("vector_store_id", "must be 1-128 characters of a-z, A-Z, 0-9, _ and -")
     return request.vector_store_id

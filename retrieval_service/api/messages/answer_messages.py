@@ -53,7 +53,7 @@ def unsupported(one: Flagged) -> pb.UnsupportedRange:
 
 
 def citations(row: LoggedAnswer) -> Iterator[pb.Citation]:
-    """Without the numbers of fragments that were purged since."""
+    """Leaves out the numbers of fragments that were purged since."""
     present = {one.number for one in row.references}
     for one in row.citations:
         if left := tuple(number for number in one.numbers if number in present):

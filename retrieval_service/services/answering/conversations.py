@@ -142,7 +142,7 @@ class Conversing:
             raise errors.NotFound("there is no such code, or it was used, or its time is over")
         return claimed[1], tenant
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         """Housekeeping, once an hour: old chats are erased where the tenant wants it, codes nobody used, old counts."""
         if self._clock() < self._next_forgetting:
             return

@@ -195,7 +195,7 @@ class AnswerLog:
             answer = await self.find(tenant_id, answer_id=answer.id)
         return answer
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         """Housekeeping: what the dead left behind is marked for all who read the log."""
         async with self._database.operator() as operator:
             abandoned = await chats.mark_abandoned(operator)

@@ -18,7 +18,7 @@ from retrieval_service.stores.tenants import spaces, tenant_spaces
 
 log = structlog.get_logger("kladez.promoting")
 
-LOOK_AROUND_SECONDS = 60.0
+HOUSEKEEPING_SECONDS = 60.0
 TENANTS_PER_PAGE = 1_000
 # An index is kept until its tenant is well below the border, so that it does not come and go.
 DEMOTION_SHARE = 0.5
@@ -43,10 +43,10 @@ class Promoter:
         self._clock = clock
         self._next_look = clock()
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         if self._clock() < self._next_look:
             return
-        self._next_look = self._clock() + LOOK_AROUND_SECONDS
+        self._next_look = self._clock() + HOUSEKEEPING_SECONDS
         await self.promote_and_demote()
 
     async def promote_and_demote(self) -> None:

@@ -55,7 +55,7 @@ class Collector:
     def _space(self) -> Space:
         return self._embedders.home_space
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         """Groups what waits, of every tenant; one whose questions cannot be grouped keeps no other waiting."""
         while (one := await self._claim()) is not None:
             await self.collect(one.tenant_id)

@@ -60,7 +60,7 @@ class Scheduler:
         self._planned = planned
         self._clock = clock
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         """For those whom the runs do not interest."""
         await self.run_due()
 

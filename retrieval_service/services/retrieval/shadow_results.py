@@ -13,7 +13,7 @@ from retrieval_service.stores.sync import comparisons
 
 KEPT_DAYS = 30
 EXAMPLES = 20
-LOOK_AROUND_SECONDS = 3_600.0
+HOUSEKEEPING_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,10 @@ class Comparer:
                 examples=await comparisons.worst(scope, days=days, limit=EXAMPLES),
             )
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         if self._clock() < self._next_look:
             return
-        self._next_look = self._clock() + LOOK_AROUND_SECONDS
+        self._next_look = self._clock() + HOUSEKEEPING_SECONDS
         await self.forget_old()
 
     async def forget_old(self) -> None:

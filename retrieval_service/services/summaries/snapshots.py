@@ -21,7 +21,7 @@ from retrieval_service.stores.database import Database, TenantScope
 log = structlog.get_logger("kladez.snapshotting")
 
 TOKEN_BYTES = 24
-LOOK_AROUND_SECONDS = 60.0
+HOUSEKEEPING_SECONDS = 60.0
 NOT_FOUND = "there is no such snapshot, or it has expired"
 
 
@@ -82,11 +82,11 @@ class Snapshotting:
             if not await snapshots.delete(scope, snapshot_id):
                 raise errors.NotFound(NOT_FOUND)
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         """Called often, removes once a minute what has expired."""
         if self._clock() < self._next_look:
             return
-        self._next_look = self._clock() + LOOK_AROUND_SECONDS
+        self._next_look = self._clock() + HOUSEKEEPING_SECONDS
         async with self._database.operator() as operator:
             pruned = await snapshots.prune(operator)
         if pruned:

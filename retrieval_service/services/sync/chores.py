@@ -28,7 +28,7 @@ class ProviderChore:
         self._clock = clock
         self._next_look = clock()
 
-    async def look_around(self) -> None:
+    async def run_housekeeping(self) -> None:
         if self._clock() < self._next_look:
             return
         try:

@@ -255,7 +255,7 @@ async def test_retention_erases_what_is_older_and_nothing_else(running: Running)
     elsewhere = (await ask(keeper, session_id=await new_session(keeper))).started.answer_id
     await execute(running, OLDER_ANSWERS, ids=[old, earlier, elsewhere])
     await execute(running, OLDER_SESSIONS, ids=[sessions["old"], sessions["living"]])
-    await Conversing(running.service.database).look_around()
+    await Conversing(running.service.database).run_housekeeping()
     for answer_id in (old, earlier):
         assert (await failure_of(stored(shop, answer_id))).code == "NOT_FOUND"
     assert await stored(shop, later)
@@ -408,7 +408,7 @@ async def test_answer_of_a_dead_writer_is_marked_and_one_that_lives_is_not(
     for answer_id, seconds in ((dead, -1), (cancelled, -1), (living, 60)):
         await execute(running, LEAVE_RUNNING, id=answer_id, seconds=seconds)
     await execute(running, "UPDATE chat_logs SET is_cancel_wanted = true WHERE id = %(id)s", id=cancelled)
-    await running.service.answer_log.look_around()
+    await running.service.answer_log.run_housekeeping()
     for answer_id, status in ((dead, "interrupted"), (cancelled, "cancelled"), (living, "running")):
         assert await scalar(running, "SELECT status FROM chat_logs WHERE id = %(id)s", id=answer_id) == status
     assert (await ended_answer(lamps, dead)).text

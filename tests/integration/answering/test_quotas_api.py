@@ -277,7 +277,7 @@ async def test_new_day_begins_anew_and_old_counts_are_swept(running: Running) ->
         running, "UPDATE question_counts SET day = day - 2 WHERE tenant_id = %(id)s", id=shop.tenant_id
     )
     assert (await ask(shop)).text
-    await Conversing(running.service.database).look_around()
+    await Conversing(running.service.database).run_housekeeping()
     assert await counts(running, shop) == {"tenant": 1}
 
 

@@ -139,7 +139,7 @@ async def test_writer_that_was_too_slow_to_say_so_keeps_its_answer(
         await connection.execute(
             "UPDATE chat_logs SET lease_until = now() - interval '1 second' WHERE id = %(id)s", parameters
         )
-        await running.service.answer_log.look_around()
+        await running.service.answer_log.run_housekeeping()
         cursor = await connection.execute("SELECT status FROM chat_logs WHERE id = %(id)s", parameters)
         assert await cursor.fetchone() == ("interrupted",)
     async with asyncio.timeout(WAIT_SECONDS):

@@ -285,8 +285,8 @@ async def test_question_that_comes_while_others_are_grouped_is_not_forgotten(run
     late.shop = shop
     while not late.has_come:  # the service's own worker may have been faster
         await asked(shop, NOTHING_KNOWN)
-        await late.look_around()
-    await late.look_around()
+        await late.run_housekeeping()
+    await late.run_housekeeping()
     async with running.service.database.operator() as operator:
         waiting = await operator.execute("SELECT tenant_id::text FROM gap_inbox")
         assert (shop.tenant_id,) not in await waiting.fetchall()

@@ -19,13 +19,13 @@ async def test_chore_waits_a_minute_after_a_failure_and_not_otherwise(failure: e
             raise failures.pop()
 
     chore = ProviderChore("sweep", work, clock=lambda: now)
-    await chore.look_around()
+    await chore.run_housekeeping()
     now = PAUSE_AFTER_FAILURE_SECONDS - 1
-    await chore.look_around()
+    await chore.run_housekeeping()
     assert looks == 1
     now = PAUSE_AFTER_FAILURE_SECONDS
-    await chore.look_around()
-    await chore.look_around()
+    await chore.run_housekeeping()
+    await chore.run_housekeeping()
     assert looks == 3
 
 
@@ -34,4 +34,4 @@ async def test_mistake_of_ours_is_not_taken_for_the_providers() -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        await ProviderChore("sweep", work).look_around()
+        await ProviderChore("sweep", work).run_housekeeping()
