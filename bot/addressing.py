@@ -7,7 +7,7 @@ from telegram.constants import ChatType
 
 
 def is_for(bot: User, message: Message) -> bool:
-    """In private always; in a group only when the bot is mentioned or replied to."""
+    """Always in private chats; in groups only when the bot is mentioned or replied to."""
     return message.chat.type == ChatType.PRIVATE or replies_to(bot, message) or bool(mentions(bot, message))
 
 

@@ -1,4 +1,4 @@
-"""One question on its way to an answer: from the service's stream into the customer's chat."""
+"""Streams the answer to one question from the service into the customer's chat."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What was asked, where, by whom; a repeat of `request_id` replays the stored answer.
+    """A question with its place and its asker. A repeated `request_id` replays the stored answer.
 
-    `visitor` is a keyed hash of who asks, by which the service counts their questions.
+    `visitor` is a keyed hash of the asker, by which the service counts questions.
     """
 
     text: str
@@ -81,9 +81,9 @@ class Answering:
         self._text = ""
         self._references: list[common_pb2.Reference] = []
         self._doubts: list[Range] = []
-        # Only a whole answer can be judged.
+        # Only complete answers can be rated.
         self._answer_id = ""
-        # Stands until the stream has ended in a way we understand: a bug must not look like an answer.
+        # The default until the stream ends in a known way, so that a bug does not look like an answer.
         self._note = texts.failed
         self._interruption: Interruption | None = None
         self._waiting: asyncio.Timeout | None = None
@@ -101,7 +101,7 @@ class Answering:
             await self._finish()
 
     def interrupt(self, interruption: Interruption) -> None:
-        """Ends the call at the next pause between events; frames under way are not cut in half."""
+        """Ends the call before the next event. Frames that are being sent are completed."""
         self._interruption = self._interruption or interruption
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
@@ -112,7 +112,8 @@ class Answering:
             asked = ChannelQuestion(
                 text=self.question.text, request_id=self.question.request_id, visitor=self.question.visitor
             )
-            # Closing it stops listening only: who asks for the same again after a restart finds the whole answer.
+            # Closing the stream does not stop the answer. The same question after a restart finds the complete
+            # answer.
             async with aclosing(session.ask(asked)) as events:
                 while (event := await self._next(events)) is not None:
                     self._take(event)
@@ -147,7 +148,7 @@ class Answering:
     async def _next(
         self, events: AsyncIterator[answers_pb.StreamAnswerResponse]
     ) -> answers_pb.StreamAnswerResponse | None:
-        """The next event; None at the end and when interrupted, which is a deadline moved to now."""
+        """The next event; None at the end and when interrupted. An interruption moves the deadline to now."""
         if self._interruption is not None:
             return None
         try:
@@ -169,7 +170,7 @@ class Answering:
             case "completed":
                 self._complete(event.completed)
             case _:
-                # Citations stand in the text as [1]; kinds we do not know are for newer bots.
+                # Citations are in the text as [1]. Unknown kinds of events are for newer bots.
                 pass
 
     def _complete(self, completed: answers_pb.AnswerCompleted) -> None:
@@ -197,12 +198,12 @@ class Answering:
         try:
             await self._message.final(messages, buttons.thumbs(self._answer_id))
         except TelegramError as error:
-            # The customer blocked the bot or Telegram is away: there is nobody left to tell.
+            # The customer blocked the bot, or Telegram is away. Nobody can be told.
             logger.warning("answer_undelivered", error=type(error).__name__)
 
 
 def note_of(completed: answers_pb.AnswerCompleted, texts: Texts) -> str:
-    """What stands under an answer that is not simply one."""
+    """The note below an answer that is incomplete or not a plain answer."""
     if is_cut_off(completed):
         return texts.interrupted
     notes = {

@@ -1,4 +1,4 @@
-"""A failed call in words a customer understands, with the number that finds it in the log."""
+"""Texts for customers about failed calls, with the number that finds the call in the log."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sentence(error: CallFailed, texts: Texts) -> str:
 
 
 def quota_spent(seconds: float, texts: Texts, now: datetime) -> str:
-    """When questions are answered again, by a clock that everybody can reckon with, and how long that is."""
+    """When questions are answered again, in UTC and as a duration."""
     minutes = math.ceil(seconds / 60)
     until = now + timedelta(seconds=seconds)
     wait = texts.hours_and_minutes.format(hours=minutes // 60, minutes=minutes % 60)

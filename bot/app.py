@@ -1,4 +1,4 @@
-"""The bot's process: opens what it needs, polls Telegram, and stops without losing an answer."""
+"""The bot's process: opens its resources, polls Telegram, and stops without losing an answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main() -> None:
     except (config.SettingsInvalid, client.Misconfigured) as error:
         raise SystemExit(f"kladez-bot: {error}") from None
     except InvalidToken:
-        # PTB's own text repeats the token.
+        # PTB's own text contains the token.
         raise SystemExit("kladez-bot: Telegram rejects KLADEZ_BOT_TOKEN") from None
     except TelegramError as error:
         raise SystemExit(f"kladez-bot: Telegram cannot be reached ({type(error).__name__})") from None
@@ -62,21 +62,21 @@ async def serve(settings: Settings) -> None:
 
 
 def settle_memory() -> None:
-    """What a start has made stays: the collector need not go through it again while customers wait."""
+    """Excludes the objects of the start from garbage collection, which would delay customers."""
     gc.collect()
     gc.freeze()
 
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[BotApplication]:
-    """The bot at work inside the block; leaving it ends every answer with its last words."""
+    """Runs the bot inside the block; leaving it ends every answer with a note."""
     tls = await asyncio.to_thread(client.tls_from_environment)
     async with (
         client.connect(
             settings.service_address, settings.channel_key.get_secret_value(), tls=tls
         ) as knowledge,
         open_store(settings.bot_state_dir) as store,
-        # Building reads certificates from the disk.
+        # Building reads certificates from disk.
         await asyncio.to_thread(build, settings, line := Polling()) as application,
         monitoring.serving(
             settings.bot_metrics_host,
@@ -96,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[BotApplication]:
 
 @contextlib.asynccontextmanager
 async def polling(application: BotApplication, jobs: AnswerJobs, grace_seconds: float) -> AsyncIterator[None]:
-    """In this order: no new updates, handlers end, answers end; Telegram stays reachable until the last."""
+    """Stops in this order: updates, handlers, answers. Telegram stays reachable until the end."""
     updater = application.updater
     if updater is None:
         raise RuntimeError("the application was built without an updater")
@@ -112,7 +112,7 @@ async def polling(application: BotApplication, jobs: AnswerJobs, grace_seconds: 
 
 
 def build(settings: Settings, line: Polling) -> BotApplication:
-    """The application with all features, not yet connected; updates come over `line`."""
+    """The application with all features, not yet connected. Updates come over `line`."""
     base_url = settings.bot_api_base_url.rstrip("/")
     application: BotApplication = (
         Application.builder()
@@ -133,7 +133,7 @@ def build(settings: Settings, line: Polling) -> BotApplication:
 
 
 async def publish_commands(application: BotApplication) -> None:
-    """A missing list of commands is no reason not to answer."""
+    """Publishes the commands. A failure does not stop the bot."""
     try:
         await help_feature.publish_commands(application.bot)
     except TelegramError as error:
@@ -141,18 +141,18 @@ async def publish_commands(application: BotApplication) -> None:
 
 
 def configure_logging() -> None:
-    """One JSON line for each event, and nothing in it that is not ours to keep."""
+    """One JSON line for each event, without personal data or secrets."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # structlog's default prints the local variables of a traceback, questions among them.
+            # structlog's default prints local variables of tracebacks, such as questions.
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     )
     logging.basicConfig(level=logging.WARNING)
-    # httpx logs every address at INFO, and Telegram's addresses hold the token.
+    # httpx logs every URL at INFO, and Telegram's URLs contain the token.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 

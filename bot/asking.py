@@ -1,4 +1,4 @@
-"""From a question in a chat to an answer under way: whatever forbids it is said at once."""
+"""Starts an answer to a question in a chat, or says at once why it cannot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUESTION_CHARACTERS = 2000
 
 
 async def answer(update: Update, context: Context, asked: Message, text: str) -> None:
-    """Starts the answer to `text` below the message `asked`, or replies why it cannot start."""
+    """Starts the answer to `text` below the message `asked`, or replies with the reason why not."""
     chat = await context.services.store.chat(asked.chat_id)
     texts = texts_for(update, chat)
     refusal = unanswerable(text, texts) or await unbound(context, chat, texts)
@@ -41,7 +41,7 @@ async def answer(update: Update, context: Context, asked: Message, text: str) ->
 
 
 def unanswerable(text: str, texts: Texts) -> str:
-    """Why the service would refuse the question; empty when it would not."""
+    """Why the service would refuse the question; empty when it would accept it."""
     if not text:
         return texts.help
     is_too_long = len(text) > QUESTION_CHARACTERS
@@ -49,7 +49,7 @@ def unanswerable(text: str, texts: Texts) -> str:
 
 
 async def unbound(context: Context, chat: Chat, texts: Texts) -> str:
-    """Binds a chat without a shop to the bot's own shop; the words to say when there is none."""
+    """Binds a chat without a shop to the bot's own shop; returns what to say when there is none."""
     if chat.binding is not None:
         return ""
     try:
@@ -63,7 +63,7 @@ async def unbound(context: Context, chat: Chat, texts: Texts) -> str:
 
 
 async def begin(context: Context, asked: Message, question: Question, texts: Texts) -> str:
-    """Queues the answer; the words to say when it was not taken."""
+    """Queues the answer; returns what to say when it is refused."""
     chat = await context.services.store.chat(question.place.chat_id)
     if chat.binding is None:
         return texts.no_shop
@@ -87,24 +87,24 @@ def streamed_message(context: Context, asked: Message, place: Place, texts: Text
         place,
         interval_seconds=place.edit_interval_seconds(configured),
         stop_button=buttons.stop(texts),
-        # In a group several people may be asking; in private there is no doubt what is answered.
+        # In a group several people may ask, so the answer is a reply.
         reply_to=asked.message_id if place.is_group else None,
     )
 
 
 def place_of(message: Message) -> Place:
-    """Only topics of a forum are places of their own; a reply thread in a plain group is not."""
+    """Only topics of a forum are separate places; reply threads of plain groups are not."""
     thread_id = message.message_thread_id if message.is_topic_message else None
     return Place(chat_id=message.chat_id, thread_id=thread_id)
 
 
 def visitor(update: Update, context: Context) -> str:
-    """A keyed hash of the person, or of the chat where nobody is named; it is the same after a restart."""
+    """A keyed hash of the person, or of the chat where no person is named; stable over restarts."""
     asker = update.effective_user or update.effective_chat
     key = context.services.settings.bot_token.get_secret_value().encode()
     return hmac.digest(key, f"visitor:{asker.id if asker else ''}".encode(), "sha256").hex()[:32]
 
 
 def request_id(bot_id: int, update_id: int) -> str:
-    """The same for the same update: one delivered twice is answered from the store, not by the model."""
+    """The same for a repeated update, so that the stored answer is replayed."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"telegram:{bot_id}:{update_id}"))

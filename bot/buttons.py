@@ -1,6 +1,6 @@
-"""Buttons and what they carry.
+"""Buttons and their callback data.
 
-Callback data is at most 64 bytes, and versioned: the buttons of old messages stay pressable for ever.
+Callback data is at most 64 bytes, and versioned: buttons of old messages can be pressed for ever.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def stop(texts: Texts) -> InlineKeyboardMarkup:
 
 
 def suggestions(questions: Sequence[str]) -> InlineKeyboardMarkup | None:
-    """A row for each question; the button's text is the question, since the data has no room for it."""
+    """A row for each question. The question is the button's text, because the data has no room for it."""
     rows = [
         [InlineKeyboardButton(question, callback_data=f"{SUGGESTION}{number}")]
         for number, question in enumerate(questions)
@@ -54,7 +54,7 @@ def thumbs(answer_id: str) -> InlineKeyboardMarkup | None:
 
 
 def reasons(texts: Texts, answer_id: str) -> InlineKeyboardMarkup:
-    """A row for each; the button's text is the reason."""
+    """A row for each reason, which is the button's text."""
     rows = [
         [InlineKeyboardButton(reason, callback_data=f"{REASON}{number}:{answer_id}")]
         for number, reason in enumerate(texts.reasons)
@@ -68,13 +68,13 @@ def rated_answer(data: str | None) -> str:
 
 
 async def acknowledge(query: CallbackQuery, text: str = "") -> None:
-    """Ends the little clock on the pressed button; Telegram refuses late, when the press still counts."""
+    """Stops the progress indicator of the pressed button. Telegram refuses late answers, but the press still counts."""
     with contextlib.suppress(BadRequest):
         await query.answer(text or None)
 
 
 async def replace(query: CallbackQuery, markup: InlineKeyboardMarkup | None) -> None:
-    """Puts other buttons in the place of the pressed ones; somebody may have been faster, or deleted the message."""
+    """Replaces the buttons. Somebody else may have been faster, or have deleted the message."""
     with contextlib.suppress(BadRequest):
         await query.edit_message_reply_markup(markup)
 

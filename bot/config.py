@@ -21,7 +21,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
     )
 
-    # `...` means required; said this way, a type checker knows that the environment fills it in.
+    # `...` means required. Written so, a type checker knows that the environment provides the value.
     service_address: str = Field(
         default=...,
         min_length=1,
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         description="The port of the bot's `/metrics`, `/healthz` and `/readyz`. Without it there are no such pages.",
         examples=["9466"],
     )
-    # Telegram counts edits as messages and bears about one a second in a chat; 1.5 leaves room for the rest.
+    # Telegram counts edits as messages and allows about one a second in a chat. 1.5 s leaves a margin.
     bot_edit_interval_seconds: float = Field(
         default=1.5, gt=0, description="The time between two updates of a growing answer."
     )

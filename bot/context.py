@@ -1,4 +1,4 @@
-"""What handlers can reach: a typed context instead of a dictionary of everything."""
+"""The typed context of handlers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from retrieval_service.client import Client
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Everything that lives as long as the process."""
+    """The services that live as long as the process."""
 
     settings: Settings
     knowledge: Client
@@ -27,7 +27,7 @@ class Services:
 
 
 class Wiring:
-    """PTB's `bot_data`: it must be built empty, `app` puts the services in before the first update."""
+    """PTB's `bot_data`. It is built empty; `app` adds the services before the first update."""
 
     services: Services
 
@@ -46,7 +46,7 @@ BotApplication: TypeAlias = Application[
 
 
 def texts_for(update: Update, chat: Chat) -> Texts:
-    """What to say in the chosen language, else that of the person's client, else the shop's first."""
+    """The texts in the chosen language, else in that of the person's client, else in the shop's first."""
     user = update.effective_user
     shop_language = chat.binding.shop_language if chat.binding else ""
     return first_known((chat.language, user.language_code if user else "", shop_language))

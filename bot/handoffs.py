@@ -1,4 +1,4 @@
-"""Goes on with a conversation that a customer began elsewhere, by the code in their link."""
+"""Continues a conversation from elsewhere, by the code in the customer's link."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bot.streaming import to_telegram
 from bot.texts import BY_LANGUAGE, Texts
 from retrieval_service.client import CallFailed
 
-# Behind `/start `; a public key never begins so.
+# Follows `/start `. No public key begins so.
 PREFIX = "h_"
 
 
 async def take_over(message: Message, context: Context, chat: Chat, texts: Texts, code: str) -> None:
-    """Binds the chat to the code's shop and conversation and shows where that stood."""
+    """Binds the chat to the code's shop and conversation, and shows the last turn."""
     knowledge = context.services.knowledge
     request = answers_pb.ClaimHandoffRequest(code=code, channel=CHANNEL, user_key=chat.customer)
     try:
@@ -49,7 +49,7 @@ async def take_over(message: Message, context: Context, chat: Chat, texts: Texts
 
 
 async def show_turn(message: Message, turn: answers_pb.Answer, texts: Texts) -> None:
-    """The question as the customer put it, and what was answered."""
+    """The customer's question and its answer."""
     await message.reply_text(f"— {turn.question}", do_quote=False)
     if not turn.text:
         return

@@ -1,4 +1,4 @@
-"""Runs answers beside the handlers: one for each conversation, a bounded number in all."""
+"""Runs answers outside the handlers: one for each conversation, and a limited number in total."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bot.places import Place
 
 RUNNING_LIMIT = 32
 PENDING_LIMIT = 64
-# For the last words of an answer that is cancelled; aiojobs would allow 0.1 s.
+# The time for the last message of a cancelled answer; the default of aiojobs is 0.1 s.
 CLOSE_TIMEOUT_SECONDS = 10.0
 
 logger = structlog.get_logger()
 
 
 class Admission(enum.Enum):
-    """What became of a request to answer."""
+    """The result of a request to answer."""
 
     STARTED = enum.auto()
     STILL_ANSWERING = enum.auto()
@@ -31,7 +31,7 @@ class Admission(enum.Enum):
 
 
 class AnswerJobs:
-    """Create it inside the running loop: the scheduler belongs to it."""
+    """Must be created in the running loop, which owns the scheduler."""
 
     def __init__(self, *, running_limit: int = RUNNING_LIMIT, pending_limit: int = PENDING_LIMIT) -> None:
         self._answers: dict[Place, Answering] = {}
@@ -67,7 +67,7 @@ class AnswerJobs:
             logger.error("answers_lost", count=len(self._answers))
 
     async def _run(self, answering: Answering, context: contextvars.Context) -> None:
-        """In the asker's context: aiojobs starts a pending job in that of whichever job ended before it."""
+        """Runs in the asker's context. aiojobs would use the context of the job that ended before."""
         try:
             with metrics.ANSWERS_RUNNING.track_inprogress():
                 await asyncio.create_task(answering.run(), context=context)
@@ -80,5 +80,5 @@ class AnswerJobs:
 
 
 def log_failure(_scheduler: aiojobs.Scheduler, failure: dict[str, Any]) -> None:
-    """Only bugs arrive here: everything expected has become a note in the chat."""
+    """Logs bugs. Expected failures have become notes in the chat."""
     logger.error("answer_crashed", exc_info=failure.get("exception"))

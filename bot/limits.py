@@ -1,6 +1,6 @@
-"""Telegram's flood control, chat by chat: what a person waits for is repeated, a passing frame is not.
+"""Obeys Telegram's flood control for each chat. Final messages are repeated, passing frames are dropped.
 
-PTB's own limiter counts edits against the group limit and blocks, and one chat's flood pauses all others.
+PTB's own limiter counts edits against the group limit and blocks, and a flood in one chat pauses all others.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FINAL_ATTEMPTS = 6
 
 
 class Delivery(enum.Enum):
-    """How much a call matters; a call that names nothing is FINAL."""
+    """How important a call is; the default is FINAL."""
 
     FINAL = "waits out a flood and is repeated"
     FRAME = "is given up at once while the chat is flooded"
 
 
 class ChatRateLimiter(BaseRateLimiter[Delivery]):
-    """Only obeys `retry_after`: Telegram publishes no other number that can be relied on."""
+    """Obeys only `retry_after`, the one reliable number that Telegram publishes."""
 
     def __init__(
         self,
@@ -96,6 +96,6 @@ class ChatRateLimiter(BaseRateLimiter[Delivery]):
 
 
 def seconds(error: RetryAfter) -> float:
-    """PTB gives a timedelta or, without PTB_TIMEDELTA, a number."""
+    """PTB gives a timedelta, or a number without PTB_TIMEDELTA."""
     wait = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)

@@ -1,4 +1,4 @@
-"""What the bot counts for `/metrics`; labels are few and fixed, no chat and no text is one."""
+"""The bot's metrics. Labels are few and fixed; no chat and no text is a label."""
 
 from __future__ import annotations
 

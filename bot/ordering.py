@@ -1,4 +1,4 @@
-"""Keeps the updates of one chat in order while different chats do not wait for each other."""
+"""Processes the updates of one chat in order, and different chats at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONCURRENT_UPDATES = 256
 
 
 class ChatOrder(BaseUpdateProcessor):
-    """PTB offers all in order or none; a language chosen before a question must count for its answer."""
+    """PTB can order all updates or none. A chosen language must apply to the next answer of the same chat."""
 
     def __init__(self) -> None:
         super().__init__(max_concurrent_updates=CONCURRENT_UPDATES)
@@ -35,7 +35,7 @@ class ChatOrder(BaseUpdateProcessor):
 
     @contextlib.asynccontextmanager
     async def _turn(self, chat_id: int) -> AsyncIterator[None]:
-        """The chat's lock, forgotten when nobody uses it any more."""
+        """The chat's lock, which is removed when nobody uses it."""
         lock = self._locks.setdefault(chat_id, asyncio.Lock())
         self._users[chat_id] += 1
         try:

@@ -20,7 +20,7 @@ REPEAT_SECONDS = 4.0
 
 @contextlib.asynccontextmanager
 async def typing(bot: ExtBot[Any], place: Place) -> AsyncIterator[Callable[[], object]]:
-    """Shows the line inside the block; the yielded function ends it sooner."""
+    """Shows the line while the block runs; the yielded function ends it earlier."""
     task = asyncio.create_task(keep_typing(bot, place))
     try:
         yield task.cancel
@@ -31,7 +31,7 @@ async def typing(bot: ExtBot[Any], place: Place) -> AsyncIterator[Callable[[], o
 
 async def keep_typing(bot: ExtBot[Any], place: Place) -> None:
     while True:
-        # Nobody misses a typing line that Telegram refused.
+        # A typing line that Telegram refuses is not important.
         with contextlib.suppress(TelegramError):
             await bot.send_chat_action(
                 place.chat_id,

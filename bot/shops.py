@@ -1,4 +1,4 @@
-"""Finds the shop behind a public key, and what its chat opens with."""
+"""Finds the shop of a public key, and its greeting and suggestions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UnknownShop(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Shop:
-    """A shop as its customers meet it."""
+    """A shop as customers see it."""
 
     binding: Binding
     description: tenants_pb.ResolvePublicKeyResponse
@@ -63,5 +63,5 @@ def normal_key(key: str) -> str:
 
 
 def in_language(by_language: Mapping[str, Value], *codes: str) -> Value | None:
-    """The first entry there is; a mapping of protobuf must be asked with `in`, or it grows."""
+    """The first entry that exists. Protobuf maps are tested with `in`, because reading a missing key adds it."""
     return next((by_language[code] for code in codes if code in by_language), None)

@@ -1,8 +1,8 @@
-"""What the bot must not forget: which shop and language a chat has, and which updates it has seen.
+"""The bot's lasting state: the shop and language of each chat, and the updates it has seen.
 
-A SQLite file rather than JSON: one row changes instead of the whole file, a commit is atomic and survives
-SIGKILL, and the file can be read while the bot runs. One thread owns the connection, off the event loop, so
-statements never run at the same time and need no lock.
+SQLite rather than JSON: one row changes instead of the whole file, a commit is atomic and survives SIGKILL, and the
+file can be read while the bot runs. One thread owns the connection, off the event loop, so statements never run at
+the same time and need no lock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-# Telegram repeats an unconfirmed update for at most a day.
+# Telegram repeats an unconfirmed update for at most one day.
 UPDATE_MEMORY_SECONDS = 2 * 24 * 3600
 
 SCHEMA = """
@@ -40,7 +40,7 @@ CREATE INDEX IF NOT EXISTS seen_updates_by_age ON seen_updates (seen_at);
 
 @dataclass(frozen=True, kw_only=True)
 class Binding:
-    """The shop a chat talks to; `public_key` is how the customer named it."""
+    """The shop of a chat; `public_key` is the key that the customer used."""
 
     public_key: str
     tenant_id: str
@@ -49,7 +49,7 @@ class Binding:
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """What is known about a chat; `customer` is a random pseudonym, `language` only an explicit choice.
+    """A chat; `customer` is a random pseudonym, `language` is set only by an explicit choice.
 
     `session_token` proves the conversation to the service.
     """
@@ -70,11 +70,11 @@ class ChatStore:
         self._thread = thread
 
     async def chat(self, chat_id: int) -> Chat:
-        """The chat; one that was never seen gets its pseudonym now."""
+        """The chat; an unknown one gets its pseudonym now."""
         return await self._run(lambda: self._chat(chat_id))
 
     async def bind(self, chat_id: int, binding: Binding) -> None:
-        """Another shop means another conversation; the same shop keeps its session."""
+        """Binds the chat. Another shop begins another conversation; the same shop keeps its session."""
         await self._run(lambda: self._bind(chat_id, binding))
 
     async def set_language(self, chat_id: int, language: str) -> None:
@@ -82,12 +82,12 @@ class ChatStore:
         await self._change(statement, language, chat_id)
 
     async def set_session(self, chat_id: int, tenant_id: str, *, session_id: str, session_token: str) -> None:
-        """Keeps the session unless the chat has moved to another shop meanwhile."""
+        """Stores the session, unless the chat has moved to another shop meanwhile."""
         statement = "UPDATE chats SET session_id = ?, session_token = ? WHERE chat_id = ? AND tenant_id = ?"
         await self._change(statement, session_id, session_token, chat_id, tenant_id)
 
     async def is_first_sight(self, update_id: int, now: float) -> bool:
-        """Whether the update is new; from now on it is not."""
+        """Whether the update is new; marks it as seen."""
         return await self._run(lambda: self._is_first_sight(update_id, now))
 
     async def _change(self, statement: str, *values: str | int) -> None:
@@ -134,7 +134,7 @@ def to_chat(row: sqlite3.Row) -> Chat:
         customer=row["customer"],
         language=row["language"],
         binding=binding if binding.tenant_id else None,
-        # One of an older bot proves nothing to the service, and is begun anew.
+        # The session of an older bot has no token. A new one is begun.
         session_id=row["session_id"] if row["session_token"] else "",
         session_token=row["session_token"],
     )
@@ -142,7 +142,7 @@ def to_chat(row: sqlite3.Row) -> Chat:
 
 @contextlib.asynccontextmanager
 async def open_store(folder: Path) -> AsyncIterator[ChatStore]:
-    """The store in `folder`, which is made when missing and readable by its owner alone."""
+    """Opens the store in `folder`, which is created if missing and readable by its owner alone."""
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bot-state")
     loop = asyncio.get_running_loop()
     try:
@@ -152,7 +152,7 @@ async def open_store(folder: Path) -> AsyncIterator[ChatStore]:
         finally:
             await loop.run_in_executor(thread, connection.close)
     finally:
-        # Its last work is done; waiting for the thread itself would block the loop.
+        # The thread has no more work; waiting for it would block the loop.
         thread.shutdown(wait=False)
 
 
@@ -160,7 +160,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     connection = sqlite3.connect(folder / "bot.sqlite3")
     connection.row_factory = sqlite3.Row
-    # With a write-ahead log a commit need not wait for the disk, and a killed process still loses nothing.
+    # With a write-ahead log a commit need not wait for the disk, and a killed process loses nothing.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(SCHEMA)
@@ -169,7 +169,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 
 def add_missing_column(connection: sqlite3.Connection) -> None:
-    """Files of older bots know no tokens."""
+    """Files of older bots have no column for tokens."""
     known = {row["name"] for row in connection.execute("PRAGMA table_info(chats)")}
     if "session_token" not in known:
         connection.execute("ALTER TABLE chats ADD COLUMN session_token TEXT NOT NULL DEFAULT ''")

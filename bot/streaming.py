@@ -1,4 +1,4 @@
-"""An answer that grows in one Telegram message: when to show it, and how to deliver the end of it."""
+"""Streams an answer into one Telegram message: when to show a frame, and how to deliver the final text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.limits import Delivery, seconds
 from bot.places import Place
 from bot.rendering import Message, preview_message
 
-# A notification shows the first words of a message, so the first frame waits for some.
+# A notification shows the beginning of a message, so the first frame waits for a few words.
 FIRST_FRAME_CHARACTERS = 20
 SLOWEST_INTERVAL_SECONDS = 10.0
 RETRY_DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -28,7 +28,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """When the next frame may go out. A frame that is not due is skipped: the next one holds its text."""
+    """When the next frame may be sent. A frame that is not due is skipped; the next one has its text."""
 
     interval_seconds: float
     next_at: float = 0.0
@@ -48,13 +48,13 @@ class Pace:
         return replace(self, next_at=math.inf)
 
     def after_flood(self, wait_seconds: float, now: float) -> Self:
-        """Telegram's wait is obeyed, and from then on frames come half as often."""
+        """Obeys Telegram's wait. From then on frames come half as often."""
         slower = min(self.interval_seconds * 2, SLOWEST_INTERVAL_SECONDS)
         return replace(self, next_at=now + wait_seconds, interval_seconds=max(slower, self.interval_seconds))
 
 
 class StreamedMessage:
-    """Frames may fail and never raise; the final messages are delivered or `TelegramError` is raised."""
+    """Frames may fail without raising. The final messages are delivered, or `TelegramError` is raised."""
 
     def __init__(
         self,
@@ -104,13 +104,13 @@ class StreamedMessage:
             await self._deliver(message, markup if position == len(messages) else None)
 
     def _pace_after(self, error: TelegramError) -> Pace:
-        """A first send that timed out may stand in the chat; a second try could leave two such messages."""
+        """A first send that timed out may have arrived. A second attempt could duplicate it."""
         if isinstance(error, TimedOut) and not self.is_visible:
             return self._pace.without_more_frames()
         return self._pace.after_failure(self._clock())
 
     async def _deliver(self, message: Message, markup: InlineKeyboardMarkup | None) -> None:
-        """Once without formatting when Telegram cannot read it: the words matter more than the bold."""
+        """Sends without formatting when Telegram cannot parse it, because the words matter most."""
         try:
             await through_outages(lambda: self._show(message, markup, Delivery.FINAL))
         except BadRequest as error:
@@ -136,7 +136,7 @@ class StreamedMessage:
             return
         if "not found" not in reason and "can't be edited" not in reason:
             raise error
-        # The customer deleted the message: a frame respects that, the end of the answer is sent anew.
+        # The customer deleted the message. Frames stop, and the final text is sent as a new message.
         if delivery is Delivery.FINAL:
             await self._send(message, markup, delivery)
 
@@ -171,7 +171,7 @@ class StreamedMessage:
 
 
 async def through_outages(call: Callable[[], Awaitable[None]]) -> None:
-    """Repeats a call that failed on the way; a message sent twice is better than an answer lost."""
+    """Repeats a call after network failures. A duplicate message is better than a lost answer."""
     for delay_seconds in RETRY_DELAYS_SECONDS:
         try:
             return await call()

@@ -1,4 +1,4 @@
-"""Whether Telegram still hands out updates, and what the bot shows of itself to its operator."""
+"""Whether Telegram still delivers updates, and the bot's pages for operators."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot import metrics
 from retrieval_service.client import Client
 from retrieval_service.monitoring import Watched
 
-# A request for updates is held for ten seconds; after a failure PTB waits up to thirty.
+# A request for updates takes up to ten seconds; after a failure PTB waits up to thirty.
 SILENCE_SECONDS = 60.0
 SERVICE_SECONDS = 1.5
 OK = 200
 
 
 class Polling(HTTPXRequest):
-    """The line over which updates come; it remembers when Telegram answered last."""
+    """The connection for updates; it remembers when Telegram last answered."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(connection_pool_size=1)

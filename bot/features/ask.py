@@ -1,4 +1,4 @@
-"""A question: typed by a person, or chosen from the suggestions."""
+"""Questions that are typed, or chosen from the suggestions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def register(application: BotApplication) -> None:
     application.add_handler(CallbackQueryHandler(ask_suggested, pattern=f"^{buttons.SUGGESTION}"))
     unreadable = fresh & filters.ChatType.PRIVATE & ~filters.TEXT & ~filters.StatusUpdate.ALL
     application.add_handler(MessageHandler(unreadable, explain_text_only))
-    # In a group it may be another bot's.
+    # In a group the command may be for another bot.
     unknown_command = fresh & filters.ChatType.PRIVATE & filters.COMMAND
     application.add_handler(MessageHandler(unknown_command, show_help))
 
@@ -28,12 +28,12 @@ async def ask(update: Update, context: Context) -> None:
 
 
 async def ask_suggested(update: Update, context: Context) -> None:
-    """Writes the question into the chat first, so that the answer does not come out of nothing."""
+    """Writes the question into the chat first, so that the answer has its context."""
     query = update.callback_query
     if query is None:
         return
     await buttons.acknowledge(query)
-    # Telegram shows the message of a very old button no more; such a press has no question.
+    # Telegram no longer sends the message of a very old button, so the question is unknown.
     if isinstance(query.message, Message):
         question = buttons.pressed_text(query.message, query.data)
         echo = await query.message.reply_text(f"— {question}", do_quote=False)

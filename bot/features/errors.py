@@ -1,4 +1,4 @@
-"""What a handler could not do: one line in the log, and a word to the person who waits."""
+"""Failures of handlers: one log line, and a message to the customer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def report(update: object, context: Context) -> None:
     error = context.error
     if isinstance(error, TelegramError):
         metrics.ERRORS.labels(type(error).__name__).inc()
-        # Telegram refused a call or is away. Its words never hold a question.
+        # Telegram refused the call or is away. Its error texts never contain a question.
         logger.warning("telegram_refused", error=type(error).__name__, description=str(error))
         return
     logger.error("handler_crashed", exc_info=error)

@@ -16,7 +16,7 @@ def register(application: BotApplication) -> None:
 
 
 async def offer(update: Update, context: Context) -> None:
-    """With a code behind the command the choice is made already."""
+    """With a code after the command, the language is set at once."""
     message = update.effective_message
     if message is None:
         return

@@ -1,4 +1,4 @@
-"""Thumbs below an answer, and after a thumb down the question why."""
+"""Thumbs below an answer, and the reasons after a thumb down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def reason(update: Update, context: Context) -> None:
 
 
 async def rate(update: Update, context: Context, rating: answers_pb.Rating.ValueType) -> None:
-    """Tells the service what was pressed and puts the next buttons, or none, in the place of these."""
+    """Sends the rating to the service and replaces or removes the buttons."""
     query = update.callback_query
     if query is None or not isinstance(query.message, Message):
         return
@@ -55,20 +55,20 @@ async def rate(update: Update, context: Context, rating: answers_pb.Rating.Value
 async def submit(
     context: Context, chat: Chat, request: answers_pb.SubmitFeedbackRequest, texts: Texts
 ) -> str:
-    """The words to say when the rating was not taken."""
+    """The text to show when the rating was not accepted."""
     if chat.binding is None or not chat.session_id:
         return texts.not_rated
     knowledge = context.services.knowledge.for_tenant(chat.binding.tenant_id)
     try:
         await knowledge.submit_feedback(request)
     except CallFailed as error:
-        # The answer belongs to a conversation that this chat has left.
+        # The answer is of a conversation that this chat has left.
         return texts.not_rated if error.code == "NOT_FOUND" else apology(error, texts)
     return ""
 
 
 def chosen_reason(query: CallbackQuery) -> str:
-    """The words on the button; a thumb has none."""
+    """The text of the button; a thumb has none."""
     is_reason = (query.data or "").startswith(buttons.REASON)
     return (
         buttons.pressed_text(query.message, query.data)

@@ -1,4 +1,4 @@
-"""`/start <public key>` binds the chat to a shop; `/start h_<code>` goes on with a conversation begun elsewhere."""
+"""`/start <public key>` binds the chat to a shop; `/start h_<code>` continues a conversation from elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def start(update: Update, context: Context) -> None:
 
 
 def named_key(context: Context, chat: Chat) -> str:
-    """The key in the message, else of the shop of this chat, else of the bot's own shop."""
+    """The key in the message, else the key of the chat's shop, else that of the bot's own shop."""
     bound = chat.binding.public_key if chat.binding else ""
     return "".join(context.args or ()) or bound or context.services.settings.bot_default_shop
 

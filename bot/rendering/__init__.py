@@ -1,4 +1,4 @@
-"""Turns an answer into Telegram messages; pure, so that every limit of Telegram is tested without it."""
+"""Turns an answer into Telegram messages. The code is pure, so tests of the limits need no Telegram."""
 
 from bot.rendering.answers import Range, Source, answer_messages, preview_message, with_doubts
 from bot.rendering.messages import Entity, Message

@@ -1,4 +1,4 @@
-"""An answer as the messages a chat receives: while it is being written, and when it is done."""
+"""The messages of an answer, while it is written and when it is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.rendering.styled import Span, StyledText, joined
 CURSOR = " ▍"
 DOUBT = "†"
 
-# Where a doubtful sentence begins and ends, in code points of the answer.
+# The start and end of a doubtful sentence, in code points of the answer.
 Range = tuple[int, int]
 
 
@@ -38,7 +38,7 @@ def answer_messages(
     doubts: Sequence[Range] = (),
     footnote: str = "",
 ) -> tuple[Message, ...]:
-    """The whole answer in one or more messages; below it what its marks mean, a word on a bad end, the sources."""
+    """The complete answer in one or more messages, with the meaning of its marks, the note and the sources below."""
     body = linked(from_markdown(with_doubts(text, doubts)), sources)
     legend = italic(f"{DOUBT} {footnote}" if doubts else "")
     parts = split(joined([body, legend, italic(note)], "\n\n"))
@@ -51,6 +51,6 @@ def italic(text: str) -> StyledText:
 
 
 def with_ending(parts: list[StyledText], ending: StyledText) -> list[StyledText]:
-    """The ending on the last part where it fits, else in messages of its own."""
+    """Appends the ending to the last part if it fits, else in messages of its own."""
     last = joined([*parts[-1:], ending], "\n\n").stripped()
     return [*parts[:-1], last] if parts and fits(last) else [*parts, *split(ending)]

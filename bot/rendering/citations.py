@@ -1,4 +1,4 @@
-"""Citations as a reader meets them: marks that open the source, and the list of sources."""
+"""Citations for readers: marks that open the source, and the list of sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNLINKED = ("code", "pre", "text_link")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A passage an answer was made from; `url` may be empty or a mere path."""
+    """A passage that the answer uses; `url` may be empty or only a path."""
 
     number: int
     title: str
@@ -24,7 +24,7 @@ class Source:
 
 
 def linked(styled: StyledText, sources: Iterable[Source]) -> StyledText:
-    """The text with each mark `[n]` made a link, where source n has an address on the web."""
+    """The text with each mark `[n]` as a link if source n has a web address."""
     addresses = {source.number: source.url for source in sources if is_web_address(source.url)}
     unlinked = sorted((span.start, span.end) for span in styled.spans if span.kind in UNLINKED)
     links = (
@@ -36,19 +36,22 @@ def linked(styled: StyledText, sources: Iterable[Source]) -> StyledText:
 
 
 def is_prose(unlinked: Sequence[tuple[int, int]], position: int) -> bool:
-    """Outside of the ranges, which are in order and do not overlap: Telegram allows no others of these kinds."""
+    """Whether a place is outside the ranges, which are sorted and do not overlap.
+
+    Telegram allows no links inside them.
+    """
     place = bisect_right(unlinked, position, key=itemgetter(0)) - 1
     return place < 0 or unlinked[place][1] <= position
 
 
 def cited(text: str, sources: Sequence[Source]) -> list[Source]:
-    """The sources that the text names, by number; the others only helped the model to look."""
+    """The sources that the text cites, by number. The others are not shown."""
     named = {int(mark[1]) for mark in MARK.finditer(text)}
     return sorted((source for source in sources if source.number in named), key=lambda source: source.number)
 
 
 def source_list(sources: Sequence[Source], heading: str) -> StyledText:
-    """A folded quotation with one line for each source; empty without sources."""
+    """A collapsed quotation with one line for each source; empty without sources."""
     if not sources:
         return StyledText(text="")
     title = StyledText(text=heading).styled([Span(start=0, end=len(heading), kind="bold")])

@@ -1,4 +1,4 @@
-"""Telegram makes links of words by itself: of those alone that stood in the answer as they are shown."""
+"""Keeps Telegram from making links of words that did not stand in the answer as they are shown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from bot.rendering.styled import StyledText
 
-# Nobody sees it, and no program goes on with an address over it.
+# It is invisible, and no program continues an address across it.
 JOINER = "\u2060"
 
-# What Markdown puts between words, or takes away.
+# Characters that Markdown adds between words or removes.
 _PIECE = re.compile(r"[^\s*_`~|\[\]()<>⦗⦘⧼]+")
-# An underscore within one is a part of it.
+# An underscore inside a word is a part of it.
 _NAME = re.compile(r"(?<![^\W_])[@#$/]\w+")
 _AROUND = ".,;:!?…'\"«»“”„"
 _WEAK = re.compile(r"(?<=[.:@#$/])(?=\w)")
@@ -23,9 +23,9 @@ _BETWEEN_DIGITS = re.compile(r"(?<=[\d+])(?=[^\d])|(?<=[^\d])(?=\d)")
 
 
 def without_new_links(styled: StyledText, said: str) -> StyledText:
-    """The service has looked at the words of `said`; what Markdown made of several of them nobody has.
+    """Breaks links that Markdown made of several words. The service has checked only the words of `said`.
 
-    "evil&#46;com", "evil\\.com" and "@**evil_bot**" would be links, which is what whoever wrote them wanted.
+    "evil&#46;com", "evil\\.com" and "@**evil_bot**" would become links, as their author intended.
     """
     places = sorted({*_weak_places(styled.text, said)})
     if not places:

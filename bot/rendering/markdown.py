@@ -14,12 +14,11 @@ from bot.rendering.styled import Span, StyledText, joined
 
 MARK = re.compile(r"\[(\d{1,3})\]")
 
-# Markdown would take "[1]" for a link label and "<size>" for HTML, and both would vanish from the answer.
-# Stand-ins keep them through the conversion. They are punctuation like the originals, because next to
-# letters a closing "**" means something else.
+# Markdown would take "[1]" for a link label and "<size>" for HTML, and remove both. Stand-ins keep them through the
+# conversion. They are punctuation like the originals, because a closing "**" means something else next to letters.
 STAND_INS = str.maketrans("⦗⦘⧼", "[]<")
 
-# The converter's time is quadratic in the number of empty blocks, so it never sees more than this at once.
+# The converter's time grows with the square of the number of empty blocks, so it gets at most this many at once.
 LONGEST_STRETCH = 4_000
 FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 PARAGRAPH = re.compile(r"\n[ \t]*+\n(?=\S)")
@@ -28,7 +27,7 @@ WEB_ADDRESS = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 def from_markdown(text: str) -> StyledText:
-    """Text and spans; links go to the web or nowhere, and none comes together that nobody has looked at."""
+    """Text and spans. Links must lead to the web, and no unchecked link may appear."""
     return without_new_links(joined(map(_converted, stretches(shielded(text))), "\n\n"), text)
 
 
@@ -40,7 +39,7 @@ def _converted(shielded_text: str) -> StyledText:
 
 
 def stretches(text: str) -> Iterator[str]:
-    """One in all but long answers; cut where a paragraph ends outside of code, else where a line or a word does."""
+    """The text in pieces, one for all but long answers, cut at a paragraph outside code, else at a line or a word."""
     start = 0
     while len(text) - start > LONGEST_STRETCH:
         end = boundary(text, start)
@@ -81,7 +80,7 @@ def to_span(entity: MessageEntity, offsets: list[int]) -> Span:
 
 
 def quiet_config() -> RenderConfig:
-    """The converter without its decorations: an answer is not a poster."""
+    """The converter's settings, without its decorations."""
     config = RenderConfig.isolated()
     symbols = config.markdown_symbol
     symbols.heading_level_1 = symbols.heading_level_2 = ""

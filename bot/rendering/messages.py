@@ -1,4 +1,4 @@
-"""A message as Telegram takes it: offsets in UTF-16 units, at most 4,096 of them and 100 entities."""
+"""Messages in Telegram's form: offsets in UTF-16 units, at most 4,096 units and 100 entities."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Entity:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What one call of sendMessage or editMessageText carries."""
+    """The content of one sendMessage or editMessageText call."""
 
     text: str
     entities: tuple[Entity, ...] = ()
@@ -68,7 +68,7 @@ def split(styled: StyledText, text_limit: int = TEXT_LIMIT) -> list[StyledText]:
     open_spans, waiting = list[Span](), deque(sorted(styled.spans, key=lambda span: span.start))
     start = _after_space(styled.text, 0)
     while start < len(styled.text):
-        # No part has more of either, so no more is looked at.
+        # No part is longer or has more entities, so the rest is not read.
         near = [*open_spans, *islice(waiting, ENTITY_LIMIT + 1)]
         window = replace(styled, spans=tuple(near)).part(start, min(start + text_limit + 1, len(styled.text)))
         end = breaking_point(window.text, furthest_end(window, text_limit))
@@ -86,7 +86,7 @@ def _after_space(text: str, start: int) -> int:
 
 
 def furthest_end(styled: StyledText, text_limit: int) -> int:
-    """The longest beginning within both limits, in code points; at least one, so that splitting ends."""
+    """The end of the longest beginning within both limits, in code points; at least 1, so that splitting ends."""
     by_length = bisect_right(utf16_offsets(styled.text), text_limit) - 1
     starts = sorted(span.start for span in styled.spans)
     by_entities = starts[ENTITY_LIMIT] if len(starts) > ENTITY_LIMIT else by_length
@@ -94,7 +94,7 @@ def furthest_end(styled: StyledText, text_limit: int) -> int:
 
 
 def breaking_point(text: str, end: int) -> int:
-    """Where to cut at or before `end`: a nearby block, line or word is better than half a word."""
+    """The place to cut, at or before `end`: after a block, a line or a word if one is near."""
     if end == len(text):
         return end
     cuts = (text.rfind(separator, end // 2, end + 1) for separator in ("\n\n", "\n", " "))

@@ -1,4 +1,4 @@
-"""Text with styled ranges, counted in code points as Python counts them; UTF-16 begins in `messages`."""
+"""Text with styled ranges, counted in code points; `messages` converts to UTF-16."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 VERBATIM = ("pre", "code")
 QUOTES = ("blockquote", "expandable_blockquote")
 
-# What survives when two ranges collide: the one whose loss would hurt the reader more.
+# The order of importance when two ranges overlap: the more important one is kept.
 PRECEDENCE = ("pre", "text_link", "code", *QUOTES)
 
 
@@ -44,12 +44,12 @@ class StyledText:
         return replace(self, text=self.text[start:end], spans=tuple(clipped))
 
     def stripped(self) -> Self:
-        """Without outer white space, which Telegram would remove and thereby move every range."""
+        """Without outer white space, which Telegram would remove and so shift all ranges."""
         start = len(self.text) - len(self.text.lstrip())
         return self.part(start, max(start, len(self.text.rstrip())))
 
     def styled(self, spans: Iterable[Span]) -> Self:
-        """With more spans; those that Telegram would refuse beside stronger ones are left out."""
+        """Adds spans. Those that Telegram would refuse beside stronger ones are left out."""
         return replace(self, spans=compatible((*self.spans, *spans)))
 
 
@@ -67,7 +67,7 @@ def joined(parts: Iterable[StyledText], separator: str) -> StyledText:
 
 
 def compatible(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The spans that may stand together by Telegram's nesting rules, in reading order."""
+    """The spans that Telegram's nesting rules allow together, in reading order."""
     kept = _Kept()
     for span in sorted(spans, key=precedence):
         if span.start < span.end and all(may_coexist(span, other) for other in kept.overlapping(span)):

@@ -1,4 +1,4 @@
-"""What the bot says by itself, in three languages, and which of them a person reads."""
+"""The bot's own texts in three languages, and the choice among them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ BY_LANGUAGE = {texts.code: texts for texts in (en.TEXTS, ru.TEXTS, pt.TEXTS)}
 
 
 def first_known(codes: Iterable[str | None]) -> Texts:
-    """The texts of the first code we speak; a client's "pt-br" counts as "pt"."""
+    """The texts of the first known code; "pt-br" counts as "pt"."""
     primary = (code.lower().partition("-")[0] for code in codes if code)
     return next((BY_LANGUAGE[code] for code in primary if code in BY_LANGUAGE), FALLBACK)

@@ -1,4 +1,4 @@
-"""The list of everything the bot says by itself; a language that lacks one does not import."""
+"""All texts of the bot. A language that lacks one fails at import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """One language. Names in braces are filled in with `str.format`."""
+    """The texts of one language. Names in braces are for `str.format`."""
 
     code: str
     own_name: str
@@ -66,5 +66,5 @@ class Texts:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why an answer did not help: the words of the buttons that follow a thumb down."""
+        """Why an answer did not help: the texts of the buttons after a thumb down."""
         return self.is_wrong, self.is_beside_the_question, self.is_out_of_date, self.is_unclear
