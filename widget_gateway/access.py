@@ -1,4 +1,4 @@
-"""Who may talk: shops by public key, pages by origin, sessions by token, visitors by hashed address."""
+"""Access: shops by public key, pages by origin, sessions by token, visitors by hashed address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Shop:
-    """What the gateway knows of a tenant."""
+    """A tenant as the gateway knows it."""
 
     tenant_id: str
     public_key: str
@@ -43,7 +43,7 @@ class Shop:
     suggested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def title(self, language: str) -> str:
-        """The name; "" where the language is not written in its letters, and the widget has a title of its own."""
+        """The shop's name; "" in a language of another alphabet, for which the widget has its own title."""
         return "" if language != "ru" and _CYRILLIC.search(self.name) else self.name
 
     def greeting(self, language: str) -> str:
@@ -53,7 +53,7 @@ class Shop:
         return self.suggested.get(self.speaks(language), ())
 
     def speaks(self, language: str) -> str:
-        """The language itself when the shop has it, else the shop's first."""
+        """The given language if the shop has it, else the shop's first."""
         return language if language in self.languages or not self.languages else self.languages[0]
 
 
@@ -62,7 +62,7 @@ class ShopUnknown(Exception):
 
 
 class ShopUnavailable(Exception):
-    """The service could not be asked who the shop is."""
+    """The service could not be asked for the shop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class _Remembered:
 
 
 class Shops:
-    """Shops by public key, asked from the service once per 30 s; unknown keys once per 5 s."""
+    """Shops by public key. They are cached for 30 s, and unknown keys for 5 s."""
 
     def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -97,7 +97,7 @@ class Shops:
         return remembered if remembered and remembered.until > self._clock() else None
 
     async def _ask_once(self, key: str) -> None:
-        """Sockets that come together share one call, and its failure."""
+        """Shares one call, and its failure, between sockets that ask at the same time."""
         if key in self._asking:
             await self._asking[key].wait()
             return
@@ -126,7 +126,7 @@ class Shops:
 
 
 def canonical(public_key: str) -> str:
-    """The key as the service writes it; what is no UUID is nobody's key and worth no call."""
+    """The key as the service writes it. What is no UUID is no key, and needs no call."""
     try:
         return str(uuid.UUID(public_key))
     except ValueError as error:
@@ -146,7 +146,7 @@ def shop_of(key: str, response: ResolvePublicKeyResponse) -> Shop:
 
 
 def origin_allowed(origin: str, shop: Shop, *, allow_null: bool) -> bool:
-    """Files and sandboxed frames say `null`, which no list can tell apart: only the switch lets them in."""
+    """Whether the page may open a socket. Files and sandboxed frames send `null`, which only its own setting allows."""
     if origin == NULL_ORIGIN:
         return allow_null
     return ANY_ORIGIN in shop.allowed_origins or origin.lower() in shop.allowed_origins
@@ -154,7 +154,7 @@ def origin_allowed(origin: str, shop: Shop, *, allow_null: bool) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a session token proves."""
+    """What a valid session token proves."""
 
     session_id: str
     service: SessionProof
@@ -162,9 +162,9 @@ class Grant:
 
 
 class Signer:
-    """Makes and checks session tokens, and hashes addresses, with keys derived from secrets.
+    """Makes and checks session tokens, and hashes addresses. Its keys are derived from secrets.
 
-    `lasting_secret` keys the hash by which the service counts a visitor's day: it must outlive this process.
+    `lasting_secret` keys the visitor's hash, by which the service counts a day: it must outlive this process.
     """
 
     def __init__(self, secret: str, *, lifetime_seconds: int, lasting_secret: str = "") -> None:
@@ -183,7 +183,7 @@ class Signer:
         return f"{body}.{self._signature(grant.session_id, tenant_id, body)}"
 
     def check(self, token: str, *, session_id: str, tenant_id: str, unix_time: float) -> Grant | None:
-        """None for a token that is not ours, not for this session and tenant, or too old."""
+        """None for a token that is invalid, expired, or of another session or tenant."""
         body, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(session_id, tenant_id, body).encode()):
             return None
@@ -193,11 +193,11 @@ class Signer:
         return Grant(session_id=session_id, service=service_proof(service), expires=int(expires))
 
     def address_hash(self, address: str) -> str:
-        """Tells visitors apart without keeping where they are."""
+        """A hash that tells visitors apart without storing their address."""
         return hmac.digest(self._address_key, address_group(address).encode(), "sha256").hex()[:16]
 
     def visitor_hash(self, address: str) -> str:
-        """The same on every gateway that shares the lasting secret."""
+        """The same on every gateway with the same lasting secret."""
         return hmac.digest(self._visitor_key, address_group(address).encode(), "sha256").hex()[:32]
 
     def _signature(self, session_id: str, tenant_id: str, body: str) -> str:
@@ -206,7 +206,7 @@ class Signer:
 
 
 def service_proof(signed: str) -> SessionProof:
-    """Tokens of older gateways prove nothing to the service: their conversation is begun anew."""
+    """The session proof in the token. Tokens of older gateways have none, and their conversation begins anew."""
     session_id, _, session_token = signed.partition(".")
     if not session_token:
         return NO_SESSION
@@ -218,7 +218,7 @@ def derived(secret: str, purpose: str) -> bytes:
 
 
 def address_group(address: str) -> str:
-    """Whom the address belongs to: a network of /64 is one customer's, and IPv4 stays itself in IPv6's clothes."""
+    """The unit that limits count: a /64 network of IPv6, or an IPv4 address, also in its IPv6 form."""
     if not is_address(address):
         return address
     parsed = ip_address(address)
@@ -229,7 +229,7 @@ def address_group(address: str) -> str:
 
 
 def visitor_address(peer: str, forwarded_for: str, trusted_proxies: tuple[Network, ...]) -> str:
-    """The nearest address that is not one of our proxies; what visitors claim themselves does not count."""
+    """The nearest address that is not a trusted proxy. What visitors claim themselves does not count."""
     address = peer
     for hop in reversed(forwarded_for.split(",")):
         if not is_trusted(address, trusted_proxies) or not is_address(hop.strip()):
@@ -239,7 +239,7 @@ def visitor_address(peer: str, forwarded_for: str, trusted_proxies: tuple[Networ
 
 
 def is_trusted(address: str, trusted_proxies: tuple[Network, ...]) -> bool:
-    """An IPv4 address may come in IPv6's clothes, where one socket listens to both."""
+    """Whether a proxy is trusted. An IPv4 address may come in IPv6 form when one socket listens to both."""
     if not is_address(address):
         return False
     parsed = ip_address(address)

@@ -1,4 +1,4 @@
-"""Whether a question may be asked now, and if not, why and how long to wait."""
+"""Admission of questions: whether one may be asked now, and if not, why and how long to wait."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from widget_gateway.limits import Buckets, DailyQuota
 
 SECONDS_PER_MINUTE = 60.0
 BUSY_SECONDS = 3.0
-# An address gets one of so many shares of a shop's day, unless the settings say otherwise.
+# The default share of an address: a shop's day divided by this number.
 SHARES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who asks; the address is a keyed hash, and so is the visitor, which outlives this process."""
+    """A visitor. The address is a keyed hash; so is the visitor, which outlives this process."""
 
     tenant_id: str
     session_id: str
@@ -26,7 +26,7 @@ class Visitor:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A code of the protocol and, when waiting helps, the seconds."""
+    """A code of the protocol and, when waiting helps, the seconds to wait."""
 
     code: str
     retry_after: float | None = None
@@ -43,7 +43,7 @@ class Admission:
         self._shops = DailyQuota(settings.shop_questions_per_day)
 
     def refusal(self, question: str, visitor: Visitor, *, in_session: int, at_once: int) -> Refusal | None:
-        """None when the question may be asked, which then counts. `in_session` and `at_once` are running."""
+        """None when the question is allowed, which then counts. `in_session` and `at_once` are the running answers."""
         return (
             self._malformed(question)
             or self._busy(in_session=in_session, at_once=at_once)
@@ -52,7 +52,7 @@ class Admission:
         )
 
     def forgive(self, visitor: Visitor) -> None:
-        """A courtesy takes nothing of anybody's day."""
+        """Gives a courtesy back to all quotas."""
         now = time.time()
         self._shares.give_back((visitor.tenant_id, visitor.address), now)
         self._shops.give_back(visitor.tenant_id, now)
@@ -74,7 +74,7 @@ class Admission:
         return Refusal(code="rate_limited", retry_after=wait) if wait else None
 
     def _day_is_spent(self, visitor: Visitor) -> Refusal | None:
-        """Who has spent the own share takes nothing from others."""
+        """Whether the day is used up. The own share is taken first, so that without it nothing of the shop is taken."""
         now = time.time()
         wait = self._shares.take((visitor.tenant_id, visitor.address), now) or self._shops.take(
             visitor.tenant_id, now
@@ -83,5 +83,5 @@ class Admission:
 
 
 def address_share(settings: Settings) -> int:
-    """Of a shop's day."""
+    """The share of a shop's day that one address has."""
     return settings.address_questions_per_day or -(-settings.shop_questions_per_day // SHARES)

@@ -1,4 +1,4 @@
-"""One answer as a job: asked from the service, told to whoever listens, ended honestly when it fails."""
+"""The job of one answer: asks the service, sends events to listeners, and reports failures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from widget_gateway.session import PLEASANTRY, Attribution, Conversation, Doubt,
 CHANNEL = "widget"
 SNIPPET_CHARACTERS = 240
 
-# What a visitor is told, by gRPC status; everything else is our own mistake.
+# The visitor's error code by gRPC status. Every other status is a bug.
 CODES = {
     "RESOURCE_EXHAUSTED": "rate_limited",
     "UNAVAILABLE": "unavailable",
@@ -44,7 +44,7 @@ CODES = {
     "ABORTED": "unavailable",
     "INVALID_ARGUMENT": "invalid",
 }
-# The questions of a day are used up: the service's reason, and what a visitor is told.
+# The daily quota is used up: the service's reason, and the visitor's error code.
 QUOTA_SPENT = "QUOTA_SPENT"
 QUOTA = "quota_spent"
 FINISH_REASONS = {
@@ -55,9 +55,9 @@ FINISH_REASONS = {
     FinishReason.FINISH_REASON_PLEASANTRY: PLEASANTRY,
 }
 
-# Whole, and made of quoted sentences because the model is away.
+# A complete answer, quoted because the model is away.
 QUOTED = "quoted"
-# The customer asked for a person, and the text names the contact.
+# The customer asked for a person, and the text has the contact.
 HUMAN = "human"
 
 RATINGS = {1: Rating.RATING_UP, -1: Rating.RATING_DOWN}
@@ -69,13 +69,13 @@ _log = structlog.get_logger(__name__)
 
 
 def request_id(tenant_id: str, session_id: str, ask_id: str) -> str:
-    """The same for the same question on every gateway, so that the service replays what it has stored."""
+    """The same for the same question on every gateway, so that the service replays the stored answer."""
     return str(uuid.uuid5(_REQUEST_IDS, "/".join((tenant_id, session_id, ask_id))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackJob:
-    """Tells the service whether an answer helped, and then the readers that it knows."""
+    """Sends the rating to the service, then tells the readers that it is stored."""
 
     client: Client
     proof: SessionProof
@@ -83,7 +83,7 @@ class FeedbackJob:
     tell: Callable[[Rated], Awaitable[None]]
 
     async def run(self) -> None:
-        """What could not be told stays unsaid: the widget goes on showing its buttons."""
+        """Runs once. After a failure nothing is sent, and the widget still shows its buttons."""
         request = SubmitFeedbackRequest(
             answer_id=self.feedback.answer_id,
             session_id=self.proof.session_id,
@@ -112,7 +112,7 @@ class AnswerJob:
     tell: Tell
 
     async def run(self) -> None:
-        """Every way but cancellation leaves the answer ended and its readers told."""
+        """Writes the answer. Unless it is cancelled, the answer ends and its readers are told."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._relay()
@@ -132,19 +132,19 @@ class AnswerJob:
         async with aclosing(events) as responses:
             async for response in responses:
                 await self.tell(apply(self.conversation, self.ask.ask_id, response))
-        await self._fail("unavailable")  # does nothing to an answer that was completed
+        await self._fail("unavailable")  # has no effect on a completed answer
 
     async def _fail(self, code: str, retry_after: float | None = None) -> None:
         await self.tell(self.conversation.fail(self.ask.ask_id, code, retry_after))
 
 
 def code_of(failure: CallFailed) -> str:
-    """What a visitor is told."""
+    """The error code for the visitor."""
     return QUOTA if failure.reason == QUOTA_SPENT else CODES.get(failure.code, "internal")
 
 
 def apply(conversation: Conversation, ask_id: str, response: StreamAnswerResponse) -> Event | None:
-    """What the service said, written into the conversation; kinds we do not know change nothing."""
+    """Applies an event of the service to the conversation; unknown kinds change nothing."""
     match response.WhichOneof("event"):
         case "started":
             return conversation.cite(ask_id, tuple(source_of(item) for item in response.started.references))
@@ -160,14 +160,14 @@ def apply(conversation: Conversation, ask_id: str, response: StreamAnswerRespons
 
 
 def complete(conversation: Conversation, ask_id: str, completed: AnswerCompleted) -> Event | None:
-    """A replay may be of an answer that was cut off, by the death of the gateway that asked for it say."""
+    """Completes the answer. A replay may be of an answer that broke off when its gateway died."""
     if is_cut_off(completed):
         return conversation.fail(ask_id, "interrupted")
     return conversation.finish(ask_id, ending_of(completed), rateable_id(completed))
 
 
 def ending_of(completed: AnswerCompleted) -> str:
-    """What the widget shows it as."""
+    """The kind of ending that the widget shows."""
     if completed.answer.wants_human:
         return HUMAN
     named = FINISH_REASONS.get(completed.finish_reason, "stop")
@@ -185,7 +185,7 @@ def source_of(reference: Reference) -> Source:
 
 
 def shortened(snippet: str) -> str:
-    """One line for a card."""
+    """Shortened to one line for a card."""
     line = " ".join(snippet.split())
     return line if len(line) <= SNIPPET_CHARACTERS else f"{line[: SNIPPET_CHARACTERS - 1].rstrip()}…"
 

@@ -1,4 +1,4 @@
-"""The gateway as a process: settings, routes, readiness, and an end that loses no answer."""
+"""The gateway's process: settings, routes, readiness, and a stop that loses no answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from widget_gateway.doors import CountingRunner
 from widget_gateway.gateway import GATEWAY, Gateway, opened
 
 READY_TIMEOUT_SECONDS = 1.5
-# Handlers whose socket is closed leave at once; this bounds the ones that do not.
+# Handlers whose socket is closed end at once; this limits the others.
 HANDLER_SHUTDOWN_SECONDS = 5.0
 
 # Read on import: no file is opened while the event loop runs.
@@ -62,7 +62,7 @@ def build_app(settings: Settings, client: Client) -> web.Application:
 
 
 async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Runs until SIGTERM or SIGINT."""
     stop = stop_event()
     tls = await asyncio.to_thread(tls_from_environment)
     async with connect(settings.service_address, settings.channel_key.get_secret_value(), tls=tls) as client:
@@ -84,13 +84,13 @@ async def serve(settings: Settings) -> None:
 
 
 def settle_memory() -> None:
-    """What a start has made stays: the collector need not go through it again while visitors wait."""
+    """Excludes the objects of the start from garbage collection, which would delay visitors."""
     gc.collect()
     gc.freeze()
 
 
 def new_runner(app: web.Application, settings: Settings) -> web.AppRunner:
-    """aiohttp's patience with an idle connection is also its patience with a request that never becomes whole."""
+    """aiohttp's timeout of idle connections also ends requests that never become complete."""
     return CountingRunner(
         app,
         connections_per_address=settings.connections_per_address,
@@ -102,7 +102,7 @@ def new_runner(app: web.Application, settings: Settings) -> web.AppRunner:
 
 
 async def say_little(_request: web.Request, response: web.StreamResponse) -> None:
-    """Nobody needs to know what we are made of, nor to keep what does not say that it may be kept."""
+    """Hides the versions of the server, and forbids caching unless a response allows it."""
     response.headers["Server"] = "kladez"
     response.headers.setdefault("Cache-Control", "no-store")
 
@@ -112,7 +112,7 @@ async def drain(app: web.Application) -> None:
 
 
 def monitored(settings: Settings, gateway: Gateway) -> AbstractAsyncContextManager[int | None]:
-    """Pages for operators, on a port of their own: what faces visitors never shows them."""
+    """Pages for operators on a separate port, which visitors do not reach."""
 
     async def refresh() -> None:
         metrics.ANSWERS_RUNNING.set(gateway.rooms.running)
@@ -136,7 +136,7 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The service answers too, and we are not on our way out; anybody may ask, so nothing more is said."""
+    """The service answers too, and the gateway is not stopping. Anybody may ask, so there are no details."""
     missing = await monitoring.answering(checks(request.app[GATEWAY]))
     return monitoring.ready_answer("gateway", dict.fromkeys(missing, "not ready"))
 

@@ -1,4 +1,4 @@
-"""Static files from memory, with an entity tag made of their content: replicas agree on it."""
+"""Static files from memory. The entity tag is a hash of the content, so it is equal on all replicas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 CACHE_SECONDS = 300
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-# Any page may run the widget: that is what it is for.
+# Any page may run the widget.
 OPEN_TO_ALL = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 

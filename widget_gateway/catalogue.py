@@ -1,4 +1,4 @@
-"""The demo shop's goods and answers, read from the very file that was imported into the service."""
+"""The demo shop's products and help texts, from the file that was imported into the service."""
 
 from __future__ import annotations
 

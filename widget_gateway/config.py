@@ -1,4 +1,4 @@
-"""What the gateway reads from the environment, once, into frozen settings."""
+"""The gateway's settings, read once from the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A WebSocket that says why it closes, gives up on readers that do not read, and never raises on a send."""
+"""A WebSocket that closes with a reason, drops slow readers, and never raises when it sends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 class Socket(web.WebSocketResponse):
-    """aiohttp's WebSocket with our limits. Deflate is off: it costs 90 KiB for each connection."""
+    """aiohttp's WebSocket with the gateway's limits. Compression is off: it needs 90 KiB for each connection."""
 
     def __init__(self, *, frame_bytes: int, send_seconds: float) -> None:
         super().__init__(
@@ -58,7 +58,7 @@ class Socket(web.WebSocketResponse):
         return await super().prepare(request)
 
     async def tell(self, text: str) -> None:
-        """A reader that takes nothing for too long loses the socket; it comes back for a snapshot."""
+        """Sends a frame. A reader that is too slow loses the socket, and returns for a snapshot."""
         try:
             async with asyncio.timeout(self._send_seconds):
                 await self.send_str(text)
@@ -66,7 +66,7 @@ class Socket(web.WebSocketResponse):
         except TimeoutError:
             self.abort()
         except ConnectionError:
-            return  # it is closed already, and its own loop is about to notice
+            return  # already closed; its own loop will notice
 
     async def next_text(self, timeout_seconds: float | None = None) -> str | None:
         """The next frame, or None when the socket has closed. Raises `Refused` and `TimeoutError`."""

@@ -1,4 +1,4 @@
-"""The demo shop: a page like any customer's, with the very snippet a customer pastes."""
+"""The demo shop: a customer's page with the snippet that customers paste."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _ICON_PATHS = {
     "cup": "M4 9h13v5a6 6 0 0 1-12 0zM17 10h2a2 2 0 0 1 0 5h-2M8 6V3M12 6V3M5 21h12",
     "gift": "M4 9h16v4H4zM6 13v7h12v-7M12 9v11M12 9C8 9 7 4 10 4s2 5 2 5 0-5 3-5 1 5-3 5z",
 }
-# Which picture a category gets, by a word in its name; a leaf otherwise.
+# The picture of a category, by a word in its name; a leaf otherwise.
 _ICON_WORDS = {"кофе": "bean", "какао": "bean", "посуд": "cup", "подар": "gift", "к чаю": "cup"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What one request is answered with."""
+    """The response to one request."""
 
     texts: Texts
     origin: str
@@ -66,7 +66,7 @@ def add_routes(app: web.Application, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class CatalogueReader:
-    """Reads the file at the start, so that a wrong path stops the process and not a visitor."""
+    """Reads the file at the start, so that a wrong path stops the process."""
 
     path: Path | None
 
@@ -95,7 +95,10 @@ class PageHandler:
 
 
 def is_served(host: str, settings: Settings) -> bool:
-    """Under a name that somebody else points at us, another site's script would speak as our own page."""
+    """Whether the page is served under this name.
+
+    Under a foreign name, another site's script could act as this page.
+    """
     parsed = _HOST.fullmatch(host)
     if parsed is None:
         return False
@@ -104,7 +107,7 @@ def is_served(host: str, settings: Settings) -> bool:
 
 
 def scheme_of(request: web.Request, settings: Settings) -> str:
-    """Our own proxy knows whether the visitor came by https."""
+    """The visitor's scheme, which only a trusted proxy knows."""
     forwarded = request.headers.get("X-Forwarded-Proto", "")
     believed = is_trusted(request.remote or "", settings.trusted_proxies) and forwarded in ("http", "https")
     return forwarded if believed else request.scheme
@@ -123,7 +126,7 @@ def respond(page: Page, content: str) -> web.Response:
 
 
 def policy(origin: str) -> str:
-    """As strict as the widget can bear: no inline code or style, no HTML from strings."""
+    """The strictest content policy that the widget allows: no inline code or style, no HTML from strings."""
     socket = origin.replace("http", "ws", 1)
     return "; ".join(
         (

@@ -1,4 +1,4 @@
-"""What the demo shop says, in its three languages."""
+"""The demo shop's texts in three languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """One language; `questions` are offered as buttons."""
+    """The texts of one language; `questions` are shown as buttons."""
 
     language: str
     brand: str

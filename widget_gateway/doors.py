@@ -1,4 +1,4 @@
-"""So many connections from one address, whatever they say or keep to themselves: most never become a request."""
+"""Limits the connections of one address, also those that never send a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from widget_gateway.limits import Seats
 
 
 class CountingRunner(web.AppRunner):
-    """aiohttp's runner with a door before it. Proxies that are trusted bring everybody's connections: none counts."""
+    """aiohttp's runner with a limit on connections. Connections of trusted proxies do not count."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class CountingRunner(web.AppRunner):
 
 
 class Door(asyncio.Protocol):
-    """Lets a connection through to aiohttp's own protocol, or hangs up before anything is kept of it."""
+    """Passes a connection to aiohttp's protocol, or closes it before any memory is used for it."""
 
     def __init__(
         self, inner: asyncio.Protocol, enter: Callable[[str], bool], leave: Callable[[str], None]

@@ -73,7 +73,7 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """An event of this answer went missing: send all there is."""
+    """An event of this answer was lost: send a snapshot."""
 
     ask_id: str
 
@@ -90,12 +90,12 @@ class Feedback:
 
 @dataclass(frozen=True)
 class GoOn:
-    """Give a link with which the conversation goes on in Telegram."""
+    """Asks for a link that continues the conversation in Telegram."""
 
 
 @dataclass(frozen=True)
 class Ping:
-    """Is anybody there?"""
+    """Asks whether the gateway is alive."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ ClientFrame = Hello | Ask | Cancel | Resume | Feedback | GoOn | Ping | End | Ign
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Proof that the conversation is the widget's own; it changes when the conversation goes on elsewhere."""
+    """Proof that the conversation is the widget's own. It changes when the conversation continues elsewhere."""
 
     session_id: str
     token: str
@@ -135,14 +135,14 @@ class Welcome:
 
 @dataclass(frozen=True)
 class Link:
-    """The answer to `GoOn`; it works once, for ten minutes."""
+    """The answer to `GoOn`; the link works once, for ten minutes."""
 
     url: str
 
 
 @dataclass(frozen=True)
 class Draining:
-    """The gateway is going: open answers are finished, new questions belong to the next connection."""
+    """The gateway is stopping: open answers are finished, new questions belong to the next connection."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Pong:
 
 @dataclass(frozen=True, kw_only=True)
 class Rated:
-    """The service knows now whether the answer helped."""
+    """The service has stored whether the answer helped."""
 
     ask_id: str
     value: int
@@ -176,7 +176,7 @@ ServerFrame = (
 
 
 def parse(text: str) -> ClientFrame:
-    """Raises `BadFrame`, and nothing else, whatever the text is."""
+    """Parses any text; raises nothing but `BadFrame`."""
     try:
         frame = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -239,7 +239,7 @@ def _language(value: object) -> str:
 
 
 def _text(frame: Json, member: str, longest: int | None) -> str:
-    """The member or "". Half a surrogate pair, which JSON allows and UTF-8 does not, becomes "?"."""
+    """The member or "". A lone surrogate, which JSON allows and UTF-8 does not, becomes "?"."""
     value = frame.get(member, "")
     if not isinstance(value, str) or (longest is not None and len(value) > longest):
         raise BadFrame(f"bad {member}")

@@ -1,4 +1,4 @@
-"""Everything one gateway process shares between its sockets, and how it drains."""
+"""The parts that all sockets of a gateway process share, and how it drains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from widget_gateway.limits import Buckets, Seats
 from widget_gateway.rooms import Rooms
 
 SECONDS_PER_DAY = 86_400
-# A cancelled answer needs a moment to tell the service; aiojobs gives it 0.1 s by default.
+# The time for a cancelled answer to tell the service; the default of aiojobs is 0.1 s.
 JOB_CLOSE_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -45,9 +45,9 @@ class Gateway:
     is_draining: bool = False
 
     async def drain(self) -> None:
-        """Lets running answers finish for a while, then sends every widget to the next process.
+        """Waits for running answers for a while, then sends all widgets to the next process.
 
-        Call it while aiohttp still reads: once its runner is cleaned up, frames such as `cancel` go unread.
+        Call it while aiohttp still reads: after its runner is cleaned up, frames such as `cancel` are not read.
         """
         if self.is_draining:
             return
@@ -67,7 +67,7 @@ GATEWAY = web.AppKey("gateway", Gateway)
 
 @asynccontextmanager
 async def opened(settings: Settings, client: Client) -> AsyncIterator[Gateway]:
-    # Our own admission counts answers: aiojobs' limit would let the 101st wait in silence.
+    # `Admission` counts answers. A limit of aiojobs would queue more of them without telling the visitor.
     async with Scheduler(
         limit=None, close_timeout=JOB_CLOSE_SECONDS, exception_handler=log_job_failure
     ) as scheduler:

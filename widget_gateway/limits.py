@@ -1,4 +1,4 @@
-"""How much one session, one address and one shop may ask for; the time is always an argument, in seconds."""
+"""Rate limits of sessions, addresses and shops. The time is always an argument, in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BUCKETS_REMEMBERED = 50_000
 
 
 class TokenBucket:
-    """`capacity` at once, refilled evenly over `period_seconds`."""
+    """Allows `capacity` at once, refilled evenly over `period_seconds`."""
 
     __slots__ = ("_capacity", "_per_second", "_tokens", "_updated")
 
@@ -23,7 +23,7 @@ class TokenBucket:
         self._updated = now
 
     def take(self, now: float) -> float:
-        """0.0 when taken; otherwise the seconds to wait, and nothing is taken."""
+        """0.0 when taken; otherwise the seconds to wait, with nothing taken."""
         self._refill(now)
         if self._tokens < 1:
             return (1 - self._tokens) / self._per_second
@@ -37,7 +37,7 @@ class TokenBucket:
 
 
 class Buckets:
-    """One bucket for each key; the keys used longest ago are forgotten."""
+    """One bucket for each key. The least recently used keys are forgotten."""
 
     def __init__(self, capacity: int, *, period_seconds: float, remembered: int = BUCKETS_REMEMBERED) -> None:
         self._capacity = capacity
@@ -54,7 +54,7 @@ class Buckets:
 
 
 class DailyQuota:
-    """A number for each key and UTC day; here the time is Unix time."""
+    """Counts by key and UTC day. Here the time is Unix time."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -70,7 +70,7 @@ class DailyQuota:
         return 0.0
 
     def give_back(self, key: Hashable, unix_time: float) -> None:
-        """As if it had not been taken; what was taken on another day is gone."""
+        """Reverses `take`, except for what was taken on another day."""
         self._turn_to(int(unix_time // SECONDS_PER_DAY))
         if self._used[key] > 0:
             self._used[key] -= 1
@@ -82,7 +82,7 @@ class DailyQuota:
 
 
 class Seats:
-    """How many of something each key holds at the same time."""
+    """Counts what each key holds at the same time."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""What the gateway counts for `/metrics`; labels are few and fixed, no shop and no text is one."""
+"""The gateway's metrics. Labels are few and fixed; no shop and no text is a label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENT = FRAMES.labels("sent")
 
 
 def note_refused_socket(code: int) -> None:
-    """By the code it is closed with: the words may quote a page."""
+    """Counts by close code, because the reason may quote a page."""
     REFUSALS.labels("socket", str(code)).inc()
 
 

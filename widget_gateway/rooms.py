@@ -1,4 +1,4 @@
-"""Conversations in memory: each owns its answers and their jobs; sockets come, listen and go."""
+"""Conversations in memory. Each owns its answers and their jobs; sockets join and leave."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Listener(Protocol):
     """A socket that follows a conversation."""
 
     async def tell(self, text: str) -> None:
-        """Sends one frame; a listener that cannot take it is dropped without an exception."""
+        """Sends one frame. A listener that cannot receive it is dropped without an exception."""
         ...
 
     async def close(self) -> object:
-        """Says goodbye."""
+        """Closes the connection."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Who opens a conversation, or comes back to it with what its token proves."""
+    """The data of a visitor who opens a conversation or returns to it, with what the token proves."""
 
     shop: Shop
     session_id: str
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A question, who asks by a keyed hash, and what to do when it turns out to be a courtesy."""
+    """A question, its asker as a keyed hash, and what to call when it is a courtesy."""
 
     ask: Ask
     visitor: str
@@ -58,7 +58,7 @@ class Asked:
 class Room:
     """One conversation with its listeners and its running answers."""
 
-    # Every open chat has one, most of them idle.
+    # Every open chat has one, and most of them are idle.
     __slots__ = (
         "_answer_seconds",
         "_client",
@@ -112,7 +112,7 @@ class Room:
         self.listeners.add(listener)
 
     def proof(self) -> frames.Session:
-        """What the widget keeps to come back to this conversation."""
+        """The proof with which the widget returns to this conversation."""
         grant = self._signer.grant(self.session_id, self._service_session.proof, unix_time=time.time())
         token = self._signer.token(grant, self.tenant_id)
         return frames.Session(session_id=self.session_id, token=token, expires=grant.expires)
@@ -123,7 +123,7 @@ class Room:
         self._jobs[asked.ask.ask_id] = await self._scheduler.spawn(self._answer(asked))
 
     async def cancel(self, ask_id: str) -> None:
-        """Readers are told once the service was told; an answer that has ended stays as it is."""
+        """Cancels the answer, tells the service, then the readers. An answer that has ended does not change."""
         done = self.conversation.cancel(ask_id)
         if done is None:
             return
@@ -131,7 +131,7 @@ class Room:
         await self.tell(done)
 
     async def rate(self, feedback: Feedback) -> None:
-        """The socket does not wait for the service."""
+        """Sends the rating in a job, so the socket does not wait for the service."""
         job = FeedbackJob(
             client=self._client,
             proof=self._service_session.proof,
@@ -141,7 +141,7 @@ class Room:
         await self._scheduler.spawn(job.run())
 
     async def handoff(self, bot: str) -> str:
-        """The address with which the conversation goes on in Telegram, or begins; raises `CallFailed`."""
+        """The address that continues the conversation in Telegram, or begins one; raises `CallFailed`."""
         proof = self._service_session.proof
         if not proof.session_id:
             return f"https://t.me/{bot}?start={self._public_key.replace('-', '')}"
@@ -151,7 +151,7 @@ class Room:
         return f"https://t.me/{bot}?start=h_{handoff.code}"
 
     async def close(self) -> None:
-        """Stops everything that is being written and sends everybody away."""
+        """Stops all answers and closes all listeners."""
         for ask_id in tuple(self._jobs):
             self.conversation.cancel(ask_id)
             await self._stop(ask_id)
@@ -169,7 +169,7 @@ class Room:
         job = self._jobs.pop(ask_id, None)
         if job:
             await self._service_session.cancel(request_id(self.tenant_id, self.session_id, ask_id))
-            with suppress(TimeoutError):  # aiojobs goes on cancelling it; the reader need not wait
+            with suppress(TimeoutError):  # aiojobs continues to cancel it; the reader need not wait
                 await job.close()
 
     async def _answer(self, asked: Asked) -> None:
@@ -190,7 +190,7 @@ class Room:
             self.idle_since = time.monotonic()
 
     async def _tell_answer(self, asked: Asked, event: Event | None) -> None:
-        """No model was asked for a courtesy; who reads that it ended may ask again at once."""
+        """Tells the answer. A courtesy cost no model call, so the visitor may ask again at once."""
         if isinstance(event, Done) and event.finish_reason == PLEASANTRY:
             asked.forgive()
         await self.tell(event)
@@ -200,7 +200,7 @@ class Room:
 
 
 class Rooms:
-    """Every conversation of this process by tenant and session id."""
+    """All conversations of this process by tenant and session id."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class Rooms:
         answer_seconds: float,
         idle_seconds: float,
     ) -> None:
-        # A client weighs as much as an idle socket: visitors of one shop share it.
+        # A client needs as much memory as an idle socket, so visitors of one shop share it.
         self._client_of = lru_cache(CLIENTS_REMEMBERED)(client.for_tenant)
         self._scheduler = scheduler
         self._signer = signer
@@ -238,7 +238,7 @@ class Rooms:
         return room
 
     def leave(self, room: Room, listener: Listener) -> None:
-        """The conversation is kept for a while, for the widget that comes back; an empty one is not."""
+        """Keeps the conversation for a while for a returning widget, unless it is empty."""
         room.listeners.discard(listener)
         room.idle_since = time.monotonic()
         if room.is_idle and not len(room.conversation):
@@ -250,7 +250,7 @@ class Rooms:
         await room.close()
 
     def _sweep_sometimes(self) -> None:
-        """Drops what nobody came back to; the service keeps every answer and replays it by its request id."""
+        """Drops conversations that nobody returned to. The service keeps all answers and replays them by request id."""
         now = time.monotonic()
         if now < self._next_sweep:
             return

@@ -1,6 +1,6 @@
-"""One conversation's answers as a pure state machine: what was written, and what a reader must be told.
+"""The answers of one conversation as a pure state machine, with the events for its readers.
 
-Events of one answer are numbered from 1 without gaps; a reader that missed one asks for a snapshot.
+Events of one answer are numbered from 1 without gaps. A reader that missed one asks for a snapshot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A passage the answer is made from; `number` is the one that stands in the text as [1]."""
+    """A passage that the answer uses; `number` is in the text as [1]."""
 
     number: int
     title: str
@@ -103,7 +103,7 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All there is of one answer up to event `number`."""
+    """One answer with all its text and sources up to event `number`."""
 
     ask_id: str
     number: int
@@ -120,7 +120,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """We do not have this answer: the reader asks again under the same id."""
+    """The answer is unknown: the reader asks again under the same id."""
 
     ask_id: str
 
@@ -130,7 +130,7 @@ Reply = Snapshot | Unknown
 
 
 class Conversation:
-    """Answers by the id the reader gave each question."""
+    """Answers by the ids that the reader gave to the questions."""
 
     __slots__ = ("_answers", "_remembered")
 
@@ -146,7 +146,7 @@ class Conversation:
 
     @property
     def running(self) -> int:
-        """How many answers are being written."""
+        """The number of answers that are being written."""
         return sum(answer.running for answer in self._answers.values())
 
     def begin(self, ask_id: str) -> None:
@@ -157,11 +157,11 @@ class Conversation:
         self._forget_oldest()
 
     def has_begun(self, ask_id: str) -> bool:
-        """True once a reader was told something about this answer."""
+        """Whether a reader was told anything about this answer."""
         return self._number(ask_id) > 0
 
     def cite(self, ask_id: str, sources: tuple[Source, ...]) -> Sources | None:
-        """None, here and below, when the answer has ended: there is nothing to tell."""
+        """Returns None when the answer has ended, as do the methods below."""
         answer = self._open(ask_id)
         return answer.cite(sources) if answer else None
 
@@ -170,7 +170,7 @@ class Conversation:
         return answer.write(text) if answer and text else None
 
     def attribute(self, ask_id: str, attribution: Attribution) -> None:
-        """Kept for the end and for snapshots; readers get no event of its own."""
+        """Kept for the end and for snapshots; there is no event for it."""
         answer = self._open(ask_id)
         if answer:
             answer.attributions.append(attribution)
@@ -200,7 +200,7 @@ class Conversation:
         return answer.snapshot() if answer else Unknown(ask_id=ask_id)
 
     def catch_up(self, have: Mapping[str, int]) -> list[Reply]:
-        """What a reader that holds event `have[ask_id]` of each answer still needs."""
+        """The events that a reader lacks when it holds event `have[ask_id]` of each answer."""
         return [self.snapshot(ask_id) for ask_id, number in have.items() if self._number(ask_id) != number]
 
     def _open(self, ask_id: str) -> _Answer | None:

@@ -1,4 +1,4 @@
-"""The page of a snapshot: plain HTML without any script, for whoever has its link."""
+"""The page of a snapshot: plain HTML without scripts, for everybody who has its link."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SNIPPET_CHARACTERS = 320
 TEMPLATE = Template(assets.read("snapshot.html"))
 STYLE = assets.load("snapshot.css")
 
-# Nothing runs, nothing is loaded but the style, nobody frames it, and the link is told to no other site.
+# No scripts, no resources but the style, no framing, and no referrer.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -40,7 +40,7 @@ HEADERS = {
 
 
 class Unknown(Exception):
-    """No snapshot has this token, or none any more."""
+    """No snapshot has this token, or it has expired."""
 
 
 class Unavailable(Exception):
@@ -110,7 +110,7 @@ def content(snapshot: Snapshot, texts: Texts) -> str:
 
 
 def summary(snapshot: Snapshot, texts: Texts) -> str:
-    """The service's own HTML, which it has sanitised; here nothing could run anyway."""
+    """The summary's HTML, which the service has sanitised. The page's policy blocks scripts as well."""
     return snapshot.summary_html or f'<p class="quiet">{escape(texts.withdrawn)}</p>'
 
 
@@ -123,7 +123,7 @@ def source(hit: SnapshotHit) -> str:
 
 
 def heading(hit: SnapshotHit) -> str:
-    """A link only where it leads to the web: an address without a host would lead to us."""
+    """The heading, a link only for a web address: a relative one would lead to the gateway."""
     title = escape(hit.title or hit.external_id)
     if not hit.url.lower().startswith(("https://", "http://")):
         return title

@@ -1,4 +1,4 @@
-"""What the page of a snapshot says around it, in its three languages."""
+"""The texts of a snapshot's page in three languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """One language; `date_format` is for strftime."""
+    """The texts of one language; `date_format` is for strftime."""
 
     language: str
     kind: str

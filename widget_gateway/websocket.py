@@ -1,4 +1,4 @@
-"""The shell around one socket: hello, then frames in and frames out until either side leaves."""
+"""One socket: the hello frame, then frames in both directions until either side leaves."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
 
 
 def address_of(request: web.Request, gateway: Gateway) -> str:
-    """A keyed hash of where the visitor comes from."""
+    """A keyed hash of the visitor's address."""
     return gateway.signer.address_hash(visitor_address_of(request, gateway))
 
 
@@ -130,7 +130,7 @@ class Visit:
             self._gateway.rooms.leave(self._room, self._socket)
 
     async def _enter(self) -> None:
-        """Leaves `_room` empty when the visitor has gone before saying hello."""
+        """Leaves `_room` empty when the visitor leaves before the hello frame."""
         hello = await self._hello()
         if hello is None:
             return
@@ -165,7 +165,7 @@ class Visit:
         return origin_allowed(self._origin, shop, allow_null=self._settings.allow_null_origin)
 
     def _is_own_demo(self, shop: Shop) -> bool:
-        """The page we serve ourselves works at whatever address we are reached."""
+        """Whether the origin is the gateway's own demo page, at any address under which it is reached."""
         own = (f"http://{self._host}", f"https://{self._host}")
         is_demo = shop.public_key == str(self._settings.demo_shop)
         return is_demo and self._origin in own and demo.is_served(self._host, self._settings)
@@ -180,7 +180,7 @@ class Visit:
         )
 
     def _grant(self, hello: Hello, shop: Shop) -> Grant | None:
-        """A token that does not hold begins a new session; the widget keeps its own transcript."""
+        """An invalid token begins a new session; the widget keeps its own transcript."""
         return self._gateway.signer.check(
             hello.token, session_id=hello.session_id, tenant_id=shop.tenant_id, unix_time=time.time()
         )
@@ -226,7 +226,7 @@ class Visit:
                 await self._gateway.rooms.end(room)
 
     async def _hand_off(self, room: Room) -> None:
-        """Without an answer the link stays what it is: to be asked for again."""
+        """Sends the link. Without an answer from the service, the widget can ask again."""
         bot = self._settings.telegram_bot
         if not bot:
             return
@@ -270,7 +270,7 @@ class Visit:
 
 
 def parsed(text: str) -> ClientFrame:
-    """Raises `Refused`: who cannot speak the protocol is not spoken to."""
+    """Raises `Refused` when the text is no frame of the protocol."""
     try:
         return frames.parse(text)
     except BadFrame as error:
