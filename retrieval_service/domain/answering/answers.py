@@ -22,12 +22,12 @@ from retrieval_service.domain.verdicts import Judgement
 from retrieval_service.text import exact_json
 from retrieval_service.text.small_talk.small_talk import Pleasantry, Said, pleasantry_of
 
-# One of the reasons for which an answer is not what it was to be; several are joined.
+# One of the reasons for a degraded answer; several are joined.
 MODEL_AWAY = "the model is not available"
 
 
 class AnswerStatus(StrEnum):
-    """Where an answer stands."""
+    """The state of an answer."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -59,12 +59,12 @@ class Question:
 
     @cached_property
     def courtesy(self) -> Said | None:
-        """What it is where nothing is asked."""
+        """The kind of courtesy; None for a question."""
         return pleasantry_of(self.text)
 
     @cached_property
     def request_hash(self) -> bytes:
-        """SHA-256 (32 bytes) of all that a repeat of the request has in common with it."""
+        """SHA-256 (32 bytes) of everything that a repeat of the request must have in common with it."""
         conditions = self.conditions
         body = [
             *(self.text, str(self.session_id or ""), self.language, self.channel),
@@ -77,7 +77,7 @@ class Question:
         ).digest()
 
     def is_of(self, answer: LoggedAnswer) -> bool:
-        """Whether the answer was given to this very request."""
+        """Whether the answer belongs to this very request."""
         if answer.request_hash is None:
             return (self.text, self.session_id) == (answer.question, answer.session_id)
         return self.request_hash == answer.request_hash
@@ -130,12 +130,12 @@ class WrittenAnswer:
 
     @property
     def standalone_question(self) -> str:
-        """What the conversation made of the question; empty when it stands on its own."""
+        """The question as its conversation completes it; empty when it needs no context."""
         return self.reworded.text if self.reworded else ""
 
     @property
     def asked(self) -> str:
-        """What is searched for and answered: the question, or what the conversation made of it."""
+        """The question that is searched for and answered, completed by the conversation where it needs that."""
         return self.standalone_question or self.question.text
 
     def started(self) -> Started:
@@ -157,12 +157,12 @@ class WrittenAnswer:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the model has said that it knows no answer: nothing else that it says is told."""
+        """Whether the model has said that it knows no answer. Nothing else that it says is shown."""
         return self.judgement is Judgement.UNKNOWN
 
     @property
     def is_open(self) -> bool:
-        """Whether the model has ended without an answer: it says so, or nothing, or names no source."""
+        """Whether the model has ended without an answer: it says so, says nothing, or cites nothing."""
         is_unsaid = self.judgement in (None, Judgement.UNKNOWN) or not self.text
         return self.ended_as is FinishReason.STOP and is_unsaid and not self.citations
 
@@ -175,18 +175,18 @@ class WrittenAnswer:
         return self.judgement is Judgement.PARTLY and self.ended_as is FinishReason.STOP
 
     def note_part(self, part: Judged | Ending) -> None:
-        """What a model says beside the text of its answer."""
+        """Adds what a model says beside the text of its answer."""
         if isinstance(part, Judged):
             self.judgement = part.judgement
         else:
             self.ending = part
 
     def end_as(self, reason: FinishReason) -> None:
-        """With the tokens of whoever has written."""
+        """Ends the answer, with the tokens of the writer."""
         self.ending = replace(self.ending or Ending(finish_reason=reason), finish_reason=reason)
 
     def end_as_not_found(self, asked: Prompt) -> str:
-        """The honest "I don't know", which no model is asked for."""
+        """Ends with "I don't know", without a model."""
         self.end_as(FinishReason.NO_RELEVANT_CONTENT)
         return phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
 
@@ -201,18 +201,18 @@ class WrittenAnswer:
         return phrases.pleasantry_text(said.pleasantry, self.language, contact)
 
     def note_model_away(self, answerer: str) -> None:
-        """Somebody else writes from here on, before the first word."""
+        """From here on quotations replace the model, before the first word."""
         self.answerer = answerer
         self.degraded_reason = "; ".join(filter(None, (self.degraded_reason, MODEL_AWAY)))
 
     def text_for_nothing(self, asked: Prompt) -> str:
-        """For an answer without a word: nothing was found, or the model refused, or was cut off."""
+        """The text for an answer without words: nothing was found, or the model refused or was cut off."""
         if self.ended_as is FinishReason.NO_RELEVANT_CONTENT:
             return phrases.not_found_text(asked.language, asked.shop_name, asked.fallback_contact)
         return phrases.no_answer_text(asked.language, asked.fallback_contact)
 
     def outcome(self, status: AnswerStatus, now: float) -> AnswerOutcome:
-        """What the chat log keeps."""
+        """The outcome for the chat log."""
         ending = self.ending or Ending(finish_reason=FinishReason.STOP)
         first = self.first_text_at
         return AnswerOutcome(
@@ -229,12 +229,12 @@ class WrittenAnswer:
             latency_ms=round((now - self.started_at) * 1_000),
             degraded_reason=self.degraded_reason,
             standalone_question=self.standalone_question,
-            # A heading is judged after the lines under it.
+            # A heading is judged after the lines below it.
             unsupported=sorted(self.unsupported, key=lambda one: (one.start, one.end)),
             wants_human=self.wants_human,
         )
 
 
 def is_model_away(degraded_reason: str) -> bool:
-    """Whether sentences are quoted because the model was away."""
+    """Whether the answer is quoted because the model was away."""
     return MODEL_AWAY in degraded_reason.split("; ")

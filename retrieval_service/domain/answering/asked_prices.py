@@ -1,4 +1,4 @@
-"""Questions for a price, and whether a text tells one: what tells none does not answer them; ru, en and pt."""
+"""Questions about a price, and whether a text tells one; ru, en and pt. A text without a price does not answer them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _MOST = 300
 
 
 def asks_price(question: str) -> bool:
-    """Whether it is money that is asked for: "how much does it weigh?" is about something else."""
+    """Whether the question is about money: "how much does it weigh?" is not."""
     return _ASKS.search(question[:_MOST]) is not None
 
 
 def tells_price(text: str) -> bool:
-    """Whether it speaks of what something costs, or that it costs nothing."""
+    """Whether the text says what something costs, or that it is free."""
     if _SYMBOLS.search(text) or _TELLS.search(text) or PROMISES["promise:free"].search(text):
         return True
     return any(amount.unit.upper() in _CODES for readings in amounts_of(text) for amount in readings)

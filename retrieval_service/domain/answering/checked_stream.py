@@ -1,4 +1,4 @@
-"""The way of a model's words into an answer: made safe, cut into text and citations, held to the sources."""
+"""Checks a model's stream: makes it safe, separates text and citations, and compares sentences with their sources."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CheckedText:
         self._has_said_something = False
 
     def feed(self, text: str) -> list[CheckedEvent]:
-        """What can be said after this piece; nothing of it is taken back."""
+        """The events that are final after this piece."""
         return self._said(self._judged(self._citations.feed(self._safe.feed(text))))
 
     def finish(self) -> list[CheckedEvent]:
@@ -45,7 +45,7 @@ class CheckedText:
         return self._said([*rest, *self._judged(self._citations.finish()), *self._grounding.finish()])
 
     def cite(self, late: Cited) -> list[CheckedEvent]:
-        """For a sentence that was said without a marker."""
+        """Cites a source for an earlier sentence without a marker."""
         return self._said(self._judged([late]))
 
     def _judged(self, events: Iterable[Delta | Cited]) -> list[CheckedEvent]:

@@ -1,4 +1,4 @@
-"""Citations in an answer that is still being written: one form of marker, and the range each supports."""
+"""Finds citations in a streamed answer: its markers, and the range of text that each supports."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from retrieval_service.text.sentences import bullet_length, split_sentences
 
 _SPACES = " \t\u00a0"
 _PLAIN = re.compile(rf"[^\[【{_SPACES}]+")
-# Punctuation that stands without a space before it.
+# Punctuation without a space before it.
 _CLINGING = ".,;:!?…)»”\n"
 _SPACE_RUN = re.compile(rf"[{_SPACES}]+")
 _NO_SPACE = re.compile(rf"[^{_SPACES}]")
 
-# A marker supports no more of its sentence than this, and is looked for behind no longer bullet.
+# The longest supported range of a marker, and the longest bullet before it.
 _LONGEST_BULLET = 12
 _MAX_SENTENCE = 800
-# So much of a text around a full stop decides whether it ends a sentence.
+# The characters around a full stop that decide whether it ends a sentence.
 _CONTEXT = 45
 _MAX_ADDRESS = 2_000
 
-# Models write "[1](https://…)"; the reference has its own checked link, so this one goes.
+# Models write "[1](https://…)". The link is removed, because the reference has its own checked link.
 _ADDRESS = rf"[^\s()]{{0,{_MAX_ADDRESS}}}+"
 _ENDS_ADDRESS = re.compile(r"[\s()]")
 _LINK = re.compile(rf"\((?=https?://|www\.|mailto:|/|\#){_ADDRESS}\)")
@@ -64,7 +64,7 @@ class CitationStream:
         self._answer = _Answer()
 
     def feed(self, text: str) -> list[AnswerEvent]:
-        """What can be said after this piece; often one delta, sometimes nothing yet."""
+        """The events that are final after this piece; often one delta, sometimes none."""
         return self._read(final=False) if self._held.add(text) else []
 
     def finish(self) -> list[AnswerEvent]:
@@ -82,7 +82,7 @@ class CitationStream:
         return self._answer.take_events()
 
     def _read_token(self, position: int, *, final: bool) -> int:
-        """The end of the token at this place, or the place itself when more text must come first."""
+        """The end of the token at this place, or the place itself when more text is needed."""
         text = self._held.text
         if position == len(text):
             return position
@@ -127,15 +127,15 @@ class CitationStream:
 
 
 class _Answer:
-    """How long the visible text is, its last words, and what is said of it in which order."""
+    """The length and the end of the visible text, and the events about it in order."""
 
     def __init__(self) -> None:
         self.is_behind_marker = False
         self._new: list[str] = []
-        # The last words with blanks for markers, and where they begin.
+        # The last words with blanks instead of markers, and where they begin.
         self._words = ""
         self._from = 0
-        # Where the sentence before the last marker begins and ends in the whole text.
+        # The range of the sentence before the last marker, in the whole text.
         self._last_sentence = -1, 0
         self._is_at_line_start = True
         self._spaces = ""
@@ -144,14 +144,14 @@ class _Answer:
         self._events: list[AnswerEvent] = []
 
     def hold_spaces(self, spaces: str) -> None:
-        """Nobody knows yet whether a marker follows that takes them along."""
+        """Holds spaces back: a marker that follows removes them."""
         self._spaces = spaces
         if self._is_behind_removed and self._is_at_line_start:
             self._spaces = ""
         self._is_behind_removed = self.is_behind_marker = False
 
     def write(self, text: str) -> None:
-        """Text that is certain."""
+        """Writes final text."""
         self._flush_citation()
         if not (self._is_behind_removed and text[0] in _CLINGING):
             self._append(self._spaces)
@@ -160,7 +160,7 @@ class _Answer:
         self._is_behind_removed = self.is_behind_marker = False
 
     def cite(self, numbers: list[int]) -> None:
-        """A marker; without numbers it leaves nothing behind."""
+        """Writes a marker; one without numbers leaves nothing."""
         self.is_behind_marker = True
         if not numbers:
             self._is_behind_removed = True
@@ -175,13 +175,13 @@ class _Answer:
             self._add_citation(*supported, numbers)
 
     def take_events(self) -> list[AnswerEvent]:
-        """Everything since the last call, deltas as long as possible."""
+        """All events since the last call, with the longest possible deltas."""
         self._flush_text()
         events, self._events = self._events, []
         return events
 
     def finish(self) -> list[AnswerEvent]:
-        """Spaces at the very end are nobody's."""
+        """Drops the spaces at the very end."""
         self._flush_citation()
         return self.take_events()
 
@@ -195,7 +195,7 @@ class _Answer:
             self._forget(len(self._words) - _MAX_SENTENCE)
 
     def _forget(self, count: int) -> None:
-        """What is further back than any sentence goes is settled."""
+        """Forgets text that is further back than any sentence can begin."""
         self._from += count
         self._words = self._words[count:]
 
@@ -211,7 +211,7 @@ class _Answer:
             self._pending = None
 
     def _add_citation(self, start: int, end: int, numbers: list[int]) -> None:
-        """Markers side by side are one citation."""
+        """Adds a citation; adjacent markers are one citation."""
         before: tuple[int, ...] = ()
         if self._pending and (self._pending.start, self._pending.end) == (start, end):
             before = self._pending.numbers
@@ -220,7 +220,7 @@ class _Answer:
         self._pending = Cited(start=start, end=end, numbers=tuple(dict.fromkeys([*before, *numbers])))
 
     def _supported_range(self) -> tuple[int, int] | None:
-        """The last sentence of this line; of the line before when the marker opens its own line."""
+        """The last sentence of this line, or of the line before when the marker begins its own line."""
         self._forget(max(0, len(self._words) - _MAX_SENTENCE))
         words = self._words
         end = len(words.rstrip())
@@ -233,7 +233,10 @@ class _Answer:
         return None if start is None else (start, self._from + end)
 
     def _sentence_start(self, line_start: int, end: int) -> int | None:
-        """Of the last sentence of a line, in the whole text; what the last marker has read is not read again."""
+        """The start of the last sentence of a line, in the whole text.
+
+        Text before the last marker is not read again.
+        """
         begin = line_start
         known_start, known_end = (place - self._from for place in self._last_sentence)
         if known_start >= line_start:

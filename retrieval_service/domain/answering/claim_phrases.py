@@ -1,6 +1,6 @@
-"""How Russian, English and Portuguese are polite, and promise: a pattern a line.
+"""Phrases of courtesy and of promises in Russian, English and Portuguese, one pattern a line.
 
-The patterns are for one line without the marks of Markdown, and for any case.
+The patterns are for one line without Markdown, and ignore case.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def _any_of(patterns: str) -> str:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """With a bound for each repeat: without one a long word would be read anew from each of its parts."""
+    """Compiles the patterns with bounded repeats, so that a long word is not read again from each of its parts."""
     bounded = _LETTERS_REPEATED.sub(lambda sign: "{0,30}" if sign[0] == "*" else "{1,30}", pattern)
     return re.compile(bounded.replace(")*", "){0,9}").replace(" +", " "), re.IGNORECASE)
 
@@ -81,7 +81,7 @@ _FREE = _any_of(r"""
 \bgr[aá]tis\b|gratuit|\bde graça\b|\bsem custo
 """)
 _FOREVER = r"\bнавсегда\b|\bforever\b|\bpara sempre\b"
-# As facts are named.
+# Named as facts are.
 PROMISES = {
     "promise:free": re.compile(_FREE, re.IGNORECASE),
     "promise:forever": re.compile(_FOREVER, re.IGNORECASE),

@@ -1,4 +1,4 @@
-"""What is remembered of a conversation: its last turns, as many as fit."""
+"""The remembered part of a conversation: its last turns, within a budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retrieval_service.domain.answering.logged import LoggedTurn
 from retrieval_service.domain.fragments import Turn
 
-# About what a letter costs in the three languages, rather too much than too little.
+# About the tokens of a letter in the three languages, rather too many than too few.
 LETTERS_OF_A_TOKEN = 3
 
 
@@ -28,7 +28,7 @@ class PastTurn:
 
     @property
     def as_turn(self) -> Turn:
-        """As it was understood."""
+        """The question as it was understood, as a turn."""
         return Turn(question=self.subject_question, titles=tuple(self.titles))
 
 
@@ -73,7 +73,7 @@ class Reworded:
 
 
 def past_turn(logged: LoggedTurn) -> PastTurn:
-    """As it was logged; `Recaller` leaves out what is not to be remembered."""
+    """The turn as it was logged; `Recaller` removes what is not to be remembered."""
     cited = dict.fromkeys(str(number) for one in logged.citations for number in one.numbers)
     titles = dict.fromkeys(logged.titles[number] for number in cited if logged.titles.get(number))
     return PastTurn(
@@ -85,7 +85,10 @@ def past_turn(logged: LoggedTurn) -> PastTurn:
 
 
 def within_budget(newest_first: Iterable[PastTurn], tokens: int) -> tuple[PastTurn, ...]:
-    """The last turns that fit, oldest first, without gaps; the very last one always. Old offers are forgotten."""
+    """The last turns within the budget, oldest first and without gaps; at least the last one.
+
+    Old offers are dropped.
+    """
     kept: list[PastTurn] = []
     for turn in newest_first:
         if kept and turn.is_offer:

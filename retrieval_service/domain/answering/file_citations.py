@@ -1,4 +1,4 @@
-"""Puts our markers into an answer whose model cites files by their place in its text."""
+"""Adds markers to an answer whose model cites files by position."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from retrieval_service.domain.answering.citations import Cited, Delta
 from retrieval_service.domain.sync.remote_files import FileCited
 from retrieval_service.text.sentences import split_sentences
 
-# Citations may be many, and each looks no further back than this for its sentence.
+# There may be many citations, so each searches its sentence only this far back.
 _LONGEST_SENTENCE = 2_000
 
 
@@ -30,7 +30,7 @@ class FileCitations:
         self._said = ""
 
     def text(self, text: str) -> list[CheckedEvent]:
-        """Offsets count the model's own text, so early citations cut it."""
+        """Feeds text. Offsets count the model's own text, so early citations cut it."""
         events: list[CheckedEvent] = []
         end = len(self._heard) + len(text)
         while self._waiting and self._waiting[0].offset <= end:
@@ -51,7 +51,7 @@ class FileCitations:
         return self._mark(citation)
 
     def finish(self) -> list[CheckedEvent]:
-        """What waits for text that never came stands at the end."""
+        """Ends the text. Citations that wait for text that never came go to the end."""
         waiting, self._waiting = self._waiting, []
         marked = [event for citation in waiting for event in self._mark(citation)]
         return [*marked, *self._keep(self._stream.finish())]

@@ -1,4 +1,4 @@
-"""Questions that mean something only after the one before, and what they take from it; ru, en and pt."""
+"""Follow-up questions, which need the turn before, and what they take from it; ru, en and pt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# They stand for something that was named before.
+# Pronouns for something that was named before.
 _POINTERS = _words(
     """
     it its he him his she her hers they them their theirs this these those ones
@@ -115,26 +115,26 @@ _PLACES = (
     _words("last последний последняя последнее последнюю último última"),
 )
 _GRAMMAR = frozenset[str]().union(*FUNCTION_WORDS.values()) | {"quê"}
-# They name nothing and nobody.
+# Words that name nothing and nobody.
 ASKING_WORDS = _GRAMMAR | _ATTRIBUTES | _ASKING | _POINTERS
 
 
 def needs_context(question: str) -> bool:
-    """Whether the question leaves out what it is about; without any word it is about nothing."""
+    """Whether the question leaves out what it is about; one without any word does not."""
     said = words(question)
     leaves_out = not _subjects(said) or _points_back(said) or _is_ellipsis(said) or _place(said) is not None
     return bool(said) and leaves_out and not pleasantry_of(question)
 
 
 def may_continue(question: str) -> bool:
-    """Whether what was said before may matter: "and a tyre change?" says of nothing which car."""
+    """Whether the earlier turn may matter: "and a tyre change?" does not say for which car."""
     said = words(question)
     is_brief = bool(said) and said[0] in _OPENERS and len(_subjects(said)) <= MOST_WORDS_BEHIND_PREPOSITION
     return needs_context(question) or (is_brief and not pleasantry_of(question))
 
 
 def read(question: str, last: PastTurn, entry: str) -> FollowUp:
-    """What is in it, for whoever searches for it."""
+    """Reads a follow-up for the search."""
     title = "" if last.is_offer else next(iter(last.titles), "")
     return FollowUp(
         own_words=own_words(question),
@@ -174,7 +174,7 @@ def may_change_subject(question: str) -> bool:
 
 
 def asks(question: str) -> bool:
-    """Whether a word says that something is asked."""
+    """Whether a word marks the text as a question."""
     return not _ASKING.isdisjoint(words(question))
 
 
@@ -185,20 +185,20 @@ def only_names(message: str) -> bool:
 
 
 def own_words(question: str) -> str:
-    """What it names itself, without what it asks of that: empty for "and how much is it?"."""
+    """The words that it names itself, without question words: empty for "and how much is it?"."""
     said = words(question)
     return "" if _remedy(said) else " ".join(_subjects(said))
 
 
 def entry_of(question: str, titles: Sequence[str]) -> str:
-    """The title that the question means by its place among them; empty where it means none."""
+    """The title that the question means by its position; empty when it means none."""
     place = _place(words(question))
     return titles[place] if place is not None and -1 <= place < len(titles) and titles else ""
 
 
 def _place(said: Sequence[str]) -> int | None:
     """From 0, or -1 for the last; None where more is named than a place: "tell me about the second one"."""
-    # "How long does it last?" means no place.
+    # The "last" of "How long does it last?" is no position.
     kept = [
         word
         for before, word in pairwise(("", *said))
@@ -258,7 +258,7 @@ def _remedy(said: Sequence[str]) -> str:
 
 
 def _points_back(said: Sequence[str]) -> bool:
-    """Whether a word stands for something that the question has not named before it."""
+    """Whether a pronoun stands for something that the question has not named before it."""
     if not said:
         return False
     named = _named_before(said)
@@ -278,13 +278,13 @@ def _points_back(said: Sequence[str]) -> bool:
 
 
 def _named_before(said: Sequence[str]) -> list[int]:
-    """How many words that may name a thing stand before each word."""
+    """How many possible names stand before each word."""
     naming = (len(_subjects([word])) and word not in _ASKING for word in said[:-1])
     return list(accumulate(naming, initial=0))
 
 
 def _is_ellipsis(said: Sequence[str]) -> bool:
-    """It goes on from the question before and puts little in its place: "e em preto?"."""
+    """Whether it continues the question before and replaces little of it: "e em preto?"."""
     first, second = [*said, "", ""][:2]
     if (first, second) in _OPENING_PAIRS:
         return True
@@ -307,7 +307,7 @@ def _asks_which(said: Sequence[str]) -> bool:
 
 
 def _subjects(said: Sequence[str]) -> list[str]:
-    """The words that may name a thing."""
+    """The words that may be names of things."""
     return [word for word in said if word not in _GRAMMAR and word not in _ATTRIBUTES]
 
 

@@ -1,4 +1,4 @@
-"""Whether what a product says is what was asked of it, or only the nearest of what it says."""
+"""Whether what a product says is what was asked, or only the nearest of what it says."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LEAST_SAID = 0.5
 # comes so far, and on those of the dev half of benchmarks/answers for what one tells; docs/answers.md has the figures.
 _LEAST_DISTINCTION = 2.5
 _WORTH_OF_OWN = 0.5
-# "in stock" is near to much that is asked, as short texts are.
+# "in stock", like other short texts, is near to many questions.
 _LEAST_AHEAD = 0.6
-# Of fragments that the search is as sure of.
+# The margin of fragments that the search is equally sure of.
 _EQUALLY_SURE = 0.97
 
 
@@ -83,7 +83,7 @@ def offered(part: PromptPart, unfounded: frozenset[int]) -> PromptPart:
 
 
 def verdict_of(prompt: Prompt, unfounded: frozenset[int]) -> Verdict:
-    """Perhaps where nothing of it is sure any more."""
+    """The verdict is `PERHAPS` when nothing is sure any more."""
     if prompt.verdict is not Verdict.ANSWERS:
         return prompt.verdict
     is_open = not any(part.is_sure for part in prompt.parts) and bool(prompt.parts)

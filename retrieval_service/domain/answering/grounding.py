@@ -1,4 +1,4 @@
-"""Holds every sentence of an answer to its sources: what cites nothing, or states what they do not, is flagged."""
+"""Compares every sentence of an answer with its sources, and flags what cites nothing or differs from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LEAST_CLAIM = 3
 
 
 class Reason(StrEnum):
-    """Why a sentence is not from the sources."""
+    """Why a sentence is flagged."""
 
     NOT_CITED = "not_cited"
     FACT_NOT_IN_SOURCE = "fact_not_in_source"
@@ -59,7 +59,7 @@ class _Line:
 
 @dataclass(frozen=True, kw_only=True)
 class _Said:
-    """A sentence, its place in the answer, and the sources it rests on."""
+    """A sentence, its place in the answer, and its sources."""
 
     start: int
     end: int
@@ -106,12 +106,12 @@ class Grounding:
         self._is_patient = is_patient
 
     def take(self, event: Delta | Cited) -> list[Flagged]:
-        """What can be said of the sentences before this event."""
+        """The flags of the sentences before this event."""
         if isinstance(event, Cited):
             self._cited.append(event)
             return []
         self._text += event.text
-        # One endless line would be read again with every word of it.
+        # A very long line would be read again with every word.
         is_one_line = self._text.find("\n", self._judged) < 0
         return [] if self._is_patient or is_one_line else self._judge(self._last_line_start())
 
@@ -119,7 +119,7 @@ class Grounding:
         return [*self._judge(len(self._text)), *self._settle_row(), *self._close_titles(0)]
 
     def _last_line_start(self) -> int:
-        """Where the last line with words begins: only it may still be cited."""
+        """The start of the last line with words, the only one that may still be cited."""
         words = _words(self._text[self._judged :])
         return self._judged + words.rfind("\n", 0, len(words.rstrip())) + 1
 
@@ -156,7 +156,7 @@ class Grounding:
             self._titles.append(_Title(level=level or _LEAD_IN_LEVEL, said=said))
 
     def _settle_row(self, *, is_header: bool = False) -> Iterator[Flagged]:
-        """Whether a row of a table is its header is known when the next line is."""
+        """Decides whether a table's row is its header, which the next line tells."""
         row, self._row = self._row, []
         if not is_header:
             for said in row:
@@ -172,7 +172,7 @@ class Grounding:
             title.numbers_under |= numbers
 
     def _close_titles(self, level: int) -> Iterator[Flagged]:
-        """Those of this level and below it are over."""
+        """Ends the titles of this level and below."""
         first = next((place for place, title in enumerate(self._titles) if title.level >= level), None)
         closed = [] if first is None else self._titles[first:]
         del self._titles[len(self._titles) - len(closed) :]
@@ -186,7 +186,7 @@ class Grounding:
         return Reason.NOT_CITED if is_claim else None
 
     def _title_reason(self, title: _Title) -> Reason | None:
-        """A title may sum up what the lines under it cite, or say next to nothing."""
+        """The reason to flag a title. It may sum up what the lines below it cite."""
         text, under = title.said.text, title.numbers_under
         is_mere = self._claims_nothing(text)
         is_kept = is_mere or self._are_promises_known(text, under)
@@ -218,7 +218,7 @@ class Grounding:
 
 
 class _Sources:
-    """What is cited for one place after the other: ask for them in their order."""
+    """The sources of each place. Ask for places in ascending order."""
 
     def __init__(self, cited: Iterable[Cited]) -> None:
         self._waiting = deque(sorted(cited, key=lambda one: one.start))
@@ -245,7 +245,7 @@ def _sentences(line: _Line, sources: _Sources) -> list[_Said]:
 
 def _said(offset: int, sentence: Sentence, sources: _Sources) -> _Said:
     start, end = offset + sentence.start, offset + sentence.end
-    # A joiner that keeps a program from making a link is in nobody's number.
+    # Joiners that break links are not part of a number.
     text = " ".join(sentence.text.replace(JOINER, "").split())
     return _Said(start=start, end=end, text=text, numbers=sources.of(start, end))
 
@@ -256,7 +256,7 @@ def _flagged(said: _Said, reason: Reason | None) -> Iterator[Flagged]:
 
 
 def _heading_level(line: str) -> int:
-    """1 to 7, or 0 for a line that is none; one that says so much is read like any other."""
+    """1 to 7, or 0 for no heading. A long heading is read like other text."""
     heading = _HEADING.match(line) if len(line) <= LONGEST_TITLE else None
     return 0 if heading is None else len(heading["marks"] or "") or _BOLD_LEVEL
 
@@ -266,7 +266,14 @@ def _may_be_header(line: str) -> bool:
 
 
 def _is_table_rule(line: str) -> bool:
-    """What Markdown has below the header of a table: "|---|---|"."""
+    """Whether it is the line below a table's header: "
+
+    ---
+
+    ---
+
+    ".
+    """
     return "|" in line and "-" in line and _TABLE_RULE.issuperset(line)
 
 
@@ -275,5 +282,5 @@ def _promises(texts: Iterable[str]) -> frozenset[str]:
 
 
 def _words(text: str) -> str:
-    """The text with blanks in place of its markers."""
+    """The text with blanks instead of its markers."""
     return _MARKER.sub(lambda marker: " " * len(marker[0]), text)

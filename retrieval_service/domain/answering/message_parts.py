@@ -12,7 +12,7 @@ from retrieval_service.text.sentences import split_sentences
 MOST_PARTS = 4
 # "And on what days …", "e a partir de que idade …".
 _MOST_WORDS_BEFORE_ASKING = 4
-# What is longer tells a story, and is one question.
+# A longer message tells a story and is one question.
 MOST_CHARACTERS = 1_000
 
 _AND = re.compile(r",?\s{1,3}(?:and|и|e)\s", re.IGNORECASE)
@@ -40,14 +40,14 @@ class Part:
 
     @property
     def begins_asking(self) -> bool:
-        """Whether one of its first words says that something is asked."""
+        """Whether one of its first words asks something."""
         return _begins_asking(self.alone)
 
 
 def questions_of(message: str) -> list[Part]:
-    """The sentences that ask, with what is told before each; one part where there are not two.
+    """The questions, each with the statements before it; one part for a single question.
 
-    Those beyond `MOST_PARTS` stay with the last.
+    Questions beyond `MOST_PARTS` stay with the last part.
     """
     asked = _joined(_sentences(message)) if len(message) <= MOST_CHARACTERS else [message]
     if len(asked) > MOST_PARTS:
@@ -56,10 +56,7 @@ def questions_of(message: str) -> list[Part]:
 
 
 def halves_of(question: str) -> list[tuple[Part, Part]]:
-    """Before and behind each "and" of its last sentence, first those behind which one begins with what it asks.
-
-    A comma parts only what begins so on both sides.
-    """
+    """The halves at each "and" of its last sentence. Halves that begin with a question word come first."""
     if not question.strip() or len(question) > MOST_CHARACTERS:
         return []
     last = split_sentences(question)[-1].start
@@ -72,7 +69,7 @@ def halves_of(question: str) -> list[tuple[Part, Part]]:
 
 
 def part_of(said: str, before: str = "") -> Part:
-    """Without "and" in front; `before` is the question that it goes on from, "" for none."""
+    """A part without "and" in front; `before` is the question that it continues, "" for none."""
     alone = _without(_OPENER, said.strip())
     return Part(said=said.strip(), alone=alone, framed=_framed(alone, before) if before else "")
 
@@ -104,10 +101,7 @@ def _sentences(message: str) -> list[str]:
 
 
 def _joined(sentences: Sequence[str]) -> list[str]:
-    """Each question with the statements before it; those behind the last one stay with it.
-
-    What begins with a word that asks is a question without its mark too.
-    """
+    """Each question with the statements before it; statements after the last question stay with it."""
     asked, told = list[str](), list[str]()
     for sentence in sentences:
         told.append(sentence)

@@ -1,4 +1,4 @@
-"""What is offered when nothing is known to answer: up to three entries by title, the likeliest with what may answer."""
+"""The offer when no answer is known: up to three titles, with the text of the likeliest that may answer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MOST_OFFERS = 3
 MAX_EXTRACT = 160
 MAX_ROWS = 900
 _WEB = ("https://", "http://")
-# A title or an address with these would break the link around it.
+# Characters in a title or an address that would break the Markdown link.
 _BREAKS_LINK = frozenset("[]()<>\\ \n")
 
 
 def offer(prompt: Prompt) -> list[str]:
-    """The pieces of the text, a line each; empty when no fragment has anything to show."""
+    """The lines of the offer; empty when no fragment has anything to show."""
     entries = _entries(prompt)
     likeliest = [_whole(prompt, one) for one in entries[:1]]
     others = [item for one in entries[1:] if (item := _item(prompt, one))]
@@ -65,7 +65,7 @@ def _item(prompt: Prompt, entry: Fragment) -> str:
 
 
 def _title(entry: Fragment) -> str:
-    """With its address where that may be shown."""
+    """The title, with its address if that may be shown."""
     title = " ".join(entry.title.split())
     is_address = entry.url.startswith(_WEB) and not _BREAKS_LINK.intersection(entry.url)
     is_name = len(split_sentences(title)) == 1 and not {"[", "]"}.intersection(title)

@@ -1,4 +1,4 @@
-"""What the service itself says in an answer, in the customer's language."""
+"""The service's own texts in an answer, in the customer's language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from retrieval_service.text.languages import dominant_script
 from retrieval_service.text.small_talk.small_talk import Pleasantry
 
-# Of a question that is named in an answer.
+# The characters of a question that an answer repeats.
 LONGEST_NAMED = 120
 
 
@@ -105,26 +105,26 @@ def quotes_lead_in(language: str) -> str:
 
 
 def not_found_text(language: str, shop_name: str, contact: str) -> str:
-    """The honest "I don't know"; shop and contact may be empty, and a name in letters nobody can read is not said."""
+    """The text for "I don't know". Shop and contact may be empty; a name in an unreadable alphabet is left out."""
     phrases = _phrases(language)
     is_said = shop_name and (language == "ru" or dominant_script(shop_name) != "Cyrillic")
-    # Replaced, not formatted: a name may hold braces.
+    # Replaced instead of formatted, because a name may hold braces.
     said = phrases.not_found_in_shop.replace("{shop_name}", shop_name) if is_said else phrases.not_found
     return _with_contact(said, phrases, contact)
 
 
 def offers_lead_in(language: str) -> str:
-    """Says that what follows may help, and claims nothing; ends with a colon."""
+    """Introduces an offer without claiming anything; ends with a colon."""
     return _phrases(language).perhaps
 
 
 def extract_text(language: str, text: str) -> str:
-    """Somebody else's words, in quotation marks."""
+    """A quotation in quotation marks."""
     return _phrases(language).extract.replace("{text}", text)
 
 
 def otherwise_text(language: str, contact: str) -> str:
-    """Whom to ask when nothing of what was offered helps; "" without a contact."""
+    """The contact for when no offer helps; "" without a contact."""
     return _phrases(language).otherwise.replace("{contact}", contact) if contact else ""
 
 
@@ -135,7 +135,7 @@ def partly_text(language: str, contact: str) -> str:
 
 
 def part_not_found_text(language: str, question: str) -> str:
-    """The honest "I don't know" to one of several questions, which it names as it was said; claims nothing."""
+    """"I don't know" for one of several questions, which it repeats; claims nothing."""
     return _phrases(language).not_found_of_several.replace("{question}", named_question(question))
 
 
@@ -152,7 +152,7 @@ def no_answer_text(language: str, contact: str) -> str:
 
 
 def pleasantry_text(pleasantry: Pleasantry, language: str, contact: str = "") -> str:
-    """What politeness says back; who wants a person gets the contact, or is told that there is none."""
+    """The reply to a courtesy. A customer who asks for a person gets the contact, or learns that there is none."""
     phrases = _phrases(language)
     to_wish = _with_contact(phrases.to_wish_for_human, phrases, contact)
     replies = {

@@ -1,4 +1,4 @@
-"""Names by which a provider tells askers apart without learning who they are."""
+"""Pseudonyms by which a provider tells askers apart without knowing them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class Pseudonyms:
-    """Of one key: who has it can find an asker again, nobody can read one out of the hash."""
+    """Pseudonyms of one key. Only the holder of the key can find an asker again."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key

@@ -1,4 +1,4 @@
-"""What of a message asks: customers introduce themselves, and tell what happened, before they do."""
+"""The questions of a message in which customers first introduce themselves or tell what happened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from retrieval_service.domain.answering.follow_ups import asks, needs_context
 from retrieval_service.text.sentences import split_sentences
 
 _CLAUSE = re.compile(r"[,;:—–]\s+")
-# Of fewer clauses the last is no question of its own: "If I pay in cash, how much is it?".
+# With fewer clauses, the last is no question of its own: "If I pay in cash, how much is it?".
 LEAST_CLAUSES = 3
 
 

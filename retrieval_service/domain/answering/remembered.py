@@ -1,4 +1,4 @@
-"""What is remembered of an earlier question: the words that the business's own documents know, and no others."""
+"""The remembered part of an earlier question: only words that the tenant's documents know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which conversation a caller may touch."""
+"""Proofs of the conversation that a caller may use."""
 
 from __future__ import annotations
 
