@@ -1,4 +1,4 @@
-"""Answers a question from a tenant's documents and streams it, to whoever asks and whoever asks again."""
+"""Answers questions from a tenant's documents, and streams each answer to its asker and to repeats of the request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from retrieval_service.services.answering.writing import AnswerWriter
 
 
 class Answering:
-    """Every answer is a job of the server; whoever asked only listens."""
+    """Every answer is a job of the server; callers only listen."""
 
     def __init__(self, jobs: AnswerJobs, answer_log: AnswerLog, writer: AnswerWriter) -> None:
         self._jobs = jobs
@@ -30,7 +30,7 @@ class Answering:
         return await self._log.find(tenant_id, answer_id=answer_id)
 
     async def answer(self, tenant_id: UUID, question: Question) -> AsyncGenerator[AnswerEvent, None]:
-        """The events of one answer from its beginning; it goes on when nobody listens any more."""
+        """The events of one answer from its beginning. The answer continues when nobody listens."""
         job = await self._jobs.join(tenant_id, question, self._writer.write)
         async with aclosing(job.told.listen()) as events:
             async for event in events:
@@ -44,7 +44,10 @@ class Answering:
         request_id: UUID | None = None,
         proof: SessionProof | None = None,
     ) -> LoggedAnswer:
-        """By one of the two ids, within the conversation where one is named; what has ended stays as it is."""
+        """Cancels by one of the two ids, within the conversation if one is named.
+
+        A completed answer does not change.
+        """
         if proof:
             await self._log.check(tenant_id, proof)
         job = self._jobs.of_request(tenant_id, request_id) if request_id else None
@@ -58,5 +61,5 @@ class Answering:
         return await self._log.cancelled(tenant_id, answer)
 
     async def wind_down(self, grace_seconds: float) -> None:
-        """Lets answers finish for a while, then stores what there is of them."""
+        """Waits for answers for a while, then stores them as far as they are written."""
         await self._jobs.wind_down(grace_seconds)

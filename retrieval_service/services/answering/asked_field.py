@@ -1,4 +1,4 @@
-"""Points at what a question is about within each product that was found: customers get the field that they mean."""
+"""Finds the field of each product that the question means."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from retrieval_service.services.retrieval.search import Found
 
 log = structlog.get_logger("kladez.pointing")
 
-# Of each question; what comes after is not quoted.
+# The most products of a question; later ones are not quoted.
 MOST_PRODUCTS = 4
 # Names of fields are few, and the same in all products of a tenant. What one tenant has asked for tells no other one
 # anything, not even by the time it takes.
 REMEMBERED_TEXTS = 2_000
-# What things usually tell is no tenant's secret.
+# The usual names of fields are no tenant's secret.
 NOBODY = UUID(int=0)
-# Two names of fields that are this near to each other are taken for one.
+# Two names of fields this near to each other count as one.
 ALIKE = 0.94
 
 Known = Mapping[str, Vector]
@@ -55,7 +55,7 @@ class Pointer:
         self._vectors: LRUCache[tuple[UUID, int, str], Vector] = LRUCache(REMEMBERED_TEXTS)
 
     async def pointed(self, tenant_id: UUID, found: Found, prompt: Prompt) -> Prompt:
-        """The same prompt where the model does not read the language, or is away."""
+        """The prompt, unchanged where the model does not read the language or is away."""
         space_id = self._embedders.id_of(found.space)
         embedder = self._embedders.get(space_id)
         if space_id is None or embedder is None or not _reads(embedder, found.language):
@@ -106,7 +106,7 @@ class Pointer:
 
 @dataclass(frozen=True)
 class _Asking:
-    """Who asks, in which language, and of which model."""
+    """The tenant, the language and the model of a question."""
 
     tenant_id: UUID
     space_id: int
@@ -156,7 +156,7 @@ class _Closest:
         chosen = [statement for statement in statements if statement.sentence in sentences]
         if is_size or not is_named(self.question, one) or self._is_founded(one, every, chosen):
             return sentences, True
-        # A field of another name is never what was asked for; a sentence may help.
+        # A field of another name is never the one that was asked for; a sentence may help.
         return tuple(said.sentence for said in chosen if not said.is_field)[:1] or ("",), False
 
     def _cosine(self, statement: Statement) -> float:

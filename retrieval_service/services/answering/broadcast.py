@@ -1,4 +1,4 @@
-"""Tells what one writer says to any number of listeners."""
+"""Sends the events of one writer to any number of listeners."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Event = TypeVar("Event")
 
 
 class Broadcast(Generic[Event]):
-    """Each listener hears everything from the beginning, in order, however late it comes and however slow it is.
+    """Each listener gets all events from the beginning, in order, at its own pace.
 
-    All of them share one list, so memory does not grow with listeners; it is the writer who must come to an end.
+    All listeners share one list, so memory does not grow with them. Only the writer can end it.
     """
 
     def __init__(self) -> None:
@@ -24,13 +24,13 @@ class Broadcast(Generic[Event]):
         self._failure: errors.KladezError | None = None
 
     def say(self, event: Event) -> int:
-        """How many there are now."""
+        """Adds an event; returns their number."""
         self._events.append(event)
         self._announce()
         return len(self._events)
 
     def end(self, failure: errors.KladezError | None = None) -> None:
-        """Nothing is said afterwards; listeners end with the failure, once they have heard all before it."""
+        """Ends the broadcast. Listeners get the failure after all events before it."""
         self._failure = failure
         self._over.set()
         self._announce()

@@ -180,7 +180,7 @@ def as_offered(gathered: Gathered) -> Gathered:
 
 
 def offered(sifted: Sifted) -> Sifted:
-    """The same, promising less."""
+    """The same hits, as an offer."""
     return replace(sifted, verdict=Verdict.PERHAPS) if sifted.answers else sifted
 
 

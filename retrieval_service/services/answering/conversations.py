@@ -1,4 +1,4 @@
-"""Conversations: opened, read, erased, and taken along into another channel."""
+"""Opens, reads, erases and hands over conversations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORGETTING_EVERY_SECONDS = 3_600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Handoff:
-    """A code that is told to the customer and to nobody else."""
+    """A code that only the customer gets."""
 
     code: str
     expires_at: datetime
@@ -39,7 +39,7 @@ class Handoff:
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """A conversation that goes on elsewhere; `language` is "" when it was never said."""
+    """A conversation that continues elsewhere; `language` is "" when it is unknown."""
 
     session_id: UUID
     session_token: str
@@ -50,7 +50,7 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True)
 class Claimant:
-    """Who shows a code: through which key, in which channel; `tenant_id` None may claim of every tenant."""
+    """The key and the channel through which a code comes. With `tenant_id` None it may be of any tenant."""
 
     key_id: UUID
     tenant_id: UUID | None
@@ -60,7 +60,7 @@ class Claimant:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A new conversation, and the token that proves it, which nobody can read again."""
+    """A new conversation and its token, which the service cannot show again."""
 
     session_id: UUID
     session_token: str
@@ -92,7 +92,7 @@ class Conversing:
             return await sessions.turns(scope, session_id, after=after, limit=limit)
 
     async def delete_session(self, tenant_id: UUID, session_id: UUID) -> int:
-        """How many turns were erased with it."""
+        """Erases the conversation; returns the number of its turns."""
         async with self._database.tenant(tenant_id) as scope:
             erased = await sessions.delete(scope, session_id)
         if erased is None:
@@ -109,7 +109,7 @@ class Conversing:
         return Handoff(code=code, expires_at=expires_at)
 
     async def claim_handoff(self, claimant: Claimant, code: str) -> Claimed:
-        """Once for each code; raises `TooMany` for who guesses."""
+        """Claims a code, which works once; raises `TooMany` after too many wrong codes."""
         self._guesses.count(claimant)
         try:
             session_id, tenant = await self._claim(claimant, hash_code(code))
@@ -158,11 +158,11 @@ class Conversing:
 
 
 class Guesses:
-    """Wrong codes of a minute; few are mistakes, more are guesses.
+    """Counts wrong codes by the minute; a few are mistakes, more are guesses.
 
-    A channel names its customers, and who stole its key names what he likes. So a customer has few guesses, which
-    keeps one customer from the others, and a key has not many more, whatever customers it names. A code counts as
-    wrong until it is known to be right: many that come at once are counted before any is looked up.
+    A channel names its customers itself, so a stolen key can name any. Each customer has few guesses, which protects
+    customers from each other. Each key has not many more for all its customers. A code counts as wrong until it is
+    known to be right, so parallel guesses are counted before any is looked up.
     """
 
     OF_A_CUSTOMER = 5
@@ -174,7 +174,7 @@ class Guesses:
         self._keys = Rate(self.OF_A_KEY)
 
     def count(self, claimant: Claimant) -> None:
-        """Raises `TooMany`; what is refused is not counted."""
+        """Counts a guess; raises `TooMany`, and then counts nothing."""
         now, customer = self._clock(), (claimant.key_id, claimant.user_key)
         if wait := self._keys.take(claimant.key_id, 1, now):
             raise errors.TooMany(retry_after_seconds=wait)

@@ -1,4 +1,4 @@
-"""Takes of what was found for a follow-up what fits it best: its own words first, the conversation among equals."""
+"""Chooses the hits that fit a follow-up best: by its own words, then by the conversation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Fit:
 
 
 def _whole(support: Support) -> float:
-    """Long documents have many words; what they are called tells what they are about."""
+    """Compares titles: long documents have too many words."""
     return (support.passage + support.title) / 2
 
 
@@ -81,7 +81,7 @@ async def _fitted(
     if gathered.askings or not (reading.asked and hits):
         return gathered
     fits = await _fits(retriever, tenant_id, list(hits.values()), reading)
-    if not reading.own_words:  # what is asked of a thing is asked of many
+    if not reading.own_words:  # the same is asked of many things
         fits = of_the_same(fits)
     if reading.has_proper_name:
         fits = [one for one in fits if one.context >= LEAST_CONTEXT]

@@ -1,4 +1,4 @@
-"""Lets the model write an answer from fragments, and quotes them when it is away or keeps everybody waiting."""
+"""Has the model write an answer from fragments, and quotes them when the model is away or too slow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from retrieval_service.services.answering.quotation import PROVIDER_FAILURES, Qu
 from retrieval_service.services.answering.sink import AnswerSink
 from retrieval_service.services.retrieval.circuit_breaker import Breaker
 
-# Also when the search took all the patience there was: a model that is well begins at once.
+# The least time for the model, also when the search took all the patience: a healthy model begins at once.
 LEAST_PATIENCE_SECONDS = 3.0
 
 
@@ -54,7 +54,7 @@ class Composer:
         return self._answerer.name != self._quoter.name
 
     async def write(self, sink: AnswerSink, asked: Prompt) -> None:
-        """What is written, made safe and held to its sources; without fragments the model is not asked."""
+        """The written answer, made safe and compared with its sources. Without fragments the model is not asked."""
         if not asked.fragments:
             await sink.add_text(sink.written.end_as_not_found(asked))
             return
@@ -66,7 +66,7 @@ class Composer:
 
     async def _write_by_model(self, sink: AnswerSink, asked: Prompt) -> None:
         sink.written.answerer = self._answerer.name
-        # While the model thinks.
+        # This runs while the model thinks.
         opening = asyncio.ensure_future(asyncio.to_thread(CheckedText, asked))
         proofreading = Proofreading()
         try:
@@ -78,7 +78,7 @@ class Composer:
             opening.cancel()
 
     async def _texts(self, written: WrittenAnswer, asked: Prompt) -> AsyncGenerator[str, None]:
-        """What the model says. One that knows no end is cut off, and never keeps others from their turn."""
+        """The model's texts. A model that does not end is cut off, and does not delay others."""
         room = self._most_characters
         async with (
             self._breaker.attempt(self._patience(written)) as attempt,

@@ -1,4 +1,4 @@
-"""Recalls what was said before in a conversation, without what the customer said of himself."""
+"""Recalls the earlier turns of a conversation, without the customer's personal data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retrieval_service.services.retrieval.term_statistics import Weigher, Weight
 from retrieval_service.text.words import words
 
 LANGUAGES = ("en", "pt", "ru")
-# So many characters are gone through in less than the way to another thread and back takes.
+# Reading this many characters takes less time than a thread.
 SHORT_CHARACTERS = 500
 
 
@@ -26,7 +26,7 @@ class Recaller:
         self._weigher = weigher
 
     async def recalled(self, tenant_id: UUID, history: Sequence[PastTurn]) -> tuple[PastTurn, ...]:
-        """The same turns, with so much of their questions as is to be remembered."""
+        """The same turns, with only the remembered words of their questions."""
         if not history:
             return ()
         weights = await self._weigher.latest(tenant_id)

@@ -1,4 +1,4 @@
-"""Answers under way: each is written by the server for its own sake, and told to whoever listens."""
+"""Running answers. The server writes each one to its end and sends it to all listeners."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from retrieval_service.services.answering.broadcast import Broadcast
 
 log = structlog.get_logger("kladez.answer_jobs")
 
-# For the last words to the database; aiojobs would allow 0.1 s.
+# The time to store the end of an answer; the default of aiojobs is 0.1 s.
 CLOSING_SECONDS = 15.0
-# A text that ends may release hundreds of events at once; others have their turn between them.
+# A text may release hundreds of events at its end. Other tasks run between batches of them.
 EVENTS_IN_A_TURN = 32
 
 Write = Callable[["AnswerJob"], Awaitable[None]]
@@ -52,13 +52,13 @@ class AnswerJob:
         )
 
     def seal(self) -> None:
-        """From now on nothing stops it: only its last words are left to be stored."""
+        """From here on the answer cannot be interrupted: only its end is left to be stored."""
         self._is_stopped = True
         if self._patience and not self._patience.expired():
             self._patience.reschedule(None)
 
     async def tell(self, event: AnswerEvent) -> None:
-        """To all listeners; others have a turn now and then."""
+        """Sends an event to all listeners, and sometimes lets other tasks run."""
         if self.told.say(event) % EVENTS_IN_A_TURN == 0:
             await asyncio.sleep(0)
 
@@ -81,7 +81,7 @@ class AnswerJob:
             self.told.end(failure)
 
     def _stop(self, status: AnswerStatus, reason: errors.KladezError) -> None:
-        """Its deadline is moved to now: whatever is under way ends in the one way that is known to work."""
+        """Stops the answer by moving its deadline to now, the one way of ending that is always handled."""
         if self._is_stopped:
             return
         self._is_stopped, self.status, self._reason = True, status, reason
@@ -90,7 +90,7 @@ class AnswerJob:
 
 
 class AnswerJobs:
-    """Those of this server; `seconds` is what one of them may take in all."""
+    """The running answers of this server; `seconds` limits each of them."""
 
     def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
@@ -129,7 +129,7 @@ class AnswerJobs:
         return await self._scheduler.spawn(work)
 
     async def wind_down(self, grace_seconds: float) -> None:
-        """Lets answers finish, then interrupts them, so that each is stored with what there is of it."""
+        """Waits for answers, then interrupts them, so that each is stored as far as it is written."""
         if self._scheduler is None:
             return
         interrupting = asyncio.get_running_loop().call_later(grace_seconds, self._interrupt_all)
@@ -155,5 +155,5 @@ def another_request() -> errors.Invalid:
 
 
 def log_failure(_scheduler: aiojobs.Scheduler, failure: dict[str, Any]) -> None:
-    """Only mistakes of ours arrive here."""
+    """Logs bugs; expected failures do not arrive here."""
     log.error("answer_crashed", exc_info=failure.get("exception"))

@@ -1,4 +1,4 @@
-"""Keeps answers in the chat log: at their beginning, every second, and at their end."""
+"""Stores answers in the chat log: at the beginning, every second, and at the end."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from retrieval_service.stores.database import Database
 log = structlog.get_logger("kladez.answer_log")
 
 KEPT_EVERY_SECONDS = 1.0
-# Longer than a database may stall without anybody noticing; a writer that died is known to be dead after it.
+# Longer than a database may stall unnoticed. After this time without a sign, a writer counts as dead.
 LEASE_SECONDS = 10.0
-# The log is written even when everything else has ended, but nobody waits for it longer than this.
+# The longest wait for the log, which is written even when everything else has ended.
 LAST_WORDS_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 MOST_TURNS = 20
@@ -43,7 +43,7 @@ NOBODY = chats.Asker(user_key="", language="")
 
 
 class AlreadyBegun(Exception):
-    """The request has an answer, or somebody who writes one."""
+    """The request has an answer already, or a writer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class AnswerLog:
         self._clock = clock
 
     async def begin(self, job: AnswerJob) -> Begun:
-        """Before anything can go wrong; raises `AlreadyBegun`, `QuotaSpent`, or `NotFound` for a foreign session.
+        """Logs the question first; raises `AlreadyBegun`, `QuotaSpent`, or `NotFound` for a foreign session.
 
         A reply to an answer of another conversation is `Invalid`.
         """
@@ -125,7 +125,7 @@ class AnswerLog:
         )
 
     async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
-        """Every second until cancelled; stops the job when it is to stop, or is somebody else's."""
+        """Stores the answer every second until cancelled; stops the job when it is cancelled or taken over."""
         while True:
             await asyncio.sleep(KEPT_EVERY_SECONDS)
             with contextlib.suppress(errors.Unavailable):
@@ -166,7 +166,7 @@ class AnswerLog:
     async def find(
         self, tenant_id: UUID, *, answer_id: UUID | None = None, request_id: UUID | None = None
     ) -> LoggedAnswer:
-        """By one of the two; raises `NotFound`."""
+        """Finds an answer by one of the two ids; raises `NotFound`."""
         async with self._database.tenant(tenant_id) as scope:
             if request_id:
                 answer = await chats.get_by_request(scope, request_id)
@@ -177,7 +177,7 @@ class AnswerLog:
         return answer
 
     async def followed(self, tenant_id: UUID, question: Question) -> LoggedAnswer:
-        """The request's answer once nobody writes it any more."""
+        """The request's answer, after its writer has ended."""
         while True:
             answer = await self.find(tenant_id, request_id=question.request_id)
             if not question.is_of(answer):
@@ -187,7 +187,7 @@ class AnswerLog:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def cancelled(self, tenant_id: UUID, answer: LoggedAnswer) -> LoggedAnswer:
-        """The answer once its writer, on whatever server, has stopped; it looks every second."""
+        """The answer, after its writer on any server has stopped; polls every second."""
         while answer.status == AnswerStatus.RUNNING:
             async with self._database.tenant(tenant_id) as scope:
                 await chats.want_cancel(scope, answer.id)
@@ -196,7 +196,7 @@ class AnswerLog:
         return answer
 
     async def run_housekeeping(self) -> None:
-        """Housekeeping: what the dead left behind is marked for all who read the log."""
+        """Housekeeping: marks the answers of dead writers as interrupted."""
         async with self._database.operator() as operator:
             abandoned = await chats.mark_abandoned(operator)
         if abandoned:

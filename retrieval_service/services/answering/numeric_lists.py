@@ -1,4 +1,4 @@
-"""Answers what compares, ranks or counts a stored number: the things of the kind that is asked for, in order."""
+"""Answers questions that compare, rank or count a stored number, with a list in order."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ from retrieval_service.text.comparison_words import PRICE
 from retrieval_service.text.function_words import content_words
 from retrieval_service.text.words import words
 
-# Of more documents none is compared: what is left out might be the cheapest. So many take a quarter of a second.
+# The most documents that are compared. Beyond them a list could miss the cheapest. This many take a quarter of a
+# second.
 MOST_DOCUMENTS = 5_000
-# Comparing takes a connection and a processor; other tenants' questions need both.
+# The most comparisons at a time. Each takes a connection and a processor, which other questions need too.
 COMPARED_AT_ONCE = 2
-# A customer waits so long for the lists of others, and is then answered without one.
+# The longest wait for the lists of others. After it the question is answered without a list.
 PATIENCE_SECONDS = 2.0
 # A title that has so much in common with the question, and no number of its own, is a written answer to it.
 SAME_QUESTION = 0.8
@@ -45,11 +46,11 @@ log = structlog.get_logger(__name__)
 
 
 class Busy(Exception):
-    """Others' lists took all the time that there was."""
+    """The lists of others took all the time."""
 
 
 class Turns:
-    """One list of a tenant at a time, and few of all of them; whoever waits holds nothing."""
+    """Allows one list of a tenant at a time, and few in all; waiting holds no resource."""
 
     def __init__(self, at_once: int = COMPARED_AT_ONCE, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._slots = asyncio.Semaphore(at_once)
@@ -58,7 +59,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, tenant_id: UUID) -> AsyncIterator[None]:
-        """Raises `Busy` when it does not come in time."""
+        """Raises `Busy` when the turn does not come in time."""
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(self._patience_seconds):

@@ -1,4 +1,4 @@
-"""Where a model's words are checked: a line's end has the whole line held to its sources, which takes a while."""
+"""Runs the checks of a model's text: the end of a line checks the whole line, which takes time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 
 Event = TypeVar("Event")
 
-# A few words within a line are looked at in less time than a thread is asked for.
+# Checking a few words takes less time than a thread.
 MOST_CHARACTERS_AT_ONCE = 400
 
 
 class Proofreading:
-    """Of one answer: its short pieces on the event loop, so that they are told at once; the others in a thread."""
+    """Checks one answer: short pieces on the event loop, so that they are shown at once, others in a thread."""
 
     def __init__(self) -> None:
         self._is_line_over = False

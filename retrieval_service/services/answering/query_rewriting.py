@@ -1,4 +1,4 @@
-"""Turns a follow-up into a question that can be searched for: with the model, or without one by rule."""
+"""Turns a follow-up into a question that can be searched for, by the model or by rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from retrieval_service.text import languages
 
 log = structlog.get_logger("kladez.rewording")
 
-# Whoever asks waits for it before anything is even searched for.
+# The customer waits for this before the search begins.
 PATIENCE_SECONDS = 3.0
 MOST_CHARACTERS = 500
 

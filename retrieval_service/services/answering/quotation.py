@@ -1,4 +1,4 @@
-"""Answers by quoting when the model is away: customers get what the documents say instead of an apology."""
+"""Quotes the documents when the model is away."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Quoter:
         return self._answerer.name
 
     async def stand_in(self, sink: AnswerSink, asked: Prompt, failure: errors.KladezError) -> None:
-        """Raises the failure itself when the reader has seen words of the model: those are not taken back."""
+        """Raises the failure itself when readers have seen words of the model, which cannot be taken back."""
         if sink.written.text:
             raise failure
         note(failure, sink.written)
@@ -76,13 +76,13 @@ class Quoter:
 
 
 def behind(start: int, event: CheckedEvent) -> CheckedEvent:
-    """The event with its place in the whole text."""
+    """The event with its offset in the whole text."""
     if isinstance(event, Delta):
         return event
     return replace(event, start=start + event.start, end=start + event.end)
 
 
 def note(failure: errors.KladezError, written: WrittenAnswer) -> None:
-    """A key that is refused does not mend itself: somebody has to see it."""
+    """Logs a refused key: somebody has to correct it."""
     told = log.error if isinstance(failure, errors.ProviderLocked) else log.warning
     told("answer_quoted", answer_id=str(written.answer_id), reason=failure.reason, error=str(failure))

@@ -1,4 +1,4 @@
-"""Where the events of an answer go: into what is stored of it, and to whoever listens."""
+"""The sink for the events of an answer: its stored form and its listeners."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AnswerSink:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anybody may have been told anything."""
+        """Whether listeners may have seen anything."""
         return self._opening is not None
 
     def open(self, references: Awaitable[Sequence[Reference]]) -> None:

@@ -1,4 +1,4 @@
-"""Answers on trial: asked to see what a customer would be told, and kept in no log that tells of customers."""
+"""Trial answers, which show what a customer would see and are in no log of customers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from retrieval_service.stores.tenants import tenants
 
 
 class Trials:
-    """Stands where the `AnswerLog` stands for a customer's question, and stores nothing."""
+    """Replaces the `AnswerLog` for trials, and stores nothing."""
 
     def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
         self._database = database
@@ -35,7 +35,7 @@ class Trials:
         )
 
     async def keep(self, job: AnswerJob, written: WrittenAnswer) -> None:
-        """Nobody can take over what is nowhere."""
+        """Does nothing: an answer that is not stored cannot be taken over."""
 
     async def finish(self, job: AnswerJob, outcome: AnswerOutcome) -> LoggedAnswer:
         if job.answer_id is None:

@@ -1,4 +1,4 @@
-"""Writes one answer: finds what it is made from, has it written, and keeps it in the chat log."""
+"""Writes one answer: gathers its fragments, has it written, and stores it in the chat log."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class AnswerWriter:
         self._clock = clock
 
     async def write(self, job: AnswerJob) -> None:
-        """Anew, unless the request has an answer; one that another server writes is waited for."""
+        """Writes the answer, unless the request has one. An answer that another server writes is waited for."""
         while True:
             try:
                 await self._write_anew(job)
@@ -127,7 +127,7 @@ class AnswerWriter:
         """Searches while the question is being logged, when it can be known already what to search for."""
         try:
             async with asyncio.TaskGroup() as group:
-                # What is waited for longest begins first: a task does so when this one waits.
+                # The slowest step begins first: a task begins when this one waits.
                 logging = group.create_task(self._log_of(job).begin(job))
                 gathered = await self._gather_at_once(job)
         except ExceptionGroup as failed:
@@ -188,7 +188,7 @@ class AnswerWriter:
         conditions = written.question.conditions
         asked = gathered.found.read_as or written.asked
         gathered = await self._lister.listed(tenant_id, written.asked, conditions, gathered)
-        # With the words of a conversation behind it no courtesy is one.
+        # A message that needs its conversation is no courtesy.
         alone = written.question.text if written.reworded else asked
         said = await self._courtesies.meant(tenant_id, alone, gathered)
         again = await self._again(tenant_id, written, begun, said)
@@ -207,7 +207,7 @@ class AnswerWriter:
         )
         if not (self._composer.reads or listing or again):
             given = await self._pointer.pointed(tenant_id, gathered.found, given)
-        # Strangers may have filled the sources with what takes long to make harmless.
+        # Sources by strangers may take long to make safe.
         sink.open(asyncio.to_thread(references_of, widened, fragments, begun.tenant))
         try:
             await self._composer.write(sink, given)
@@ -217,7 +217,7 @@ class AnswerWriter:
     async def _again(
         self, tenant_id: UUID, written: WrittenAnswer, begun: Begun, said: Said | None
     ) -> Gathered | None:
-        """What was answered from last, or offered, where more of that is wanted."""
+        """The sources of the last answer or offer, when the customer wants more of it."""
         if not (said and said.pleasantry is Pleasantry.AGAIN and begun.history):
             return None
         titles = begun.history[-1].titles
@@ -282,7 +282,7 @@ class AnswerWriter:
 
 
 def replay(stored: LoggedAnswer) -> Iterator[AnswerEvent]:
-    """The events of an answer that was given before."""
+    """The events of a stored answer."""
     yield Started(answer_id=stored.id, session_id=stored.session_id, references=stored.references)
     yield Delta(text=stored.answer)
     yield from stored.citations
@@ -324,7 +324,7 @@ def parts_of(
 
 
 def _scored(hits: Sequence[Hit], numbered: Mapping[UUID, Fragment]) -> list[Fragment]:
-    """Several that became one section are there once, as good as the best."""
+    """Hits that became one section count once, with the best score."""
     scored: dict[int, Fragment] = {}
     for hit in hits:
         fragment = replace(numbered[hit.passage.chunk_id], score=hit.score)
@@ -371,5 +371,5 @@ def language_of(text: str, tenant: Tenant, hits: Sequence[Hit]) -> str:
 
 
 def own_languages(tenant: Tenant) -> Sequence[str]:
-    """Those that its customers are answered in, the likeliest first."""
+    """The languages of the tenant's answers, the likeliest first."""
     return TenantSettings.from_json(tenant.settings).languages

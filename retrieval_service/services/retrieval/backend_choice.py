@@ -56,7 +56,7 @@ class Chooser:
         self._remembered: TTLCache[UUID, Chosen] = TTLCache(REMEMBERED_TENANTS, KEPT_SECONDS, timer=clock)
 
     async def chosen(self, tenant_id: UUID) -> Chosen:
-        """At most a second old."""
+        """The choice, at most a second old."""
         if not self._has_openai:
             return ALWAYS_POSTGRES
         known = self._remembered.get(tenant_id)
@@ -69,7 +69,7 @@ class Chooser:
         return chosen
 
     def forget(self, tenant_id: UUID) -> None:
-        """For a tenant whose choice has just changed."""
+        """Forgets the cached choice of a tenant that has changed it."""
         self._remembered.pop(tenant_id, None)
 
 

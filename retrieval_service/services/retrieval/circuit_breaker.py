@@ -1,4 +1,4 @@
-"""Bounds calls to a provider in time, and spares callers the wait while it fails."""
+"""A circuit breaker: limits the time of calls to a provider, and stops them while it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger("kladez.breaking")
 
 
 class Attempt:
-    """A call that may go on for longer than anybody waits for its beginning."""
+    """A call with a deadline for its beginning only."""
 
     def __init__(self, patience: asyncio.Timeout, note_beginning: Callable[[], None]) -> None:
         self._patience = patience
@@ -25,7 +25,7 @@ class Attempt:
         self.has_begun = False
 
     def began(self) -> None:
-        """There is no deadline any more; whoever calls may say it again."""
+        """Removes the deadline; may be called again."""
         if not self.has_begun:
             self.has_begun = True
             self._patience.reschedule(None)
@@ -33,7 +33,7 @@ class Attempt:
 
 
 class Breaker:
-    """One for all tenants of a process: they share the provider."""
+    """One breaker for all tenants of a process, which share the provider."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether callers are kept away, but for one trial after each pause."""
+        """Whether calls are stopped, except for one trial after each pause."""
         return self._circuit.is_open
 
     @contextlib.asynccontextmanager
@@ -91,7 +91,7 @@ class Breaker:
         self._note_success()
 
     def _note_beginning(self) -> None:
-        """Of a trial: others need not wait for its end."""
+        """Notes the beginning of a trial call, so that others need not wait for its end."""
         if self._circuit.is_open:
             self._note_success()
 

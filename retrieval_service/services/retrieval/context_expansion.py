@@ -1,4 +1,4 @@
-"""Widens what was found to its sections, so that an answer is made from whole instructions and not from their ends."""
+"""Expands hits to their sections, so that answers see whole instructions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Widened:
 
 
 def as_found(hits: Sequence[Hit]) -> list[Widened]:
-    """For those who take the passages as they are."""
+    """The hits without expansion."""
     return [
         Widened(hit=hit, passage=hit.passage, chunk_ids=frozenset({hit.passage.chunk_id})) for hit in hits
     ]

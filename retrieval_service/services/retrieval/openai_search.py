@@ -1,4 +1,4 @@
-"""Searches a tenant's documents at the retrieval provider and shows only what Postgres says is theirs."""
+"""Searches a tenant's documents at the retrieval provider, and shows only hits that Postgres confirms."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class RemoteSearcher:
         )
 
     def count(self, tenant_id: UUID, searches: int) -> None:
-        """Writes down what the provider takes for so many searches."""
+        """Records the provider's cost of searches."""
         self._meter.count(tenant_id, search_bill(self._usd_per_thousand, searches=searches))
 
     async def check(self, tenant_id: UUID, files: Sequence[FileHit], conditions: Conditions) -> CheckedHits:

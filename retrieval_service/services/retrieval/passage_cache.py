@@ -1,4 +1,4 @@
-"""Remembers passages that were read, and what stands around them, for as long as nobody has written to their rows."""
+"""Caches passages and their surroundings until their rows change."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Edition:
 
 
 class _Memory(Generic[What]):
-    """The least recently found is forgotten first."""
+    """Forgets the least recently found first."""
 
     def __init__(self, limit: int) -> None:
         self._remembered: LRUCache[Edition, What] = LRUCache(limit)
 
     def recall(self, editions: Iterable[Edition]) -> dict[UUID, What]:
-        """Those that are known, by chunk."""
+        """The cached ones, by chunk."""
         known = ((edition.chunk_id, self._remembered.get(edition)) for edition in editions)
         return {chunk_id: one for chunk_id, one in known if one is not None}
 
@@ -48,7 +48,7 @@ class _Memory(Generic[What]):
 
 
 class PassageMemory(_Memory[Passage]):
-    """Very long ones are not kept."""
+    """Caches passages, except for very long ones."""
 
     def __init__(self, *, limit: int = REMEMBERED_PASSAGES) -> None:
         super().__init__(limit)

@@ -1,4 +1,4 @@
-"""Remembers the vectors of questions, so that a question asked again costs neither time nor money."""
+"""Caches the vectors of questions, so that a repeated question costs neither time nor money."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from retrieval_service.services.indexing.embedders import Embedders
 from retrieval_service.services.usage import Meter
 
 REMEMBERED_QUESTIONS = 2_000
-# Models answer a question within a second; a customer waits no longer for one that hangs, and words answer.
+# Models embed a question within a second. When one hangs longer, words alone answer.
 PATIENCE_SECONDS = 5.0
 
 Key = tuple[UUID, int, str]

@@ -1,4 +1,4 @@
-"""Numbers hits as the fragments an answer is made from, and shows them to readers as references."""
+"""Numbers hits as the fragments of an answer, and shows them to readers as references."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CACHED_TEXTS = 2_048
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What an answer is made from, and the same as a reader sees it, by the same numbers."""
+    """The fragments of an answer, and the references with the same numbers."""
 
     fragments: tuple[Fragment, ...]
     references: Sequence[Reference]
@@ -53,7 +53,7 @@ def references_of(
 
 
 def numbered(hits: Sequence[Hit], trust: SourceTrust | None = None) -> tuple[Fragment, ...]:
-    """Without `trust` they are weighed only, and shown to nobody."""
+    """The numbered fragments. Without `trust` they are for weighing only, and are not shown."""
     trust = trust or SourceTrust()
     return tuple(
         Fragment(

@@ -164,7 +164,7 @@ def relevant_remotely(text: str, hits: Sequence[Hit], statistics: TermStatistics
 
 
 def best_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """The most that any of them promises."""
+    """The highest verdict of the hits."""
     return min(verdicts, key=list(Verdict).index, default=Verdict.NOTHING)
 
 

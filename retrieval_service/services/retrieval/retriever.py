@@ -1,4 +1,4 @@
-"""Finds passages with the tenant's backend; when that fails, Postgres answers and the reply says so."""
+"""Finds passages with the tenant's backend. When that fails, Postgres answers, and the reply says so."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Retriever:
         self._clock = clock
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
-        """With the tenant's backend, or in Postgres, and then the reply says why."""
+        """Searches with the tenant's backend, or in Postgres with the reason."""
         found = await self._search(tenant_id, query)
         metrics.note_search(found.mode, found.backend, is_degraded=bool(found.degraded_reason))
         return found
 
     async def _search(self, tenant_id: UUID, query: Query) -> Found:
-        """Full text stays in Postgres: the provider cannot search by words alone."""
+        """Full text is searched in Postgres: the provider cannot search by words alone."""
         if self._remote is None or query.mode is Mode.FULL_TEXT:
             return await self._searcher.search(tenant_id, query)
         chosen = await self._chooser.chosen(tenant_id)

@@ -38,7 +38,7 @@ log = structlog.get_logger("kladez.searching")
 
 MODEL_MISSING = "the embedding model is not available"
 REMEMBERED_TENANTS = 10_000
-# A document that is written again and again keeps no search from its end.
+# The most repeats of a search whose documents change meanwhile.
 MOST_OVERTAKEN = 3
 LEAST_DEPTH = 50
 # Measured: a question this short is read in .05 ms, in .5 when all its words are new; a thread costs .1 to .8.
@@ -46,7 +46,7 @@ SHORT_CHARACTERS = 200
 
 
 class Mode(StrEnum):
-    """How passages are found."""
+    """The search mode."""
 
     SEMANTIC = "semantic"
     FULL_TEXT = "full_text"
@@ -181,7 +181,7 @@ class Searcher:
         self._searched: LRUCache[UUID, Searched] = LRUCache(REMEMBERED_TENANTS)
 
     async def search(self, tenant_id: UUID, query: Query) -> Found:
-        """Never fails for want of an embedder: words answer then, and the reply says so."""
+        """Without an embedder, words alone answer, and the reply says so."""
         patience = MOST_OVERTAKEN
         while True:  # a question embedded before a flip is not compared with the vectors after it
             look = await self._look(tenant_id, query)
@@ -396,7 +396,7 @@ def best_of_documents(candidates: Candidates, ranked: Sequence[int]) -> list[int
 
 
 def hits(read: Sequence[Passage], ranking: Ranking, page: Mapping[UUID, int]) -> list[Hit]:
-    """In the order of the page."""
+    """The hits in the order of the page."""
     raw = ranking.candidates.raw
     by_chunk = {passage.chunk_id: passage for passage in read}
     found = [(by_chunk[chunk_id], place) for chunk_id, place in page.items() if chunk_id in by_chunk]

@@ -1,4 +1,4 @@
-"""Does a share of the searches a second time on the other backend, after the reply, and keeps how they compare."""
+"""Repeats a share of the searches on the other backend after the reply, and stores the comparison."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Shadow:
         self._waiting: asyncio.Queue[tuple[Served, str]] = asyncio.Queue(WAITING)
 
     def offer(self, served: Served, chosen: Chosen) -> None:
-        """Takes the search or leaves it, at once; only first pages that the right backend has answered count."""
+        """Accepts or rejects the search at once. Only first pages from the right backend are compared."""
         is_whole = served.found.backend is chosen.wanted and not served.found.degraded_reason
         if chosen.obstacle or not is_whole or served.query.offset:
             return
@@ -117,7 +117,7 @@ class Shadow:
 
 
 def compared(served: Served, second: _Second, usd_per_search: float) -> Comparison:
-    """OpenAI's search is paid for unless it failed, whoever answered the caller."""
+    """Records the cost of OpenAI's search unless it failed, whichever backend answered."""
     by_postgres = served.found.backend is Backend.PGVECTOR
     failed = second.found is None or bool(second.error)
     first_count, second_count = len(served.found.hits), len(second.found.hits) if second.found else 0

@@ -25,7 +25,7 @@ class ComparisonReport:
 
 
 class Comparer:
-    """Called often, forgets once an hour."""
+    """Compares backends, and forgets old comparisons once an hour."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -46,6 +46,6 @@ class Comparer:
         await self.forget_old()
 
     async def forget_old(self) -> None:
-        """Of all tenants."""
+        """Forgets old comparisons of all tenants."""
         async with self._database.operator() as operator:
             await comparisons.prune(operator, days=KEPT_DAYS)

@@ -1,4 +1,4 @@
-"""Keeps, for each tenant, how often terms occur, so that a question's rare words weigh more."""
+"""Caches term frequencies of each tenant, so that rare words of a question weigh more."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Weigher:
         self._database = database
         self._clock = clock
         self._remembered: LRUCache[UUID, _Remembered] = LRUCache(REMEMBERED_TENANTS)
-        # A lock lives as long as somebody holds it or waits for it.
+        # A lock exists while somebody holds it or waits for it.
         self._refreshing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def weights(self, tenant_id: UUID) -> Weights:
-        """One caller refreshes while the others are given what was known before."""
+        """The weights. One caller refreshes them while the others get the old ones."""
         known = self._remembered.get(tenant_id)
         if known is not None and known.until > self._clock():
             return known.weights
@@ -83,7 +83,7 @@ class Weigher:
         return known.weights
 
     def forget(self, tenant_id: UUID) -> None:
-        """The next question is weighed by what is in the index then."""
+        """Forgets the weights; the next question reads new ones."""
         self._remembered.pop(tenant_id, None)
 
     async def _refresh(self, tenant_id: UUID) -> Weights:
