@@ -266,14 +266,7 @@ def _may_be_header(line: str) -> bool:
 
 
 def _is_table_rule(line: str) -> bool:
-    """Whether it is the line below a table's header: "
-
-    ---
-
-    ---
-
-    ".
-    """
+    """Whether it is the line below a table's header: "|---|---|"."""
     return "|" in line and "-" in line and _TABLE_RULE.issuperset(line)
 
 

@@ -56,7 +56,10 @@ def questions_of(message: str) -> list[Part]:
 
 
 def halves_of(question: str) -> list[tuple[Part, Part]]:
-    """The halves at each "and" of its last sentence. Halves that begin with a question word come first."""
+    """The halves at each "and" of its last sentence. Halves that begin with a question word come first.
+
+    A comma divides only where both sides begin with one.
+    """
     if not question.strip() or len(question) > MOST_CHARACTERS:
         return []
     last = split_sentences(question)[-1].start
@@ -101,7 +104,10 @@ def _sentences(message: str) -> list[str]:
 
 
 def _joined(sentences: Sequence[str]) -> list[str]:
-    """Each question with the statements before it; statements after the last question stay with it."""
+    """Each question with the statements before it; statements after the last question stay with it.
+
+    A sentence that begins with a question word is a question without its mark too.
+    """
     asked, told = list[str](), list[str]()
     for sentence in sentences:
         told.append(sentence)

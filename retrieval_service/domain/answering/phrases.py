@@ -135,7 +135,7 @@ def partly_text(language: str, contact: str) -> str:
 
 
 def part_not_found_text(language: str, question: str) -> str:
-    """"I don't know" for one of several questions, which it repeats; claims nothing."""
+    """The text for one of several questions without an answer, which it repeats; claims nothing."""
     return _phrases(language).not_found_of_several.replace("{question}", named_question(question))
 
 
