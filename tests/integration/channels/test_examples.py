@@ -6,15 +6,13 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from kladez.v1 import document_service_pb2 as documents_pb
 
-from retrieval_service.postgres.embedded import Embedded
-from tests.kits.service_kit import Running, Shop, new_shop, shared_service, wait_until_indexed
+from tests.kits.service_kit import Running, Shop, new_shop, wait_until_indexed
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
@@ -27,13 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(postgres_server: Embedded, migrated_template: str) -> AsyncIterator[Running]:
-    async with shared_service(postgres_server, migrated_template) as service:
-        yield service
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(running: Running) -> Shop:
+async def bicycles(running: Running) -> Shop:
     shop = await new_shop(running)
     faq = documents_pb.Document(
         source_type="faq", external_id="guarantee", title=QUESTION, content=f"# {QUESTION}\n\n{ANSWER}"
@@ -72,8 +64,8 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize(("program", "example"), PROGRAMS)
-async def test_a_question_is_answered(running: Running, shop: Shop, program: str, example: str) -> None:
-    code, out, err = await run(program, example, QUESTION, port=running.port, key=shop.key)
+async def test_a_question_is_answered(running: Running, bicycles: Shop, program: str, example: str) -> None:
+    code, out, err = await run(program, example, QUESTION, port=running.port, key=bicycles.key)
     assert (code, err) == (0, "")
     assert ANSWER in out
 
@@ -85,7 +77,9 @@ async def test_a_wrong_key_is_told(running: Running, program: str, example: str)
     assert "UNAUTHENTICATED" in err
 
 
-async def test_what_is_stored_is_found(running: Running, shop: Shop) -> None:
-    code, out, err = await run(sys.executable, "python/store_and_search.py", port=running.port, key=shop.key)
+async def test_what_is_stored_is_found(running: Running, bicycles: Shop) -> None:
+    code, out, err = await run(
+        sys.executable, "python/store_and_search.py", port=running.port, key=bicycles.key
+    )
     assert (code, err) == (0, "")
     assert "found Brass reading lamp" in out
