@@ -66,6 +66,9 @@ class Rewording:
 
 
 def language_of(question: str, last: PastTurn, own: Sequence[str]) -> str:
-    """Few words hardly tell it; the question before does, when it was written in the same letters."""
+    """The language of the follow-up.
+
+    Few words hardly tell it, so the question before counts if the letters are alike.
+    """
     is_alike = languages.dominant_script(question) == languages.dominant_script(last.question)
     return languages.language_among(f"{last.question} {question}" if is_alike else question, own)

@@ -1,4 +1,4 @@
-"""Divides a message into its questions: searched for apart, they are several where each finds something else."""
+"""Divides a message into its questions: there are several where each finds something else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from retrieval_service.services.retrieval.relevance import Sifted
 from retrieval_service.services.retrieval.search import SHORT_CHARACTERS, Found, Hit
 
 FRAGMENTS = 5
-# Of one of several questions.
+# The fragments of one of several questions.
 FRAGMENTS_OF_ASKING = 3
 
 # In log-odds. Two halves of a sentence are two questions when the one that the whole sentence does not answer is that
@@ -58,7 +58,7 @@ class Gathered:
 
     @property
     def verdict(self) -> Verdict:
-        """Of several questions one at least is answered."""
+        """The verdict; one answered question of several is enough."""
         return Verdict.ANSWERS if self.askings else self.sifted.verdict
 
     @property
@@ -98,7 +98,7 @@ def _cuts(part: str, most: int) -> Sequence[tuple[Part, Part]]:
 
 
 def _is_range(text: str) -> bool:
-    """ "Over 20 and under 50" is one wish."""
+    """Whether it is a range: "over 20 and under 50" is one wish."""
     within = wish.within if (wish := wish_of(text)) else None
     return within is not None and within.lower is not None and within.upper is not None
 

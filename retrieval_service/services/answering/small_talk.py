@@ -1,4 +1,4 @@
-"""Tells courtesies that no list has from questions, by what they mean, where no document answers."""
+"""Recognises courtesies that no list has by their meaning, where no document answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from retrieval_service.text.words import words
 
 log = structlog.get_logger("kladez.courtesies")
 
-# Whoever writes more wants more.
+# A longer message is more than a courtesy.
 MOST_WORDS = 12
 # How much nearer than any example of a question a courtesy is, as a share of the space's spread. Measured with the
 # local models on sentences that are no examples.
@@ -34,7 +34,7 @@ LEAST_MARGIN = 0.2
 WISH, QUESTION, OTHER = 1.0, -1.0, -0.5
 STIFFNESS = 0.1
 LEAST_WISH = 0.1
-# Whoever says the first courtesy since the start waits so long for the examples, and is answered as they stand without.
+# The longest wait of the first courtesy after the start for the examples; after it the message is taken as it stands.
 PATIENCE_SECONDS = 5.0
 _AS_SAID = {tuple(words(one.text)): one for one in EXAMPLES}
 _ARE_WISHES = np.array([one.pleasantry is Pleasantry.HUMAN for one in EXAMPLES])
@@ -78,7 +78,7 @@ class Courtesies:
         scale = embedder.space.scale if embedder else None
         if gathered.sifted.answers or space_id is None or embedder is None or scale is None:
             return None
-        # A number is never mere politeness: "see you at 5?"
+        # A message with a number is no courtesy: "see you at 5?"
         if not 0 < len(words(text)) <= MOST_WORDS or any(map(str.isdigit, text)):
             return None
         if example := _AS_SAID.get(tuple(words(text))):
@@ -97,7 +97,7 @@ class Courtesies:
         return _said(meant, text) if meant else None
 
     async def _known(self, space_id: int, embedder: Embedder) -> _Exemplars | None:
-        """None when they are not ready in time; whoever comes later gets them."""
+        """None when the examples are not ready in time; later messages get them."""
         if space_id in self._exemplars:
             return self._exemplars[space_id]
         embedding = self._embedding.get(space_id)
@@ -113,7 +113,7 @@ class Courtesies:
 
 
 def _told(embedding: asyncio.Task[_Exemplars]) -> None:
-    """Nobody may be waiting any more when it fails."""
+    """Logs a failure, because nobody may be waiting any more."""
     if not embedding.cancelled() and (error := embedding.exception()):
         log.warning("courtesies_not_embedded", error=str(error))
 

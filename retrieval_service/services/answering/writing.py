@@ -124,7 +124,7 @@ class AnswerWriter:
         await job.tell(Completed(answer=stored))
 
     async def _begin(self, job: AnswerJob) -> tuple[Begun, Gathered | None]:
-        """Searches while the question is being logged, when it can be known already what to search for."""
+        """Searches while the question is being logged, if it is known already what to search for."""
         try:
             async with asyncio.TaskGroup() as group:
                 # The slowest step begins first: a task begins when this one waits.
@@ -135,7 +135,7 @@ class AnswerWriter:
         return logging.result(), gathered
 
     async def _gather_at_once(self, job: AnswerJob) -> Gathered | None:
-        """None when the conversation, or the provider, has to be asked first, or nothing was asked."""
+        """None when the conversation or the provider has to be asked first, or nothing was asked."""
         question = job.question
         if question.courtesy:
             return None
@@ -148,7 +148,7 @@ class AnswerWriter:
     async def _answer(
         self, tenant_id: UUID, sink: AnswerSink, begun: Begun, gathered: Gathered | None
     ) -> None:
-        """From the provider's search where that is the tenant's; from fragments when it fails before a word."""
+        """Answers with the provider's search where the tenant uses it, else or after its failure from fragments."""
         written = sink.written
         if said := written.question.courtesy:
             await self._write_courtesy(sink, begun, said)
@@ -161,7 +161,7 @@ class AnswerWriter:
         await self._write_from_fragments(tenant_id, sink, begun, gathered)
 
     async def _write_remotely(self, tenant_id: UUID, sink: AnswerSink, begun: Begun) -> bool:
-        """False when the tenant's documents are searched here, or cannot be searched there right now."""
+        """False when the tenant is searched here, or cannot be searched at the provider right now."""
         chosen = await self._chooser.chosen(tenant_id)
         if self._remote is None or not chosen.is_remote:
             return False

@@ -1,4 +1,4 @@
-"""Sifts what a search found: the passages to answer from or to offer, or none when nothing has to do with it."""
+"""Chooses from the hits of a search what to answer from or to offer; none when nothing is relevant."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _AHEAD = 1.01
 _CALLED_SO = 0.8
 # "As df", "xyz": what has no more words may be none at all.
 _MOST_WORDS_OF_A_CRY = 3
-# Only things to choose between have opposites.
+# Only products have opposites to choose from.
 PRODUCT = "product"
 
 
