@@ -102,7 +102,8 @@ _ORDER_BY_CLOSENESS = _Weights(
 )
 _PLACE = 5.0
 _ENOUGH_REMOTE = 0.8
-# A certainty above these answers, or perhaps helps; and a distinction above this may help whatever is lacking.
+# A certainty above these answers, or perhaps helps; and a distinction above this may help whatever is lacking, but for
+# what the question names: then one that would answer if all words were there.
 _ANSWERS = 0.0
 _PERHAPS = -2.0
 _DISTINCT = 2.1
@@ -155,7 +156,10 @@ def verdict_of(evidence: Evidence) -> Verdict:
         return Verdict.ANSWERS
     if has_all(evidence):
         return Verdict.PERHAPS
-    may_help = sure > _PERHAPS if evidence.distinction is None else evidence.distinction > _DISTINCT
+    if evidence.distinction is None:
+        may_help = sure > _PERHAPS
+    else:
+        may_help = evidence.distinction > (_DISTINCT_ENOUGH if evidence.lacks_name else _DISTINCT)
     return Verdict.PERHAPS if may_help else Verdict.NOTHING
 
 
