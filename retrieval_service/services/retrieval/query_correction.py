@@ -57,7 +57,8 @@ class Rereader:
     ) -> Reading:
         """The question with mistyped words mended; `own` are the tenant's languages.
 
-        `familiar` tells words of the languages at large from typing mistakes.
+        `familiar` tells words of the languages at large from typing mistakes. A tenant may list languages that none of
+        its passages is in: questions in these are respelled as little as any in another language.
         """
         languages = tuple(sorted({*weights.languages, *own}))
         unknown = query_readings.unknown_words(
@@ -71,7 +72,7 @@ class Rereader:
         if known is None:
             return Reading(text=text)
         return await asyncio.to_thread(
-            query_readings.read, text, unknown, known, familiar, languages=languages
+            query_readings.read, text, unknown, known, familiar, languages=weights.languages or languages
         )
 
     async def _unknown_now(

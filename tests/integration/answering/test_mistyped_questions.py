@@ -93,6 +93,18 @@ async def test_exact_word_of_a_new_document_wins_over_what_it_looks_like(running
     assert (await ask(shop, "what is pilow")).started.references[0].external_id == "pilow"
 
 
+async def test_question_in_a_language_that_no_passage_is_in_stays(running: Running) -> None:
+    shop = await new_shop(running, languages=["ru", "en", "pt"])
+    await upsert(shop, "phone", "Old phones are taken back. Call us by telephone.", language="en")
+    await wait_until_indexed(shop)
+    weights = await Weigher(running.service.database).weights(UUID(shop.tenant_id))
+    rereader = query_correction.Rereader(running.service.database)
+    familiar = running.service.embedders.home.familiarity
+    typed = "Можно ли сдать старый телефон и получить деньги?"
+    reading = await rereader.read(UUID(shop.tenant_id), typed, weights, ["ru", "en", "pt"], familiar)
+    assert (reading.text, reading.guess) == (typed, "")
+
+
 async def test_question_waits_for_no_vocabulary_that_takes_long(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
