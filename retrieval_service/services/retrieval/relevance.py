@@ -263,7 +263,8 @@ def as_named(text: str, judged: Sequence[Weighed]) -> list[Weighed]:
     told = [(one.hit.passage.title, one.hit.passage.text) for one in judged]
     language = judged[0].hit.passage.language if judged else ""
     of_others = are_of_others(text, titles, told, language)
-    names = only_names(text)
+    # A part of a code is no word that a document has, and is found all the same.
+    names = only_names(text) and not any(map(str.isdigit, text))
     return [
         replace(one, may_answer=False) if is_other or (names and one.evidence.unknown > 0) else one
         for one, is_other in zip(judged, of_others, strict=True)
