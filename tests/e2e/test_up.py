@@ -175,8 +175,8 @@ class TestWhileItRuns:
         report = json.loads(done.stdout)
         assert report["status"]["synced_count"] == report["summary"]["created_count"] == "1"
         assert {(one["where"], one["field"]) for one in report["problems"]} == {
-            ("line 8", "products.name"),
-            ("line 8", "products.description"),
+            ("line 8, row 2", "products.name"),
+            ("line 8, row 2", "products.description"),
         }
 
     def test_evaluation_leaves_no_tenant(self, installation: Installation, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine, Hashable, Mapping
-from dataclasses import replace
 from functools import cache, partial
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
@@ -30,7 +29,6 @@ from retrieval_service.domain.answering import citations
 from retrieval_service.domain.answering.checked_stream import CheckedText
 from retrieval_service.domain.answering.file_citations import FileCitations
 from retrieval_service.domain.answering.grounding import Grounding
-from retrieval_service.domain.answering.logged import LoggedAnswer
 from retrieval_service.domain.documents import source_templates
 from retrieval_service.domain.documents.shop import parse_shop
 from retrieval_service.domain.documents.shop_rows import read_rows
@@ -43,7 +41,6 @@ from retrieval_service.providers.local.e5_file import Vocabulary
 from retrieval_service.providers.local.unigram import Unigram
 from retrieval_service.providers.local.wordpiece import WordPiece
 from retrieval_service.providers.openai.files.filters import translation
-from retrieval_service.services.answering import writing
 from retrieval_service.services.sync.drift_repair import Mender
 from retrieval_service.stores.database import Database
 from retrieval_service.text import languages
@@ -132,12 +129,6 @@ def _file_cited(text: str) -> Thunk:
     return lambda: streamed(FileCitations({}, Builder(made=MADE).build(CheckedText, "en")), text, feed="text")
 
 
-def _replayed(text: str) -> Thunk:
-    """Its JSON is as we stored it."""
-    stored = replace(Builder(made=MADE).build(LoggedAnswer, text), context=[], citations=[], unsupported=[])
-    return lambda: list(writing.replay(stored))
-
-
 def _copied(text: str) -> Thunk:
     one = Builder(made=MADE).build(Fragment, text)
     return lambda: sections.are_copies(one, one)
@@ -206,7 +197,6 @@ RECIPES: Mapping[str, Prepare] = {
     ),
     f"{_DOMAIN}.answering.grounding.Grounding.take": _grounded,
     f"{_DOMAIN}.answering.file_citations.FileCitations.text": _file_cited,
-    "retrieval_service.services.answering.writing.replay": _replayed,
     f"{_OPENAI}.files.filters.translation": lambda text: partial(translation, _conditions(text)),
     f"{_API}.paging.PageTokens.read": _page_token,
     f"{_API}.paging.PageTokens.write": _written,
@@ -247,12 +237,14 @@ REASONS: Mapping[str, str] = {
     f"{_DOMAIN}.operations.processes.Difference.decides": _OPERATOR,
     f"{_DOMAIN}.operations.processes.knows_space_of": _OPERATOR,
     f"{_SERVICES}.answering.log.quota_spent": _ROWS,
-    f"{_SERVICES}.tenants.authentication.remember": "keeps keys that were right",
     f"{_SERVICES}.operations.backup_files.target_of": _OPERATOR,
     f"{_SERVICES}.indexing.plans.plan_of": _VECTORS,
     f"{_SERVICES}.indexing.plans_in_child.Assembly.plan": _VECTORS,
     f"{_SERVICES}.indexing.embedding_steps.by_chunk": _VECTORS,
     f"{_API}.answers.asked": "reads a request as fields.text does, for the call that it belongs to",
+    f"{_API}.answers.shown_answer": _ROWS,
+    f"{_API}.messages.answer_messages.answer": _ROWS,
+    f"{_API}.messages.insight_messages.chat_log": _ROWS,
     f"{_API}.messages.insight_messages.example": _ROWS,
     f"{_API}.messages.insight_messages.shown_group": _ROWS,
     f"{_API}.access.gate.begin": "reads the call's own metadata",
@@ -269,7 +261,6 @@ REASONS: Mapping[str, str] = {
     f"{_DOMAIN}.documents.source_templates.compiled": _CHECKED,
     f"{_OPENAI}.client.open_client": _OPERATOR,
     f"{_LOCAL}.build_e5_centres.build": "reads our own questions, once, for whoever builds the file",
-    f"{_SERVICES}.answering.answers.replay": _ROWS,
     f"{_SERVICES}.documents.editing.remote_line": "counts ids",
     f"{_SERVICES}.indexing.plans.pooled": _VECTORS,
     f"{_SERVICES}.retrieval.search.rank": _VECTORS,
