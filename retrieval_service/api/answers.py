@@ -14,6 +14,7 @@ from kladez.v1 import answer_service_pb2_grpc as pb_grpc
 from retrieval_service import errors
 from retrieval_service.api import calls, fields, pages
 from retrieval_service.api.access import proofs
+from retrieval_service.api.access.policies import OPERATOR
 from retrieval_service.api.messages import answer_messages, common_messages, insight_messages, search_messages
 from retrieval_service.api.paging import PageTokens, page_size
 from retrieval_service.domain.answering.answers import (
@@ -174,6 +175,7 @@ def asked(request: pb.StreamAnswerRequest) -> Question:
         channel=channel,
         conditions=conditions,
         is_trial=request.trial,
+        is_exempt=request.trial and OPERATOR in calls.caller().scopes,
         visitor=visitor if visitor or proofs.are_needed() else None,
         key_id=calls.caller().key_id,
         in_reply_to=in_reply_to,
@@ -185,7 +187,7 @@ def customers_proof(request: pb.StreamAnswerRequest) -> SessionProof | None:
 
 
 def refuse_to_channels(request: pb.StreamAnswerRequest) -> None:
-    """Refuses filters, which would reveal hidden metadata, and trials, which no quota counts."""
+    """Refuses filters, which would reveal hidden metadata, and trials, which are in no log."""
     if request.HasField("filter"):
         raise errors.NotAllowed("filter: needs the scope tenant:read")
     if request.trial:

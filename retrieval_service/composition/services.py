@@ -232,7 +232,7 @@ def new_logs(
         history_tokens=settings.history_tokens,
         quotas=quotas(settings),
     )
-    return answer_log, Trials(database, pseudonyms)
+    return answer_log, Trials(database, pseudonyms, quotas=quotas(settings))
 
 
 def rates(settings: Settings) -> Rates:

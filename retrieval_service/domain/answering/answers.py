@@ -40,9 +40,9 @@ class Question:
     """`request_id` makes a repeat return the stored answer; `language` is "" for the question's own.
 
     `channel` is "" for the conversation's. One on trial is no customer's: it is not logged, and of what is used
-    only what it cost is counted. `token_hash` proves the conversation where the caller has to, `visitor` is a hash of
-    who asks, None for nobody in particular, `key_id` the key it came through, which no caller can choose. It may be
-    `in_reply_to` an answer of its conversation.
+    only what it cost is counted. One that `is_exempt` counts for no quota. `token_hash` proves the conversation where
+    the caller has to, `visitor` is a hash of who asks, None for nobody in particular, `key_id` the key it came
+    through, which no caller can choose. It may be `in_reply_to` an answer of its conversation.
     """
 
     text: str
@@ -52,6 +52,7 @@ class Question:
     channel: str = ""
     conditions: Conditions = field(default_factory=Conditions)
     is_trial: bool = False
+    is_exempt: bool = False
     token_hash: bytes | None = None
     visitor: str | None = None
     key_id: UUID | None = None

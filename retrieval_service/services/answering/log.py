@@ -98,20 +98,14 @@ class AnswerLog:
                 scope,
                 answer_id=uuid4(),
                 question=question,
-                counting=self._counting(job.tenant_id, question),
+                counting=counting(self._pseudonyms, job.tenant_id, question, self._quotas),
                 writer=job.writer,
                 lease_seconds=LEASE_SECONDS,
             )
-        beginning, turns = await fetch_beginning(), await fetch_turns()
-        if beginning is None or beginning.tenant.deleted_at is not None:
-            raise errors.NotFound("there is no such tenant")
+        looked_up, turns = await fetch_beginning(), await fetch_turns()
+        beginning = await within_quotas(self._database, job.tenant_id, looked_up)
         if session_id and beginning.asker is None:
             raise errors.NotFound("there is no such session")
-        if beginning.counted_late:
-            async with self._database.tenant(job.tenant_id) as scope:
-                await chats.give_back(scope, beginning.counted_late)
-        if beginning.spent:
-            raise quota_spent(beginning.spent)
         if beginning.answer_id is None:
             raise AlreadyBegun
         job.answer_id = beginning.answer_id
@@ -213,19 +207,34 @@ class AnswerLog:
             if not await chats.has_turn(scope, proof.session_id, question.in_reply_to):
                 raise errors.Invalid([errors.Violation("in_reply_to", "is no answer of this conversation")])
 
-    def _counting(self, tenant_id: UUID, question: Question) -> chats.Counting:
-        """No model answers a courtesy, so it costs nobody a question. What a channel calls a hash may be none."""
-        visitor = question.visitor
-        return chats.Counting(
-            visitor=None if visitor is None else self._pseudonyms.of(tenant_id, visitor, None),
-            key=str(question.key_id or ""),
-            is_free=question.courtesy is not None,
-            quotas=self._quotas,
-        )
-
     async def _remembered(self, tenant_id: UUID, recent: Sequence[LoggedTurn]) -> Sequence[PastTurn]:
         last = within_budget(map(past_turn, recent), self._history_tokens)
         return await self._recaller.recalled(tenant_id, last)
+
+
+def counting(pseudonyms: Pseudonyms, tenant_id: UUID, question: Question, quotas: Quotas) -> chats.Counting:
+    """No model answers a courtesy, so it costs nobody a question. What a channel calls a hash may be none."""
+    visitor = question.visitor
+    return chats.Counting(
+        visitor=None if visitor is None else pseudonyms.of(tenant_id, visitor, None),
+        key=str(question.key_id or ""),
+        is_free=question.courtesy is not None or question.is_exempt,
+        quotas=quotas,
+    )
+
+
+async def within_quotas(
+    database: Database, tenant_id: UUID, beginning: chats.Beginning | None
+) -> chats.Beginning:
+    """Raises `QuotaSpent`, and `NotFound` without a tenant; what was counted too late is given back."""
+    if beginning is None or beginning.tenant.deleted_at is not None:
+        raise errors.NotFound("there is no such tenant")
+    if beginning.counted_late:
+        async with database.tenant(tenant_id) as scope:
+            await chats.give_back(scope, beginning.counted_late)
+    if beginning.spent:
+        raise quota_spent(beginning.spent)
+    return beginning
 
 
 def quota_spent(kind: str) -> errors.QuotaSpent:

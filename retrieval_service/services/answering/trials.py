@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from retrieval_service import errors
 from retrieval_service.domain.answering.answers import WrittenAnswer
 from retrieval_service.domain.answering.logged import AnswerOutcome, LoggedAnswer
 from retrieval_service.domain.answering.pseudonyms import Pseudonyms
-from retrieval_service.domain.tenants.tenants import Tenant
+from retrieval_service.domain.tenants.quotas import Quotas
 from retrieval_service.services.answering.jobs import AnswerJob
-from retrieval_service.services.answering.log import Begun
+from retrieval_service.services.answering.log import Begun, counting, within_quotas
+from retrieval_service.stores.chats import chats
 from retrieval_service.stores.database import Database
-from retrieval_service.stores.tenants import tenants
 
 
 class Trials:
-    """Replaces the `AnswerLog` for trials, and stores nothing."""
+    """Replaces the `AnswerLog` for trials: counts the question for the quotas, and logs nothing."""
 
-    def __init__(self, database: Database, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, database: Database, pseudonyms: Pseudonyms, *, quotas: Quotas) -> None:
         self._database = database
         self._pseudonyms = pseudonyms
+        self._quotas = quotas
 
     async def begin(self, job: AnswerJob) -> Begun:
-        tenant = await self._tenant(job.tenant_id)
+        """Raises `QuotaSpent`."""
+        counted = counting(self._pseudonyms, job.tenant_id, job.question, self._quotas)
+        async with self._database.tenant(job.tenant_id) as scope:
+            looked_up = await chats.count_trial(scope, question=job.question, counting=counted)
+        beginning = await within_quotas(self._database, job.tenant_id, looked_up)
         job.answer_id = uuid4()
         return Begun(
             answer_id=job.answer_id,
             asker=self._pseudonyms.of(job.tenant_id, "", None),
             language="",
-            tenant=tenant,
+            tenant=beginning.tenant,
             history=(),
         )
 
@@ -60,10 +64,3 @@ class Trials:
             unsupported=outcome.unsupported,
             wants_human=outcome.wants_human,
         )
-
-    async def _tenant(self, tenant_id: UUID) -> Tenant:
-        async with self._database.tenant(tenant_id) as scope:
-            tenant = await tenants.get(scope.connection, tenant_id)
-        if tenant is None or tenant.deleted_at is not None:
-            raise errors.NotFound("there is no such tenant")
-        return tenant

@@ -140,8 +140,8 @@ class Resolver:
         return document
 
     async def _ask(self, tenant_id: UUID, gap: Gap) -> LoggedAnswer:
-        """The group's own question, on trial: no customer asked it."""
-        question = Question(text=gap.question, language=gap.language, is_trial=True)
+        """The group's own question, on trial: no customer asked it, and a spent day must not hide the new entry."""
+        question = Question(text=gap.question, language=gap.language, is_trial=True, is_exempt=True)
         answer = None
         async with aclosing(self._answering.answer(tenant_id, question)) as events:
             async for event in events:

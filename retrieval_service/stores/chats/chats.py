@@ -116,7 +116,7 @@ class Counting:
 # one that was stolen may say another's. What all keys asked today and yesterday tells how much of the day one of them
 # leaves to the others, so keys are counted without a limit of their own.
 # Without indentation the driver knows the statement again; one of more than 4,096 bytes it would read anew each time.
-_BEGIN = """
+_COUNT = """
 WITH here AS (
     SELECT t.*, s.id AS session_id, s.channel, s.user_key, s.language AS asked_in, settings -> 'quotas' AS own
     FROM tenants t LEFT JOIN chat_sessions s ON s.tenant_id = t.id AND s.id = %(session_id)s
@@ -176,7 +176,8 @@ counted AS (
 ),
 late AS (
     SELECT kind FROM counted JOIN quotas USING (kind) WHERE questions > most ORDER BY kind LIMIT 1
-),
+)"""
+_LOG = """,
 begun AS (
     INSERT INTO chat_logs AS l (tenant_id, id, session_id, request_id, question, language, writer, lease_until,
         channel, request_hash)
@@ -192,7 +193,8 @@ begun AS (
             AND l.session_id IS NOT DISTINCT FROM excluded.session_id
             AND (l.status <> 'running' OR l.lease_until < now())
     RETURNING id
-)
+)"""
+_TELL = """
 SELECT id, public_key, name, settings, space_id, version, created_at, updated_at, deleted_at,
     (SELECT id FROM begun) AS answer_id,
     coalesce((SELECT kind FROM spent), (SELECT kind FROM late), '') AS spent,
@@ -200,7 +202,9 @@ SELECT id, public_key, name, settings, space_id, version, created_at, updated_at
     user_key, asked_in
 FROM here
 """
-BEGIN = " ".join(_BEGIN.split())
+BEGIN = " ".join((_COUNT + _LOG + _TELL).split())
+# On trial there is nothing to log, so nothing is begun.
+COUNT_TRIAL = " ".join((_COUNT + _TELL.replace("(SELECT id FROM begun)", "NULL::uuid")).split())
 
 
 async def begin(
@@ -217,17 +221,33 @@ async def begin(
     One statement, because a customer waits for it.
     """
     parameters = {
-        "tenant_id": scope.tenant_id,
+        **_counted(scope, question, counting),
         "answer_id": answer_id,
-        "session_id": question.session_id,
-        "token_hash": question.token_hash,
-        "request_id": question.request_id,
         "request_hash": question.request_hash,
         "question": question.text,
         "language": question.language,
-        "channel": question.channel,
         "writer": writer,
         "lease_seconds": lease_seconds,
+    }
+    cursor = scope.connection.cursor(row_factory=kwargs_row(_beginning))
+    await cursor.execute(BEGIN, parameters)
+    return cursor.fetchone
+
+
+async def count_trial(scope: TenantScope, *, question: Question, counting: Counting) -> Beginning | None:
+    """Counts the question as `begin` does, and logs nothing; None when there is no such tenant."""
+    cursor = scope.connection.cursor(row_factory=kwargs_row(_beginning))
+    await cursor.execute(COUNT_TRIAL, _counted(scope, question, counting))
+    return await cursor.fetchone()
+
+
+def _counted(scope: TenantScope, question: Question, counting: Counting) -> dict[str, object]:
+    return {
+        "tenant_id": scope.tenant_id,
+        "session_id": question.session_id,
+        "token_hash": question.token_hash,
+        "request_id": question.request_id,
+        "channel": question.channel,
         "visitor": counting.visitor,
         "key": counting.key,
         "is_free": counting.is_free,
@@ -235,9 +255,6 @@ async def begin(
         "channel_most": counting.quotas.channel_questions_per_day,
         "visitor_most": counting.quotas.visitor_questions_per_day,
     }
-    cursor = scope.connection.cursor(row_factory=kwargs_row(_beginning))
-    await cursor.execute(BEGIN, parameters)
-    return cursor.fetchone
 
 
 def _beginning(

@@ -14,6 +14,7 @@ from kladez.v1 import tenant_service_pb2 as tenants_pb
 from retrieval_service.client import CallFailed, Client
 from retrieval_service.services.answering.conversations import Conversing
 from tests.kits.answers_kit import QUESTION, Heard, ask
+from tests.kits.insights_kit import only_group, resolved
 from tests.kits.service_kit import (
     Running,
     Shop,
@@ -62,6 +63,15 @@ async def counts(running: Running, shop: Shop) -> dict[str, int]:
     async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
         cursor = await connection.execute(COUNTS, {"id": shop.tenant_id})
         return dict(await cursor.fetchall())
+
+
+async def logged(running: Running, shop: Shop) -> int:
+    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
+        cursor = await connection.execute(
+            "SELECT count(*)::int FROM chat_logs WHERE tenant_id = %(id)s", {"id": shop.tenant_id}
+        )
+        [row] = await cursor.fetchall()
+        return row[0]
 
 
 async def test_one_visitor_cannot_use_up_a_shops_day(running: Running) -> None:
@@ -197,15 +207,65 @@ async def test_repeat_is_not_counted_and_what_is_begun_anew_is(running: Running)
     assert (await failure_of(ask(shop, request_id=request_id))).reason == "QUOTA_SPENT"
 
 
+async def test_trial_counts_as_a_question_of_its_key(running: Running) -> None:
+    shop = await limited_shop(running, questions_per_day=2)
+    for _ in range(3):
+        courtesy = await ask(shop, "muito obrigado", trial=True)
+        assert courtesy.completed.finish_reason == pb.FINISH_REASON_PLEASANTRY
+    for _ in range(2):
+        assert (await ask(shop, trial=True)).text
+    assert await counts(running, shop) == {"tenant": 2}
+    assert await logged(running, shop) == 0
+    for trial in (True, False):
+        failure = await failure_of(ask(shop, trial=trial))
+        assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "QUOTA_SPENT")
+    assert (await ask(shop, "спасибо", trial=True)).text
+    assert await counts(running, shop) == {"tenant": 2}
+
+
+async def test_trial_counts_for_its_channel_and_visitor(running: Running) -> None:
+    shop = await limited_shop(running, channel_questions_per_day=2, visitor_questions_per_day=1)
+    assert (await ask(shop, trial=True, channel="widget", visitor="a")).text
+    assert "visitor" in str(await failure_of(ask(shop, trial=True, channel="telegram", visitor="a")))
+    assert (await ask(shop, trial=True, channel="widget", visitor="b")).text
+    assert "channel" in str(await failure_of(ask(shop, trial=True, channel="widget", visitor="c")))
+    assert (await counts(running, shop))["visitor"] == 2
+
+
+async def test_many_trials_at_once_get_no_more_than_the_last_questions(running: Running) -> None:
+    shop = await limited_shop(running, questions_per_day=3)
+    heard = await asyncio.gather(*(ask(shop, trial=True) for _ in range(12)), return_exceptions=True)
+    assert sum(isinstance(one, Heard) for one in heard) == 3
+    assert {one.reason for one in heard if isinstance(one, CallFailed)} == {"QUOTA_SPENT"}
+    assert await counts(running, shop) == {"tenant": 3}
+
+
+async def test_operators_trials_count_for_no_quota_and_their_questions_do(running: Running) -> None:
+    """The evaluation of a temporary tenant asks as an operator."""
+    shop = await limited_shop(running, questions_per_day=1)
+    operator = Shop(tenant=shop.tenant, client=running.client.for_tenant(shop.tenant_id), key=running.key)
+    assert (await ask(operator)).text
+    assert (await failure_of(ask(operator))).reason == "QUOTA_SPENT"
+    for _ in range(3):
+        assert (await ask(operator, trial=True)).text
+    assert await counts(running, shop) == {"tenant": 1}
+
+
+async def test_question_without_an_answer_is_resolved_when_the_day_is_spent(running: Running) -> None:
+    shop = await limited_shop(running, questions_per_day=1)
+    await ask(shop, "Do you sell gift cards?")
+    assert (await failure_of(ask(shop))).reason == "QUOTA_SPENT"
+    group = await only_group(running, shop)
+    done = await resolved(shop, group.group_id, "Yes: gift cards of 20 and 50 euro are sold at the till.")
+    assert done.answered
+    assert await counts(running, shop) == {"tenant": 1}
+
+
 async def test_refused_question_is_in_no_log(running: Running) -> None:
     shop = await limited_shop(running, questions_per_day=1)
     await ask(shop)
     await failure_of(ask(shop))
-    async with await psycopg.AsyncConnection.connect(running.dsn) as connection:
-        cursor = await connection.execute(
-            "SELECT count(*)::int FROM chat_logs WHERE tenant_id = %(id)s", {"id": shop.tenant_id}
-        )
-        assert await cursor.fetchone() == (1,)
+    assert await logged(running, shop) == 1
 
 
 async def test_invented_visitors_leave_nothing_behind_once_the_day_is_spent(running: Running) -> None:

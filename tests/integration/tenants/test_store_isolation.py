@@ -95,20 +95,27 @@ async def looked_at(scope: TenantScope) -> Sequence[UUID]:
     return (await fetch()).candidates.chunk_ids
 
 
+COUNTING = chats.Counting(visitor="mine", key="mine", is_free=False, quotas=Quotas(questions_per_day=9))
+
+
 async def begun(scope: TenantScope, own: Owned) -> object:
     """What is told of the session, or logged in it."""
     fetch = await chats.begin(
         scope,
         answer_id=own.answer_id,
         question=Question(text="mine", session_id=own.session_id, request_id=own.request_id),
-        counting=chats.Counting(
-            visitor="mine", key="mine", is_free=False, quotas=Quotas(questions_per_day=9)
-        ),
+        counting=COUNTING,
         writer=WRITER,
         lease_seconds=9,
     )
     beginning = await fetch()
     return beginning and (beginning.answer_id or beginning.asker)
+
+
+async def counted_trial(scope: TenantScope, own: Owned) -> object:
+    question = Question(text="mine", session_id=own.session_id, is_trial=True)
+    beginning = await chats.count_trial(scope, question=question, counting=COUNTING)
+    return beginning and beginning.asker
 
 
 def proof_of(own: Owned) -> SessionProof:
@@ -406,6 +413,7 @@ STORES: dict[str, Trial] = {
         lambda scope, own: begun(scope, own),
         NO_ROWS,
     ),
+    "chats.count_trial": (lambda scope, own: counted_trial(scope, own), NO_ROWS),
     "chats.give_back": (
         lambda scope, _: chats.give_back(
             scope, [["2026-01-01", kind, "mine"] for kind in ("tenant", "visitor")]

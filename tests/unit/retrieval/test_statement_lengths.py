@@ -11,6 +11,7 @@ from retrieval_service.stores.retrieval import passages
 LONGEST = 4_096
 STATEMENTS = {
     "begin": chats.BEGIN.encode(),
+    "count_trial": chats.COUNT_TRIAL.encode(),
     **{
         f"search, {by_document=}, {of_all=}": passages.search_statement(
             1, by_document=by_document, of_all=of_all

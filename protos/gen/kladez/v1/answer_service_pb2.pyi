@@ -174,9 +174,9 @@ class StreamAnswerRequest(_message.Message):
     channel: _builtins.str
     """Optional. Where it was asked, 1-32 characters of a-z, 0-9, _ and -; the conversation's channel when empty."""
     trial: _builtins.bool
-    """Optional. No customer's question, asked to see what one would be told: it is in no chat log, group or count, and
-    GetAnswer does not know it; what it costs is in GetUsage's tokens and dollars. Without session_id and request_id.
-    Needs the scope `tenant:read`.
+    """Optional. No customer's question, asked to see what one would be told: it is in no chat log, group or statistic,
+    and GetAnswer does not know it; what it costs is in GetUsage's tokens and dollars. It counts for the quotas, unless
+    the key has the scope `operator`. Without session_id and request_id. Needs the scope `tenant:read`.
     """
     session_token: _builtins.str
     """Required without the scope `tenant:read`. From CreateSession or ClaimHandoff; NOT_FOUND when it does not prove the
