@@ -381,6 +381,12 @@ class Settings(BaseSettings):
         description="Passages of a large document that are embedded in one step. A finished step is kept when its "
         "worker dies.",
     )
+    job_turn_seconds: float = Field(
+        default=15.0,
+        ge=0,
+        description="How long a large document is embedded before it gives way, where large documents of other tenants "
+        "wait. Its finished steps are kept.",
+    )
     job_lease_seconds: float = Field(
         default=20.0,
         ge=1,

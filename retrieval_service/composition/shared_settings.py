@@ -87,6 +87,7 @@ OWN = frozenset(
         "job_batch_bytes",
         "job_tenants",
         "job_step_passages",
+        "job_turn_seconds",
         "data_dir",
         "host",
         "port",

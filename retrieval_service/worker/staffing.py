@@ -108,7 +108,12 @@ def new_indexer(service: Service, worker: str, thought: Thought) -> Indexer:
 def new_step_by_step(service: Service, apart: Apart) -> StepByStep:
     settings = service.settings
     return StepByStep(
-        Stepper(service.database, service.embedders, passages=settings.job_step_passages),
+        Stepper(
+            service.database,
+            service.embedders,
+            passages=settings.job_step_passages,
+            turn_seconds=settings.job_turn_seconds,
+        ),
         apart,
         policy_elsewhere(service),
         most_passages=settings.document_passages,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,12 +23,26 @@ from retrieval_service.stores.database import Database
 from retrieval_service.stores.index import embedding_steps
 from retrieval_service.stores.index.chunks import Source
 from retrieval_service.stores.index.embedding_steps import Kept
+from retrieval_service.stores.queue import document_jobs
+from retrieval_service.stores.tenants import tenants
 
 log = structlog.get_logger("kladez.embedding")
 
 
+# A deleted tenant may be restored: then its documents go on after this time at most.
+DELETED_SECONDS = 600.0
+
+
 class Overtaken(Exception):
     """The document has changed meanwhile: nobody needs the rest."""
+
+
+class GaveWay(Exception):
+    """The steps so far are kept, and the rest is done in a later turn."""
+
+    def __init__(self, *, delay_seconds: float = 0.0) -> None:
+        super().__init__()
+        self.delay_seconds = delay_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +54,38 @@ class Large:
 
 
 class Stepper:
-    """`passages` are embedded in a step, and others come between two of them."""
+    """`passages` are embedded in a step, and small documents come between two of them.
 
-    def __init__(self, database: Database, embedders: Embedders, *, passages: int) -> None:
+    A document has the lane for `turn_seconds` where large documents of other tenants wait. `clock` is monotonic, in
+    seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        embedders: Embedders,
+        *,
+        passages: int,
+        turn_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._embedders = embedders
         self._passages = passages
+        self._turn_seconds = turn_seconds
+        self._clock = clock
 
     async def embed(self, large: Large, plan: Plan, *, active_id: int | None) -> EmbeddedChunks:
         """No search sees anything of it. Of a document that has changed meanwhile the rest is left out.
 
-        Raises what the active space's embedder raises.
+        Raises what the active space's embedder raises, and `GaveWay`.
         """
+        turn_ends = self._clock() + self._turn_seconds
         vectors: dict[int, Mapping[UUID, Vector]] = {}
         bill, failed = Usage(), set[int]()
         for wanted in wanted_in_order(plan, active_id):
             try:
-                made = await self._embed_in(large, wanted)
+                made = await self._embed_in(large, wanted, turn_ends)
             except Overtaken:
                 break
             except errors.KladezError as error:
@@ -73,7 +103,23 @@ class Stepper:
         tokens = round(sum(one.tokens for one in made.values()))
         return embedding_bill(self._embedders.price(space_id), tokens=tokens)
 
-    async def _embed_in(self, large: Large, wanted: Wanted) -> dict[bytes, Kept]:
+    async def check_served(self, tenant_id: UUID) -> None:
+        """Raises `GaveWay` for a deleted tenant."""
+        async with self._database.tenant(tenant_id) as scope:
+            tenant = await tenants.get(scope.connection, tenant_id)
+        if tenant is None or tenant.deleted_at is not None:
+            raise GaveWay(delay_seconds=DELETED_SECONDS)
+
+    async def _give_way(self, tenant_id: UUID, turn_ends: float) -> None:
+        await self.check_served(tenant_id)
+        if self._clock() < turn_ends:
+            return
+        async with self._database.operator() as operator:
+            others_wait = await document_jobs.others_wait(operator, tenant_id)
+        if others_wait:
+            raise GaveWay
+
+    async def _embed_in(self, large: Large, wanted: Wanted, turn_ends: float) -> dict[bytes, Kept]:
         """By the hash of the text."""
         embedder = self._embedders.get(wanted.space_id)
         if embedder is None:
@@ -82,9 +128,10 @@ class Stepper:
             known = await embedding_steps.kept(scope, large.source.id, wanted.space_id)
         texts = {text_hash(text): text for text in wanted.texts}
         made = {digest: known[digest] for digest in texts if digest in known}
-        for step in steps(
-            {digest: text for digest, text in texts.items() if digest not in made}, self._passages
-        ):
+        missing = {digest: text for digest, text in texts.items() if digest not in made}
+        for number, step in enumerate(steps(missing, self._passages)):
+            if number:
+                await self._give_way(large.tenant_id, turn_ends)
             made |= await self._step(large, wanted.space_id, embedder, step)
         return made
 

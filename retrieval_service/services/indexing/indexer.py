@@ -18,6 +18,7 @@ from retrieval_service.domain.indexing.index_jobs import Outcome
 from retrieval_service.domain.sync.retry import delay_seconds
 from retrieval_service.services.indexing.embedders import Embedders
 from retrieval_service.services.indexing.embedding import EmbeddedChunks, embed
+from retrieval_service.services.indexing.embedding_steps import GaveWay
 from retrieval_service.services.indexing.index_writer import Planned, Spaces, SpacesChanged, Writer, portions
 from retrieval_service.services.indexing.plans import Plan, Target, nothing_left, plan
 from retrieval_service.stores.database import Database, TenantScope
@@ -123,6 +124,8 @@ class Indexer:
         try:
             planned = await self._thought.plan(reading)
             embedded = await self._thought.embed(reading, planned, active_id=spaces.active_id)
+        except GaveWay as gave_way:
+            await self._give_back(reading.jobs, gave_way.delay_seconds)
         except errors.ProviderUnavailable as error:
             await self._fail_all(reading.jobs, str(error), final=False)
         except (errors.KladezError, ValueError) as error:
@@ -179,6 +182,12 @@ class Indexer:
     async def _again(self, planned: Sequence[Planned]) -> None:
         batch = [one.job for one in planned]
         await self._index(await self._read(batch[0].tenant_id, batch))
+
+    async def _give_back(self, batch: Iterable[Job], delay_seconds: float) -> None:
+        for job in batch:
+            async with self._database.tenant(job.tenant_id) as scope:
+                await documents.lock(scope, job.document_id)
+                await document_jobs.give_back(scope, job, worker=self._worker, delay_seconds=delay_seconds)
 
     async def _fail_all(self, batch: Iterable[Job], error: str, *, final: bool) -> None:
         for job in batch:

@@ -34,7 +34,8 @@ class StepByStep:
         self._most_passages = most_passages
 
     async def plan(self, reading: Reading) -> list[Planned]:
-        """Raises `Invalid` for a document of too many passages."""
+        """Raises `Invalid` for a document of too many passages, `GaveWay` for a deleted tenant."""
+        await self._stepper.check_served(reading.tenant_id)
         return [
             Planned(job=job, plan=await self._plan(reading, job), is_known=job.document_id in reading.sources)
             for job in reading.jobs

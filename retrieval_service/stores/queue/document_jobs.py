@@ -263,6 +263,54 @@ async def fail(
     return row[0] if row else ""
 
 
+# At once or later, as the same attempt: nothing of it has gone wrong. It keeps its place among those of its tenant.
+GIVE_BACK = """
+WITH given AS (
+    DELETE FROM document_sync_jobs
+    WHERE tenant_id = %(tenant_id)s AND id = %(job_id)s AND worker = %(worker)s AND status = 'processing'
+    RETURNING tenant_id, document_id, action, target, attempts, created_at, scheduled_at,
+        coalesce(content_bytes, 0) AS content_bytes
+)
+INSERT INTO document_sync_jobs
+    (tenant_id, document_id, action, target, attempts, created_at, content_bytes, scheduled_at)
+SELECT tenant_id, document_id, action, target, attempts - 1, created_at, content_bytes,
+    CASE WHEN %(delay_seconds)s::float8 > 0 THEN now() + make_interval(secs => %(delay_seconds)s) ELSE scheduled_at END
+FROM given
+ON CONFLICT (tenant_id, document_id, target) WHERE status = 'pending' DO NOTHING
+RETURNING id
+"""
+
+
+async def give_back(scope: TenantScope, job: Job, *, worker: str, delay_seconds: float = 0.0) -> bool:
+    """Puts the job back for whoever claims it next; false when a newer job or another worker has its work.
+
+    The document must be locked, so that no newer version of it is on its way.
+    """
+    parameters = {
+        "tenant_id": scope.tenant_id,
+        "job_id": job.id,
+        "worker": worker,
+        "delay_seconds": delay_seconds,
+    }
+    cursor = await scope.connection.execute(GIVE_BACK, parameters)
+    return cursor.rowcount > 0
+
+
+OTHERS_WAIT = """
+SELECT EXISTS (
+    SELECT FROM document_sync_jobs j JOIN tenants t ON t.id = j.tenant_id AND t.deleted_at IS NULL
+    WHERE j.status = 'pending' AND j.target = %(target)s AND j.is_large AND j.scheduled_at <= now()
+        AND j.tenant_id <> %(tenant_id)s)
+"""
+
+
+async def others_wait(operator: AsyncConnection, tenant_id: UUID, *, target: str = PGVECTOR) -> bool:
+    """Whether a large document of another tenant is due and nobody works on it."""
+    cursor = await operator.execute(OTHERS_WAIT, {"tenant_id": tenant_id, "target": target})
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
 RECOVER = """
 WITH left_behind AS MATERIALIZED (
     SELECT id FROM document_sync_jobs
@@ -307,7 +355,8 @@ async def prune(operator: AsyncConnection, *, hours: int) -> int:
 
 STANDING = """
 SELECT count(*) FILTER (WHERE status = 'processing' OR (status = 'pending' AND scheduled_at <= now()))
-        + (SELECT count(*) FROM index_jobs WHERE state IN ('queued', 'running', 'cancelling')) AS due_count,
+        + (SELECT count(*) FROM index_jobs WHERE state IN ('queued', 'running', 'cancelling')
+            AND tenant_id NOT IN (SELECT id FROM tenants WHERE deleted_at IS NOT NULL)) AS due_count,
     count(*) FILTER (WHERE (status = 'error' OR (status = 'pending' AND attempts > 0))
         AND tenant_id NOT IN (SELECT id FROM tenants WHERE deleted_at IS NOT NULL)) AS failed_count
 FROM document_sync_jobs WHERE target = %(target)s AND status <> 'done'

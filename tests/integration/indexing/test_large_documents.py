@@ -114,6 +114,52 @@ async def test_large_document_of_another_tenant_begins_beside_it(bench: Bench, t
         await bench.indexed(tenant_id)
 
 
+def large_about(subject: str) -> str:
+    return LARGE.replace("Tea", subject)
+
+
+async def test_large_documents_of_many_tenants_take_turns(clean_dsn: str) -> None:
+    subjects = ("Oolong", "Mocha", "Rooibos", "Cocoa")
+    async with open_bench(clean_dsn, job_step_passages=STEP, job_turn_seconds=0) as bench:
+        tenants = [await bench.tenant() for _ in subjects]
+        for tenant, subject in zip(tenants, subjects, strict=True):
+            await insert(bench.sql, tenant, "1", large_about(subject))
+        async with working(bench.service):
+            for tenant in tenants:
+                await bench.indexed(tenant)
+        asked = [exchange.body["input"] for exchange in bench.fake.journal.exchanges]
+        spoken_of = [next(one for one in subjects if one in texts[0]) for texts in asked]
+        begins = [spoken_of.index(one) for one in subjects]
+        ends = [len(spoken_of) - 1 - spoken_of[::-1].index(one) for one in subjects]
+        assert max(begins) < min(ends)
+        assert len({text for texts in asked for text in texts}) == sum(map(len, asked))
+        for tenant in tenants:
+            assert await states(bench.sql, tenant) == ["done"]
+            assert await value(bench.sql, STEPS_KEPT, tenant) == 0
+
+
+async def test_large_document_of_a_deleted_tenant_waits_until_it_is_restored(
+    bench: Bench, tenant_id: UUID
+) -> None:
+    held = hang(bench, after_steps=1)
+    await insert(bench.sql, tenant_id, "1", LARGE)
+    async with working(bench.service):
+        await held_at(bench, request=2)
+        await bench.sql.execute("UPDATE tenants SET deleted_at = now() WHERE id = %s", (tenant_id,))
+        held.released.set()
+        await until(lambda: is_pending(bench, tenant_id))
+        assert len(bench.fake.journal.exchanges) == 2
+        await bench.sql.execute("UPDATE tenants SET deleted_at = NULL WHERE id = %s", (tenant_id,))
+        await bench.sql.execute(DUE)
+        await insert(bench.sql, tenant_id, "2")  # wakes the worker
+        await bench.indexed(tenant_id)
+    assert set(await states(bench.sql, tenant_id)) == {"done"}
+
+
+async def is_pending(bench: Bench, tenant_id: UUID) -> bool:
+    return await states(bench.sql, tenant_id) == ["pending"]
+
+
 async def test_batch_of_small_documents_keeps_no_other_tenant_waiting(bench: Bench, tenant_id: UUID) -> None:
     held = hang(bench)
     await bench.sql.execute(INSERT_MANY, (tenant_id, 200))

@@ -646,6 +646,10 @@ STORES: dict[str, Trial] = {
         ),
         NO_ROWS,
     ),
+    "document_jobs.give_back": (
+        lambda scope, own: document_jobs.give_back(scope, own.job, worker=WORKER),
+        NO_ROWS,
+    ),
     "document_jobs.oldest_pending": (lambda scope, _: document_jobs.oldest_pending(scope), NO_ROWS),
     "numeric_fields.find": (lambda scope, _: numeric_fields.find(scope, Conditions(), limit=9), NO_ROWS),
     "passages.score": (lambda scope, _: candidate_ids(scope), NO_ROWS),
@@ -933,6 +937,7 @@ WRITERS = {
     "document_jobs.fail",
     "document_jobs.finish",
     "document_jobs.finish_free",
+    "document_jobs.give_back",
     "document_jobs.oldest_pending",
     "sources.delete",
     "sources.delete_documents",
