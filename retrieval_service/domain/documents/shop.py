@@ -14,7 +14,6 @@ from retrieval_service.domain.documents.shop_fields import Fields
 from retrieval_service.domain.documents.shop_rows import FAQ, POLICIES, PRODUCTS, Row, RowError, read_rows
 from retrieval_service.errors import Violation
 from retrieval_service.text import exact_json
-from retrieval_service.text.facts.prices import currency_code, stated_price
 
 DetectLanguage = Callable[[str], str]
 
@@ -98,10 +97,10 @@ class _Shop:
 def _draft_product(fields: Fields, detect: DetectLanguage) -> Draft:
     identifier = fields.identifier(required=True)
     name, description = fields.text("name", required=True), fields.text("description", required=True)
-    price, currency = _in_figures(fields.price(), fields.text("currency"))
+    language = detect(f"{name}\n{description}")
+    price, currency = fields.price(language)
     section, tags, url = fields.text("category"), fields.tags(), fields.text("url")
     unknown = fields.unknown()
-    language = detect(f"{name}\n{description}")
     content = templates.render_product(
         name=name,
         description=description,
@@ -166,13 +165,6 @@ def derive_id(text: str) -> str:
     """An id for a row without one: 16 hex digits of SHA-256 over the text, whatever its case and spacing."""
     normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:_DERIVED_ID_DIGITS]
-
-
-def _in_figures(price: Decimal | str | None, currency: str) -> tuple[Decimal | str | None, str]:
-    """A price that is written with its currency is a number and a code, unless another currency is given."""
-    code = currency_code(currency)
-    stated = stated_price(price) if isinstance(price, str) else None
-    return (stated[0], stated[1]) if stated and code in ("", stated[1]) else (price, code)
 
 
 def _price_metadata(price: Decimal | str | None, currency: str) -> dict[str, JsonValue]:

@@ -11,9 +11,11 @@ from retrieval_service.domain.documents.documents import JsonValue, check_charac
 from retrieval_service.errors import Violation
 from retrieval_service.text import exact_json
 from retrieval_service.text.facts.numbers import numbers_of
+from retrieval_service.text.facts.prices import currency_code, stated_price
 from retrieval_service.text.invisible import is_blank
 
-_DECIMAL = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_NO_AMOUNT = re.compile(r"[+-]?(?:s?nan|inf|infinity)", re.IGNORECASE)
+_MINUS = "-−–"
 METADATA = "metadata"
 _LONGEST_SHOWN = 60
 _LONGEST_PRICE = 200
@@ -67,17 +69,32 @@ class Fields:
             self._refuse("tags", "must be a list of texts only")
         return tuple(dict.fromkeys(filter(None, texts)))
 
-    def price(self) -> Decimal | str | None:
-        """A number that is not negative, or a text that says more than a number ("from 300 ₽")."""
+    def price(self, language: str) -> tuple[Decimal | str | None, str]:
+        """A number that is not negative, or a text that says more than a number ("from 300 ₽"), and the currency."""
+        currency = currency_code(self.text("currency"))
         value = self._take("price")
+        if isinstance(value, str):
+            return self._written_price(value.strip(), currency, language)
+        return self._amount(value), currency
+
+    def _written_price(self, text: str, currency: str, language: str) -> tuple[Decimal | str | None, str]:
+        stated = stated_price(text, currency, language)
+        if _unreadable(text) or _NO_AMOUNT.fullmatch(text):
+            self._refuse("price", f"must be a number or say one, is {shown(text)}")
+        elif text.startswith(tuple(_MINUS)) and stated_price(text[1:], currency, language):
+            self._refuse("price", f"must be a number from 0, is {shown(text)}")
+        elif stated is None or currency not in ("", stated.currency):
+            return text or None, currency
+        elif len(stated.amounts) > 1:
+            readings = " or ".join(f"{amount:f}" for amount in sorted(stated.amounts))
+            self._refuse("price", f"may be {readings}, is {shown(text)}; a JSON number is clear")
+        else:
+            return stated.amounts[0], stated.currency
+        return None, currency
+
+    def _amount(self, value: JsonValue) -> Decimal | None:
         if value is None:
             return None
-        if isinstance(value, str):
-            text = value.strip()
-            if _unreadable(text):
-                self._refuse("price", f"must be a number or say one, is {shown(text)}")
-                return None
-            return Decimal(text) if _DECIMAL.fullmatch(text) else text or None
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             self._refuse("price", f"must be a number or text, is {_kind(value)}")
         elif exact_json.has_too_many_digits(value) or not math.isfinite(value) or value < 0:

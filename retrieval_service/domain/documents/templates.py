@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from retrieval_service.domain.documents.documents import JsonValue
 from retrieval_service.domain.documents.field_units import measured
-from retrieval_service.text.facts.prices import format_price
+from retrieval_service.text.facts.prices import format_price, with_currency
 
 
 class Role(StrEnum):
@@ -203,10 +203,10 @@ def yes_or_no(value: bool, language: str) -> str:
 
 
 def price_text(price: object, currency: str, language: str) -> str:
-    """As people of the language write it; a price in words as it is, nothing for none."""
+    """As people of the language write it; a price in words keeps them, nothing for none."""
     if isinstance(price, int | float | Decimal) and not isinstance(price, bool):
         return format_price(Decimal(str(price)), currency, language)
-    return price if isinstance(price, str) else ""
+    return with_currency(price, currency, language) if isinstance(price, str) else ""
 
 
 def attributes(values: Mapping[str, JsonValue], language: str) -> list[Attribute]:

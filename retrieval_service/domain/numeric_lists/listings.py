@@ -13,7 +13,7 @@ from retrieval_service.domain.numeric_lists.fields import NumericField
 from retrieval_service.domain.numeric_lists.phrases import ListingPhrases, listing_phrases
 from retrieval_service.domain.numeric_lists.wishes import Aim, Range, Wish
 from retrieval_service.domain.retrieval.subjects import Thing
-from retrieval_service.text.facts.prices import format_price
+from retrieval_service.text.facts.prices import format_price, with_currency
 from retrieval_service.text.facts.words import UNITS
 
 MOST_SHOWN = 7
@@ -88,6 +88,9 @@ def _of_prices(wish: Wish, field: NumericField, entries: Sequence[Entry]) -> Lis
     asked = _DOLLAR_LIKE.get(wish.currency, [wish.currency])
     in_figures = [one for one in entries if one.value is not None]
     in_it = [one for one in in_figures if not wish.currency or one.thing.currency in ("", *asked)]
+    # A price without a currency may be in the asked one only where no other is known.
+    if wish.currency and not {one.thing.currency for one in in_figures} <= {"", *asked}:
+        in_it = [one for one in in_it if one.thing.currency]
     if wish.currency and in_figures and not in_it:
         shown = _selected(replace(wish, within=None, aim=Aim.LIST), field, in_figures)
         apart = len(entries) - len(in_figures)
@@ -170,7 +173,8 @@ def _behind(listing: Listing, phrases: ListingPhrases) -> str:
 def _said(entry: Entry, field: NumericField, phrases: ListingPhrases, language: str) -> Iterator[str]:
     thing = entry.thing
     # Its own brackets would be read as a marker.
-    value = thing.price if entry.stated is None else _value(entry.stated, entry, field, language)
+    price = with_currency(thing.price, thing.currency, language)
+    value = price if entry.stated is None else _value(entry.stated, entry, field, language)
     yield " — ".join(filter(None, (one.translate(_NO_BRACKETS) for one in (thing.title, value))))
     if thing.in_stock is not None:
         yield phrases.in_stock if thing.in_stock else phrases.out_of_stock

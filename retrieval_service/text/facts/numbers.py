@@ -20,6 +20,9 @@ _IN_FIGURES = re.compile(
     rf"(?:(?P<symbol>{SYMBOL}){GAP}?)?(?P<figures>{_FIGURES})(?:{_SCALE})?", re.IGNORECASE
 )
 _SHORT_SCALES = {"т.": 10**3, "k": 10**3, "к": 10**3, "m": 10**6, "mn": 10**6, "mi": 10**6}
+_MARK = re.compile("[.,]")
+# A number with a 0 in front has no thousands.
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?:\.\d{3})+|(?:,\d{3})+)")
 _TO = re.compile(rf"{GAP}?(?:[-–—]|to|or|a|до|или|и|e|ou|and|até){GAP}?", re.IGNORECASE)
 
 _WORD = re.compile(rf"[^\W\d_]+{_FULL_STOP}", re.IGNORECASE)
@@ -87,13 +90,16 @@ def _in_figures(match: re.Match[str]) -> Number:
 def _values(figures: str) -> list[Decimal]:
     """Points and commas part thousands in one language and cents in the other: both readings count."""
     digits = re.sub(GAP, "", figures)
-    marks = re.findall(r"[.,]", digits)
-    if not marks:
+    if digits != figures and digits.startswith("0"):
+        return []
+    whole, mark, cents = (
+        digits.rpartition(".") if digits.rfind(".") > digits.rfind(",") else digits.rpartition(",")
+    )
+    if not mark:
         return [Decimal(digits)]
-    *whole, cents = re.split(r"[.,]", digits)
-    readings = [Decimal(f"{''.join(whole)}.{cents}")] if len(set(marks)) == len(marks) else []
-    is_grouped = re.fullmatch(r"\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+", digits)
-    return [*readings, *([Decimal(re.sub(r"[.,]", "", digits))] if is_grouped else [])]
+    has_cents = whole.isdigit() or (mark not in whole and _GROUPED.fullmatch(whole))
+    readings = [Decimal(f"{_MARK.sub('', whole)}.{cents}")] if has_cents else []
+    return [*readings, *([Decimal(_MARK.sub("", digits))] if _GROUPED.fullmatch(digits) else [])]
 
 
 # --- in words

@@ -141,17 +141,58 @@ def test_price_may_be_text() -> None:
     assert "Цена: 1290 ₽" in only_draft({"products": [{**COFFEE, "price": "1290"}]}).content
 
 
-@pytest.mark.parametrize("price", ["1.2.3", "1,2,3", "12.5.6 €", "12.05.2026"])
+@pytest.mark.parametrize(
+    "price", ["1.2.3", "1,2,3", "12.5.6 €", "12.05.2026", "$1.299", "NaN", "-Infinity", "-5", "−12,50 €"]
+)
 def test_price_that_only_looks_like_a_number_is_refused_with_its_value(price: str) -> None:
     error = only_error({"products": [{"id": "a", "name": "N", "description": "D", "price": price}]})
     assert error.field == "price"
     assert f'"{price}"' in error.description
 
 
-@pytest.mark.parametrize("price", ["from 300 ₽", "on request", "5-7", "1.290,00", "N/A"])
+@pytest.mark.parametrize("price", ["from 300 ₽", "on request", "5-7", "N/A"])
 def test_price_in_words_is_kept(price: str) -> None:
     shop = {"products": [{"id": "a", "name": "N", "description": "D", "price": price}]}
     assert only_draft(shop).metadata["price"] == price
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "language", "amount", "shown"),
+    [
+        ("1.290", "BRL", "pt", 1290, "R$ 1.290"),
+        ("1.290,00", "BRL", "pt", 1290, "R$ 1.290"),
+        ("0,990", "EUR", "pt", 0.99, "0,99 €"),
+        ("12,50", "GBP", "en", 12.5, "£12.50"),
+        ("1,290.10", "USD", "en", 1290.1, "$1,290.10"),
+        ("0.125", "USD", "en", 0.125, "$0.125"),
+        ("1.234,50", "RUB", "ru", 1234.5, "1234,50 ₽"),
+        ("12.345", "руб.", "ru", 12345, "12 345 ₽"),
+        ("1 290", "RUB", "ru", 1290, "1290 ₽"),
+        ("12,50", "CHF", "en", 12.5, "12.50 CHF"),
+    ],
+)
+def test_price_in_a_text_is_the_same_with_its_currency_in_it_and_beside_it(
+    price: str, currency: str, language: str, amount: float, shown: str
+) -> None:
+    row = {"id": "a", "name": "N", "description": "D"}
+    beside = only_draft({"products": [{**row, "price": price, "currency": currency}]}, language)
+    inside = only_draft(
+        {"products": [{**row, "price": f"{price} {currency}", "currency": currency}]}, language
+    )
+    assert beside.metadata["price"] == amount
+    assert beside.content.endswith(f": {shown}")
+    assert (inside.metadata, inside.content) == (beside.metadata, beside.content)
+
+
+def test_price_as_a_json_number_stays_exact() -> None:
+    draft = only_draft({"products": [{**COFFEE, "price": 1.299, "currency": "USD"}]}, "en")
+    assert draft.metadata["price"] == 1.299
+
+
+def test_price_that_is_a_range_is_shown_with_the_given_currency() -> None:
+    draft = only_draft({"products": [{**COFFEE, "price": "30-45", "currency": "GBP"}]}, "en")
+    assert draft.metadata == {"price": "30-45", "currency": "GBP"}
+    assert "Price: £30-45" in draft.content
 
 
 def test_price_may_be_missing() -> None:
