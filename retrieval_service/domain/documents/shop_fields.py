@@ -85,11 +85,11 @@ class Fields:
             self._refuse("price", f"must be a number from 0, is {shown(text)}")
         elif stated is None or currency not in ("", stated.currency):
             return text or None, currency
-        elif len(stated.amounts) > 1:
+        elif len(stated.amounts) == 1:
+            return stated.amounts[0], stated.currency
+        else:
             readings = " or ".join(f"{amount:f}" for amount in sorted(stated.amounts))
             self._refuse("price", f"may be {readings}, is {shown(text)}; a JSON number is clear")
-        else:
-            return stated.amounts[0], stated.currency
         return None, currency
 
     def _amount(self, value: JsonValue) -> Decimal | None:

@@ -25,7 +25,7 @@ _SYMBOLS: Mapping[str, str] = {
     "TRY": "₺",
 }
 # What people write cents behind (CLDR), in languages without a style and for currencies; elsewhere it may be either.
-_COMMA_LANGUAGES = frozenset("bg cs da de el fi fr hr hu it kk nl no pl ro sk sl sr sv tr uk".split())
+_COMMA_LANGUAGES = frozenset({"cs", "da", "de", "fi", "fr", "it", "nl", "no", "pl", "sv", "tr", "uk"})
 _EITHER = ".,"
 _CENT_MARKS: Mapping[str, str] = {
     **dict.fromkeys(("USD", "GBP", "CNY", "INR"), "."),
@@ -90,7 +90,7 @@ def currency_code(written: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class StatedPrice:
-    """`amounts` are the ways to read it: none of "1.2.3 €", two of "$1.299". `currency` is empty where none is known."""
+    """`amounts` are the ways to read it: none of "1.2.3 €", two of "$1.299". `currency` may be empty."""
 
     amounts: tuple[Decimal, ...]
     currency: str
@@ -119,7 +119,7 @@ def _code_beside(said: str, currency: str) -> str:
     """ "¥" may be of two currencies: the given one tells which."""
     if not said or (currency and (currency_code(said) == currency or _SYMBOLS.get(currency) == said)):
         return currency
-    return CURRENCIES.get(said.casefold(), "")
+    return said.upper() if said.upper() in _SYMBOLS else CURRENCIES.get(said.casefold(), "")
 
 
 def _amounts(number: Number, mark: str, currency: str, language: str) -> tuple[Decimal, ...]:
