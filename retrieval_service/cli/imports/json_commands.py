@@ -18,7 +18,13 @@ from retrieval_service.cli.failures import BadInput
 from retrieval_service.cli.imports import backups
 from retrieval_service.cli.imports.files import Row
 from retrieval_service.cli.imports.import_commands import import_with_progress
-from retrieval_service.cli.imports.json_folder import DEFAULT_NAMES, JsonFolder, Mapped, open_folder
+from retrieval_service.cli.imports.json_folder import (
+    DEFAULT_METADATA_NAME,
+    DEFAULT_NAMES,
+    JsonFolder,
+    Mapped,
+    open_folder,
+)
 from retrieval_service.cli.imports.sending import Report, import_id_of
 from retrieval_service.cli.options import Options, options_of
 from retrieval_service.domain.documents.documents import faults_of_metadata
@@ -85,7 +91,7 @@ def import_json(
         source_type=source_type,
         content_type=content_type,
         names=names,
-        metadata_name=metadata_field,
+        metadata_name=metadata_field or DEFAULT_METADATA_NAME,
         metadata=pairs(metadata or ()),
     )
     options = options_of(context)

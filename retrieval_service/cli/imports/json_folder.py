@@ -34,14 +34,13 @@ class Mapped:
     """Which names of an object stand for which field of a document; everything else is metadata.
 
     `names` holds candidates for each field, the first one that an object has is taken. The members of the object
-    under `metadata_name` are metadata too; without a name that is told, the usual one may also hold anything else.
-    `metadata` is added to every document, over what the object says itself.
+    under `metadata_name` are metadata too. `metadata` is added to every document, over what the object says itself.
     """
 
     source_type: str = "document"
     content_type: str = "text/plain"
     names: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_NAMES)
-    metadata_name: str = ""
+    metadata_name: str = DEFAULT_METADATA_NAME
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -110,7 +109,7 @@ def _from_object(value: object, place: str, mapped: Mapped) -> Iterator[Row | Pr
         yield Problem(place=place, description="must be an object")
         return
     rest = dict(value)
-    own = _own_metadata(rest, mapped)
+    own = rest.pop(mapped.metadata_name, None)
     taken = {field: _take(rest, names) for field, names in mapped.names.items()}
     problems = [*repeated(place, value), *_wrong_kinds(place, taken)]
     # What cannot be stored cannot be compared either.
@@ -121,17 +120,9 @@ def _from_object(value: object, place: str, mapped: Mapped) -> Iterator[Row | Pr
         yield _row(place, taken, {**rest, **(own or {}), **mapped.metadata}, mapped)
 
 
-def _own_metadata(rest: dict[str, Any], mapped: Mapped) -> Any:
-    """What the object says are its metadata; anything but an object under the usual name is one of them itself."""
-    name = mapped.metadata_name or DEFAULT_METADATA_NAME
-    if not mapped.metadata_name and not isinstance(rest.get(name), dict):
-        return None
-    return rest.pop(name, None)
-
-
 def _unstorable(place: str, own: Any, rest: Mapping[str, Any], mapped: Mapped) -> list[Problem]:
     """By the paths in the file. Keys that stand twice are told of by `repeated`."""
-    named = (("", rest), (mapped.metadata_name or DEFAULT_METADATA_NAME, own))
+    named = (("", rest), (mapped.metadata_name, own))
     return [
         problem
         for name, values in named
@@ -141,11 +132,12 @@ def _unstorable(place: str, own: Any, rest: Mapping[str, Any], mapped: Mapped) -
 
 
 def _wrong_metadata(place: str, own: Any, rest: Mapping[str, Any], mapped: Mapped) -> Iterator[Problem]:
-    name = mapped.metadata_name or DEFAULT_METADATA_NAME
+    name = mapped.metadata_name
     if own is None:
         return
     if not isinstance(own, dict):
-        yield Problem(place=place, field=name, description="must be an object")
+        description = "must be an object; it is a field like others when --metadata-field names another"
+        yield Problem(place=place, field=name, description=description)
         return
     for key in own.keys() & rest.keys():
         if not exact_json.are_same(own[key], rest[key]):

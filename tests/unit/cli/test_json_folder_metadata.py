@@ -51,13 +51,23 @@ def test_another_name_may_be_told(tmp_path: Path) -> None:
     assert metadata_of(entry) == {"categoria": "fretes", "metadata": {"kept": "as it is"}}
 
 
-@pytest.mark.parametrize("value", ['"text"', "5", "[1]"])
-def test_metadata_that_is_no_object_is_one_of_them_unless_its_name_was_told(
+@pytest.mark.parametrize("value", ['"text"', '""', "5", "0", "true", "false", "[1]", "[]"])
+def test_metadata_that_is_no_object_is_refused_unless_another_name_is_told(
     tmp_path: Path, value: str
 ) -> None:
-    text = f'{{"content": "x", "metadata": {value}}}'
-    assert metadata_of(read(tmp_path, text)) == {"metadata": exact_json.loads(value)}
-    assert field_of(read(tmp_path, text, metadata_name="metadata")) == "metadata"
+    text = f'[{{"content": "x", "metadata": {value}}}, {{"content": "kept", "metadata": {{"a": 1}}}}]'
+    bad, good = read_all(tmp_path, text)
+    assert (field_of(bad), bad.place) == ("metadata", "a.json[0]")
+    assert isinstance(bad, Problem)
+    assert bad.description.startswith("must be an object")
+    assert metadata_of(good) == {"a": 1}
+    told, _ = read_all(tmp_path, text, metadata_name="attrs")
+    assert metadata_of(told) == {"metadata": exact_json.loads(value)}
+
+
+def test_metadata_of_null_are_none(tmp_path: Path) -> None:
+    entry = read(tmp_path, '{"content": "x", "metadata": null, "level": 2}')
+    assert metadata_of(entry) == {"level": 2}
 
 
 def test_key_with_two_values_is_reported(tmp_path: Path) -> None:
@@ -143,9 +153,9 @@ def test_what_cannot_be_stored_is_named_by_row_and_path(
     inside = f'{{"content": "x", "attrs": {{"level": {value}}}}}'
     as_usual = f'{{"content": "x", "metadata": {{"level": {value}}}}}'
     for text, name, start in (
-        (beside, "", "level"),
+        (beside, "metadata", "level"),
         (inside, "attrs", "attrs.level"),
-        (as_usual, "", "metadata.level"),
+        (as_usual, "metadata", "metadata.level"),
     ):
         good, bad = read_all(tmp_path, f'[{{"content": "good"}}, {text}]', metadata_name=name)
         assert isinstance(good, Row)
