@@ -259,6 +259,8 @@ REASONS: Mapping[str, str] = {
     f"{_SERVICES}.sources.declarations.missing": _CHECKED,
     f"{_DOMAIN}.documents.source_templates.columns_of": _CHECKED,
     f"{_DOMAIN}.documents.source_templates.compiled": _CHECKED,
+    f"{_DOMAIN}.documents.source_templates.RowEnvironment.call_binop": _CHECKED,
+    f"{_DOMAIN}.documents.source_templates.RowEnvironment.call_unop": _CHECKED,
     f"{_OPENAI}.client.open_client": _OPERATOR,
     f"{_LOCAL}.build_e5_centres.build": "reads our own questions, once, for whoever builds the file",
     f"{_SERVICES}.documents.editing.remote_line": "counts ids",

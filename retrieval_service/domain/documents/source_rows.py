@@ -56,7 +56,10 @@ class RowRenderer:
         try:
             return source_templates.rendered(self._templates[name], row)
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            violations.append(Violation(name, str(error)))
+            violations.append(Violation(name, source_templates.failure(error)))
+            return ""
+        except RecursionError:
+            violations.append(Violation(name, "the row is nested too deeply"))
             return ""
 
     def _draft(self, external_id: str, row: Row, texts: Mapping[str, str]) -> Draft:

@@ -52,6 +52,17 @@ def test_row_that_cannot_be_rendered_names_why(row: dict[str, object], field: st
     assert kept.draft is not None
 
 
+def test_row_that_is_nested_too_deeply_is_refused_alone() -> None:
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    bad, kept = RowRenderer(SOURCE).render(
+        [{"id": 7, "title": deep, "price": 1}, {"id": 8, "title": "Tea", "price": 1}]
+    )
+    assert {one.description for one in bad.violations} == {"the row is nested too deeply"}
+    assert kept.draft is not None
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jinja2 import TemplateError
 
-from retrieval_service.domain.documents.source_templates import columns_of, compiled, fault, rendered
+from retrieval_service.domain.documents.source_templates import columns_of, compiled, failure, fault, rendered
 
 
 def render(template: str, **row: Any) -> str:
@@ -63,6 +63,7 @@ def test_template_renders_columns(template: str, expected: str) -> None:
         "{{ title",
         "{{" + "(" * 4_000 + "1" + ")" * 4_000 + "}}",
         "{{ 1" + " + 1" * 2_400 + " }}",
+        "{{ 1" + " + 1" * 250 + " }}",
     ],
 )
 def test_template_that_wants_more_is_refused(template: str) -> None:
@@ -94,6 +95,68 @@ def test_no_attribute_and_no_global_can_be_reached(template: str) -> None:
         return
     with pytest.raises((TemplateError, TypeError)):
         rendered(compiled(template), {"title": "Tea", "row": {"a": 1}, "tags": ["x", "y"]})
+
+
+LONG = Decimal("12345678901234567890123456789012345.125")
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ p|abs }}", str(LONG)),
+        ("{{ p + 0 }}", str(LONG)),
+        ("{{ 0 - p }}", f"-{LONG}"),
+        ("{{ -p ~ '' }}", f"-{LONG}"),
+        ("{{ (p + 0) ~ ' руб.' }}", f"{LONG} руб."),
+        ("{{ [p, tiny]|sum }}", f"{LONG}0000001"),
+        ("{{ lines|sum(attribute='price') }}", "1000000000000000000000000000000.1"),
+        ("{{ p|round(2) }}", "12345678901234567890123456789012345.12"),
+        ("{{ p|round(2, 'ceil') }}", "12345678901234567890123456789012345.13"),
+        ("{{ p|round(-2, 'floor') }}", "12345678901234567890123456789012300"),
+        ("{{ p / 3 }}", "4115226300411522630041152263004115.04"),
+        ("{{ price / 4 }} {{ 450 / 100 }} {{ 1 / price }}", "0.275 4.5 0.9090909090909090909090909091"),
+        ("{{ tiny }} {{ tiny|string }} {{ tiny ~ '' }}", "0.0000000001 0.0000000001 0.0000000001"),
+    ],
+)
+def test_numbers_of_any_length_are_exact_and_without_an_exponent(template: str, expected: str) -> None:
+    lines = [{"price": Decimal("0.1")}, {"price": Decimal("1E+30")}]
+    row = {"p": LONG, "tiny": Decimal("1E-10"), "price": Decimal("1.10"), "lines": lines}
+    assert render(template, **row) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ prices }}", "1.10, 100"),
+        ("{{ prices|string|upper }} {{ prices ~ '!' }}", "1.10, 100 1.10, 100!"),
+        ("{{ prices|join(' / ') }}", "1.10 / 100"),
+        ("{{ prices|sort }} {{ prices|unique }} {{ prices[:1] }}", "1.10, 100 1.10, 100 1.10"),
+        ("{{ size }}", "cm: 1.10, colours: azul, белый"),
+        ("{{ [size.cm, none, 'x'] }} {{ (1, 2) }}", "1.10, x 1, 2"),
+        ("{{ size|length }} {{ prices is sequence }} {{ size is mapping }}", "2 True True"),
+    ],
+)
+def test_lists_and_objects_are_written_for_people(template: str, expected: str) -> None:
+    size = {"cm": Decimal("1.10"), "colours": ["azul", None, "белый"]}
+    assert render(template, prices=[Decimal("1.10"), Decimal("1E+2")], size=size) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ p / 0 }}", "a number is divided by zero"),
+        ("{{ 1 / zero }}", "a number is divided by zero"),
+        ("{{ p|round(351) }}", "round takes at most 350 digits, and common, ceil or floor"),
+        ("{{ p|round(2, 'up') }}", "round takes at most 350 digits, and common, ceil or floor"),
+        ("{{ longest + 1 }}", "a number has more than 700 digits"),
+        ("{{ longest|round(2) }}", "there is no such number, or it has more than 700 digits"),
+        ("{{ p + 'a' }}", "unsupported operand type(s) for +: 'Number' and 'str'"),
+    ],
+)
+def test_failure_is_told_in_words(template: str, said: str) -> None:
+    with pytest.raises((TemplateError, TypeError, ArithmeticError)) as caught:
+        render(template, p=LONG, zero=0, longest=Decimal("7" * 701))
+    assert failure(caught.value) == said
 
 
 def test_missing_column_is_an_error_and_not_a_gap() -> None:
