@@ -62,6 +62,21 @@ class Heard:
         return [self.text[one.start_offset : one.end_offset] for one in marked]
 
 
+async def stated(shop: Shop, question: str, told: str) -> Heard:
+    """The answer, which must be a fact and say so."""
+    heard = await ask(shop, question)
+    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP, heard.text
+    assert told in heard.text
+    return heard
+
+
+async def not_stated(shop: Shop, question: str) -> Heard:
+    """What is heard, which must not be a fact."""
+    heard = await ask(shop, question)
+    assert heard.completed.finish_reason != pb.FINISH_REASON_STOP, heard.text
+    return heard
+
+
 async def ask(shop: Shop, question: str = QUESTION, **fields: object) -> Heard:
     request = pb.StreamAnswerRequest(question=question, **fields)
     return Heard(events=[event async for event in shop.client.stream_answer(request)])

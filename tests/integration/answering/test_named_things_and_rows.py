@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 import pytest_asyncio
-from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.postgres.embedded import Embedded
-from tests.kits.answers_kit import ask, new_session
+from tests.kits.answers_kit import ask, new_session, not_stated, stated
 from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -109,8 +108,7 @@ async def filled(running: Running, language: str) -> Shop:
 async def test_what_speaks_of_another_thing_is_not_stated(
     shops: Mapping[str, Shop], language: str, question: str
 ) -> None:
-    heard = await ask(shops[language], question)
-    assert heard.completed.finish_reason != pb.FINISH_REASON_STOP, heard.text
+    await not_stated(shops[language], question)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +123,7 @@ async def test_what_speaks_of_another_thing_is_not_stated(
 async def test_what_speaks_of_it_is_stated(
     shops: Mapping[str, Shop], language: str, question: str, told: str
 ) -> None:
-    heard = await ask(shops[language], question)
-    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP, heard.text
-    assert told in heard.text
+    await stated(shops[language], question, told)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
-from kladez.v1 import answer_service_pb2 as pb
 from kladez.v1 import document_service_pb2 as documents_pb
 
 from retrieval_service.postgres.embedded import Embedded
-from tests.kits.answers_kit import ask
+from tests.kits.answers_kit import not_stated, stated
 from tests.kits.service_kit import Running, Shop, new_shop, shared_service, upsert, wait_until_indexed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -70,9 +69,7 @@ async def filled(running: Running, language: str) -> Shop:
 async def test_a_special_day_is_told_alone(
     shops: Mapping[str, Shop], language: str, question: str, told: str, others: tuple[str, ...]
 ) -> None:
-    heard = await ask(shops[language], question)
-    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP, heard.text
-    assert told in heard.text
+    heard = await stated(shops[language], question, told)
     assert not any(other in heard.text for other in others), heard.text
 
 
@@ -83,8 +80,7 @@ async def test_a_special_day_is_told_alone(
 async def test_another_day_than_those_told_is_not_stated(
     shops: Mapping[str, Shop], language: str, question: str
 ) -> None:
-    heard = await ask(shops[language], question)
-    assert heard.completed.finish_reason != pb.FINISH_REASON_STOP, heard.text
+    await not_stated(shops[language], question)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +96,7 @@ async def test_another_day_than_those_told_is_not_stated(
 async def test_today_is_told_the_usual_hours(
     shops: Mapping[str, Shop], language: str, question: str, told: str
 ) -> None:
-    heard = await ask(shops[language], question)
-    assert heard.completed.finish_reason == pb.FINISH_REASON_STOP, heard.text
-    assert told in heard.text
+    heard = await stated(shops[language], question, told)
     assert "2 January" not in heard.text
     assert "января" not in heard.text
     assert "janeiro" not in heard.text
